@@ -1,0 +1,53 @@
+package org.ringworld.runtime;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A compute device: its memory, its kernels and the order in which they run. One host thread at a
+ * time drives it. It may run behind that thread: kernels are queued in order and a value reaches
+ * the host only through {@link #copyOut}. A CPU is a device whose queue is always empty.
+ */
+public interface Device extends AutoCloseable {
+    /** What it is, for logs: {@code cpu (2 threads)}. */
+    String name();
+
+    Kernels kernels();
+
+    /**
+     * Takes zeroed memory, aligned to 64 bytes at least; it stays until {@link #free} or {@link
+     * #close}.
+     *
+     * @throws OutOfMemoryError naming the bytes asked for
+     */
+    MemorySegment allocate(long bytes);
+
+    void free(MemorySegment memory);
+
+    /** A zeroed tensor that lives as long as the device. */
+    default Tensor tensor(DType dtype, long... shape) {
+        return new Tensor(
+                this,
+                dtype,
+                allocate(Math.multiplyExact(Tensor.count(shape), dtype.bytes())),
+                shape);
+    }
+
+    /** Queues a copy from the host; {@code host} may be reused when it returns. */
+    void copyIn(MemorySegment host, Tensor to);
+
+    /** Waits for everything queued, then copies to the host. */
+    void copyOut(Tensor from, MemorySegment host);
+
+    /** An event that happens when everything queued so far has run. */
+    Event record();
+
+    /** What is queued from now on runs after {@code event}, which may be another device's. */
+    void await(Event event);
+
+    /** A thread to drive this device from, placed where its kernels run best; not started. */
+    Thread newThread(String name, Runnable body);
+
+    /** Gives back all memory and threads. */
+    @Override
+    void close();
+}
