@@ -1,0 +1,603 @@
+package org.ringworld.actors;
+
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Supplier;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.ChildFailed;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.Terminated;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.model.Curriculum;
+import org.ringworld.model.Layout;
+import org.ringworld.model.Stage;
+import org.ringworld.model.TokenLosses;
+import org.ringworld.runtime.Device;
+
+/**
+ * Runs one job on a ring of devices: a small state machine.
+ *
+ * <pre>
+ * FORMING → JUDGING → STEPPING → SAVING → JUDGING → STEPPING → … → SAVING → ended
+ *     any of them, by a fault or a stop: DRAINING → SAVING → ended
+ * </pre>
+ *
+ * A step is one message to each device. The next one is planned and sent while the last is still
+ * running, so that no device waits for a mailbox.
+ */
+public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
+    /** What it is told. */
+    public sealed interface Command {}
+
+    /** Finish the steps on their way, save, end: for SIGINT and SIGTERM. */
+    public record Stop() implements Command {}
+
+    private record Planned(StepPlan plan) implements Command {}
+
+    private record PlanFailed(String sentence) implements Command {}
+
+    private record FromDevice(DeviceActor.Reply reply) implements Command {}
+
+    private record GiveUp() implements Command {}
+
+    private enum Phase {
+        FORMING,
+        JUDGING,
+        STEPPING,
+        SAVING,
+        DRAINING,
+        ENDED
+    }
+
+    /** Steps that devices may have before them: one running, one ready. */
+    private static final int WINDOW = 2;
+
+    private static final int FLOATS_OF_KEYS_AND_VALUES = 2;
+
+    private final Job job;
+    private final JobData data;
+    private final Curriculum curriculum;
+    private final Layout layout;
+    private final double flopsLimit;
+    private final ActorRef<Progress> listener;
+    private final ActorRef<DeviceActor.Reply> replies;
+    private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+    private final ExecutorService planner =
+            Executors.newSingleThreadExecutor(
+                    Thread.ofPlatform().daemon().name("planner").factory());
+    private final String ringName;
+    private final long epoch = 1;
+
+    private Phase phase = Phase.FORMING;
+    private final List<DeviceActor.Reply> answers = new ArrayList<>();
+    private final Deque<StepPlan> running = new ArrayDeque<>();
+    private StepPlan ready;
+    private long plannedStep;
+    private long sentStep;
+    private long finishedStep;
+    private long tokens;
+    private long lastNanos;
+    private Judging judging;
+    private final Deque<SaveRequest> saves = new ArrayDeque<>();
+    private boolean stopAsked;
+    private String fault;
+    private final long[] finishedByRank;
+    private int outstanding;
+    private int alive;
+
+    /**
+     * @param devices one for each rank, owned by the ring from now on
+     * @param flopsLimit FLOP/s that all devices can do together
+     * @param listener is told what happens
+     */
+    public static Behavior<Command> create(
+            Job job,
+            JobData data,
+            ModelSource source,
+            List<Supplier<Device>> devices,
+            double flopsLimit,
+            ActorRef<Progress> listener) {
+        return Behaviors.setup(
+                context ->
+                        new Coordinator(context, job, data, source, devices, flopsLimit, listener));
+    }
+
+    private Coordinator(
+            ActorContext<Command> context,
+            Job job,
+            JobData data,
+            ModelSource source,
+            List<Supplier<Device>> suppliers,
+            double flopsLimit,
+            ActorRef<Progress> listener) {
+        super(context);
+        this.job = job;
+        this.data = data;
+        this.curriculum = job.curriculum();
+        this.layout = Layout.of(job.layout());
+        this.flopsLimit = flopsLimit;
+        this.listener = listener;
+        this.replies = context.messageAdapter(DeviceActor.Reply.class, FromDevice::new);
+        this.ringName = context.getSelf().path().toString();
+        this.finishedByRank = new long[job.ringSize()];
+        for (int rank = 0; rank < job.ringSize(); rank++) {
+            ActorRef<DeviceActor.Command> device =
+                    context.spawn(
+                            DeviceActor.create(rank, suppliers.get(rank).get()), "device-" + rank);
+            context.watch(device);
+            devices.add(device);
+            alive++;
+            device.tell(new DeviceActor.Prepare(source, job.dtype(), true, replies));
+        }
+        outstanding = alive;
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(FromDevice.class, message -> onReply(message.reply))
+                .onMessage(Planned.class, this::onPlanned)
+                .onMessage(PlanFailed.class, message -> onFault(message.sentence))
+                .onMessage(Stop.class, message -> onStop())
+                .onMessage(GiveUp.class, message -> onGiveUp())
+                .onSignal(ChildFailed.class, lost -> onLost(lost.cause()))
+                .onSignal(Terminated.class, lost -> onLost(null))
+                .onSignal(PostStop.class, signal -> onPostStop())
+                .build();
+    }
+
+    private Behavior<Command> onReply(DeviceActor.Reply reply) {
+        outstanding--;
+        if (reply instanceof DeviceActor.Failed failed) {
+            finishedByRank[failed.rank()] = failed.finishedStep();
+            return phase == Phase.SAVING ? onSaveFailed(failed) : onFault(failed.sentence());
+        }
+        if (reply instanceof DeviceActor.Stepped stepped) {
+            finishedByRank[stepped.rank()] = stepped.step();
+        }
+        if (phase == Phase.DRAINING) {
+            return drained();
+        }
+        answers.add(reply);
+        if (reply instanceof DeviceActor.Saved saved) {
+            return onSaved(saved);
+        }
+        if (answers.size() < devices.size()) {
+            return this;
+        }
+        List<DeviceActor.Reply> all = List.copyOf(answers);
+        answers.clear();
+        return switch (all.getFirst()) {
+            case DeviceActor.Prepared prepared -> onPrepared(prepared);
+            case DeviceActor.Joined _ -> onFormed();
+            case DeviceActor.Stepped _ ->
+                    onStepped(all.stream().map(DeviceActor.Stepped.class::cast).toList());
+            case DeviceActor.Judged _ ->
+                    onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
+            case DeviceActor.Saved _, DeviceActor.Forwarded _, DeviceActor.Failed _ ->
+                    throw new IllegalStateException("unexpected " + all.getFirst());
+        };
+    }
+
+    private void tellAll(java.util.function.IntFunction<DeviceActor.Command> command) {
+        for (int rank = 0; rank < devices.size(); rank++) {
+            devices.get(rank).tell(command.apply(rank));
+            outstanding++;
+        }
+    }
+
+    // ---- forming
+
+    private Behavior<Command> onPrepared(DeviceActor.Prepared prepared) {
+        finishedStep = prepared.finishedStep();
+        sentStep = finishedStep;
+        plannedStep = finishedStep;
+        java.util.Arrays.fill(finishedByRank, finishedStep);
+        listener.tell(
+                new Progress.Formed(
+                        devices.size(), prepared.device(), job.recompute(), finishedStep));
+        tellAll(
+                rank ->
+                        new DeviceActor.JoinRing(
+                                ringName, epoch, rank, devices.size(), replies));
+        return this;
+    }
+
+    private Behavior<Command> onFormed() {
+        for (long step = 1; step <= finishedStep; step++) {
+            tokens += curriculumTokens(step);
+        }
+        if (finishedStep == 0) {
+            return judge(-1);
+        }
+        return next();
+    }
+
+    private long curriculumTokens(long step) {
+        Curriculum.Place place = curriculum.place(step);
+        Stage stage = curriculum.stages().get(place.stage());
+        return (long) stage.rowsOf(place.stepInStage()) * stage.seqLenOf(place.stepInStage());
+    }
+
+    // ---- steps
+
+    /** After judging or saving: the next stage, or the end. */
+    private Behavior<Command> next() {
+        if (stopAsked) {
+            return finishBy(() -> new Progress.Interrupted(finishedStep, snapshotPath()));
+        }
+        if (finishedStep == curriculum.steps()) {
+            return finishBy(() -> new Progress.Completed(job.output().resolve("final")));
+        }
+        phase = Phase.STEPPING;
+        Curriculum.Place place = curriculum.place(finishedStep + 1);
+        if (place.stepInStage() == 0 || lastNanos == 0) {
+            Stage stage = curriculum.stages().get(place.stage());
+            listener.tell(new Progress.StageBegun(place.stage(), stage));
+        }
+        lastNanos = System.nanoTime();
+        planAhead();
+        return this;
+    }
+
+    /** Plans the step after the last planned one, if the stage still has one. */
+    private void planAhead() {
+        long step = plannedStep + 1;
+        boolean within = step <= lastStepBeforeSaving();
+        if (stopAsked || ready != null || plannedStep > sentStep || !within) {
+            return;
+        }
+        plannedStep = step;
+        Curriculum.Place place = curriculum.place(step);
+        Stage stage = curriculum.stages().get(place.stage());
+        CompletableFuture<StepPlan> plan =
+                CompletableFuture.supplyAsync(
+                        () ->
+                                StepPlan.of(
+                                        step,
+                                        place.stage(),
+                                        stage,
+                                        place.stepInStage(),
+                                        data.stream(place.stage()),
+                                        layout,
+                                        devices.size()),
+                        planner);
+        getContext()
+                .pipeToSelf(
+                        plan,
+                        (value, error) ->
+                                error == null
+                                        ? new Planned(value)
+                                        : new PlanFailed(Faults.sentence(cause(error))));
+    }
+
+    private static Throwable cause(Throwable error) {
+        return error instanceof java.util.concurrent.CompletionException && error.getCause() != null
+                ? error.getCause()
+                : error;
+    }
+
+    /** Steps run ahead of each other, but not past the end of a stage or a snapshot. */
+    private long lastStepBeforeSaving() {
+        long every = job.snapshotSteps();
+        long snapshot = (finishedStep / every + 1) * every;
+        int stage = curriculum.place(finishedStep + 1).stage();
+        return Math.min(snapshot, curriculum.lastStep(stage));
+    }
+
+    private Behavior<Command> onPlanned(Planned message) {
+        if (phase == Phase.STEPPING) {
+            ready = message.plan;
+            sendReady();
+        }
+        return this;
+    }
+
+    private void sendReady() {
+        if (ready == null || running.size() == WINDOW || stopAsked) {
+            return;
+        }
+        StepPlan plan = ready;
+        ready = null;
+        sentStep = plan.step();
+        running.add(plan);
+        tellAll(rank -> new DeviceActor.Step(epoch, plan, job.recompute(), replies));
+        planAhead();
+    }
+
+    private Behavior<Command> onStepped(List<DeviceActor.Stepped> ranks) {
+        StepPlan plan = running.remove();
+        StepMetrics metrics = metrics(plan, ranks);
+        if (!Double.isFinite(metrics.gradNorm()) || !Double.isFinite(metrics.loss())) {
+            return onFault(
+                    "step %d has loss %s and gradient norm %s: the weights were left as they were before it; a smaller learning rate or a tighter clipNorm may help"
+                            .formatted(plan.step(), metrics.loss(), metrics.gradNorm()));
+        }
+        finishedStep = plan.step();
+        tokens += plan.tokens();
+        listener.tell(new Progress.Stepped(metrics));
+        if (stopAsked && running.isEmpty()) {
+            return next();
+        }
+        boolean stageEnds = finishedStep == curriculum.lastStep(plan.stage());
+        if (stageEnds || (running.isEmpty() && finishedStep % job.snapshotSteps() == 0)) {
+            return save(stageEnds);
+        }
+        sendReady();
+        planAhead();
+        return this;
+    }
+
+    private StepMetrics metrics(StepPlan plan, List<DeviceActor.Stepped> ranks) {
+        long now = System.nanoTime();
+        double seconds = (now - lastNanos) / 1e9;
+        lastNanos = now;
+        double lossSum = ranks.stream().mapToDouble(r -> r.outcome().lossSum()).sum();
+        long hits = ranks.stream().mapToLong(r -> r.outcome().hits()).sum();
+        double flops = Flops.training(job.model(), plan.tokens(), plan.visiblePairs());
+        long rowBytes =
+                (long) FLOATS_OF_KEYS_AND_VALUES
+                        * job.model().numLayers()
+                        * job.model().numKvHeads()
+                        * job.model().headDim();
+        var traffic = plan.traffic();
+        int bytes = job.dtype().bytes();
+        return new StepMetrics(
+                plan.step(),
+                plan.stage(),
+                epoch,
+                plan.targetWeight() == 0 ? 0 : lossSum / plan.targetWeight(),
+                plan.answers() == 0 ? Double.NaN : (double) hits / plan.answers(),
+                plan.learningRate(),
+                ranks.getFirst().outcome().gradNorm(),
+                plan.tokens(),
+                plan.targetWeight(),
+                plan.tokens() / seconds,
+                flops / seconds / flopsLimit,
+                rowBytes * (2 * traffic.keys() * bytes + traffic.gradients() * Float.BYTES),
+                rowBytes * traffic.fewest() * (2L * bytes + Float.BYTES),
+                ranks.stream().mapToDouble(DeviceActor.Stepped::secondsCompute).average().orElse(0),
+                ranks.stream().mapToDouble(DeviceActor.Stepped::secondsWait).average().orElse(0));
+    }
+
+    // ---- judging
+
+    private static final class Judging {
+        final int stage;
+        final List<JobData.Batch> batches;
+        final double[] lossSum;
+        final double[] weight;
+        final int[] right;
+        int at;
+
+        Judging(int stage, List<JobData.Batch> batches, int probes) {
+            this.stage = stage;
+            this.batches = batches;
+            lossSum = new double[probes];
+            weight = new double[probes];
+            right = new int[probes];
+        }
+    }
+
+    private Behavior<Command> judge(int stage) {
+        phase = Phase.JUDGING;
+        judging =
+                new Judging(
+                        stage, data.batches(layout, devices.size()), data.probes().size());
+        return judgeNext();
+    }
+
+    private Behavior<Command> judgeNext() {
+        if (stopAsked) {
+            return next();
+        }
+        if (judging.at == judging.batches.size()) {
+            if (!judging.batches.isEmpty()) {
+                listener.tell(new Progress.Judged(judging.stage, results()));
+            }
+            return next();
+        }
+        JobData.Batch batch = judging.batches.get(judging.at);
+        double theta = trainedConfig(judging.stage).ropeTheta();
+        tellAll(
+                rank ->
+                        new DeviceActor.Judge(epoch, judging.at, batch.micro(), theta, replies));
+        return this;
+    }
+
+    private Behavior<Command> onJudged(List<DeviceActor.Judged> ranks) {
+        JobData.Batch batch = judging.batches.get(judging.at++);
+        judging.lossSum[batch.probe()] +=
+                ranks.stream().mapToDouble(DeviceActor.Judged::lossSum).sum();
+        judging.weight[batch.probe()] += batch.micro().targetWeight();
+        int rows = ranks.stream().mapToInt(r -> r.missed().length).max().orElse(0);
+        for (int row = 0; row < rows; row++) {
+            int at = row;
+            int missed =
+                    ranks.stream().mapToInt(r -> at < r.missed().length ? r.missed()[at] : 0).sum();
+            judging.right[batch.probe()] += missed == 0 ? 1 : 0;
+        }
+        return judgeNext();
+    }
+
+    private List<Probe.Result> results() {
+        List<Probe.Result> results = new ArrayList<>();
+        for (int p = 0; p < data.probes().size(); p++) {
+            Probe probe = data.probes().get(p);
+            results.add(
+                    new Probe.Result(
+                            probe.name(),
+                            probe.seqLen(),
+                            probe.depth(),
+                            probe.rows().size(),
+                            judging.right[p],
+                            judging.weight[p] == 0 ? 0 : judging.lossSum[p] / judging.weight[p]));
+        }
+        return results;
+    }
+
+    // ---- saving
+
+    /** The model as it was last trained: with that stage's rotary base and context. */
+    private LlamaConfig trainedConfig(int stage) {
+        Stage s = curriculum.stages().get(Math.max(0, stage));
+        int longest = 0;
+        for (int i = 0; i <= Math.max(0, stage); i++) {
+            longest = Math.max(longest, curriculum.stages().get(i).seqLen());
+        }
+        return job.model().withRopeTheta(s.ropeTheta()).withMaxPositionEmbeddings(longest);
+    }
+
+    private Path snapshotPath() {
+        return job.output().resolve("snapshots").resolve("step-" + finishedStep);
+    }
+
+    private SaveRequest snapshot() {
+        Curriculum.Place place =
+                curriculum.place(Math.clamp(finishedStep, 1, curriculum.steps()));
+        return new SaveRequest(
+                snapshotPath(),
+                trainedConfig(place.stage()),
+                job.tokenizer(),
+                new SaveRequest.Training(
+                        job, place.stage(), place.stepInStage() + 1, tokens, epoch));
+    }
+
+    private Behavior<Command> save(boolean stageEnds) {
+        saves.clear();
+        if (stageEnds) {
+            int stage = curriculum.place(finishedStep).stage();
+            LlamaConfig config = trainedConfig(stage);
+            String name = stage + "-" + curriculum.stages().get(stage).seqLen();
+            Path stages = job.output().resolve("stages");
+            saves.add(new SaveRequest(stages.resolve(name), config, job.tokenizer(), null));
+            if (finishedStep == curriculum.steps()) {
+                Path last = job.output().resolve("final");
+                saves.add(new SaveRequest(last, config, job.tokenizer(), null));
+            }
+        }
+        saves.add(snapshot());
+        return saveNext(0);
+    }
+
+    private Behavior<Command> saveNext(int rank) {
+        phase = Phase.SAVING;
+        devices.get(rank).tell(new DeviceActor.Save(saves.element(), replies));
+        outstanding++;
+        return this;
+    }
+
+    private Behavior<Command> onSaved(DeviceActor.Saved saved) {
+        answers.clear();
+        saves.remove();
+        listener.tell(new Progress.Saved(saved.path(), saved.step()));
+        if (!saves.isEmpty()) {
+            return saveNext(saved.rank());
+        }
+        if (fault != null) {
+            return end(new Progress.Failed(fault, saved.step(), saved.path()));
+        }
+        if (stopAsked) {
+            return end(new Progress.Interrupted(finishedStep, saved.path()));
+        }
+        int stage = curriculum.place(finishedStep).stage();
+        return finishedStep == curriculum.lastStep(stage) ? judge(stage) : next();
+    }
+
+    private Behavior<Command> onSaveFailed(DeviceActor.Failed failed) {
+        String sentence = fault == null ? failed.sentence() : fault + "; and " + failed.sentence();
+        return end(new Progress.Failed(sentence, failed.finishedStep(), null));
+    }
+
+    // ---- ending
+
+    private Behavior<Command> onStop() {
+        stopAsked = true;
+        if (phase == Phase.STEPPING && running.isEmpty()) {
+            return next();
+        }
+        return this;
+    }
+
+    /** Ends at once if nothing is left to save, else saves first. */
+    private Behavior<Command> finishBy(Supplier<Progress> how) {
+        if (!stopAsked || finishedStep == 0) {
+            return end(how.get());
+        }
+        saves.clear();
+        saves.add(snapshot());
+        return saveNext(0);
+    }
+
+    private Behavior<Command> onLost(Throwable cause) {
+        alive--;
+        return phase == Phase.ENDED
+                ? this
+                : onFault("a device was lost: " + (cause == null ? "" : Faults.sentence(cause)));
+    }
+
+    /** The first fault counts; others that follow from it do not. */
+    private Behavior<Command> onFault(String sentence) {
+        if (phase == Phase.ENDED) {
+            return this;
+        }
+        if (fault == null) {
+            fault = sentence;
+            LocalRings.breakUp(ringName, epoch, sentence);
+            phase = Phase.DRAINING;
+            getContext().scheduleOnce(GIVE_UP, getContext().getSelf(), new GiveUp());
+        }
+        return drained();
+    }
+
+    private static final java.time.Duration GIVE_UP = java.time.Duration.ofSeconds(20);
+
+    /** Once every device has unwound, the rank that got furthest saves; a job not begun saves nothing. */
+    private Behavior<Command> drained() {
+        if (outstanding > 0) {
+            return this;
+        }
+        int best = 0;
+        for (int rank = 1; rank < finishedByRank.length; rank++) {
+            best = finishedByRank[rank] > finishedByRank[best] ? rank : best;
+        }
+        finishedStep = finishedByRank[best];
+        answers.clear();
+        if (finishedStep == 0 || alive < devices.size()) {
+            return end(new Progress.Failed(fault, finishedStep, null));
+        }
+        saves.clear();
+        saves.add(snapshot());
+        return saveNext(best);
+    }
+
+    private Behavior<Command> onGiveUp() {
+        return phase == Phase.DRAINING
+                ? end(new Progress.Failed(fault + " (a device does not answer)", finishedStep, null))
+                : this;
+    }
+
+    private Behavior<Command> end(Progress how) {
+        phase = Phase.ENDED;
+        listener.tell(how);
+        return Behaviors.stopped();
+    }
+
+    private Behavior<Command> onPostStop() {
+        LocalRings.breakUp(ringName, epoch, "the job ended");
+        planner.shutdownNow();
+        return this;
+    }
+
+}

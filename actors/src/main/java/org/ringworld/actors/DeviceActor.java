@@ -1,0 +1,264 @@
+package org.ringworld.actors;
+
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.ringworld.model.LocalRing;
+import org.ringworld.model.MicroBatch;
+import org.ringworld.model.Ring;
+import org.ringworld.model.TrainingStep;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+
+/**
+ * Owns one device, its model and its end of the ring. Computation runs on the device's own thread,
+ * in the order of the messages, while the mailbox stays free: a message of an old epoch is dropped,
+ * and when this actor stops its neighbours' pending transfers fail at once.
+ */
+public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
+    /** What it is asked. */
+    public sealed interface Command {}
+
+    /** Take these weights; with {@code training} also an optimizer's state. */
+    public record Prepare(
+            ModelSource model, DType dtype, boolean training, ActorRef<Reply> replyTo)
+            implements Command {}
+
+    /** Become rank {@code rank} of a ring. */
+    public record JoinRing(String ring, long epoch, int rank, int size, ActorRef<Reply> replyTo)
+            implements Command {}
+
+    /** One optimizer step, with all other ranks. */
+    public record Step(long epoch, StepPlan plan, String recompute, ActorRef<Reply> replyTo)
+            implements Command {}
+
+    /** Losses of unseen rows, with all other ranks. */
+    public record Judge(
+            long epoch, long id, MicroBatch batch, double ropeTheta, ActorRef<Reply> replyTo)
+            implements Command {}
+
+    /** Logits and gradients of one batch, with all other ranks. */
+    public record Forward(
+            long epoch, MicroBatch batch, boolean gradients, ActorRef<Reply> replyTo)
+            implements Command {}
+
+    /** Write the state to disk; needs no other rank and no ring. */
+    public record Save(SaveRequest request, ActorRef<Reply> replyTo) implements Command {}
+
+    private record Dropped(long epoch) implements Command {}
+
+    /** What it answers. */
+    public sealed interface Reply {
+        int rank();
+    }
+
+    public record Prepared(int rank, String device, long finishedStep) implements Reply {}
+
+    public record Joined(int rank, long epoch) implements Reply {}
+
+    /** A step is over. If the gradient's norm is not finite, no weight was touched. */
+    public record Stepped(
+            int rank,
+            long epoch,
+            long step,
+            TrainingStep.Outcome outcome,
+            double secondsCompute,
+            double secondsWait)
+            implements Reply {}
+
+    /** Of this rank's tokens: Σ w·ce, and for each row how many answers were missed. */
+    public record Judged(int rank, long id, double lossSum, int[] missed) implements Reply {}
+
+    /** logits: [S,V]; gradients by name, on rank 0 alone. */
+    public record Forwarded(
+            int rank, double lossSum, float[] logits, Map<String, float[]> gradients)
+            implements Reply {}
+
+    public record Saved(int rank, Path path, long step) implements Reply {}
+
+    /** A command failed; the sentence says why. */
+    public record Failed(int rank, long epoch, long finishedStep, String sentence)
+            implements Reply {}
+
+    private final int index;
+    private final Device device;
+    private final ExecutorService thread;
+
+    // Touched by the device's thread alone.
+    private RankModel model;
+    private Ring ring;
+
+    // Touched by the actor alone.
+    private String ringName;
+    private long epoch = -1;
+    private long dropped;
+
+    /** An actor that owns {@code device} and closes it when it stops. */
+    public static Behavior<Command> create(int index, Device device) {
+        return Behaviors.setup(context -> new DeviceActor(context, index, device));
+    }
+
+    private DeviceActor(ActorContext<Command> context, int index, Device device) {
+        super(context);
+        this.index = index;
+        this.device = device;
+        this.thread =
+                Executors.newSingleThreadExecutor(body -> device.newThread("device-" + index, body));
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Prepare.class, this::onPrepare)
+                .onMessage(JoinRing.class, this::onJoinRing)
+                .onMessage(Step.class, this::onStep)
+                .onMessage(Judge.class, this::onJudge)
+                .onMessage(Forward.class, this::onForward)
+                .onMessage(Save.class, this::onSave)
+                .onMessage(Dropped.class, this::onDropped)
+                .onSignal(PostStop.class, signal -> onStop())
+                .build();
+    }
+
+    private Behavior<Command> onPrepare(Prepare command) {
+        run(
+                command.replyTo,
+                () -> {
+                    model = new RankModel(device, command.model, command.dtype, command.training);
+                    return new Prepared(index, device.name(), model.finishedStep());
+                });
+        return this;
+    }
+
+    private Behavior<Command> onJoinRing(JoinRing command) {
+        leaveRing("rank " + index + " joined epoch " + command.epoch);
+        ringName = command.ring;
+        epoch = command.epoch;
+        LocalRing joined = LocalRings.join(command.ring, command.epoch, command.size);
+        run(
+                command.replyTo,
+                () -> {
+                    ring = joined.member(command.rank);
+                    return new Joined(index, command.epoch);
+                });
+        return this;
+    }
+
+    private Behavior<Command> onStep(Step command) {
+        if (command.epoch != epoch) {
+            return onDropped(new Dropped(command.epoch));
+        }
+        run(
+                command.replyTo,
+                () -> {
+                    long start = System.nanoTime();
+                    long waited = ring.nanosWaited();
+                    TrainingStep.Outcome outcome =
+                            model.train(command.plan, ring, command.recompute);
+                    double wait = (ring.nanosWaited() - waited) / 1e9;
+                    double seconds = (System.nanoTime() - start) / 1e9;
+                    return new Stepped(
+                            index,
+                            command.epoch,
+                            command.plan.step(),
+                            outcome,
+                            seconds - wait,
+                            wait);
+                });
+        return this;
+    }
+
+    private Behavior<Command> onJudge(Judge command) {
+        if (command.epoch != epoch) {
+            return onDropped(new Dropped(command.epoch));
+        }
+        run(
+                command.replyTo,
+                () -> model.judge(command.batch, command.ropeTheta, ring, command.id));
+        return this;
+    }
+
+    private Behavior<Command> onForward(Forward command) {
+        if (command.epoch != epoch) {
+            return onDropped(new Dropped(command.epoch));
+        }
+        run(command.replyTo, () -> model.forward(command.batch, command.gradients, ring));
+        return this;
+    }
+
+    private Behavior<Command> onSave(Save command) {
+        run(
+                command.replyTo,
+                () -> {
+                    TrainingState.write(
+                            model.parameters(), device, model.finishedStep(), command.request);
+                    return new Saved(index, command.request.path(), model.finishedStep());
+                });
+        return this;
+    }
+
+    private Behavior<Command> onDropped(Dropped message) {
+        dropped++;
+        getContext()
+                .getLog()
+                .warn(
+                        "rank {} dropped a message of epoch {} in epoch {} ({} so far)",
+                        index,
+                        message.epoch,
+                        epoch,
+                        dropped);
+        return this;
+    }
+
+    private Behavior<Command> onStop() {
+        leaveRing("rank " + index + " stopped");
+        thread.execute(
+                () -> {
+                    if (model != null) {
+                        model.close();
+                    }
+                    device.close();
+                });
+        thread.shutdown();
+        return this;
+    }
+
+    private void leaveRing(String reason) {
+        if (ringName != null) {
+            LocalRings.breakUp(ringName, epoch, reason);
+        }
+    }
+
+    /** Runs work on the device's thread; a fault breaks the ring, so that the others unwind. */
+    private void run(ActorRef<Reply> replyTo, Callable<Reply> work) {
+        String name = ringName;
+        long workEpoch = epoch;
+        CompletableFuture.runAsync(
+                () -> {
+                    Reply reply;
+                    try {
+                        reply = work.call();
+                    } catch (Exception | OutOfMemoryError | StackOverflowError e) {
+                        String sentence = Faults.sentence(e);
+                        if (name != null) {
+                            LocalRings.breakUp(
+                                    name, workEpoch, "rank " + index + ": " + sentence);
+                        }
+                        long finished = model == null ? 0 : model.finishedStep();
+                        reply = new Failed(index, workEpoch, finished, sentence);
+                    }
+                    replyTo.tell(reply);
+                },
+                thread);
+    }
+}

@@ -1,0 +1,40 @@
+package org.ringworld.actors;
+
+import java.nio.file.Path;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.model.Curriculum;
+import org.ringworld.runtime.DType;
+
+/**
+ * A training job, whole: what CONTRACT's job file says, resolved and checked.
+ *
+ * @param text the resolved job as HOCON, kept beside the results and compared when a run goes on
+ * @param output where everything it writes goes
+ * @param layout {@code zigzag}, {@code striped} or {@code contiguous}
+ * @param threads of each device
+ * @param model sizes of the model; its rotary base is each stage's
+ * @param start a model to start from, or null for random weights N(0, initStd)
+ * @param heldOut part of the documents that is never trained on
+ * @param recompute {@code auto}, {@code all} or {@code none}
+ * @param snapshotSteps steps between snapshots
+ * @param snapshotsKept how many stay
+ */
+public record Job(
+        String text,
+        String name,
+        Path output,
+        long seed,
+        DType dtype,
+        int ringSize,
+        String layout,
+        int threads,
+        LlamaConfig model,
+        Path start,
+        double initStd,
+        String tokenizer,
+        Path data,
+        double heldOut,
+        Curriculum curriculum,
+        String recompute,
+        long snapshotSteps,
+        int snapshotsKept) {}

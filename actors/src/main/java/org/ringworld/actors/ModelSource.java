@@ -1,0 +1,18 @@
+package org.ringworld.actors;
+
+import java.nio.file.Path;
+import org.ringworld.checkpoints.LlamaConfig;
+
+/** Where a rank's weights come from; all ranks of a ring come to the same. */
+public sealed interface ModelSource {
+    LlamaConfig config();
+
+    /** Random weights, a pure function of the seed. */
+    record Random(LlamaConfig config, long seed, double std) implements ModelSource {}
+
+    /** Weights from a model directory or file. */
+    record Files(LlamaConfig config, Path model) implements ModelSource {}
+
+    /** Weights and optimizer state from a snapshot. */
+    record FromSnapshot(LlamaConfig config, Path snapshot) implements ModelSource {}
+}

@@ -1,0 +1,33 @@
+package org.ringworld.actors;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ringworld.model.Stage;
+
+/** What a job tells whoever watches it. */
+public sealed interface Progress {
+    /** The ring stands. {@code step} is the last finished one when a run goes on, else 0. */
+    record Formed(int size, String device, String recompute, long step) implements Progress {}
+
+    record StageBegun(int index, Stage stage) implements Progress {}
+
+    record Stepped(StepMetrics metrics) implements Progress {}
+
+    /** Unseen rows judged after a stage (−1: before the first). */
+    record Judged(int stage, List<Probe.Result> results) implements Progress {}
+
+    /** A model or snapshot stands on disk. */
+    record Saved(Path path, long step) implements Progress {}
+
+    /** All stages are done. */
+    record Completed(Path model) implements Progress {}
+
+    /** Stopped on request; the state is at {@code snapshot}. */
+    record Interrupted(long step, Path snapshot) implements Progress {}
+
+    /**
+     * Stopped by a fault, said in one sentence; the last good state is at {@code snapshot}, or null
+     * if none could be written.
+     */
+    record Failed(String sentence, long step, Path snapshot) implements Progress {}
+}

@@ -1,0 +1,155 @@
+package org.ringworld.actors;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.model.Frame;
+import org.ringworld.model.MicroBatch;
+import org.ringworld.model.ParameterStore;
+import org.ringworld.model.Recompute;
+import org.ringworld.model.Ring;
+import org.ringworld.model.SequenceBlock;
+import org.ringworld.model.TokenLosses;
+import org.ringworld.model.TrainingStep;
+import org.ringworld.model.Transformer;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+
+/** The model of one rank on its device. Only the device's own thread touches it. */
+final class RankModel implements AutoCloseable {
+    private final Device device;
+    private final ParameterStore parameters;
+    private final Transformer transformer;
+    private final TrainingStep trainingStep;
+    private long finishedStep;
+
+    RankModel(Device device, ModelSource source, DType dtype, boolean training) throws IOException {
+        this.device = device;
+        this.parameters = new ParameterStore(device, source.config(), dtype, training);
+        switch (source) {
+            case ModelSource.Random(LlamaConfig _, long seed, double std) ->
+                    parameters.initialize(seed, std);
+            case ModelSource.Files(LlamaConfig _, Path model) -> {
+                try (ModelFiles files = ModelFiles.open(model)) {
+                    parameters.load(files);
+                }
+            }
+            case ModelSource.FromSnapshot(LlamaConfig _, Path snapshot) ->
+                    finishedStep = TrainingState.read(parameters, device, snapshot);
+        }
+        this.transformer = new Transformer(device, parameters);
+        this.trainingStep =
+                training ? new TrainingStep(device, parameters, transformer) : null;
+    }
+
+    long finishedStep() {
+        return finishedStep;
+    }
+
+    ParameterStore parameters() {
+        return parameters;
+    }
+
+    TrainingStep.Outcome train(StepPlan plan, Ring ring, String recompute) {
+        long tokens =
+                plan.parts().stream().mapToLong(p -> p.blocks().getFirst().length()).max().orElse(0);
+        TrainingStep.Outcome outcome =
+                trainingStep.run(
+                        parameters.config().withRopeTheta(plan.ropeTheta()),
+                        plan.parts(),
+                        plan.targetWeight(),
+                        ring,
+                        plan.optimizer(),
+                        plan.learningRate(),
+                        plan.step(),
+                        Recompute.of(
+                                recompute,
+                                parameters.config(),
+                                parameters.dtype(),
+                                tokens,
+                                device.memory() / ring.size()));
+        if (Double.isFinite(outcome.gradNorm())) {
+            finishedStep = plan.step();
+        }
+        return outcome;
+    }
+
+    /** Losses of this rank's tokens, by row. */
+    DeviceActor.Judged judge(MicroBatch batch, double ropeTheta, Ring ring, long id) {
+        LlamaConfig config = parameters.config().withRopeTheta(ropeTheta);
+        TokenLosses losses =
+                transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
+        SequenceBlock own = batch.blocks().get(ring.rank());
+        int rows = own.length() == 0 ? 0 : own.rows()[own.length() - 1] + 1;
+        int[] missed = new int[rows];
+        for (int i = 0; i < own.length(); i++) {
+            if (own.weights()[i] >= 1) {
+                missed[own.rows()[i]] += 1 - losses.hits()[i];
+            }
+        }
+        return new DeviceActor.Judged(ring.rank(), id, losses.weightedSum(own), missed);
+    }
+
+    /** Logits of this rank's tokens [S,V] and, where asked for, the ring's summed gradients. */
+    DeviceActor.Forwarded forward(MicroBatch batch, boolean gradients, Ring ring) {
+        SequenceBlock own = batch.blocks().get(ring.rank());
+        int vocab = parameters.config().vocabSize();
+        float[] logits = new float[Math.multiplyExact(own.length(), vocab)];
+        Frame frame = Frame.of(0, 0);
+        TokenLosses losses;
+        Map<String, float[]> sums = new LinkedHashMap<>();
+        if (gradients) {
+            double weight = batch.targetWeight();
+            losses =
+                    trainingStep.gradients(
+                            parameters.config(),
+                            batch,
+                            weight == 0 ? 0 : (float) (1 / weight),
+                            ring,
+                            (block, from) -> copy(block, logits, from * vocab));
+            if (ring.rank() == 0) {
+                for (int i = 0; i < parameters.specs().size(); i++) {
+                    Tensor gradient = parameters.gradient(i);
+                    float[] host = new float[Math.toIntExact(gradient.size())];
+                    copy(gradient, host, 0);
+                    sums.put(parameters.specs().get(i).name(), host);
+                }
+            }
+        } else {
+            losses =
+                    transformer.forward(
+                            parameters.config(),
+                            batch,
+                            ring,
+                            frame,
+                            (block, from) -> copy(block, logits, from * vocab));
+        }
+        return new DeviceActor.Forwarded(ring.rank(), losses.weightedSum(own), logits, sums);
+    }
+
+    private void copy(Tensor from, float[] to, long at) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(from.bytes(), 64);
+            device.copyOut(from, host);
+            MemorySegment.copy(
+                    host,
+                    ValueLayout.JAVA_FLOAT,
+                    0,
+                    to,
+                    Math.toIntExact(at),
+                    Math.toIntExact(from.size()));
+        }
+    }
+
+    @Override
+    public void close() {
+        transformer.close();
+    }
+}

@@ -1,0 +1,101 @@
+package org.ringworld.actors;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.model.AdamW;
+import org.ringworld.model.Layout;
+import org.ringworld.model.MicroBatch;
+import org.ringworld.model.RingPlan;
+import org.ringworld.model.SequenceBlock;
+import org.ringworld.model.Stage;
+import org.ringworld.model.TokenLosses;
+import org.ringworld.tokenizer.Row;
+import org.ringworld.tokenizer.RowStream;
+
+/**
+ * All that a rank needs for one optimizer step: the rows, cut and planned, and the update's
+ * constants. Made from data alone while an earlier step runs.
+ *
+ * @param step counts from 1 through all stages
+ * @param targetWeight Σ w of the whole global step
+ * @param answers targets of full weight in the whole step
+ * @param visiblePairs pairs of a query and a key that it sees, for counting FLOPs
+ */
+public record StepPlan(
+        long step,
+        int stage,
+        double ropeTheta,
+        List<MicroBatch> parts,
+        double targetWeight,
+        long answers,
+        long visiblePairs,
+        long tokens,
+        int seqLen,
+        AdamW optimizer,
+        double learningRate) {
+
+    /** The plan of a stage's step (from 0), a pure function of the stream. */
+    static StepPlan of(
+            long step,
+            int stageIndex,
+            Stage stage,
+            long stepInStage,
+            RowStream stream,
+            Layout layout,
+            int ringSize) {
+        int seqLen = stage.seqLenOf(stepInStage);
+        int count = stage.rowsOf(stepInStage);
+        List<Row> rows = stream.rows(stepInStage, seqLen, count);
+        int pieces = Math.min(stage.microBatches(), count);
+        List<MicroBatch> parts = new ArrayList<>();
+        for (int p = 0; p < pieces; p++) {
+            List<Row> piece = rows.subList(p * count / pieces, (p + 1) * count / pieces);
+            parts.add(MicroBatch.of(piece, layout, ringSize));
+        }
+        double weight = parts.stream().mapToDouble(MicroBatch::targetWeight).sum();
+        long answers = 0;
+        for (MicroBatch part : parts) {
+            for (SequenceBlock block : part.blocks()) {
+                answers += TokenLosses.answers(block);
+            }
+        }
+        AdamW optimizer = stage.optimizer();
+        return new StepPlan(
+                step,
+                stageIndex,
+                stage.ropeTheta(),
+                parts,
+                weight,
+                answers,
+                rows.stream().mapToLong(StepPlan::visiblePairs).sum(),
+                (long) count * seqLen,
+                seqLen,
+                optimizer,
+                optimizer.learningRate().at(stepInStage, stage.steps()));
+    }
+
+    private static long visiblePairs(Row row) {
+        long pairs = 0;
+        long seen = 0;
+        for (int i = 0; i < row.ids().length; i++) {
+            boolean same = i > 0 && row.segments()[i] == row.segments()[i - 1];
+            seen = row.segments()[i] < 0 ? 0 : same ? seen + 1 : 1;
+            pairs += seen;
+        }
+        return pairs;
+    }
+
+    /** Key rows that the plans send, and the fewest with which each rank sees what it must. */
+    RingPlan.Traffic traffic() {
+        long keys = 0;
+        long gradients = 0;
+        long fewest = 0;
+        for (MicroBatch part : parts) {
+            RingPlan.Traffic traffic = part.plan().traffic();
+            keys += traffic.keys();
+            gradients += traffic.gradients();
+            fewest += traffic.fewest();
+        }
+        return new RingPlan.Traffic(keys, gradients, fewest);
+    }
+}

@@ -1,0 +1,225 @@
+package org.ringworld.model;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import java.util.random.RandomGeneratorFactory;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.LlamaTensors;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * A model's weights on one device, handed out one layer at a time, and, for training, their
+ * gradients and the optimizer's state. Every rank holds all of it; the model does not know.
+ *
+ * <p>All tensors of a kind lie in one run of memory, so that a reduction, a norm or a clearing is
+ * one call. Weights that compute have the model's dtype; masters, gradients and moments are F32.
+ */
+public final class ParameterStore {
+    private static final int PER_LAYER = 9;
+    private static final long ALIGNMENT = 16;
+
+    private final Device device;
+    private final LlamaConfig config;
+    private final DType dtype;
+    private final List<TensorSpec> specs;
+    private final long[] offsets;
+    private final Tensor weights;
+    private final Tensor masters;
+    private final Tensor gradients;
+    private final Tensor firstMoments;
+    private final Tensor secondMoments;
+
+    /** Zeroed weights; with {@code training} also what an optimizer needs. */
+    public ParameterStore(Device device, LlamaConfig config, DType dtype, boolean training) {
+        this.device = device;
+        this.config = config;
+        this.dtype = dtype;
+        this.specs = LlamaTensors.of(config);
+        this.offsets = new long[specs.size() + 1];
+        for (int i = 0; i < specs.size(); i++) {
+            long size = Tensor.count(specs.get(i).shape());
+            offsets[i + 1] = offsets[i] + Math.ceilDiv(size, ALIGNMENT) * ALIGNMENT;
+        }
+        long total = offsets[specs.size()];
+        this.weights = device.tensor(dtype, total);
+        this.gradients = training ? device.tensor(DType.F32, total) : null;
+        this.firstMoments = training ? device.tensor(DType.F32, total) : null;
+        this.secondMoments = training ? device.tensor(DType.F32, total) : null;
+        this.masters =
+                dtype == DType.F32 ? weights : training ? device.tensor(DType.F32, total) : null;
+    }
+
+    /** The weights of one layer, or their gradients, as LlamaTensors orders them. */
+    public record Layer(
+            Tensor inputNorm,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor o,
+            Tensor postNorm,
+            Tensor gate,
+            Tensor up,
+            Tensor down) {}
+
+    public LlamaConfig config() {
+        return config;
+    }
+
+    public DType dtype() {
+        return dtype;
+    }
+
+    /** Names and shapes in the order of all indices here. */
+    public List<TensorSpec> specs() {
+        return specs;
+    }
+
+    public Layer layer(int i) {
+        return layer(weights, i);
+    }
+
+    public Layer layerGradients(int i) {
+        return layer(gradients, i);
+    }
+
+    /** [V,E]. */
+    public Tensor embedding() {
+        return slice(weights, 0);
+    }
+
+    public Tensor embeddingGradient() {
+        return slice(gradients, 0);
+    }
+
+    /** [E]. */
+    public Tensor finalNorm() {
+        return slice(weights, 1 + PER_LAYER * config.numLayers());
+    }
+
+    public Tensor finalNormGradient() {
+        return slice(gradients, 1 + PER_LAYER * config.numLayers());
+    }
+
+    /** [V,E]: the embedding itself where they are tied. */
+    public Tensor head() {
+        return slice(weights, config.tieEmbeddings() ? 0 : specs.size() - 1);
+    }
+
+    public Tensor headGradient() {
+        return slice(gradients, config.tieEmbeddings() ? 0 : specs.size() - 1);
+    }
+
+    /** All gradients as one F32 tensor. */
+    public Tensor gradients() {
+        return gradients;
+    }
+
+    public Tensor gradient(int spec) {
+        return slice(gradients, spec);
+    }
+
+    /** The F32 weights that the optimizer updates. */
+    public Tensor master(int spec) {
+        return slice(masters, spec);
+    }
+
+    public Tensor firstMoment(int spec) {
+        return slice(firstMoments, spec);
+    }
+
+    public Tensor secondMoment(int spec) {
+        return slice(secondMoments, spec);
+    }
+
+    /** The weights that compute, in the model's dtype. */
+    public Tensor weight(int spec) {
+        return slice(weights, spec);
+    }
+
+    /** Whether masters are other memory than the weights that compute. */
+    public boolean hasMasters() {
+        return masters != null && masters != weights;
+    }
+
+    /**
+     * Random weights, a pure function of the seed: N(0, std), with the projections back into the
+     * residual stream divided by √(2 · layers) (GPT-2), norms 1.
+     */
+    public void initialize(long seed, double std) {
+        double residual = std / Math.sqrt(2.0 * config.numLayers());
+        for (int i = 0; i < specs.size(); i++) {
+            TensorSpec spec = specs.get(i);
+            boolean norm = spec.shape().length == 1;
+            boolean back =
+                    spec.name().endsWith("o_proj.weight")
+                            || spec.name().endsWith("down_proj.weight");
+            RandomGenerator random =
+                    RandomGeneratorFactory.of("L64X128MixRandom").create(seed * 1_000_003 + i);
+            double scale = back ? residual : std;
+            try (Arena arena = Arena.ofConfined()) {
+                long size = Tensor.count(spec.shape());
+                MemorySegment host = arena.allocate(size * Float.BYTES, 64);
+                for (long j = 0; j < size; j++) {
+                    float value = norm ? 1 : (float) (scale * random.nextGaussian());
+                    host.setAtIndex(ValueLayout.JAVA_FLOAT, j, value);
+                }
+                set(i, host);
+            }
+        }
+    }
+
+    /** Weights from files, whatever their dtype; a model whose tensors do not fit is refused. */
+    public void load(ModelFiles files) throws CheckpointException {
+        for (int i = 0; i < specs.size(); i++) {
+            try (Arena arena = Arena.ofConfined()) {
+                DType read = masters == null ? dtype : DType.F32;
+                MemorySegment host =
+                        arena.allocate(Tensor.count(specs.get(i).shape()) * read.bytes(), 64);
+                files.read(specs.get(i), read, host);
+                if (masters == null) {
+                    device.copyIn(host, weight(i));
+                } else {
+                    set(i, host);
+                }
+            }
+        }
+    }
+
+    /** Sets a master from F32 host memory, and the weight that computes with it. */
+    public void set(int spec, MemorySegment host) {
+        if (masters == null) {
+            throw new IllegalStateException("a model for inference has no masters to set");
+        }
+        device.copyIn(host, master(spec));
+        if (hasMasters()) {
+            device.kernels().copy(master(spec), weight(spec));
+        }
+    }
+
+    private Layer layer(Tensor all, int i) {
+        int at = 1 + PER_LAYER * i;
+        return new Layer(
+                slice(all, at),
+                slice(all, at + 1),
+                slice(all, at + 2),
+                slice(all, at + 3),
+                slice(all, at + 4),
+                slice(all, at + 5),
+                slice(all, at + 6),
+                slice(all, at + 7),
+                slice(all, at + 8));
+    }
+
+    private Tensor slice(Tensor all, int spec) {
+        long[] shape = specs.get(spec).shape();
+        return all.rows(offsets[spec], offsets[spec] + Tensor.count(shape)).view(shape);
+    }
+}

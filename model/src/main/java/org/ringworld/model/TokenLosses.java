@@ -1,0 +1,54 @@
+package org.ringworld.model;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * What each local token of a rank lost, on the host.
+ *
+ * @param ce cross-entropy in nats [S], 0 where there is no target
+ * @param hits 1 where the target had the greatest logit [S]
+ */
+public record TokenLosses(float[] ce, int[] hits) {
+
+    static TokenLosses copyOut(Device device, SequenceBlock block, Tensor ce, Tensor hits) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment floats = arena.allocate(ce.bytes(), 64);
+            MemorySegment ints = arena.allocate(hits.bytes(), 64);
+            device.copyOut(ce, floats);
+            device.copyOut(hits, ints);
+            return new TokenLosses(
+                    floats.toArray(ValueLayout.JAVA_FLOAT), ints.toArray(ValueLayout.JAVA_INT));
+        }
+    }
+
+    /** Σ weight · ce over the rank's tokens, in F64. */
+    public double weightedSum(SequenceBlock block) {
+        double sum = 0;
+        for (int i = 0; i < ce.length; i++) {
+            sum += (double) block.weights()[i] * ce[i];
+        }
+        return sum;
+    }
+
+    /** Targets of full weight that were hit: answers, or all of a plain text. */
+    public long hits(SequenceBlock block) {
+        long sum = 0;
+        for (int i = 0; i < hits.length; i++) {
+            sum += block.weights()[i] >= 1 ? hits[i] : 0;
+        }
+        return sum;
+    }
+
+    /** Targets of full weight. */
+    public static long answers(SequenceBlock block) {
+        long sum = 0;
+        for (float weight : block.weights()) {
+            sum += weight >= 1 ? 1 : 0;
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,92 @@
+package org.ringworld.model;
+
+import java.util.List;
+import java.util.function.BiConsumer;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * One optimizer step on one rank: forward and backward of every micro-batch, the sum of gradients
+ * over the ring, clipping, update. The loss is Σ w·ce / Σ w over the whole global step however it
+ * is cut, never a mean of means.
+ */
+public final class TrainingStep {
+    private final Device device;
+    private final ParameterStore parameters;
+    private final Transformer transformer;
+    private final Tensor sum;
+
+    public TrainingStep(Device device, ParameterStore parameters, Transformer transformer) {
+        this.device = device;
+        this.parameters = parameters;
+        this.transformer = transformer;
+        this.sum = device.tensor(DType.F32, 1);
+    }
+
+    /**
+     * What a rank knows after a step.
+     *
+     * @param lossSum Σ w·ce of its own tokens
+     * @param hits its own answers that were right
+     * @param gradNorm norm of the whole gradient before clipping, the same on all ranks; if it is
+     *     not finite nothing was updated
+     */
+    public record Outcome(double lossSum, long hits, double gradNorm) {}
+
+    /**
+     * The gradients of one micro-batch alone, summed over the ring, without an update.
+     *
+     * @param logits is given each block of this rank's logits and its first row; or null
+     */
+    public TokenLosses gradients(
+            LlamaConfig config,
+            MicroBatch batch,
+            float gradScale,
+            Ring ring,
+            BiConsumer<Tensor, Long> logits) {
+        device.kernels().fill(parameters.gradients(), 0);
+        TokenLosses losses =
+                transformer.forwardBackward(
+                        config, batch, ring, Frame.of(0, 0), gradScale, Recompute.ALL, logits);
+        AllReduce.sum(ring, device, parameters.gradients(), 0);
+        return losses;
+    }
+
+    /**
+     * @param config with the stage's rotary base
+     * @param targetWeight Σ w of all ranks and micro-batches; 0 gives zero gradients
+     * @param rate learning rate of this update
+     * @param step counts from 1
+     */
+    public Outcome run(
+            LlamaConfig config,
+            List<MicroBatch> parts,
+            double targetWeight,
+            Ring ring,
+            AdamW optimizer,
+            double rate,
+            long step,
+            Recompute recompute) {
+        device.kernels().fill(parameters.gradients(), 0);
+        float gradScale = targetWeight == 0 ? 0 : (float) (1 / targetWeight);
+        double lossSum = 0;
+        long hits = 0;
+        for (int part = 0; part < parts.size(); part++) {
+            MicroBatch batch = parts.get(part);
+            TokenLosses losses =
+                    transformer.forwardBackward(
+                            config, batch, ring, Frame.of(step, part), gradScale, recompute, null);
+            SequenceBlock own = batch.blocks().get(ring.rank());
+            lossSum += losses.weightedSum(own);
+            hits += losses.hits(own);
+        }
+        AllReduce.sum(ring, device, parameters.gradients(), step);
+        double norm = AdamW.norm(parameters, device, sum);
+        if (Double.isFinite(norm)) {
+            optimizer.update(parameters, device, rate, step, norm);
+        }
+        return new Outcome(lossSum, hits, norm);
+    }
+}

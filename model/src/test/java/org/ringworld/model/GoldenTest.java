@@ -1,0 +1,117 @@
+package org.ringworld.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.SafeTensors;
+import org.ringworld.runtime.DType;
+import org.ringworld.tokenizer.Row;
+
+/**
+ * Logits, loss and every gradient against results computed in float64 by an independent
+ * implementation, on rings of many sizes and all layouts.
+ */
+class GoldenTest {
+    private static final Path GOLDEN = Path.of("../../shared/data/golden");
+    private static final Path NUMERICS = Path.of("src/test/resources/numerics");
+    private static final List<Layout> LAYOUTS =
+            List.of(new ZigzagLayout(), new StripedLayout(), new ContiguousLayout());
+
+    @TestFactory
+    Stream<DynamicTest> goldenModelsAreExactOnEveryRing() {
+        return Stream.of("llama-gqa", "llama3-tied")
+                .flatMap(name -> tests(GOLDEN.resolve(name), new int[] {1, 2, 3, 5, 8}));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> reportedCasesAreExactOnEveryRing() throws Exception {
+        try (Stream<Path> cases = Files.list(NUMERICS)) {
+            return cases.sorted().toList().stream()
+                    .flatMap(directory -> tests(directory, ringSizes(directory)));
+        }
+    }
+
+    private static Stream<DynamicTest> tests(Path directory, int[] sizes) {
+        List<DynamicTest> tests = new ArrayList<>();
+        for (int size : sizes) {
+            for (Layout layout : LAYOUTS) {
+                String name = directory.getFileName() + " ring " + size + " " + layout;
+                tests.add(DynamicTest.dynamicTest(name, () -> check(directory, size, layout)));
+            }
+        }
+        return tests.stream();
+    }
+
+    private static int[] ringSizes(Path directory) {
+        try {
+            String text = Files.readString(directory.resolve("case.json"));
+            String list = text.substring(text.indexOf('[') + 1, text.indexOf(']'));
+            return Arrays.stream(list.split(","))
+                    .mapToInt(s -> Integer.parseInt(s.trim()))
+                    .toArray();
+        } catch (java.io.IOException e) {
+            throw new java.io.UncheckedIOException(e);
+        }
+    }
+
+    private static void check(Path directory, int size, Layout layout) throws Exception {
+        assumeTrue(Files.exists(directory), "the golden cases are not beside this clone");
+        LlamaConfig config;
+        try (ModelFiles files = ModelFiles.open(directory)) {
+            config = files.config();
+        }
+        Row row = BatchFile.read(directory.resolve("batch.safetensors"), config.vocabSize()).row();
+        RingResult result =
+                RingResult.of(
+                        config,
+                        parameters -> {
+                            try (ModelFiles files = ModelFiles.open(directory)) {
+                                parameters.load(files);
+                            }
+                        },
+                        DType.F32,
+                        row,
+                        layout,
+                        size,
+                        16,
+                        size % 2 == 0 ? Recompute.ALL : Recompute.NONE);
+        try (SafeTensors expected = SafeTensors.open(directory.resolve("expected.safetensors"))) {
+            checkLogits(result.logits(), row, expected.readFloats("logits"));
+            double loss = expected.readFloats("loss")[0];
+            assertThat(Math.abs(result.loss() - loss)).isLessThanOrEqualTo(1e-5 * Math.abs(loss));
+            int checked = 0;
+            for (Map.Entry<String, float[]> gradient : result.gradients().entrySet()) {
+                float[] right = expected.readFloats("grad." + gradient.getKey());
+                assertThat(RingResult.difference(gradient.getValue(), right))
+                        .as(gradient.getKey())
+                        .isLessThanOrEqualTo(1e-4);
+                checked++;
+            }
+            assertThat(checked).isGreaterThan(10);
+        }
+    }
+
+    /** Rows of padding have logits of no meaning. */
+    private static void checkLogits(float[][] logits, Row row, float[] expected) {
+        int vocab = logits[0].length;
+        float[] a = new float[expected.length];
+        for (int i = 0; i < logits.length; i++) {
+            for (int v = 0; v < vocab; v++) {
+                int at = i * vocab + v;
+                a[at] = row.segments()[i] < 0 && at < expected.length ? expected[at] : logits[i][v];
+            }
+        }
+        assertThat(RingResult.difference(a, expected)).isLessThanOrEqualTo(1e-4);
+    }
+}
