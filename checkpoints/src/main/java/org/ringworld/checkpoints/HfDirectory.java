@@ -1,0 +1,144 @@
+package org.ringworld.checkpoints;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.ringworld.runtime.DType;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Writes a Hugging Face model directory: {@code config.json}, {@code model.safetensors} or numbered
+ * shards with their index, and whatever else the caller adds (tokenizer files). It is written
+ * beside its place and renamed when complete and synced, so that a reader never sees half of it.
+ */
+public final class HfDirectory {
+    /** Bytes of weights in one file, at most: as Transformers cuts them. */
+    public static final long SHARD_BYTES = 5_000_000_000L;
+
+    private static final Map<String, String> METADATA = Map.of("format", "pt");
+
+    private HfDirectory() {}
+
+    /** Files beside the weights. */
+    @FunctionalInterface
+    public interface ExtraFiles {
+        ExtraFiles NONE = directory -> {};
+
+        /** Writes into the directory that is being made; its name is temporary. */
+        void write(Path directory) throws IOException;
+    }
+
+    /** {@link #write(Path, LlamaConfig, DType, List, TensorSource, ExtraFiles, long)}. */
+    public static void write(
+            Path directory,
+            LlamaConfig config,
+            DType dtype,
+            List<TensorSpec> specs,
+            TensorSource source,
+            ExtraFiles extra)
+            throws CheckpointException {
+        write(directory, config, dtype, specs, source, extra, SHARD_BYTES);
+    }
+
+    /**
+     * Writes a model, in place of an older one in {@code directory}.
+     *
+     * @param dtype of all weights: F32 or BF16
+     * @param shardBytes a file holds no more than this, or a single tensor
+     * @throws CheckpointException where something cannot be written; the older model is then intact
+     */
+    public static void write(
+            Path directory,
+            LlamaConfig config,
+            DType dtype,
+            List<TensorSpec> specs,
+            TensorSource source,
+            ExtraFiles extra,
+            long shardBytes)
+            throws CheckpointException {
+        Path target = directory.toAbsolutePath().normalize();
+        Path temporary = AtomicFiles.temporary(target);
+        try {
+            Files.createDirectories(target.getParent());
+            AtomicFiles.deleteLeftovers(target);
+            Files.createDirectory(temporary);
+            Files.writeString(temporary.resolve("config.json"), config.toJson(dtype));
+            writeWeights(temporary, dtype, specs, source, shardBytes);
+            extra.write(temporary);
+            AtomicFiles.syncTree(temporary);
+            AtomicFiles.renameDirectory(temporary, target);
+        } catch (IOException e) {
+            throw SafeTensorsWriter.cannotWrite(directory, e);
+        } finally {
+            deleteQuietly(temporary);
+        }
+    }
+
+    private static void deleteQuietly(Path temporary) {
+        try {
+            AtomicFiles.delete(temporary);
+        } catch (IOException e) {
+            // The next write to the same place removes it; what went wrong first matters more.
+        }
+    }
+
+    private static void writeWeights(
+            Path directory,
+            DType dtype,
+            List<TensorSpec> specs,
+            TensorSource source,
+            long shardBytes)
+            throws IOException {
+        List<List<TensorSpec>> shards = shards(dtype, specs, shardBytes);
+        if (shards.size() == 1) {
+            writeShard(directory.resolve("model.safetensors"), dtype, specs, source);
+            return;
+        }
+        ObjectNode index = JsonNodeFactory.instance.objectNode();
+        long total = specs.stream().mapToLong(s -> s.count() * dtype.bytes()).sum();
+        index.putObject("metadata").put("total_size", total);
+        ObjectNode weightMap = index.putObject("weight_map");
+        for (int i = 0; i < shards.size(); i++) {
+            String name = "model-%05d-of-%05d.safetensors".formatted(i + 1, shards.size());
+            writeShard(directory.resolve(name), dtype, shards.get(i), source);
+            shards.get(i).forEach(spec -> weightMap.put(spec.name(), name));
+        }
+        Files.writeString(directory.resolve(ModelFiles.INDEX), Json.pretty(index));
+    }
+
+    private static List<List<TensorSpec>> shards(
+            DType dtype, List<TensorSpec> specs, long shardBytes) {
+        List<List<TensorSpec>> shards = new ArrayList<>(List.of(new ArrayList<>()));
+        long bytes = 0;
+        for (TensorSpec spec : specs) {
+            long size = Math.multiplyExact(spec.count(), dtype.bytes());
+            if (bytes > 0 && bytes + size > shardBytes) {
+                shards.add(new ArrayList<>());
+                bytes = 0;
+            }
+            shards.getLast().add(spec);
+            bytes += size;
+        }
+        return shards;
+    }
+
+    private static void writeShard(
+            Path file, DType dtype, List<TensorSpec> specs, TensorSource source)
+            throws CheckpointException {
+        SourceType type = SourceType.valueOf(dtype.name());
+        List<SafeTensorsWriter.Entry> entries =
+                specs.stream()
+                        .map(s -> new SafeTensorsWriter.Entry(s.name(), type, s.shape()))
+                        .toList();
+        try (SafeTensorsWriter writer = SafeTensorsWriter.create(file, entries, METADATA)) {
+            for (TensorSpec spec : specs) {
+                writer.write(spec.name(), source.bytes(spec));
+            }
+            writer.finish();
+        }
+    }
+}
