@@ -1,13 +1,17 @@
 package org.ringworld.actors;
 
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.IntFunction;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -63,6 +67,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** Steps that devices may have before them: one running, one ready. */
     private static final int WINDOW = 2;
 
+    /** How long devices may take to unwind after a fault. */
+    private static final Duration GIVE_UP = Duration.ofSeconds(20);
+
     private static final int FLOATS_OF_KEYS_AND_VALUES = 2;
 
     private final Job job;
@@ -89,6 +96,8 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private long tokens;
     private long lastNanos;
     private Judging judging;
+    private int judgedStage;
+    private final Deque<JobData.Batch> batches = new ArrayDeque<>();
     private final Deque<SaveRequest> saves = new ArrayDeque<>();
     private boolean stopAsked;
     private String fault;
@@ -190,7 +199,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         };
     }
 
-    private void tellAll(java.util.function.IntFunction<DeviceActor.Command> command) {
+    private void tellAll(IntFunction<DeviceActor.Command> command) {
         for (int rank = 0; rank < devices.size(); rank++) {
             devices.get(rank).tell(command.apply(rank));
             outstanding++;
@@ -203,7 +212,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         finishedStep = prepared.finishedStep();
         sentStep = finishedStep;
         plannedStep = finishedStep;
-        java.util.Arrays.fill(finishedByRank, finishedStep);
+        Arrays.fill(finishedByRank, finishedStep);
         listener.tell(
                 new Progress.Formed(
                         devices.size(), prepared.device(), job.recompute(), finishedStep));
@@ -283,7 +292,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private static Throwable cause(Throwable error) {
-        return error instanceof java.util.concurrent.CompletionException && error.getCause() != null
+        return error instanceof CompletionException && error.getCause() != null
                 ? error.getCause()
                 : error;
     }
@@ -373,28 +382,12 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     // ---- judging
 
-    private static final class Judging {
-        final int stage;
-        final List<JobData.Batch> batches;
-        final double[] lossSum;
-        final double[] weight;
-        final int[] right;
-        int at;
-
-        Judging(int stage, List<JobData.Batch> batches, int probes) {
-            this.stage = stage;
-            this.batches = batches;
-            lossSum = new double[probes];
-            weight = new double[probes];
-            right = new int[probes];
-        }
-    }
-
     private Behavior<Command> judge(int stage) {
         phase = Phase.JUDGING;
-        judging =
-                new Judging(
-                        stage, data.batches(layout, devices.size()), data.probes().size());
+        judging = new Judging(data.probes());
+        judgedStage = stage;
+        batches.clear();
+        batches.addAll(JobData.batches(data.probes(), layout, devices.size()));
         return judgeNext();
     }
 
@@ -402,49 +395,22 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (stopAsked) {
             return next();
         }
-        if (judging.at == judging.batches.size()) {
-            if (!judging.batches.isEmpty()) {
-                listener.tell(new Progress.Judged(judging.stage, results()));
+        if (batches.isEmpty()) {
+            if (!data.probes().isEmpty()) {
+                listener.tell(new Progress.Judged(judgedStage, judging.results()));
             }
             return next();
         }
-        JobData.Batch batch = judging.batches.get(judging.at);
-        double theta = trainedConfig(judging.stage).ropeTheta();
-        tellAll(
-                rank ->
-                        new DeviceActor.Judge(epoch, judging.at, batch.micro(), theta, replies));
+        JobData.Batch batch = batches.element();
+        double theta = trainedConfig(judgedStage).ropeTheta();
+        long id = batches.size();
+        tellAll(rank -> new DeviceActor.Judge(epoch, id, batch.micro(), theta, replies));
         return this;
     }
 
     private Behavior<Command> onJudged(List<DeviceActor.Judged> ranks) {
-        JobData.Batch batch = judging.batches.get(judging.at++);
-        judging.lossSum[batch.probe()] +=
-                ranks.stream().mapToDouble(DeviceActor.Judged::lossSum).sum();
-        judging.weight[batch.probe()] += batch.micro().targetWeight();
-        int rows = ranks.stream().mapToInt(r -> r.missed().length).max().orElse(0);
-        for (int row = 0; row < rows; row++) {
-            int at = row;
-            int missed =
-                    ranks.stream().mapToInt(r -> at < r.missed().length ? r.missed()[at] : 0).sum();
-            judging.right[batch.probe()] += missed == 0 ? 1 : 0;
-        }
+        judging.add(batches.remove(), ranks);
         return judgeNext();
-    }
-
-    private List<Probe.Result> results() {
-        List<Probe.Result> results = new ArrayList<>();
-        for (int p = 0; p < data.probes().size(); p++) {
-            Probe probe = data.probes().get(p);
-            results.add(
-                    new Probe.Result(
-                            probe.name(),
-                            probe.seqLen(),
-                            probe.depth(),
-                            probe.rows().size(),
-                            judging.right[p],
-                            judging.weight[p] == 0 ? 0 : judging.lossSum[p] / judging.weight[p]));
-        }
-        return results;
     }
 
     // ---- saving
@@ -560,8 +526,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         }
         return drained();
     }
-
-    private static final java.time.Duration GIVE_UP = java.time.Duration.ofSeconds(20);
 
     /** Once every device has unwound, the rank that got furthest saves; a job not begun saves nothing. */
     private Behavior<Command> drained() {

@@ -1,0 +1,173 @@
+package org.ringworld.actors;
+
+import com.typesafe.config.ConfigFactory;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.function.IntFunction;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.ringworld.model.Layout;
+import org.ringworld.model.MicroBatch;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.tokenizer.Row;
+
+/**
+ * A ring of device actors that judges or runs rows and is driven by a caller that waits: forward,
+ * evaluation. Training has the {@link Coordinator}.
+ */
+public final class InferenceRing implements AutoCloseable {
+    /** The longest that one batch may take. */
+    private static final Duration PATIENCE = Duration.ofHours(24);
+
+    private static final long EPOCH = 1;
+
+    private final ActorSystem<Spawn> system;
+    private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+    private final Layout layout;
+    private long asked;
+
+    private record Spawn(
+            int rank, Device device, ActorRef<ActorRef<DeviceActor.Command>> replyTo) {}
+
+    /**
+     * Forms a ring.
+     *
+     * @param devices one for each rank, owned by the ring from now on
+     * @param gradients whether {@link #forward} will be asked for gradients
+     * @throws RingFailedException saying what failed
+     */
+    public InferenceRing(
+            ModelSource source,
+            DType dtype,
+            List<Device> devices,
+            Layout layout,
+            boolean gradients) {
+        this.layout = layout;
+        this.system = ActorSystem.create(guardian(), "ringworld", ConfigFactory.load());
+        try {
+            for (int rank = 0; rank < devices.size(); rank++) {
+                int r = rank;
+                this.devices.add(
+                        join(
+                                AskPattern.<Spawn, ActorRef<DeviceActor.Command>>ask(
+                                                system,
+                                                replyTo -> new Spawn(r, devices.get(r), replyTo),
+                                                PATIENCE,
+                                                system.scheduler())
+                                        .toCompletableFuture()));
+            }
+            askAll(rank -> replyTo -> new DeviceActor.Prepare(source, dtype, gradients, replyTo));
+            askAll(
+                    rank ->
+                            replyTo ->
+                                    new DeviceActor.JoinRing(
+                                            system.name() + system.hashCode(),
+                                            EPOCH,
+                                            rank,
+                                            devices.size(),
+                                            replyTo));
+        } catch (RingFailedException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private static Behavior<Spawn> guardian() {
+        return Behaviors.receive(
+                (context, spawn) -> {
+                    ActorRef<DeviceActor.Command> device =
+                            context.spawn(
+                                    DeviceActor.create(spawn.rank, spawn.device),
+                                    "device-" + spawn.rank);
+                    spawn.replyTo.tell(device);
+                    return Behaviors.same();
+                });
+    }
+
+    /** Judges probes, a batch at a time; {@code each} is told after each batch. */
+    public List<Probe.Result> judge(List<Probe> probes, double ropeTheta, Runnable each) {
+        Judging judging = new Judging(probes);
+        for (JobData.Batch batch : JobData.batches(probes, layout, devices.size())) {
+            long id = asked++;
+            judging.add(
+                    batch,
+                    askAll(
+                                    rank ->
+                                            replyTo ->
+                                                    new DeviceActor.Judge(
+                                                            EPOCH,
+                                                            id,
+                                                            batch.micro(),
+                                                            ropeTheta,
+                                                            replyTo))
+                            .stream()
+                            .map(DeviceActor.Judged.class::cast)
+                            .toList());
+            each.run();
+        }
+        return judging.results();
+    }
+
+    /** Logits of one row, its loss and, where asked for, all gradients. */
+    public RowResult forward(Row row, int vocabSize, boolean gradients) {
+        MicroBatch batch = MicroBatch.of(List.of(row), layout, devices.size());
+        List<DeviceActor.Forwarded> ranks =
+                askAll(
+                                rank ->
+                                        replyTo ->
+                                                new DeviceActor.Forward(
+                                                        EPOCH, batch, gradients, replyTo))
+                        .stream()
+                        .map(DeviceActor.Forwarded.class::cast)
+                        .toList();
+        return RowResult.of(row, batch, ranks, vocabSize);
+    }
+
+    private List<DeviceActor.Reply> askAll(
+            IntFunction<IntoCommand> command) {
+        List<CompletableFuture<DeviceActor.Reply>> futures = new ArrayList<>();
+        for (int rank = 0; rank < devices.size(); rank++) {
+            IntoCommand into = command.apply(rank);
+            futures.add(
+                    AskPattern.<DeviceActor.Command, DeviceActor.Reply>ask(
+                                    devices.get(rank), into::of, PATIENCE, system.scheduler())
+                            .toCompletableFuture());
+        }
+        List<DeviceActor.Reply> replies = futures.stream().map(InferenceRing::join).toList();
+        // Faults that follow from the first one speak of the ring; the first one is told.
+        replies.stream()
+                .filter(DeviceActor.Failed.class::isInstance)
+                .map(DeviceActor.Failed.class::cast)
+                .min(java.util.Comparator.comparing(f -> f.sentence().startsWith("rank ")))
+                .ifPresent(
+                        failed -> {
+                            throw new RingFailedException(failed.sentence());
+                        });
+        return replies;
+    }
+
+    private interface IntoCommand {
+        DeviceActor.Command of(ActorRef<DeviceActor.Reply> replyTo);
+    }
+
+    private static <T> T join(CompletableFuture<T> future) {
+        try {
+            return future.join();
+        } catch (CompletionException e) {
+            throw new RingFailedException(Faults.sentence(e.getCause()));
+        }
+    }
+
+    @Override
+    public void close() {
+        system.terminate();
+        system.getWhenTerminated().toCompletableFuture().join();
+    }
+}

@@ -1,0 +1,107 @@
+package org.ringworld.actors;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.model.Curriculum;
+import org.ringworld.model.Layout;
+import org.ringworld.model.MicroBatch;
+import org.ringworld.model.Stage;
+import org.ringworld.tokenizer.NeedleTask;
+import org.ringworld.tokenizer.Row;
+import org.ringworld.tokenizer.RowStream;
+import org.ringworld.tokenizer.TextDocuments;
+
+/** What a job trains on, stage by stage, and the unseen rows it is judged by. */
+public final class JobData {
+    /** Documents of a retrieval cell, and fewer where they are long (CONTRACT: Retrieval). */
+    private static final int NEEDLE_ROWS = 200;
+
+    private static final int LONG_NEEDLE_ROWS = 20;
+    private static final int LONG = 4096;
+    private static final int HELD_OUT_TOKENS = 1 << 16;
+    private static final long TEST_SEED = 20_240_213;
+
+    /** Tokens judged at once, over the whole ring. */
+    private static final int BATCH_TOKENS = 16_384;
+
+    private final List<RowStream> streams;
+    private final List<Probe> probes;
+
+    private JobData(List<RowStream> streams, List<Probe> probes) {
+        this.streams = streams;
+        this.probes = probes;
+    }
+
+    /**
+     * The data of a job's stages: {@code text} from {@code documents}, other tasks made by
+     * themselves.
+     *
+     * @param documents null where no stage needs them
+     */
+    public static JobData of(Curriculum curriculum, long seed, TextDocuments documents) {
+        List<RowStream> streams = new ArrayList<>();
+        List<Probe> probes = new ArrayList<>();
+        for (int i = 0; i < curriculum.stages().size(); i++) {
+            Stage stage = curriculum.stages().get(i);
+            streams.add(
+                    stage.task().equals("text")
+                            ? documents.stream(seed, i)
+                            : RowStream.of(stage.task(), seed, i));
+        }
+        int[] textLengths = lengths(curriculum, "text");
+        for (int seqLen : textLengths) {
+            int count = Math.max(1, HELD_OUT_TOKENS / seqLen);
+            probes.add(
+                    new Probe("held out", seqLen, Double.NaN, documents.heldOut(seqLen, count)));
+        }
+        int[] needleLengths = lengths(curriculum, "needles");
+        for (int needles : new int[] {1, 4}) {
+            for (int seqLen : needleLengths) {
+                probes.add(needles(needles, seqLen, Double.NaN, TEST_SEED));
+            }
+        }
+        return new JobData(streams, List.copyOf(probes));
+    }
+
+    private static int[] lengths(Curriculum curriculum, String task) {
+        return curriculum.stages().stream()
+                .filter(s -> s.task().equals(task))
+                .mapToInt(Stage::seqLen)
+                .distinct()
+                .toArray();
+    }
+
+    /** Unseen documents with {@code needles} hidden and one asked for. */
+    public static Probe needles(int needles, int seqLen, double depth, long seed) {
+        int count = seqLen > LONG ? LONG_NEEDLE_ROWS : NEEDLE_ROWS;
+        String name = needles == 1 ? "one needle" : needles + " needles, one asked";
+        return new Probe(
+                name, seqLen, depth, NeedleTask.test(seed, seqLen, needles, 1, depth, count));
+    }
+
+    /** The rows of a stage. */
+    public RowStream stream(int stage) {
+        return streams.get(stage);
+    }
+
+    public List<Probe> probes() {
+        return probes;
+    }
+
+    /** Some rows of one probe, cut for a ring. */
+    public record Batch(int probe, MicroBatch micro) {}
+
+    /** All rows of probes, a batch at a time. */
+    public static List<Batch> batches(List<Probe> probes, Layout layout, int ringSize) {
+        List<Batch> batches = new ArrayList<>();
+        for (int p = 0; p < probes.size(); p++) {
+            List<Row> rows = probes.get(p).rows();
+            int at = Math.max(1, BATCH_TOKENS / probes.get(p).seqLen());
+            for (int from = 0; from < rows.size(); from += at) {
+                List<Row> some = rows.subList(from, Math.min(rows.size(), from + at));
+                batches.add(new Batch(p, MicroBatch.of(some, layout, ringSize)));
+            }
+        }
+        return batches;
+    }
+}

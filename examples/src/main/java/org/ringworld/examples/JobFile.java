@@ -1,0 +1,292 @@
+package org.ringworld.examples;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigList;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigRenderOptions;
+import com.typesafe.config.ConfigUtil;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.apache.commons.text.similarity.LevenshteinDistance;
+import org.ringworld.checkpoints.LlamaConfig;
+
+/**
+ * A job's configuration: HOCON, over the defaults, under {@code key=value} from the command line.
+ * A key that no job knows is an error that names the nearest one.
+ */
+final class JobFile {
+    private static final Config DEFAULTS =
+            ConfigFactory.parseResourcesAnySyntax(
+                    JobFile.class.getClassLoader(), "job-defaults.conf");
+
+    private JobFile() {}
+
+    /** The job that runs when none is named. */
+    static Config defaultJob() {
+        return ConfigFactory.parseResources(
+                        JobFile.class.getClassLoader(), "jobs/needles.conf")
+                .withValue("name", ConfigValueFactory.fromAnyRef("needles"));
+    }
+
+    /** Reads a job file. */
+    static Config read(Path file) {
+        if (!Files.exists(file)) {
+            throw new UsageException(
+                    file + ": there is no such job file; examples lie in examples/jobs");
+        }
+        if (Files.isDirectory(file)) {
+            throw new UsageException(file + ": is a directory, not a job file");
+        }
+        String name = file.getFileName().toString().replaceFirst("\\.[^.]*$", "");
+        try {
+            // Absolute, or includes are silently skipped.
+            return ConfigFactory.parseFile(file.toAbsolutePath().toFile())
+                    .withFallback(ConfigFactory.parseMap(Map.of("name", name)));
+        } catch (ConfigException e) {
+            throw new UsageException(file + ": is not HOCON: " + e.getMessage());
+        }
+    }
+
+    /** Puts overrides over a job and defaults under it, and checks that every key is known. */
+    static Config resolve(Config job, List<String> overrides) {
+        Config merged = job;
+        for (String override : overrides) {
+            merged = override(merged, override);
+        }
+        try {
+            merged = merged.resolve();
+        } catch (ConfigException e) {
+            throw new UsageException("the job cannot be resolved: " + e.getMessage());
+        }
+        checkKeys(merged);
+        Config whole =
+                merged.withFallback(preset(merged))
+                        .withFallback(DEFAULTS.withoutPath("stage"))
+                        .resolve();
+        return whole.withValue("stages", stages(whole));
+    }
+
+    /** Sizes of the preset that a job names, for the keys it does not give. */
+    private static Config preset(Config job) {
+        if (!job.hasPath("model.preset") || job.getString("model.preset").equals("none")) {
+            return ConfigFactory.empty();
+        }
+        LlamaConfig preset;
+        try {
+            preset = LlamaConfig.preset(job.getString("model.preset"));
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("model.preset: " + e.getMessage());
+        }
+        return ConfigFactory.parseMap(
+                        Map.of(
+                                "vocabSize", preset.vocabSize(),
+                                "hiddenSize", preset.hiddenSize(),
+                                "intermediateSize", preset.intermediateSize(),
+                                "numLayers", preset.numLayers(),
+                                "numHeads", preset.numHeads(),
+                                "numKvHeads", preset.numKvHeads(),
+                                "headDim", preset.headDim(),
+                                "rmsNormEps", preset.rmsNormEps()))
+                .atKey("model");
+    }
+
+    private static Config override(Config job, String text) {
+        int equals = text.indexOf('=');
+        if (equals <= 0) {
+            throw new UsageException(
+                    "'" + text + "' is neither an option nor key=value; try --help");
+        }
+        String key = text.substring(0, equals).trim();
+        String value = text.substring(equals + 1);
+        List<String> path;
+        try {
+            path = ConfigUtil.splitPath(key);
+        } catch (ConfigException e) {
+            throw new UsageException("'" + key + "' is not a key: " + e.getMessage());
+        }
+        return ((ConfigObject) set(job.root(), path, value(value), key)).toConfig();
+    }
+
+    private static ConfigValue value(String text) {
+        try {
+            return ConfigFactory.parseString("value = " + text).getValue("value");
+        } catch (ConfigException e) {
+            return ConfigValueFactory.fromAnyRef(text);
+        }
+    }
+
+    /** Sets one value deep inside; a number in the path changes that element of a list alone. */
+    private static ConfigValue set(ConfigValue at, List<String> path, ConfigValue value, String key) {
+        if (path.isEmpty()) {
+            return value;
+        }
+        String head = path.getFirst();
+        List<String> rest = path.subList(1, path.size());
+        if (at instanceof ConfigList list && head.matches("\\d+")) {
+            int index = head.length() > 9 ? Integer.MAX_VALUE : Integer.parseInt(head);
+            if (index >= list.size()) {
+                throw new UsageException(
+                        "%s: there is no element %s; the list has %d, counted from 0"
+                                .formatted(key, head, list.size()));
+            }
+            List<ConfigValue> elements = new ArrayList<>(list);
+            elements.set(index, set(elements.get(index), rest, value, key));
+            return ConfigValueFactory.fromIterable(elements);
+        }
+        ConfigObject object =
+                at instanceof ConfigObject o ? o : ConfigFactory.empty().root();
+        return object.withValue(head, set(object.get(head), rest, value, key));
+    }
+
+    private static void checkKeys(Config job) {
+        checkKeys(job.withoutPath("stages"), DEFAULTS.withoutPath("stage"), "");
+        if (!job.hasPathOrNull("stages") || job.getIsNull("stages")) {
+            return;
+        }
+        Config stage = DEFAULTS.getConfig("stage");
+        Config known = stage.withValue("optimizer", DEFAULTS.getValue("optimizer"));
+        int i = 0;
+        for (ConfigValue value : list(job, "stages")) {
+            if (!(value instanceof ConfigObject object)) {
+                throw new UsageException("stages." + i + " must be an object { seqLen = … }");
+            }
+            checkKeys(object.toConfig().withoutPath("mix"), known, "stages." + i + ".");
+            if (object.containsKey("mix")) {
+                Config mix = ConfigFactory.parseString("seqLen = 0, share = 0");
+                for (ConfigValue other : list(object.toConfig(), "mix")) {
+                    if (!(other instanceof ConfigObject o)) {
+                        throw new UsageException(
+                                "stages." + i + ".mix holds { seqLen = …, share = … }");
+                    }
+                    checkKeys(o.toConfig(), mix, "stages." + i + ".mix.");
+                }
+            }
+            i++;
+        }
+    }
+
+    private static ConfigList list(Config config, String path) {
+        try {
+            return config.getList(path);
+        } catch (ConfigException.WrongType e) {
+            throw new UsageException(path + " must be a list [ … ]");
+        }
+    }
+
+    private static void checkKeys(Config given, Config known, String prefix) {
+        List<String> names = new ArrayList<>();
+        leaves(known.root(), "", names);
+        List<String> keys = new ArrayList<>();
+        leaves(given.root(), "", keys);
+        for (String key : keys) {
+            if (names.contains(key)) {
+                continue;
+            }
+            if (names.stream().anyMatch(n -> n.startsWith(key + "."))) {
+                throw new UsageException(prefix + key + " must be an object { … }");
+            }
+            LevenshteinDistance distance = LevenshteinDistance.getDefaultInstance();
+            String nearest =
+                    names.stream()
+                            .min(Comparator.comparingInt(n -> nearness(distance, key, n)))
+                            .orElseThrow();
+            throw new UsageException(
+                    "unknown key %s%s; did you mean %s%s?".formatted(prefix, key, prefix, nearest));
+        }
+    }
+
+    /** A name also fits by its last part: learningRate is optimizer.learningRate. */
+    private static int nearness(LevenshteinDistance distance, String key, String name) {
+        String last = name.substring(name.lastIndexOf('.') + 1);
+        String keyLast = key.substring(key.lastIndexOf('.') + 1);
+        return 2 * Math.min(distance.apply(key, name), distance.apply(keyLast, last) + 1)
+                + (key.equals(keyLast) == name.equals(last) ? 0 : 1);
+    }
+
+    /** Paths of all values, nulls and empty objects too. */
+    private static void leaves(ConfigObject object, String prefix, List<String> into) {
+        object.forEach(
+                (key, value) -> {
+                    String path = prefix + key;
+                    if (value instanceof ConfigObject inner && !inner.isEmpty()) {
+                        leaves(inner, path + ".", into);
+                    } else {
+                        into.add(path);
+                    }
+                });
+    }
+
+    /** Every stage complete: with the defaults and the job's optimizer under its own. */
+    private static ConfigValue stages(Config job) {
+        Config stage = DEFAULTS.getConfig("stage");
+        List<ConfigObject> whole = new ArrayList<>();
+        for (ConfigValue value : list(job, "stages")) {
+            Config own = ((ConfigObject) value).toConfig();
+            whole.add(
+                    own.withFallback(
+                                    ConfigFactory.empty()
+                                            .withValue("optimizer", job.getValue("optimizer")))
+                            .withFallback(stage)
+                            .root());
+        }
+        return ConfigValueFactory.fromIterable(whole);
+    }
+
+    /** The text that is printed and kept beside the results. */
+    static String render(Config job) {
+        return job.root()
+                .render(
+                        ConfigRenderOptions.defaults()
+                                .setOriginComments(false)
+                                .setComments(false)
+                                .setJson(false));
+    }
+
+    /** Keys in which two jobs differ, with both values; how a job is run is not part of it. */
+    static List<String> differences(Config there, Config here) {
+        Map<String, String> a = values(there);
+        Map<String, String> b = values(here);
+        List<String> differing = new ArrayList<>();
+        TreeMap<String, String> all = new TreeMap<>(a);
+        all.putAll(b);
+        for (String key : all.keySet()) {
+            boolean how = key.matches("(ring|device|snapshot)\\..*|recompute|output|name");
+            String was = a.getOrDefault(key, "nothing");
+            String is = b.getOrDefault(key, "nothing");
+            if (!how && !was.equals(is)) {
+                differing.add("%s (there %s, here %s)".formatted(key, was, is));
+            }
+        }
+        return differing;
+    }
+
+    private static Map<String, String> values(Config job) {
+        Map<String, String> values = new TreeMap<>();
+        flatten(job.root(), "", values);
+        return values;
+    }
+
+    private static void flatten(ConfigValue value, String path, Map<String, String> into) {
+        switch (value) {
+            case ConfigObject object ->
+                    object.forEach(
+                            (key, inner) ->
+                                    flatten(inner, path.isEmpty() ? key : path + "." + key, into));
+            case ConfigList list -> {
+                for (int i = 0; i < list.size(); i++) {
+                    flatten(list.get(i), path + "." + i, into);
+                }
+            }
+            default -> into.put(path, String.valueOf(value.unwrapped()));
+        }
+    }
+}

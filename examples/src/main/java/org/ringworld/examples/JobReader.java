@@ -1,0 +1,221 @@
+package org.ringworld.examples;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.ringworld.actors.Job;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.RopeScaling;
+import org.ringworld.model.AdamW;
+import org.ringworld.model.Curriculum;
+import org.ringworld.model.Layout;
+import org.ringworld.model.LearningRate;
+import org.ringworld.model.Stage;
+import org.ringworld.runtime.DType;
+
+/** Makes a {@link Job} of a resolved configuration, checking every value. */
+final class JobReader {
+    private JobReader() {}
+
+    /** The job that a resolved configuration describes. */
+    static Job read(Config config, int allowedCores) {
+        try {
+            return job(config, allowedCores);
+        } catch (ConfigException e) {
+            throw new UsageException("the job does not fit: " + message(e));
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("the job does not fit: " + e.getMessage());
+        }
+    }
+
+    private static String message(ConfigException e) {
+        return e.getMessage().replaceFirst("^.*?: (?=\\S+ has type)", "");
+    }
+
+    private static Job job(Config config, int allowedCores) {
+        String name = optional(config, "name", "job");
+        int ringSize = positive(config, "ring.size");
+        int threads =
+                config.getIsNull("device.threads")
+                        ? Math.max(1, allowedCores / ringSize)
+                        : positive(config, "device.threads");
+        Layout.of(config.getString("ring.layout"));
+        String recompute = oneOf(config, "recompute", "auto", "all", "none");
+        Path start = path(config, "model.path");
+        Path data = path(config, "data.path");
+        double heldOut = config.getDouble("data.heldOut");
+        if (heldOut < 0 || heldOut >= 1) {
+            throw new UsageException("data.heldOut = " + heldOut + " must be at least 0, under 1");
+        }
+        Curriculum curriculum = curriculum(config);
+        LlamaConfig model = start == null ? model(config) : modelOf(start);
+        return new Job(
+                JobFile.render(config),
+                name,
+                Path.of(optional(config, "output", "runs/" + name)),
+                config.getLong("seed"),
+                DType.ofValues(config.getString("dtype")),
+                ringSize,
+                config.getString("ring.layout"),
+                threads,
+                model.withMaxPositionEmbeddings(curriculum.longestRow()),
+                start,
+                config.getDouble("model.initStd"),
+                config.getString("tokenizer"),
+                data,
+                heldOut,
+                curriculum,
+                recompute,
+                positive(config, "snapshot.everySteps"),
+                positive(config, "snapshot.keep"));
+    }
+
+    private static LlamaConfig modelOf(Path start) {
+        try (ModelFiles files = ModelFiles.open(start)) {
+            return files.config();
+        } catch (CheckpointException e) {
+            throw new UsageException(e.getMessage());
+        }
+    }
+
+    private static LlamaConfig model(Config config) {
+        int hidden = positive(config, "model.hiddenSize");
+        int heads = positive(config, "model.numHeads");
+        int headDim =
+                config.getIsNull("model.headDim")
+                        ? hidden / heads
+                        : positive(config, "model.headDim");
+        return new LlamaConfig(
+                positive(config, "model.vocabSize"),
+                hidden,
+                positive(config, "model.intermediateSize"),
+                positive(config, "model.numLayers"),
+                heads,
+                config.getIsNull("model.numKvHeads")
+                        ? heads
+                        : positive(config, "model.numKvHeads"),
+                headDim,
+                config.getDouble("model.rmsNormEps"),
+                1e4,
+                new RopeScaling.None(),
+                config.getBoolean("model.tieEmbeddings"),
+                1);
+    }
+
+    private static Curriculum curriculum(Config config) {
+        List<Stage> stages = new ArrayList<>();
+        List<? extends Config> given = config.getConfigList("stages");
+        for (int i = 0; i < given.size(); i++) {
+            try {
+                stages.add(stage(given.get(i), config));
+            } catch (UsageException | IllegalArgumentException | ConfigException e) {
+                throw new UsageException("stages." + i + ": " + e.getMessage());
+            }
+        }
+        return new Curriculum(stages);
+    }
+
+    private static Stage stage(Config stage, Config job) {
+        String task =
+                stage.getIsNull("task")
+                        ? job.getIsNull("data.path") ? job.getString("data.task") : "text"
+                        : stage.getString("task");
+        if (task.equals("text") && job.getIsNull("data.path")) {
+            throw new UsageException("task = text needs data.path");
+        }
+        if (stage.getIsNull("seqLen")) {
+            throw new UsageException("seqLen is missing");
+        }
+        int seqLen = positive(stage, "seqLen");
+        long tokensPerStep =
+                stage.getIsNull("tokensPerStep")
+                        ? seqLen
+                        : (long) stage.getDouble("tokensPerStep");
+        if (stage.getIsNull("steps") == stage.getIsNull("tokens")) {
+            throw new UsageException("give either steps or tokens");
+        }
+        long steps =
+                stage.getIsNull("tokens")
+                        ? stage.getLong("steps")
+                        : Math.ceilDiv(
+                                (long) stage.getDouble("tokens"), Math.max(1, tokensPerStep));
+        List<Stage.Mix> mix = new ArrayList<>();
+        for (Config other : stage.getConfigList("mix")) {
+            mix.add(new Stage.Mix(positive(other, "seqLen"), other.getDouble("share")));
+        }
+        return new Stage(
+                optional(stage, "name", task),
+                task,
+                seqLen,
+                mix,
+                stage.getDouble("ropeTheta"),
+                steps,
+                tokensPerStep,
+                positive(stage, "microBatches"),
+                optimizer(stage.getConfig("optimizer")));
+    }
+
+    private static AdamW optimizer(Config config) {
+        LearningRate.Schedule schedule =
+                LearningRate.Schedule.valueOf(
+                        oneOf(config, "schedule", "constant", "cosine").toUpperCase(Locale.ROOT));
+        return new AdamW(
+                new LearningRate(
+                        atLeast0(config, "learningRate"),
+                        schedule,
+                        (int) atLeast0(config, "warmupSteps"),
+                        atLeast0(config, "decayFraction"),
+                        atLeast0(config, "minRatio")),
+                below1(config, "beta1"),
+                below1(config, "beta2"),
+                atLeast0(config, "eps"),
+                atLeast0(config, "weightDecay"),
+                atLeast0(config, "clipNorm"));
+    }
+
+    private static int positive(Config config, String key) {
+        long value = config.getLong(key);
+        if (value < 1 || value > Integer.MAX_VALUE) {
+            throw new UsageException(key + " = " + value + " must be at least 1");
+        }
+        return (int) value;
+    }
+
+    private static double atLeast0(Config config, String key) {
+        double value = config.getDouble(key);
+        if (!(value >= 0)) {
+            throw new UsageException("optimizer." + key + " = " + value + " must be at least 0");
+        }
+        return value;
+    }
+
+    private static double below1(Config config, String key) {
+        double value = atLeast0(config, key);
+        if (value >= 1) {
+            throw new UsageException("optimizer." + key + " = " + value + " must be under 1");
+        }
+        return value;
+    }
+
+    private static String oneOf(Config config, String key, String... choices) {
+        String value = config.getString(key).toLowerCase(Locale.ROOT);
+        if (!List.of(choices).contains(value)) {
+            throw new UsageException(
+                    key + " = " + value + " is not one of " + String.join(", ", choices));
+        }
+        return value;
+    }
+
+    private static String optional(Config config, String key, String otherwise) {
+        return config.getIsNull(key) ? otherwise : config.getString(key);
+    }
+
+    private static Path path(Config config, String key) {
+        return config.getIsNull(key) ? null : Path.of(config.getString(key));
+    }
+}

@@ -1,0 +1,122 @@
+package org.ringworld.examples;
+
+import java.util.List;
+import java.util.Locale;
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.ringworld.actors.Job;
+import org.ringworld.actors.StepMetrics;
+import org.ringworld.model.Stage;
+
+/**
+ * The live line of a training run: a bar on a terminal, a line every few seconds elsewhere. Work is
+ * counted in tokens times context, so that the time left is right although late stages are slower.
+ */
+final class LiveLine {
+    private static final long QUIET_NANOS = 5_000_000_000L;
+
+    private final Job job;
+    private final double total;
+    private final ProgressBar bar;
+    private double done;
+    private double doneHere;
+    private double secondsHere;
+    private long lastLine;
+
+    LiveLine(Job job) {
+        this.job = job;
+        this.total = work(job.curriculum().steps());
+        boolean terminal = System.console() != null && System.console().isTerminal();
+        this.bar =
+                terminal
+                        ? new ProgressBarBuilder()
+                                .setTaskName("train")
+                                .setInitialMax(1000)
+                                .setStyle(ProgressBarStyle.UNICODE_BLOCK)
+                                .hideEta()
+                                .clearDisplayOnFinish()
+                                .setConsumer(new ConsoleProgressBarConsumer(System.err))
+                                .setUpdateIntervalMillis(200)
+                                .build()
+                        : null;
+    }
+
+    /** Work of steps 1 to {@code steps}: tokens, more with a longer row. */
+    private double work(long steps) {
+        double sum = 0;
+        long before = 0;
+        for (Stage stage : job.curriculum().stages()) {
+            long here = Math.clamp(steps - before, 0, stage.steps());
+            sum += here * work(stage.tokensPerStep(), stage.seqLen());
+            before += stage.steps();
+        }
+        return sum;
+    }
+
+    private double work(long tokens, int seqLen) {
+        return tokens * (double) (1 + (double) seqLen / (8.0 * job.model().hiddenSize()));
+    }
+
+    /** The steps that a run that goes on has behind it. */
+    void resumed(List<StepMetrics> steps) {
+        done = work(steps.size());
+    }
+
+    void step(StepMetrics m) {
+        Stage stage = job.curriculum().stages().get(m.stage());
+        double work = work(stage.tokensPerStep(), stage.seqLen());
+        done += work;
+        doneHere += work;
+        secondsHere += m.tokens() / m.tokensPerSecond();
+        double left = (total - done) * secondsHere / doneHere;
+        String accuracy =
+                Double.isNaN(m.accuracy())
+                        ? ""
+                        : String.format(Locale.ROOT, " acc %.3f", m.accuracy());
+        String line =
+                String.format(
+                        Locale.ROOT,
+                        "stage %d %s %d  step %d/%d  loss %.4f%s  %.0f tokens/s  %.1f %% of peak  ETA %s",
+                        m.stage(),
+                        stage.name(),
+                        stage.seqLen(),
+                        m.step(),
+                        job.curriculum().steps(),
+                        m.loss(),
+                        accuracy,
+                        m.tokensPerSecond(),
+                        100 * m.flopsShare(),
+                        time(left));
+        if (bar != null) {
+            bar.stepTo(Math.round(1000 * done / total));
+            bar.setExtraMessage(line);
+        } else if (System.nanoTime() - lastLine > QUIET_NANOS) {
+            lastLine = System.nanoTime();
+            System.out.println(line);
+        }
+    }
+
+    /** A line that stays. */
+    void println(String text) {
+        if (bar != null) {
+            System.err.print("\r\033[2K");
+            System.err.flush();
+        }
+        System.out.println(text);
+    }
+
+    void finish() {
+        if (bar != null) {
+            bar.close();
+        }
+    }
+
+    static String time(double seconds) {
+        long s = Math.round(Math.max(0, seconds));
+        return s < 3600
+                ? "%d:%02d".formatted(s / 60, s % 60)
+                : "%d:%02d:%02d".formatted(s / 3600, s / 60 % 60, s % 60);
+    }
+}

@@ -1,0 +1,116 @@
+package org.ringworld.examples;
+
+import java.awt.BasicStroke;
+import java.awt.Color;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
+import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.XYSeries;
+import org.knowm.xchart.style.Styler;
+import org.knowm.xchart.style.markers.SeriesMarkers;
+import org.ringworld.actors.Probe;
+import org.ringworld.actors.StepMetrics;
+import org.ringworld.model.Curriculum;
+import org.ringworld.model.Stage;
+
+/** The pictures of a run: loss over tokens with the borders of stages, retrieval by length. */
+final class LossChart {
+    private static final int POINTS = 400;
+
+    private LossChart() {}
+
+    /** Draws loss.png. */
+    static void loss(Path file, Curriculum curriculum, List<StepMetrics> steps) throws IOException {
+        XYChart chart = chart("Loss", "tokens", "nats per token");
+        double top = steps.stream().mapToDouble(StepMetrics::loss).max().orElse(1);
+        int width = Math.max(1, steps.size() / POINTS);
+        double before = 0;
+        int at = 0;
+        for (int i = 0; i < curriculum.stages().size() && at < steps.size(); i++) {
+            Stage stage = curriculum.stages().get(i);
+            List<Double> x = new ArrayList<>();
+            List<Double> y = new ArrayList<>();
+            double start = before;
+            double sum = 0;
+            int count = 0;
+            while (at < steps.size() && steps.get(at).stage() == i) {
+                before += steps.get(at).tokens();
+                sum += steps.get(at++).loss();
+                boolean last = at == steps.size() || steps.get(at).stage() != i;
+                if (++count == width || last) {
+                    x.add(before);
+                    y.add(sum / count);
+                    sum = 0;
+                    count = 0;
+                }
+            }
+            if (x.isEmpty()) {
+                continue;
+            }
+            String name = "%d %s %d".formatted(i, stage.name(), stage.seqLen());
+            chart.addSeries(name, x, y).setMarker(SeriesMarkers.NONE);
+            XYSeries border =
+                    chart.addSeries("border " + i, List.of(start, start), List.of(0.0, top));
+            border.setMarker(SeriesMarkers.NONE);
+            border.setLineColor(Color.LIGHT_GRAY);
+            border.setLineStyle(new BasicStroke(1));
+            border.setShowInLegend(false);
+        }
+        BitmapEncoder.saveBitmap(chart, file.toString(), BitmapEncoder.BitmapFormat.PNG);
+    }
+
+    /** Draws retrieval.png: accuracy by context length, a line for each time it was measured. */
+    static void retrieval(
+            Path file, Curriculum curriculum, TreeMap<Integer, List<Probe.Result>> judged)
+            throws IOException {
+        XYChart chart = chart("One needle, unseen documents", "context length", "accuracy");
+        chart.getStyler().setXAxisLogarithmic(true);
+        chart.getStyler().setYAxisMin(0.0);
+        chart.getStyler().setYAxisMax(1.0);
+        judged.forEach(
+                (stage, results) -> {
+                    List<Integer> x = new ArrayList<>();
+                    List<Double> y = new ArrayList<>();
+                    for (Probe.Result result : results) {
+                        if (result.name().equals("one needle")) {
+                            x.add(result.seqLen());
+                            y.add(result.accuracy());
+                        }
+                    }
+                    if (!x.isEmpty()) {
+                        chart.addSeries(moment(curriculum, stage), x, y);
+                    }
+                });
+        if (!chart.getSeriesMap().isEmpty()) {
+            BitmapEncoder.saveBitmap(chart, file.toString(), BitmapEncoder.BitmapFormat.PNG);
+        }
+    }
+
+    /** When something was measured. */
+    static String moment(Curriculum curriculum, int stage) {
+        if (stage < 0) {
+            return "before";
+        }
+        Stage s = curriculum.stages().get(stage);
+        return "after %d %s %d".formatted(stage, s.name(), s.seqLen());
+    }
+
+    private static XYChart chart(String title, String x, String y) {
+        XYChart chart =
+                new XYChartBuilder()
+                        .width(1000)
+                        .height(600)
+                        .title(title)
+                        .xAxisTitle(x)
+                        .yAxisTitle(y)
+                        .build();
+        chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
+        chart.getStyler().setChartBackgroundColor(Color.WHITE);
+        return chart;
+    }
+}

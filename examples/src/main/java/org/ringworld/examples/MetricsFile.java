@@ -1,0 +1,82 @@
+package org.ringworld.examples;
+
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.actors.StepMetrics;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** metrics.jsonl: one line an optimizer step, no gap and no double. */
+final class MetricsFile implements AutoCloseable {
+    private static final ObjectMapper JSON = JsonMapper.shared();
+
+    private final BufferedWriter writer;
+    private final List<StepMetrics> steps;
+
+    /** Opens the file of a run that goes on after {@code step}; lines of later steps are dropped. */
+    MetricsFile(Path file, long step) throws IOException {
+        this.steps = read(file, step);
+        Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
+        try (BufferedWriter kept = Files.newBufferedWriter(temporary)) {
+            for (StepMetrics metrics : steps) {
+                kept.write(line(metrics));
+            }
+        }
+        Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING);
+        this.writer = Files.newBufferedWriter(file, StandardOpenOption.APPEND);
+    }
+
+    private static List<StepMetrics> read(Path file, long step) throws IOException {
+        List<StepMetrics> steps = new ArrayList<>();
+        if (!Files.exists(file)) {
+            return steps;
+        }
+        for (String line : Files.readAllLines(file)) {
+            try {
+                JsonNode node = JSON.readTree(line);
+                if (node.path("step").asLong() == steps.size() + 1 && steps.size() < step) {
+                    if (!node.has("accuracy")) {
+                        ((ObjectNode) node).put("accuracy", Double.NaN);
+                    }
+                    steps.add(JSON.treeToValue(node, StepMetrics.class));
+                }
+            } catch (JacksonException e) {
+                break; // a line that a kill cut short; the steps after it are done again
+            }
+        }
+        return steps;
+    }
+
+    private static String line(StepMetrics metrics) {
+        ObjectNode node = JSON.valueToTree(metrics);
+        if (Double.isNaN(metrics.accuracy())) {
+            node.remove("accuracy");
+        }
+        return JSON.writeValueAsString(node) + "\n";
+    }
+
+    void add(StepMetrics metrics) throws IOException {
+        steps.add(metrics);
+        writer.write(line(metrics));
+        writer.flush();
+    }
+
+    /** All steps of the run so far. */
+    List<StepMetrics> steps() {
+        return steps;
+    }
+
+    @Override
+    public void close() throws IOException {
+        writer.close();
+    }
+}

@@ -1,0 +1,88 @@
+package org.ringworld.examples;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.Properties;
+import org.ringworld.actors.Faults;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+
+/** The command line: one subcommand, one file. */
+@Command(
+        name = "ringworld",
+        description = "A sequence-parallel runtime for the Large World Model on the JVM.",
+        versionProvider = Ringworld.Version.class,
+        mixinStandardHelpOptions = true,
+        synopsisSubcommandLabel = "COMMAND",
+        footer = {
+            "",
+            "Examples:",
+            "  ringworld train                                  the default job, a few minutes",
+            "  ringworld train examples/jobs/needles.conf ring.size=4 output=runs/four",
+            "  ringworld generate runs/needles --prompt \"Once upon a time\"",
+            "  ringworld COMMAND --help                         options and examples of a command"
+        },
+        subcommands = {
+            TrainCommand.class,
+            GenerateCommand.class,
+            EvalCommand.class,
+            ForwardCommand.class,
+            BenchCommand.class,
+            DoctorCommand.class
+        })
+public final class Ringworld implements Runnable {
+    /** Exit codes (CONTRACT): done, failed, wrong usage. */
+    static final int DONE = 0;
+
+    static final int FAILED = 1;
+    static final int USAGE = 2;
+
+    @Spec private CommandSpec spec;
+
+    @Override
+    public void run() {
+        throw new CommandLine.ParameterException(
+                spec.commandLine(), "a command is needed: train, generate, eval, …");
+    }
+
+    /** Runs a command and exits with its code. */
+    public static void main(String[] args) {
+        int code = run(args);
+        System.out.flush();
+        System.exit(code);
+    }
+
+    static int run(String... args) {
+        return new CommandLine(new Ringworld())
+                .setExecutionExceptionHandler(
+                        (fault, commandLine, parsed) -> {
+                            System.err.println("ringworld: " + Faults.sentence(fault));
+                            if (Boolean.getBoolean("ringworld.trace")) {
+                                fault.printStackTrace();
+                            }
+                            return fault instanceof UsageException ? USAGE : FAILED;
+                        })
+                .execute(args);
+    }
+
+    static final class Version implements IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            return new String[] {"ringworld " + number(), "JDK " + Runtime.version()};
+        }
+
+        static String number() {
+            try (InputStream in = Ringworld.class.getResourceAsStream("/version.properties")) {
+                Properties properties = new Properties();
+                properties.load(in);
+                return properties.getProperty("version");
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+package org.ringworld.examples;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.function.Supplier;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.ringworld.actors.Coordinator;
+import org.ringworld.actors.Job;
+import org.ringworld.actors.JobData;
+import org.ringworld.actors.ModelSource;
+import org.ringworld.actors.Progress;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.TextDocuments;
+import org.ringworld.tokenizer.Tokenizer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Trains a model through the stages of a job, on a ring of devices in this JVM. */
+@Command(
+        name = "train",
+        description = "Train a model through the stages of a job.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "A job is a HOCON file (examples/jobs); key=value overrides it. Without one the default job",
+            "runs: needles in ever longer texts. Interrupted jobs go on when started again.",
+            "",
+            "Examples:",
+            "  ringworld train",
+            "  ringworld train examples/jobs/needles.conf seed=2 output=runs/second",
+            "  ringworld train ring.size=1 device.threads=2 stages.0.steps=300"
+        })
+final class TrainCommand implements Callable<Integer> {
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "JOB.conf | key=value",
+            description = "A job file and overrides of its keys.")
+    private List<String> arguments = List.of();
+
+    @Option(
+            names = "--print-config",
+            description = "Print the resolved job and do nothing.")
+    private boolean printConfig;
+
+    @Override
+    public Integer call() throws Exception {
+        Config config = config();
+        String text = JobFile.render(config);
+        if (printConfig) {
+            System.out.print(text);
+            return Ringworld.DONE;
+        }
+        int cores = CpuDevice.allowedCores();
+        Job job = JobReader.read(config, cores);
+        Tokenizer tokenizer = tokenizer(job);
+        Run run = Run.open(job.output(), config);
+        if (run.finished()) {
+            System.out.printf(
+                    "%s is finished: its model is %s%n",
+                    job.output(), job.output().resolve("final"));
+            return Ringworld.DONE;
+        }
+        System.out.print(text);
+        JobData data = data(job, tokenizer);
+        ModelSource source = source(job, run);
+        return train(job, data, source);
+    }
+
+    private Config config() {
+        List<String> overrides = new ArrayList<>();
+        Path file = null;
+        for (String argument : arguments) {
+            if (argument.contains("=")) {
+                overrides.add(argument);
+            } else if (file == null) {
+                file = Path.of(argument);
+            } else {
+                throw new UsageException(
+                        "two job files, " + file + " and " + argument + "; one is trained at a time");
+            }
+        }
+        Config job = file == null ? JobFile.defaultJob() : JobFile.read(file);
+        return JobFile.resolve(job, overrides);
+    }
+
+    private static Tokenizer tokenizer(Job job) throws DataException {
+        Tokenizer tokenizer = Tokenizer.of(job.tokenizer());
+        if (tokenizer.vocabSize() > job.model().vocabSize()) {
+            throw new UsageException(
+                    "the tokenizer has %d tokens, model.vocabSize is %d: give a model of at least that many"
+                            .formatted(tokenizer.vocabSize(), job.model().vocabSize()));
+        }
+        return tokenizer;
+    }
+
+    private static JobData data(Job job, Tokenizer tokenizer) throws DataException {
+        boolean text = job.curriculum().stages().stream().anyMatch(s -> s.task().equals("text"));
+        TextDocuments documents =
+                text ? TextDocuments.read(job.data(), tokenizer, job.heldOut()) : null;
+        return JobData.of(job.curriculum(), job.seed(), documents);
+    }
+
+    private static ModelSource source(Job job, Run run) {
+        if (run.snapshot() != null) {
+            return new ModelSource.FromSnapshot(job.model(), run.snapshot());
+        }
+        return job.start() == null
+                ? new ModelSource.Random(job.model(), job.seed(), job.initStd())
+                : new ModelSource.Files(job.model(), job.start());
+    }
+
+    private static int train(Job job, JobData data, ModelSource source) throws Exception {
+        double limit = FlopsLimit.measure(Math.min(CpuDevice.allowedCores(), job.ringSize() * job.threads()), job.dtype());
+        List<Supplier<Device>> devices =
+                Collections.nCopies(job.ringSize(), () -> new CpuDevice(job.threads()));
+        TrainingReport report = new TrainingReport(job, limit);
+        ActorSystem<Progress> system =
+                ActorSystem.create(
+                        watcher(job, data, source, devices, limit, report),
+                        "ringworld",
+                        ConfigFactory.load());
+        Thread onSignal = new Thread(() -> report.stopAndWait(system), "on-signal");
+        Runtime.getRuntime().addShutdownHook(onSignal);
+        Progress end = report.awaitEnd();
+        system.terminate();
+        system.getWhenTerminated().toCompletableFuture().join();
+        try {
+            Runtime.getRuntime().removeShutdownHook(onSignal);
+        } catch (IllegalStateException e) {
+            // A signal came: the JVM is going down and its exit code is the signal's.
+            Thread.currentThread().join();
+        }
+        return end instanceof Progress.Completed ? Ringworld.DONE : Ringworld.FAILED;
+    }
+
+    /** The guardian: starts the job and hears what happens. */
+    private static Behavior<Progress> watcher(
+            Job job,
+            JobData data,
+            ModelSource source,
+            List<Supplier<Device>> devices,
+            double limit,
+            TrainingReport report) {
+        return Behaviors.setup(
+                context -> {
+                    ActorRef<Coordinator.Command> coordinator =
+                            context.spawn(
+                                    Coordinator.create(
+                                            job,
+                                            data,
+                                            source,
+                                            devices,
+                                            limit,
+                                            context.getSelf()),
+                                    "coordinator");
+                    report.started(coordinator);
+                    return Behaviors.receiveMessage(
+                            progress -> {
+                                report.hear(progress);
+                                return Behaviors.same();
+                            });
+                });
+    }
+
+    /** What stands in an output directory already. */
+    record Run(boolean finished, Path snapshot) {
+        static Run open(Path output, Config config) throws IOException {
+            Path file = output.resolve("job.conf");
+            if (!Files.exists(file)) {
+                write(file, config);
+                return new Run(false, null);
+            }
+            List<String> differences =
+                    JobFile.differences(ConfigFactory.parseFile(file.toAbsolutePath().toFile()), config);
+            if (!differences.isEmpty()) {
+                throw new UsageException(
+                        "%s holds a run of another job, which differs in %s; choose another output="
+                                .formatted(output, String.join(", ", differences)));
+            }
+            if (Files.exists(output.resolve("final"))) {
+                return new Run(true, null);
+            }
+            return new Run(false, newest(output));
+        }
+
+        private static void write(Path file, Config config) throws IOException {
+            Path directory = file.toAbsolutePath().getParent();
+            try {
+                Files.createDirectories(directory);
+                Path temporary = directory.resolve("job.conf.tmp");
+                Files.writeString(temporary, JobFile.render(config));
+                Files.move(temporary, file, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+            } catch (IOException e) {
+                throw new IOException(
+                        "output = "
+                                + file.getParent()
+                                + " cannot be written: "
+                                + org.ringworld.actors.Faults.sentence(e),
+                        e);
+            }
+        }
+
+        private static Path newest(Path output) throws CheckpointException {
+            return null;
+        }
+    }
+}

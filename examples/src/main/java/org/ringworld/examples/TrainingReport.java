@@ -1,0 +1,191 @@
+package org.ringworld.examples;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.ringworld.actors.Coordinator;
+import org.ringworld.actors.Job;
+import org.ringworld.actors.Probe;
+import org.ringworld.actors.Progress;
+import org.ringworld.model.Stage;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * What a person sees of a job: a live line, tables, pictures and files. Told by the guardian actor,
+ * one message at a time.
+ */
+final class TrainingReport {
+    private static final int SAVE_SECONDS = 120;
+
+    private final Job job;
+    private final Path output;
+    private final LiveLine live;
+    private final CompletableFuture<Progress> end = new CompletableFuture<>();
+    private final CompletableFuture<ActorRef<Coordinator.Command>> coordinator =
+            new CompletableFuture<>();
+    private final TreeMap<Integer, List<Probe.Result>> judged = new TreeMap<>();
+    private final long start = System.nanoTime();
+    private MetricsFile metrics;
+
+    TrainingReport(Job job, double flopsLimit) {
+        this.job = job;
+        this.output = job.output();
+        this.live = new LiveLine(job);
+        System.out.printf(
+                Locale.ROOT,
+                "limit of the devices, measured: %.0f GFLOP/s (%s)%n",
+                flopsLimit / 1e9,
+                job.dtype());
+    }
+
+    void started(ActorRef<Coordinator.Command> ref) {
+        coordinator.complete(ref);
+    }
+
+    /** One thing that happened. */
+    void hear(Progress progress) {
+        try {
+            switch (progress) {
+                case Progress.Formed formed -> formed(formed);
+                case Progress.StageBegun begun -> stageBegun(begun);
+                case Progress.Stepped stepped -> {
+                    metrics.add(stepped.metrics());
+                    live.step(stepped.metrics());
+                }
+                case Progress.Judged results -> judged(results);
+                case Progress.Saved saved -> live.println("saved " + saved.path());
+                case Progress.Completed completed -> {
+                    pictures();
+                    live.println(
+                            "done in %s: the model is %s, its loss %s"
+                                    .formatted(
+                                            LiveLine.time((System.nanoTime() - start) / 1e9),
+                                            completed.model(),
+                                            output.resolve("loss.png")));
+                    live.println(
+                            "try  ./ringworld generate %s --prompt \"…\"".formatted(output));
+                    end.complete(progress);
+                }
+                case Progress.Interrupted stopped -> {
+                    pictures();
+                    live.println(
+                            stopped.step() == 0
+                                    ? "stopped before the first step; nothing was saved"
+                                    : "stopped after step %d, saved as %s; start the same job again to go on"
+                                            .formatted(stopped.step(), stopped.snapshot()));
+                    end.complete(progress);
+                }
+                case Progress.Failed failed -> {
+                    pictures();
+                    live.finish();
+                    System.err.println("ringworld: " + failed.sentence());
+                    if (failed.snapshot() != null) {
+                        System.err.printf(
+                                "ringworld: the state after step %d is saved as %s%n",
+                                failed.step(), failed.snapshot());
+                    }
+                    end.complete(progress);
+                }
+            }
+        } catch (IOException | UncheckedIOException e) {
+            live.finish();
+            System.err.println("ringworld: " + org.ringworld.actors.Faults.sentence(e));
+            end.complete(new Progress.Failed(e.getMessage(), 0, null));
+        }
+    }
+
+    private void formed(Progress.Formed formed) throws IOException {
+        metrics = new MetricsFile(output.resolve("metrics.jsonl"), formed.step());
+        live.resumed(metrics.steps());
+        live.println(
+                "ring of %d × %s, layout %s, %s, recompute %s%s"
+                        .formatted(
+                                formed.size(),
+                                formed.device(),
+                                job.layout(),
+                                job.dtype(),
+                                formed.recompute(),
+                                formed.step() == 0 ? "" : ", going on after step " + formed.step()));
+    }
+
+    private void stageBegun(Progress.StageBegun begun) {
+        Stage s = begun.stage();
+        live.println(
+                "stage %d %s: seqLen %d, theta %.3g, %d steps of %d tokens"
+                        .formatted(
+                                begun.index(),
+                                s.name(),
+                                s.seqLen(),
+                                s.ropeTheta(),
+                                s.steps(),
+                                s.tokensPerStep()));
+    }
+
+    private void judged(Progress.Judged results) throws IOException {
+        judged.put(results.stage(), results.results());
+        live.println(LossChart.moment(job.curriculum(), results.stage()) + ", on unseen documents:");
+        String name = null;
+        StringBuilder line = new StringBuilder();
+        for (Probe.Result r : results.results()) {
+            if (!r.name().equals(name)) {
+                if (name != null) {
+                    live.println(line.toString());
+                }
+                name = r.name();
+                line = new StringBuilder("  %-22s".formatted(name));
+            }
+            line.append(
+                    name.equals("held out")
+                            ? "  %d: %.3f bits".formatted(r.seqLen(), r.bits())
+                            : "  %d: %.3f".formatted(r.seqLen(), r.accuracy()));
+        }
+        live.println(line.toString());
+        String json =
+                JsonMapper.builder()
+                        .build()
+                        .writerWithDefaultPrettyPrinter()
+                        .writeValueAsString(judged);
+        Files.writeString(output.resolve("judged.json"), json + "\n");
+        pictures();
+    }
+
+    private void pictures() throws IOException {
+        if (metrics != null && !metrics.steps().isEmpty()) {
+            LossChart.loss(output.resolve("loss.png"), job.curriculum(), metrics.steps());
+        }
+        LossChart.retrieval(output.resolve("retrieval.png"), job.curriculum(), judged);
+    }
+
+    Progress awaitEnd() throws IOException {
+        Progress how = end.join();
+        if (metrics != null) {
+            metrics.close();
+        }
+        return how;
+    }
+
+    /** For a signal: asks the job to save, and waits for it. */
+    void stopAndWait(ActorSystem<?> system) {
+        if (end.isDone()) {
+            return;
+        }
+        live.println("stopping: the step on its way is finished and the state saved");
+        coordinator.join().tell(new Coordinator.Stop());
+        try {
+            end.get(SAVE_SECONDS, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            System.err.println("ringworld: the job did not stop within " + SAVE_SECONDS + " s");
+        } catch (InterruptedException | java.util.concurrent.ExecutionException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}
