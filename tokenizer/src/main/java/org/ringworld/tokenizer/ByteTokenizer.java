@@ -1,0 +1,61 @@
+package org.ringworld.tokenizer;
+
+import java.nio.file.Path;
+
+/** Every byte of UTF-8 is a token: 0 to 255, then BOS, EOS, PAD and UNK. */
+public final class ByteTokenizer implements Tokenizer {
+    static final int VOCAB_SIZE = 260;
+    static final int BOS = 256;
+    static final int EOS = 257;
+    static final int PAD = 258;
+    static final int UNK = 259;
+
+    @Override
+    public int vocabSize() {
+        return VOCAB_SIZE;
+    }
+
+    @Override
+    public int bos() {
+        return BOS;
+    }
+
+    @Override
+    public int eos() {
+        return EOS;
+    }
+
+    @Override
+    public int pad() {
+        return PAD;
+    }
+
+    @Override
+    public int[] encode(String text) {
+        byte[] utf8 = Utf8.bytes(text);
+        int[] ids = new int[utf8.length];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = utf8[i] & 0xff;
+        }
+        return ids;
+    }
+
+    @Override
+    public byte[] bytes(int id) {
+        if (id < 0 || id >= VOCAB_SIZE) {
+            throw new IllegalArgumentException(
+                    "token " + id + " is not one of a vocabulary of " + VOCAB_SIZE);
+        }
+        return id < 256 ? new byte[] {(byte) id} : new byte[0];
+    }
+
+    @Override
+    public void save(Path directory) throws DataException {
+        ByteTokenizerJson.write(directory);
+    }
+
+    @Override
+    public String toString() {
+        return "bytes";
+    }
+}

@@ -1,0 +1,66 @@
+package org.ringworld.tokenizer;
+
+/**
+ * One packed row of a batch: all arrays have the row's length. Targets are shifted already:
+ * targets[i] is the token after ids[i] in the same document.
+ *
+ * @param positions of a token in its piece of document, from 0
+ * @param segments number of the document in the row; −1 is padding, seen by nobody
+ * @param targets −100 where there is none
+ * @param weights of the target in the loss, 0 where there is none
+ */
+public record Row(int[] ids, int[] positions, int[] segments, int[] targets, float[] weights) {
+    /** The target where there is none. */
+    public static final int NO_TARGET = -100;
+
+    /** The segment of padding. */
+    public static final int PADDING = -1;
+
+    /**
+     * @throws IllegalArgumentException naming the first token that breaks the rules above
+     */
+    public Row {
+        int n = ids.length;
+        if (positions.length != n
+                || segments.length != n
+                || targets.length != n
+                || weights.length != n) {
+            throw new IllegalArgumentException(
+                    "a row of %d ids has %d positions, %d segments, %d targets, %d weights"
+                            .formatted(
+                                    n,
+                                    positions.length,
+                                    segments.length,
+                                    targets.length,
+                                    weights.length));
+        }
+        for (int i = 0; i < n; i++) {
+            require(ids[i] >= 0, "id", ids[i], i);
+            require(positions[i] >= 0, "position", positions[i], i);
+            require(segments[i] >= PADDING, "segment", segments[i], i);
+            require(targets[i] >= 0 || targets[i] == NO_TARGET, "target", targets[i], i);
+            require(
+                    targets[i] == NO_TARGET || segments[i] >= 0,
+                    "target of padding",
+                    targets[i],
+                    i);
+            boolean weightFits =
+                    targets[i] == NO_TARGET
+                            ? weights[i] == 0
+                            : weights[i] >= 0 && weights[i] < Float.POSITIVE_INFINITY;
+            require(weightFits, "weight", weights[i], i);
+        }
+    }
+
+    private static void require(boolean condition, String what, Number value, int at) {
+        if (!condition) {
+            throw new IllegalArgumentException(
+                    "token %d of a row has the %s %s".formatted(at, what, value));
+        }
+    }
+
+    /** Tokens, padding included. */
+    public int length() {
+        return ids.length;
+    }
+}

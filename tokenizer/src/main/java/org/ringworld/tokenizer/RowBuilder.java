@@ -1,0 +1,42 @@
+package org.ringworld.tokenizer;
+
+import java.util.Arrays;
+
+/** Fills a row piece by piece; what is left is padding. */
+final class RowBuilder {
+    private final int[] ids;
+    private final int[] positions;
+    private final int[] segments;
+    private final int[] targets;
+    private final float[] weights;
+    private int used;
+    private int segment;
+
+    RowBuilder(int seqLen, int pad) {
+        ids = new int[seqLen];
+        positions = new int[seqLen];
+        segments = new int[seqLen];
+        targets = new int[seqLen];
+        weights = new float[seqLen];
+        Arrays.fill(ids, pad);
+        Arrays.fill(segments, Row.PADDING);
+        Arrays.fill(targets, Row.NO_TARGET);
+    }
+
+    /** Adds the pairs [from, from + length) of a document as a segment of its own. */
+    void add(int[] documentIds, float[] documentWeights, int from, int length) {
+        System.arraycopy(documentIds, from, ids, used, length);
+        System.arraycopy(documentIds, from + 1, targets, used, length);
+        System.arraycopy(documentWeights, from + 1, weights, used, length);
+        for (int i = 0; i < length; i++) {
+            positions[used + i] = i;
+            segments[used + i] = segment;
+        }
+        used += length;
+        segment++;
+    }
+
+    Row build() {
+        return new Row(ids, positions, segments, targets, weights);
+    }
+}

@@ -1,0 +1,35 @@
+package org.ringworld.tokenizer;
+
+import java.util.List;
+
+/**
+ * Rows to train on: a pure function of (seed, stage, step); seed and stage are the stream's own.
+ */
+@FunctionalInterface
+public interface RowStream {
+    /**
+     * The rows of one step. The same arguments give the same rows, bit for bit, in any order of
+     * calls and from any thread.
+     *
+     * @param step of the stage, from 0
+     * @param count rows a step; the same in all steps of a stage
+     */
+    List<Row> rows(long step, int seqLen, int count);
+
+    /**
+     * The stream of a task that makes its own data for {@link ByteTokenizer}.
+     *
+     * @param task {@code copy}, {@code separators} or {@code needles}
+     * @throws IllegalArgumentException for another name, listing these
+     */
+    static RowStream of(String task, long seed, int stage) {
+        return switch (task) {
+            case "copy" -> new CopyTask(seed, stage);
+            case "separators" -> new SeparatorTask(seed, stage);
+            case "needles" -> new NeedleTask(seed, stage);
+            default ->
+                    throw new IllegalArgumentException(
+                            "task = " + task + " is not one of copy, separators, needles");
+        };
+    }
+}

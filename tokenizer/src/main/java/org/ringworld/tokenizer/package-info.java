@@ -1,0 +1,8 @@
+/**
+ * Text to tokens and back, and tokens to rows: documents and made-up tasks, packed into sequences
+ * with positions, segments, targets and weights.
+ *
+ * <p>A stream of rows is a pure function of (seed, stage, step): a resumed run needs no replay and
+ * gets the same rows, bit for bit.
+ */
+package org.ringworld.tokenizer;
