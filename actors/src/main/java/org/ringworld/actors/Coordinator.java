@@ -26,7 +26,6 @@ import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.model.Curriculum;
 import org.ringworld.model.Layout;
 import org.ringworld.model.Stage;
-import org.ringworld.model.TokenLosses;
 import org.ringworld.runtime.Device;
 
 /**
@@ -216,10 +215,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         listener.tell(
                 new Progress.Formed(
                         devices.size(), prepared.device(), job.recompute(), finishedStep));
-        tellAll(
-                rank ->
-                        new DeviceActor.JoinRing(
-                                ringName, epoch, rank, devices.size(), replies));
+        tellAll(rank -> new DeviceActor.JoinRing(ringName, epoch, rank, devices.size(), replies));
         return this;
     }
 
@@ -430,8 +426,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private SaveRequest snapshot() {
-        Curriculum.Place place =
-                curriculum.place(Math.clamp(finishedStep, 1, curriculum.steps()));
+        Curriculum.Place place = curriculum.place(Math.clamp(finishedStep, 1, curriculum.steps()));
         return new SaveRequest(
                 snapshotPath(),
                 trainedConfig(place.stage()),
@@ -527,7 +522,10 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         return drained();
     }
 
-    /** Once every device has unwound, the rank that got furthest saves; a job not begun saves nothing. */
+    /**
+     * Once every device has unwound, the rank that got furthest saves; a job not begun saves
+     * nothing.
+     */
     private Behavior<Command> drained() {
         if (outstanding > 0) {
             return this;
@@ -548,7 +546,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private Behavior<Command> onGiveUp() {
         return phase == Phase.DRAINING
-                ? end(new Progress.Failed(fault + " (a device does not answer)", finishedStep, null))
+                ? end(
+                        new Progress.Failed(
+                                fault + " (a device does not answer)", finishedStep, null))
                 : this;
     }
 
@@ -563,5 +563,4 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         planner.shutdownNow();
         return this;
     }
-
 }

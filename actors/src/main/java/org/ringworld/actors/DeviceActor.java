@@ -30,8 +30,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     public sealed interface Command {}
 
     /** Take these weights; with {@code training} also an optimizer's state. */
-    public record Prepare(
-            ModelSource model, DType dtype, boolean training, ActorRef<Reply> replyTo)
+    public record Prepare(ModelSource model, DType dtype, boolean training, ActorRef<Reply> replyTo)
             implements Command {}
 
     /** Become rank {@code rank} of a ring. */
@@ -48,8 +47,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             implements Command {}
 
     /** Logits and gradients of one batch, with all other ranks. */
-    public record Forward(
-            long epoch, MicroBatch batch, boolean gradients, ActorRef<Reply> replyTo)
+    public record Forward(long epoch, MicroBatch batch, boolean gradients, ActorRef<Reply> replyTo)
             implements Command {}
 
     /** Write the state to disk; needs no other rank and no ring. */
@@ -113,7 +111,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         this.index = index;
         this.device = device;
         this.thread =
-                Executors.newSingleThreadExecutor(body -> device.newThread("device-" + index, body));
+                Executors.newSingleThreadExecutor(
+                        body -> device.newThread("device-" + index, body));
     }
 
     @Override
@@ -182,9 +181,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         if (command.epoch != epoch) {
             return onDropped(new Dropped(command.epoch));
         }
-        run(
-                command.replyTo,
-                () -> model.judge(command.batch, command.ropeTheta, ring, command.id));
+        run(command.replyTo, () -> model.judge(command.batch, command.ropeTheta, ring, command.id));
         return this;
     }
 
@@ -251,8 +248,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                     } catch (Exception | OutOfMemoryError | StackOverflowError e) {
                         String sentence = Faults.sentence(e);
                         if (name != null) {
-                            LocalRings.breakUp(
-                                    name, workEpoch, "rank " + index + ": " + sentence);
+                            LocalRings.breakUp(name, workEpoch, "rank " + index + ": " + sentence);
                         }
                         long finished = model == null ? 0 : model.finishedStep();
                         reply = new Failed(index, workEpoch, finished, sentence);

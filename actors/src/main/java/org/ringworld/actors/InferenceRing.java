@@ -119,19 +119,14 @@ public final class InferenceRing implements AutoCloseable {
     public RowResult forward(Row row, int vocabSize, boolean gradients) {
         MicroBatch batch = MicroBatch.of(List.of(row), layout, devices.size());
         List<DeviceActor.Forwarded> ranks =
-                askAll(
-                                rank ->
-                                        replyTo ->
-                                                new DeviceActor.Forward(
-                                                        EPOCH, batch, gradients, replyTo))
+                askAll(rank -> replyTo -> new DeviceActor.Forward(EPOCH, batch, gradients, replyTo))
                         .stream()
                         .map(DeviceActor.Forwarded.class::cast)
                         .toList();
         return RowResult.of(row, batch, ranks, vocabSize);
     }
 
-    private List<DeviceActor.Reply> askAll(
-            IntFunction<IntoCommand> command) {
+    private List<DeviceActor.Reply> askAll(IntFunction<IntoCommand> command) {
         List<CompletableFuture<DeviceActor.Reply>> futures = new ArrayList<>();
         for (int rank = 0; rank < devices.size(); rank++) {
             IntoCommand into = command.apply(rank);

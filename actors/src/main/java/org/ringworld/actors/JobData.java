@@ -45,14 +45,16 @@ public final class JobData {
             Stage stage = curriculum.stages().get(i);
             streams.add(
                     stage.task().equals("text")
-                            ? documents.stream(seed, i)
+                            ? documents.training(seed, i)
                             : RowStream.of(stage.task(), seed, i));
         }
         int[] textLengths = lengths(curriculum, "text");
         for (int seqLen : textLengths) {
-            int count = Math.max(1, HELD_OUT_TOKENS / seqLen);
-            probes.add(
-                    new Probe("held out", seqLen, Double.NaN, documents.heldOut(seqLen, count)));
+            List<Row> rows = documents.heldOut(seqLen);
+            int count = Math.clamp(HELD_OUT_TOKENS / seqLen, 1, Math.max(1, rows.size()));
+            if (!rows.isEmpty()) {
+                probes.add(new Probe("held out", seqLen, Double.NaN, rows.subList(0, count)));
+            }
         }
         int[] needleLengths = lengths(curriculum, "needles");
         for (int needles : new int[] {1, 4}) {

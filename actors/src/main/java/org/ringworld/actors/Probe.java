@@ -17,8 +17,7 @@ public record Probe(String name, int seqLen, double depth, List<Row> rows) {
      * @param right of them, those right throughout
      * @param loss Σ w·ce / Σ w in nats
      */
-    public record Result(
-            String name, int seqLen, double depth, int rows, int right, double loss) {
+    public record Result(String name, int seqLen, double depth, int rows, int right, double loss) {
         /** The part of the rows that was right throughout. */
         public double accuracy() {
             return rows == 0 ? 0 : (double) right / rows;

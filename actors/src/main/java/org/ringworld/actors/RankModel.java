@@ -45,8 +45,7 @@ final class RankModel implements AutoCloseable {
                     finishedStep = TrainingState.read(parameters, device, snapshot);
         }
         this.transformer = new Transformer(device, parameters);
-        this.trainingStep =
-                training ? new TrainingStep(device, parameters, transformer) : null;
+        this.trainingStep = training ? new TrainingStep(device, parameters, transformer) : null;
     }
 
     long finishedStep() {
@@ -59,7 +58,10 @@ final class RankModel implements AutoCloseable {
 
     TrainingStep.Outcome train(StepPlan plan, Ring ring, String recompute) {
         long tokens =
-                plan.parts().stream().mapToLong(p -> p.blocks().getFirst().length()).max().orElse(0);
+                plan.parts().stream()
+                        .mapToLong(p -> p.blocks().getFirst().length())
+                        .max()
+                        .orElse(0);
         TrainingStep.Outcome outcome =
                 trainingStep.run(
                         parameters.config().withRopeTheta(plan.ropeTheta()),
@@ -84,8 +86,7 @@ final class RankModel implements AutoCloseable {
     /** Losses of this rank's tokens, by row. */
     DeviceActor.Judged judge(MicroBatch batch, double ropeTheta, Ring ring, long id) {
         LlamaConfig config = parameters.config().withRopeTheta(ropeTheta);
-        TokenLosses losses =
-                transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
+        TokenLosses losses = transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
         SequenceBlock own = batch.blocks().get(ring.rank());
         int rows = own.length() == 0 ? 0 : own.rows()[own.length() - 1] + 1;
         int[] missed = new int[rows];

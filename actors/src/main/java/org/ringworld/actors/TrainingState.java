@@ -16,8 +16,7 @@ import org.ringworld.tokenizer.Tokenizer;
 final class TrainingState {
     private TrainingState() {}
 
-    static void write(
-            ParameterStore parameters, Device device, long step, SaveRequest request)
+    static void write(ParameterStore parameters, Device device, long step, SaveRequest request)
             throws IOException {
         Tokenizer tokenizer = Tokenizer.of(request.tokenizer());
         try (Arena arena = Arena.ofConfined()) {

@@ -63,11 +63,10 @@ final class GenerateCommand implements Callable<Integer> {
         }
         Sampler sampler = new Sampler(temperature, topK, topP, seed);
         try (ModelFiles files = ModelFiles.open(model);
-                Device device = new CpuDevice(CpuDevice.allowedCores())) {
+                Device device = new CpuDevice(Runtime.getRuntime().availableProcessors())) {
             LlamaConfig config = files.config();
             Tokenizer tokenizer = tokenizer(files);
-            ParameterStore parameters =
-                    new ParameterStore(device, config, files.dtype(), false);
+            ParameterStore parameters = new ParameterStore(device, config, files.dtype(), false);
             parameters.load(files);
             int[] ids = withBos(tokenizer, tokenizer.encode(prompt));
             try (Generator generator =

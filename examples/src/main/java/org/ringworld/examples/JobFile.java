@@ -20,8 +20,8 @@ import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.ringworld.checkpoints.LlamaConfig;
 
 /**
- * A job's configuration: HOCON, over the defaults, under {@code key=value} from the command line.
- * A key that no job knows is an error that names the nearest one.
+ * A job's configuration: HOCON, over the defaults, under {@code key=value} from the command line. A
+ * key that no job knows is an error that names the nearest one.
  */
 final class JobFile {
     private static final Config DEFAULTS =
@@ -32,8 +32,7 @@ final class JobFile {
 
     /** The job that runs when none is named. */
     static Config defaultJob() {
-        return ConfigFactory.parseResources(
-                        JobFile.class.getClassLoader(), "jobs/needles.conf")
+        return ConfigFactory.parseResources(JobFile.class.getClassLoader(), "jobs/needles.conf")
                 .withValue("name", ConfigValueFactory.fromAnyRef("needles"));
     }
 
@@ -125,7 +124,8 @@ final class JobFile {
     }
 
     /** Sets one value deep inside; a number in the path changes that element of a list alone. */
-    private static ConfigValue set(ConfigValue at, List<String> path, ConfigValue value, String key) {
+    private static ConfigValue set(
+            ConfigValue at, List<String> path, ConfigValue value, String key) {
         if (path.isEmpty()) {
             return value;
         }
@@ -142,8 +142,7 @@ final class JobFile {
             elements.set(index, set(elements.get(index), rest, value, key));
             return ConfigValueFactory.fromIterable(elements);
         }
-        ConfigObject object =
-                at instanceof ConfigObject o ? o : ConfigFactory.empty().root();
+        ConfigObject object = at instanceof ConfigObject o ? o : ConfigFactory.empty().root();
         return object.withValue(head, set(object.get(head), rest, value, key));
     }
 

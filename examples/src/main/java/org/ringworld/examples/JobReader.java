@@ -96,9 +96,7 @@ final class JobReader {
                 positive(config, "model.intermediateSize"),
                 positive(config, "model.numLayers"),
                 heads,
-                config.getIsNull("model.numKvHeads")
-                        ? heads
-                        : positive(config, "model.numKvHeads"),
+                config.getIsNull("model.numKvHeads") ? heads : positive(config, "model.numKvHeads"),
                 headDim,
                 config.getDouble("model.rmsNormEps"),
                 1e4,
@@ -133,9 +131,7 @@ final class JobReader {
         }
         int seqLen = positive(stage, "seqLen");
         long tokensPerStep =
-                stage.getIsNull("tokensPerStep")
-                        ? seqLen
-                        : (long) stage.getDouble("tokensPerStep");
+                stage.getIsNull("tokensPerStep") ? seqLen : (long) stage.getDouble("tokensPerStep");
         if (stage.getIsNull("steps") == stage.getIsNull("tokens")) {
             throw new UsageException("give either steps or tokens");
         }

@@ -56,7 +56,7 @@ final class LiveLine {
     }
 
     private double work(long tokens, int seqLen) {
-        return tokens * (double) (1 + (double) seqLen / (8.0 * job.model().hiddenSize()));
+        return tokens * (1 + (double) seqLen / (8.0 * job.model().hiddenSize()));
     }
 
     /** The steps that a run that goes on has behind it. */

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
+import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
@@ -61,7 +62,7 @@ final class LossChart {
             border.setLineStyle(new BasicStroke(1));
             border.setShowInLegend(false);
         }
-        BitmapEncoder.saveBitmap(chart, file.toString(), BitmapEncoder.BitmapFormat.PNG);
+        ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", file.toFile());
     }
 
     /** Draws retrieval.png: accuracy by context length, a line for each time it was measured. */
@@ -86,8 +87,8 @@ final class LossChart {
                         chart.addSeries(moment(curriculum, stage), x, y);
                     }
                 });
-        if (!chart.getSeriesMap().isEmpty()) {
-            BitmapEncoder.saveBitmap(chart, file.toString(), BitmapEncoder.BitmapFormat.PNG);
+        if (!chart.getSeriesCollection().isEmpty()) {
+            ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", file.toFile());
         }
     }
 

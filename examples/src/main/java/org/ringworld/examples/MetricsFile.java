@@ -22,7 +22,9 @@ final class MetricsFile implements AutoCloseable {
     private final BufferedWriter writer;
     private final List<StepMetrics> steps;
 
-    /** Opens the file of a run that goes on after {@code step}; lines of later steps are dropped. */
+    /**
+     * Opens the file of a run that goes on after {@code step}; lines of later steps are dropped.
+     */
     MetricsFile(Path file, long step) throws IOException {
         this.steps = read(file, step);
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");

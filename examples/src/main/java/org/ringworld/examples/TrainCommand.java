@@ -51,9 +51,7 @@ final class TrainCommand implements Callable<Integer> {
             description = "A job file and overrides of its keys.")
     private List<String> arguments = List.of();
 
-    @Option(
-            names = "--print-config",
-            description = "Print the resolved job and do nothing.")
+    @Option(names = "--print-config", description = "Print the resolved job and do nothing.")
     private boolean printConfig;
 
     @Override
@@ -64,7 +62,7 @@ final class TrainCommand implements Callable<Integer> {
             System.out.print(text);
             return Ringworld.DONE;
         }
-        int cores = CpuDevice.allowedCores();
+        int cores = Runtime.getRuntime().availableProcessors();
         Job job = JobReader.read(config, cores);
         Tokenizer tokenizer = tokenizer(job);
         Run run = Run.open(job.output(), config);
@@ -90,7 +88,11 @@ final class TrainCommand implements Callable<Integer> {
                 file = Path.of(argument);
             } else {
                 throw new UsageException(
-                        "two job files, " + file + " and " + argument + "; one is trained at a time");
+                        "two job files, "
+                                + file
+                                + " and "
+                                + argument
+                                + "; one is trained at a time");
             }
         }
         Config job = file == null ? JobFile.defaultJob() : JobFile.read(file);
@@ -110,7 +112,7 @@ final class TrainCommand implements Callable<Integer> {
     private static JobData data(Job job, Tokenizer tokenizer) throws DataException {
         boolean text = job.curriculum().stages().stream().anyMatch(s -> s.task().equals("text"));
         TextDocuments documents =
-                text ? TextDocuments.read(job.data(), tokenizer, job.heldOut()) : null;
+                text ? TextDocuments.open(job.data(), tokenizer, job.heldOut()) : null;
         return JobData.of(job.curriculum(), job.seed(), documents);
     }
 
@@ -124,7 +126,12 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private static int train(Job job, JobData data, ModelSource source) throws Exception {
-        double limit = FlopsLimit.measure(Math.min(CpuDevice.allowedCores(), job.ringSize() * job.threads()), job.dtype());
+        double limit =
+                FlopsLimit.measure(
+                        Math.min(
+                                Runtime.getRuntime().availableProcessors(),
+                                job.ringSize() * job.threads()),
+                        job.dtype());
         List<Supplier<Device>> devices =
                 Collections.nCopies(job.ringSize(), () -> new CpuDevice(job.threads()));
         TrainingReport report = new TrainingReport(job, limit);
@@ -160,12 +167,7 @@ final class TrainCommand implements Callable<Integer> {
                     ActorRef<Coordinator.Command> coordinator =
                             context.spawn(
                                     Coordinator.create(
-                                            job,
-                                            data,
-                                            source,
-                                            devices,
-                                            limit,
-                                            context.getSelf()),
+                                            job, data, source, devices, limit, context.getSelf()),
                                     "coordinator");
                     report.started(coordinator);
                     return Behaviors.receiveMessage(
@@ -185,7 +187,8 @@ final class TrainCommand implements Callable<Integer> {
                 return new Run(false, null);
             }
             List<String> differences =
-                    JobFile.differences(ConfigFactory.parseFile(file.toAbsolutePath().toFile()), config);
+                    JobFile.differences(
+                            ConfigFactory.parseFile(file.toAbsolutePath().toFile()), config);
             if (!differences.isEmpty()) {
                 throw new UsageException(
                         "%s holds a run of another job, which differs in %s; choose another output="

@@ -71,8 +71,7 @@ final class TrainingReport {
                                             LiveLine.time((System.nanoTime() - start) / 1e9),
                                             completed.model(),
                                             output.resolve("loss.png")));
-                    live.println(
-                            "try  ./ringworld generate %s --prompt \"…\"".formatted(output));
+                    live.println("try  ./ringworld generate %s --prompt \"…\"".formatted(output));
                     end.complete(progress);
                 }
                 case Progress.Interrupted stopped -> {
@@ -114,7 +113,9 @@ final class TrainingReport {
                                 job.layout(),
                                 job.dtype(),
                                 formed.recompute(),
-                                formed.step() == 0 ? "" : ", going on after step " + formed.step()));
+                                formed.step() == 0
+                                        ? ""
+                                        : ", going on after step " + formed.step()));
     }
 
     private void stageBegun(Progress.StageBegun begun) {
@@ -132,7 +133,8 @@ final class TrainingReport {
 
     private void judged(Progress.Judged results) throws IOException {
         judged.put(results.stage(), results.results());
-        live.println(LossChart.moment(job.curriculum(), results.stage()) + ", on unseen documents:");
+        live.println(
+                LossChart.moment(job.curriculum(), results.stage()) + ", on unseen documents:");
         String name = null;
         StringBuilder line = new StringBuilder();
         for (Probe.Result r : results.results()) {

@@ -49,11 +49,9 @@ public final class Generator implements AutoCloseable {
         this.values = new Tensor[config.numLayers()];
         for (int i = 0; i < config.numLayers(); i++) {
             keys[i] =
-                    cache.take(
-                            parameters.dtype(), capacity, config.numKvHeads(), config.headDim());
+                    cache.take(parameters.dtype(), capacity, config.numKvHeads(), config.headDim());
             values[i] =
-                    cache.take(
-                            parameters.dtype(), capacity, config.numKvHeads(), config.headDim());
+                    cache.take(parameters.dtype(), capacity, config.numKvHeads(), config.headDim());
         }
         this.positions = cache.take(DType.I32, capacity);
         this.segments = cache.take(DType.I32, capacity);

@@ -13,6 +13,9 @@ public interface Device extends AutoCloseable {
 
     Kernels kernels();
 
+    /** Bytes of memory that it has, for deciding what to keep. */
+    long memory();
+
     /**
      * Takes zeroed memory, aligned to 64 bytes at least; it stays until {@link #free} or {@link
      * #close}.

@@ -44,6 +44,11 @@ public final class CpuDevice implements Device {
     }
 
     @Override
+    public long memory() {
+        return HostMemory.physical();
+    }
+
+    @Override
     public MemorySegment allocate(long bytes) {
         return memory.allocate(bytes);
     }

@@ -1,11 +1,13 @@
 package org.ringworld.runtime.cpu;
 
+import com.sun.management.OperatingSystemMXBean;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.lang.management.ManagementFactory;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 
@@ -23,6 +25,12 @@ final class HostMemory implements AutoCloseable {
     private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
 
     private final Map<Long, Arena> arenas = new ConcurrentHashMap<>();
+
+    /** Bytes of memory that this host, or the container we run in, has. */
+    static long physical() {
+        return ((OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean())
+                .getTotalMemorySize();
+    }
 
     /** Zeroed memory, aligned to a page. */
     MemorySegment allocate(long bytes) {

@@ -1,0 +1,13 @@
+package org.ringworld.examples;
+
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+
+/** Judges a model on unseen data. */
+@Command(name = "eval", description = "Judge a model.", mixinStandardHelpOptions = true)
+final class EvalCommand implements Callable<Integer> {
+    @Override
+    public Integer call() {
+        return Ringworld.DONE;
+    }
+}
