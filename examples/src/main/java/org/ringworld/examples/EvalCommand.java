@@ -1,13 +1,188 @@
 package org.ringworld.examples;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import org.ringworld.actors.InferenceRing;
+import org.ringworld.actors.JobData;
+import org.ringworld.actors.Probe;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.tokenizer.NeedleTask;
+import org.ringworld.tokenizer.Row;
+import org.ringworld.tokenizer.TextDocuments;
+import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import tools.jackson.databind.json.JsonMapper;
 
-/** Judges a model on unseen data. */
-@Command(name = "eval", description = "Judge a model.", mixinStandardHelpOptions = true)
+/** Judges a model on unseen data: loss of texts, retrieval of needles. */
+@Command(
+        name = "eval",
+        description = "Judge a model: bits per byte of texts, retrieval by length and depth.",
+        mixinStandardHelpOptions = true,
+        showDefaultValues = true,
+        footer = {
+            "",
+            "Keys: ring.size, ring.layout, device.threads, dtype, model.ropeTheta (also ropeTheta).",
+            "",
+            "Examples:",
+            "  ringworld eval runs/needles",
+            "  ringworld eval runs/needles --lengths 2048,4096 --needles 1,4 ropeTheta=2.56e6",
+            "  ringworld eval MODEL --text book.txt --lengths 1024 --json book.json"
+        })
 final class EvalCommand implements Callable<Integer> {
+    private static final long SEED = 20_240_214;
+
+    @Parameters(index = "0", paramLabel = "MODEL", description = "A model directory or file, or a run.")
+    private Path model;
+
+    @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
+    private List<String> settings = List.of();
+
+    @Option(
+            names = "--text",
+            description = "Texts (.txt, .jsonl or a directory) to take the loss of, instead of needles.")
+    private Path text;
+
+    @Option(
+            names = "--lengths",
+            split = ",",
+            description = "Context lengths; default: up to the model's own.")
+    private List<Integer> lengths = List.of();
+
+    @Option(names = "--needles", split = ",", defaultValue = "1,4", description = "How many are hidden.")
+    private List<Integer> needles;
+
+    @Option(names = "--depths", defaultValue = "5", description = "Depths from 0 to 1, evenly spaced.")
+    private int depths;
+
+    @Option(names = "--json", description = "Write the table as JSON too.")
+    private Path json;
+
     @Override
-    public Integer call() {
+    public Integer call() throws Exception {
+        List<String> keys =
+                settings.stream().map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta=")).toList();
+        InferenceSettings on = InferenceSettings.of(keys, model);
+        Tokenizer tokenizer;
+        try (ModelFiles files = ModelFiles.open(model)) {
+            tokenizer = GenerateCommand.tokenizer(files);
+        }
+        int longest = on.config().maxPositionEmbeddings();
+        List<Integer> at = lengths.isEmpty() ? doublings(longest) : lengths;
+        if (at.stream().anyMatch(n -> n < 2)) {
+            throw new UsageException("--lengths must be at least 2");
+        }
+        List<Probe> probes =
+                text == null ? needleProbes(at) : textProbes(at, tokenizer);
+        List<Probe.Result> results;
+        int batches = JobData.batches(probes, on.layout(), on.ringSize()).size();
+        try (InferenceRing ring = on.ring(false);
+                ProgressBar bar =
+                        new ProgressBarBuilder()
+                                .setTaskName("eval")
+                                .setInitialMax(batches)
+                                .clearDisplayOnFinish()
+                                .build()) {
+            results = ring.judge(probes, on.config().ropeTheta(), bar::step);
+        }
+        print(results, on);
+        write(results);
         return Ringworld.DONE;
+    }
+
+    private static List<Integer> doublings(int longest) {
+        List<Integer> lengths = new ArrayList<>();
+        for (int n = longest; n >= 256 || lengths.isEmpty(); n /= 2) {
+            lengths.addFirst(n);
+        }
+        return lengths;
+    }
+
+    private List<Probe> needleProbes(List<Integer> at) {
+        if (depths < 1 || needles.stream().anyMatch(n -> n < 1)) {
+            throw new UsageException("--depths and --needles must be at least 1");
+        }
+        List<Probe> probes = new ArrayList<>();
+        for (int count : needles) {
+            for (int seqLen : at) {
+                for (int d = 0; d < depths; d++) {
+                    double depth = depths == 1 ? Double.NaN : (double) d / (depths - 1);
+                    probes.add(JobData.needles(count, seqLen, depth, SEED + d));
+                }
+            }
+        }
+        return probes;
+    }
+
+    private List<Probe> textProbes(List<Integer> at, Tokenizer tokenizer) throws IOException {
+        TextDocuments documents = TextDocuments.open(text, tokenizer, 0);
+        List<Probe> probes = new ArrayList<>();
+        for (int seqLen : at) {
+            // One epoch is every row once; their order does not matter to a mean.
+            List<Row> rows =
+                    documents.training(SEED, 0).rows(0, seqLen, documents.rowsPerEpoch(seqLen));
+            probes.add(new Probe("text", seqLen, Double.NaN, rows));
+        }
+        return probes;
+    }
+
+    private void print(List<Probe.Result> results, InferenceSettings on) {
+        System.out.printf(
+                Locale.ROOT,
+                "%s, rotary base %.4g, ring of %d, %s%n",
+                model,
+                on.config().ropeTheta(),
+                on.ringSize(),
+                on.dtype());
+        if (text != null) {
+            System.out.printf("%8s %8s %12s %12s%n", "length", "rows", "nats/token", "bits/token");
+            for (Probe.Result r : results) {
+                System.out.printf(
+                        Locale.ROOT,
+                        "%8d %8d %12.4f %12.4f%n",
+                        r.seqLen(),
+                        r.rows(),
+                        r.loss(),
+                        r.bits());
+            }
+            return;
+        }
+        String cities = String.join(", ", NeedleTask.HELD_OUT_CITIES);
+        System.out.println("cities asked for, in no training text: " + cities);
+        System.out.printf("%-24s %8s  depth → part of the numbers right%n", "needles", "length");
+        String line = null;
+        for (Probe.Result r : results) {
+            String head = "%-24s %8d".formatted(r.name(), r.seqLen());
+            if (!head.equals(line)) {
+                System.out.print((line == null ? "" : "\n") + head);
+                line = head;
+            }
+            System.out.printf(
+                    Locale.ROOT,
+                    Double.isNaN(r.depth()) ? "  any: %2$.3f" : "  %.2f: %.3f",
+                    r.depth(),
+                    r.accuracy());
+        }
+        System.out.println();
+    }
+
+    private void write(List<Probe.Result> results) throws IOException {
+        if (json != null) {
+            String table =
+                    JsonMapper.builder()
+                            .build()
+                            .writerWithDefaultPrettyPrinter()
+                            .writeValueAsString(results);
+            Files.writeString(json, table + "\n");
+            System.out.println("wrote " + json);
+        }
     }
 }

@@ -1,13 +1,107 @@
 package org.ringworld.examples;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import org.ringworld.actors.InferenceRing;
+import org.ringworld.actors.RowResult;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.LlamaTensors;
+import org.ringworld.checkpoints.SafeTensorsWriter;
+import org.ringworld.checkpoints.SourceType;
+import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.model.BatchFile;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
-/** Judges a model on unseen data. */
-@Command(name = "forward", description = "Judge a model.", mixinStandardHelpOptions = true)
+/** Logits, loss and gradients of one batch, for people who compare implementations. */
+@Command(
+        name = "forward",
+        description = "Write a model's logits, loss and gradients for one batch.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "In: input_ids [seq]; optionally positions, segments, targets (-100: none), loss_weights.",
+            "Out, F32: logits [seq, vocab], loss (F64), grad.<name> of every weight.",
+            "Keys: ring.size, ring.layout, device.threads, dtype, model.ropeTheta.",
+            "",
+            "Examples:",
+            "  ringworld forward MODEL --batch batch.safetensors --out out.safetensors",
+            "  ringworld forward MODEL --batch b.safetensors --out o.safetensors --gradients ring.size=8"
+        })
 final class ForwardCommand implements Callable<Integer> {
+    @Parameters(index = "0", paramLabel = "MODEL", description = "A model directory or file.")
+    private Path model;
+
+    @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
+    private List<String> settings = List.of();
+
+    @Option(names = "--batch", required = true, description = "A safetensors file.")
+    private Path batch;
+
+    @Option(names = "--out", required = true, description = "Where the results go.")
+    private Path out;
+
+    @Option(names = "--gradients", description = "Backward too.")
+    private boolean gradients;
+
     @Override
-    public Integer call() {
+    public Integer call() throws Exception {
+        InferenceSettings on = InferenceSettings.of(settings, model);
+        LlamaConfig config = on.config();
+        BatchFile in = BatchFile.read(batch, config.vocabSize());
+        if (gradients && !in.hasTargets()) {
+            throw new UsageException(batch + ": --gradients needs a tensor targets");
+        }
+        RowResult result;
+        try (InferenceRing ring = on.ring(gradients)) {
+            result = ring.forward(in.row(), config.vocabSize(), gradients);
+        }
+        write(in, config, result);
+        if (in.hasTargets()) {
+            System.out.printf(Locale.ROOT, "loss %.9f%n", result.loss());
+        }
+        System.out.println("wrote " + out);
         return Ringworld.DONE;
+    }
+
+    private void write(BatchFile in, LlamaConfig config, RowResult result)
+            throws CheckpointException {
+        List<SafeTensorsWriter.Entry> entries = new ArrayList<>();
+        long[] shape = {in.row().ids().length, config.vocabSize()};
+        entries.add(new SafeTensorsWriter.Entry("logits", SourceType.F32, shape));
+        if (in.hasTargets()) {
+            entries.add(new SafeTensorsWriter.Entry("loss", SourceType.F64, new long[] {1}));
+        }
+        List<TensorSpec> specs = gradients ? LlamaTensors.of(config) : List.of();
+        for (TensorSpec spec : specs) {
+            entries.add(
+                    new SafeTensorsWriter.Entry(
+                            "grad." + spec.name(), SourceType.F32, spec.shape()));
+        }
+        try (SafeTensorsWriter writer = SafeTensorsWriter.create(out, entries, Map.of());
+                Arena arena = Arena.ofConfined()) {
+            writer.write("logits", floats(arena, result.logits()));
+            if (in.hasTargets()) {
+                writer.write("loss", arena.allocateFrom(ValueLayout.JAVA_DOUBLE, result.loss()));
+            }
+            for (TensorSpec spec : specs) {
+                writer.write(
+                        "grad." + spec.name(), floats(arena, result.gradients().get(spec.name())));
+            }
+            writer.finish();
+        }
+    }
+
+    private static MemorySegment floats(Arena arena, float[] values) {
+        return arena.allocateFrom(ValueLayout.JAVA_FLOAT, values);
     }
 }

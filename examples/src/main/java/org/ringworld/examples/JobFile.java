@@ -74,6 +74,16 @@ final class JobFile {
         return whole.withValue("stages", stages(whole));
     }
 
+    /** {@code key=value} over defaults that list every key known. */
+    static Config settings(List<String> overrides, Config defaults) {
+        Config merged = ConfigFactory.empty();
+        for (String override : overrides) {
+            merged = override(merged, override);
+        }
+        checkKeys(merged, defaults, "");
+        return merged.withFallback(defaults).resolve();
+    }
+
     /** Sizes of the preset that a job names, for the keys it does not give. */
     private static Config preset(Config job) {
         if (!job.hasPath("model.preset") || job.getString("model.preset").equals("none")) {

@@ -174,7 +174,7 @@ final class JobReader {
                 atLeast0(config, "clipNorm"));
     }
 
-    private static int positive(Config config, String key) {
+    static int positive(Config config, String key) {
         long value = config.getLong(key);
         if (value < 1 || value > Integer.MAX_VALUE) {
             throw new UsageException(key + " = " + value + " must be at least 1");

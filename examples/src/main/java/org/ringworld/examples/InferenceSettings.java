@@ -1,0 +1,67 @@
+package org.ringworld.examples;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.actors.InferenceRing;
+import org.ringworld.actors.ModelSource;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.model.Layout;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+/**
+ * Where and how a saved model is run: the {@code key=value} of forward and eval.
+ *
+ * @param config the model's, with another rotary base where one is given
+ */
+record InferenceSettings(
+        Path model, LlamaConfig config, DType dtype, int ringSize, Layout layout, int threads) {
+    private static final Config DEFAULTS =
+            ConfigFactory.parseString(
+                    """
+                    ring { size = 1, layout = zigzag }
+                    device.threads = null
+                    dtype = null
+                    model.ropeTheta = null
+                    """);
+
+    static InferenceSettings of(List<String> settings, Path model) throws CheckpointException {
+        Config given = JobFile.settings(settings, DEFAULTS);
+        try (ModelFiles files = ModelFiles.open(model)) {
+            LlamaConfig config = files.config();
+            if (!given.getIsNull("model.ropeTheta")) {
+                config = config.withRopeTheta(given.getDouble("model.ropeTheta"));
+            }
+            int size = JobReader.positive(given, "ring.size");
+            int cores = Runtime.getRuntime().availableProcessors();
+            return new InferenceSettings(
+                    model,
+                    config,
+                    given.getIsNull("dtype")
+                            ? files.dtype()
+                            : DType.ofValues(given.getString("dtype")),
+                    size,
+                    Layout.of(given.getString("ring.layout")),
+                    given.getIsNull("device.threads")
+                            ? Math.max(1, cores / size)
+                            : JobReader.positive(given, "device.threads"));
+        } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
+            throw new UsageException(e.getMessage());
+        }
+    }
+
+    InferenceRing ring(boolean gradients) {
+        List<Device> devices = new ArrayList<>();
+        for (int i = 0; i < ringSize; i++) {
+            devices.add(new CpuDevice(threads));
+        }
+        return new InferenceRing(
+                new ModelSource.Files(config, model), dtype, devices, layout, gradients);
+    }
+}

@@ -1,0 +1,46 @@
+package org.ringworld.model;
+
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.ringworld.tokenizer.Row;
+
+/**
+ * Rows of random documents, awkward ones among them: of one token, padding in between, weight 0.
+ */
+final class RandomRows {
+    private RandomRows() {}
+
+    static Row row(SplittableRandom random, int seqLen, int vocab) {
+        int[] ids = new int[seqLen];
+        int[] positions = new int[seqLen];
+        int[] segments = new int[seqLen];
+        int[] targets = new int[seqLen];
+        float[] weights = new float[seqLen];
+        Arrays.fill(targets, -100);
+        int at = 0;
+        int document = 0;
+        while (at < seqLen) {
+            int length =
+                    switch (random.nextInt(4)) {
+                        case 0 -> 1;
+                        case 1 -> seqLen;
+                        default -> random.nextInt(1, seqLen + 1);
+                    };
+            int end = Math.min(seqLen, at + length);
+            boolean padding = random.nextInt(6) == 0;
+            boolean silent = random.nextInt(4) == 0;
+            for (int i = at; i < end; i++) {
+                ids[i] = random.nextInt(vocab);
+                positions[i] = i - at;
+                segments[i] = padding ? -1 : document;
+                if (!padding && i + 1 < end) {
+                    targets[i] = random.nextInt(vocab);
+                    weights[i] = silent ? 0 : (float) random.nextDouble(0.1, 2);
+                }
+            }
+            at = end;
+            document += random.nextInt(1, 3);
+        }
+        return new Row(ids, positions, segments, targets, weights);
+    }
+}
