@@ -5,6 +5,7 @@ import com.typesafe.config.ConfigFactory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -19,7 +20,9 @@ import org.ringworld.actors.Job;
 import org.ringworld.actors.JobData;
 import org.ringworld.actors.ModelSource;
 import org.ringworld.actors.Progress;
+import org.ringworld.actors.Faults;
 import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.Snapshot;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.DataException;
@@ -206,19 +209,23 @@ final class TrainCommand implements Callable<Integer> {
                 Files.createDirectories(directory);
                 Path temporary = directory.resolve("job.conf.tmp");
                 Files.writeString(temporary, JobFile.render(config));
-                Files.move(temporary, file, java.nio.file.StandardCopyOption.ATOMIC_MOVE);
+                Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
             } catch (IOException e) {
                 throw new IOException(
                         "output = "
                                 + file.getParent()
                                 + " cannot be written: "
-                                + org.ringworld.actors.Faults.sentence(e),
+                                + Faults.sentence(e),
                         e);
             }
         }
 
         private static Path newest(Path output) throws CheckpointException {
-            return null;
+            Snapshot.Newest newest = Snapshot.newest(output);
+            newest.skipped().forEach(why -> System.err.println("ringworld: skipped " + why));
+            try (Snapshot snapshot = newest.snapshot()) {
+                return snapshot == null ? null : snapshot.directory();
+            }
         }
     }
 }
