@@ -151,24 +151,31 @@ public final class ModelFiles implements AutoCloseable {
 
     private static Path shardFile(Path index, Path directory, String shard)
             throws CheckpointException {
-        // A plain name only. What it links to is the owner's business: HF's cache is made of links.
-        boolean plain =
-                !shard.isEmpty()
-                        && !shard.equals(".")
-                        && !shard.equals("..")
-                        && shard.chars().noneMatch(c -> c == '/' || c == '\\' || c == 0);
-        if (!plain) {
-            throw new CheckpointException(
-                    "%s: the shard '%s' is not the name of a file in this directory"
-                            .formatted(index, shard));
-        }
-        Path file = directory.resolve(shard);
+        Path file = directory.resolve(plainName(index, shard));
         if (!Files.exists(file)) {
             throw new CheckpointException(
                     "%s: the shard %s is missing: fetch or copy it again"
                             .formatted(directory, shard));
         }
         return file;
+    }
+
+    /**
+     * A file's name that leads nowhere else. What it links to is the owner's business: HF's cache
+     * is made of links.
+     */
+    static String plainName(Path saysWho, String name) throws CheckpointException {
+        boolean plain =
+                !name.isEmpty()
+                        && !name.equals(".")
+                        && !name.equals("..")
+                        && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == 0);
+        if (!plain) {
+            throw new CheckpointException(
+                    "%s: '%s' is not the name of a file in this directory"
+                            .formatted(saysWho, name));
+        }
+        return name;
     }
 
     private void checkTensors() throws CheckpointException {

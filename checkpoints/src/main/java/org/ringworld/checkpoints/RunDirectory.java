@@ -3,7 +3,6 @@ package org.ringworld.checkpoints;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -15,7 +14,7 @@ import java.util.stream.Stream;
  * stages/<i>-<seqLen>/}.
  */
 final class RunDirectory {
-    private static final Pattern SNAPSHOT = Pattern.compile("step-(\\d{1,18})");
+    static final Pattern SNAPSHOT = Pattern.compile("step-(\\d{1,18})");
     private static final Pattern STAGE = Pattern.compile("(\\d{1,9})-(\\d{1,18})");
 
     private RunDirectory() {}
@@ -33,21 +32,28 @@ final class RunDirectory {
         if (Files.isDirectory(path.resolve("final"))) {
             return path.resolve("final");
         }
-        List<Path> models = new ArrayList<>();
-        numbered(path.resolve("snapshots"), SNAPSHOT).stream().findFirst().ifPresent(models::add);
-        numbered(path.resolve("stages"), STAGE).stream().findFirst().ifPresent(models::add);
-        if (models.isEmpty()) {
+        List<Path> snapshots = numbered(path.resolve("snapshots"), SNAPSHOT);
+        List<Path> stages = numbered(path.resolve("stages"), STAGE);
+        if (snapshots.isEmpty() && stages.isEmpty()) {
             throw new CheckpointException(
                     path + ": is a run that has not written a model yet: train it further");
         }
-        // The name of a stage does not say its step: of the two kinds the later written is newer.
-        return models.size() == 2 && modified(models.get(1)) >= modified(models.get(0))
-                ? models.get(1)
-                : models.get(0);
+        if (stages.isEmpty()) {
+            return snapshots.getFirst();
+        }
+        boolean snapshotIsNewer =
+                !snapshots.isEmpty()
+                        && stage(snapshots.getFirst()) > number(stages.getFirst(), STAGE);
+        return snapshotIsNewer ? snapshots.getFirst() : stages.getFirst();
     }
 
-    private static long modified(Path model) throws IOException {
-        return Files.getLastModifiedTime(model.resolve("config.json")).toMillis();
+    /** The stage in which a snapshot was written; −1 where it does not say. */
+    private static long stage(Path snapshot) {
+        try {
+            return SnapshotFile.read(snapshot).getStage();
+        } catch (CheckpointException e) {
+            return -1;
+        }
     }
 
     /** Directories whose names match, the greatest number first. */

@@ -33,7 +33,7 @@ public final class CopyTask implements RowStream {
                     "task = copy needs seqLen ≥ %d, not %d".formatted(2 * SHORTEST, seqLen));
         }
         return IntStream.range(0, count)
-                .mapToObj(i -> row(RowRandom.of(seed, stage, step, i), seqLen))
+                .mapToObj(i -> row(RowRandom.ofRow("copy", seed, stage, step, seqLen, i), seqLen))
                 .toList();
     }
 

@@ -51,7 +51,11 @@ public final class NeedleTask implements RowStream {
                     "task = needles needs seqLen ≥ %d, not %d".formatted(SHORTEST_ROW, seqLen));
         }
         return IntStream.range(0, count)
-                .mapToObj(i -> trainingRow(RowRandom.of(seed, stage, step, i), seqLen))
+                .mapToObj(
+                        i ->
+                                trainingRow(
+                                        RowRandom.ofRow("needles", seed, stage, step, seqLen, i),
+                                        seqLen))
                 .toList();
     }
 

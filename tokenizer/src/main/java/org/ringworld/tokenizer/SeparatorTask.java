@@ -33,7 +33,11 @@ public final class SeparatorTask implements RowStream {
                     "task = separators needs seqLen ≥ %d, not %d".formatted(SHORTEST_ROW, seqLen));
         }
         return IntStream.range(0, count)
-                .mapToObj(i -> row(RowRandom.of(seed, stage, step, i), seqLen))
+                .mapToObj(
+                        i ->
+                                row(
+                                        RowRandom.ofRow("separators", seed, stage, step, seqLen, i),
+                                        seqLen))
                 .toList();
     }
 
