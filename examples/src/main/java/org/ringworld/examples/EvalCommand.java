@@ -40,7 +40,10 @@ import tools.jackson.databind.json.JsonMapper;
 final class EvalCommand implements Callable<Integer> {
     private static final long SEED = 20_240_214;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A model directory or file, or a run.")
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "A model directory or file, or a run.")
     private Path model;
 
     @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
@@ -48,7 +51,8 @@ final class EvalCommand implements Callable<Integer> {
 
     @Option(
             names = "--text",
-            description = "Texts (.txt, .jsonl or a directory) to take the loss of, instead of needles.")
+            description =
+                    "Texts (.txt, .jsonl or a directory) to take the loss of, instead of needles.")
     private Path text;
 
     @Option(
@@ -57,10 +61,17 @@ final class EvalCommand implements Callable<Integer> {
             description = "Context lengths; default: up to the model's own.")
     private List<Integer> lengths = List.of();
 
-    @Option(names = "--needles", split = ",", defaultValue = "1,4", description = "How many are hidden.")
+    @Option(
+            names = "--needles",
+            split = ",",
+            defaultValue = "1,4",
+            description = "How many are hidden.")
     private List<Integer> needles;
 
-    @Option(names = "--depths", defaultValue = "5", description = "Depths from 0 to 1, evenly spaced.")
+    @Option(
+            names = "--depths",
+            defaultValue = "5",
+            description = "Depths from 0 to 1, evenly spaced.")
     private int depths;
 
     @Option(names = "--json", description = "Write the table as JSON too.")
@@ -69,7 +80,9 @@ final class EvalCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         List<String> keys =
-                settings.stream().map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta=")).toList();
+                settings.stream()
+                        .map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta="))
+                        .toList();
         InferenceSettings on = InferenceSettings.of(keys, model);
         Tokenizer tokenizer;
         try (ModelFiles files = ModelFiles.open(model)) {
@@ -80,8 +93,7 @@ final class EvalCommand implements Callable<Integer> {
         if (at.stream().anyMatch(n -> n < 2)) {
             throw new UsageException("--lengths must be at least 2");
         }
-        List<Probe> probes =
-                text == null ? needleProbes(at) : textProbes(at, tokenizer);
+        List<Probe> probes = text == null ? needleProbes(at) : textProbes(at, tokenizer);
         List<Probe.Result> results;
         int batches = JobData.batches(probes, on.layout(), on.ringSize()).size();
         try (InferenceRing ring = on.ring(false);

@@ -1,0 +1,58 @@
+package org.ringworld.actors;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.RopeScaling;
+import org.ringworld.model.AdamW;
+import org.ringworld.model.Curriculum;
+import org.ringworld.model.LearningRate;
+import org.ringworld.model.Stage;
+import org.ringworld.runtime.DType;
+
+/** Small jobs for tests. */
+final class Jobs {
+    private Jobs() {}
+
+    static final LlamaConfig MODEL =
+            new LlamaConfig(260, 16, 24, 2, 2, 1, 8, 1e-5, 1e4, new RopeScaling.None(), false, 64);
+
+    static Stage stage(int seqLen, long steps, double rate, int microBatches) {
+        LearningRate schedule =
+                new LearningRate(rate, LearningRate.Schedule.CONSTANT, 2, 0.2, 0.05);
+        AdamW optimizer = new AdamW(schedule, 0.9, 0.98, 1e-8, 0.01, 1);
+        return new Stage(
+                "copy",
+                "copy",
+                seqLen,
+                List.of(),
+                1e4,
+                steps,
+                4L * seqLen,
+                microBatches,
+                optimizer);
+    }
+
+    static Job job(
+            Path output, int ringSize, String layout, DType dtype, long every, Stage... stages) {
+        return new Job(
+                "job",
+                "test",
+                output,
+                1,
+                dtype,
+                ringSize,
+                layout,
+                1,
+                MODEL,
+                null,
+                0.1,
+                "bytes",
+                null,
+                0,
+                new Curriculum(List.of(stages)),
+                "none",
+                every,
+                2);
+    }
+}
