@@ -35,7 +35,7 @@ public record StepPlan(
         double learningRate) {
 
     /** The plan of a stage's step (from 0), a pure function of the stream. */
-    static StepPlan of(
+    public static StepPlan of(
             long step,
             int stageIndex,
             Stage stage,

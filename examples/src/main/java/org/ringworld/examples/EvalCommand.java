@@ -9,7 +9,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import org.ringworld.actors.InferenceRing;
+import org.ringworld.actors.DeviceRing;
 import org.ringworld.actors.JobData;
 import org.ringworld.actors.Probe;
 import org.ringworld.checkpoints.ModelFiles;
@@ -96,7 +96,7 @@ final class EvalCommand implements Callable<Integer> {
         List<Probe> probes = text == null ? needleProbes(at) : textProbes(at, tokenizer);
         List<Probe.Result> results;
         int batches = JobData.batches(probes, on.layout(), on.ringSize()).size();
-        try (InferenceRing ring = on.ring(false);
+        try (DeviceRing ring = on.ring(false);
                 ProgressBar bar =
                         new ProgressBarBuilder()
                                 .setTaskName("eval")

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import org.ringworld.actors.InferenceRing;
+import org.ringworld.actors.DeviceRing;
 import org.ringworld.actors.RowResult;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.LlamaConfig;
@@ -62,7 +62,7 @@ final class ForwardCommand implements Callable<Integer> {
             throw new UsageException(batch + ": --gradients needs a tensor targets");
         }
         RowResult result;
-        try (InferenceRing ring = on.ring(gradients)) {
+        try (DeviceRing ring = on.ring(gradients)) {
             result = ring.forward(in.row(), config.vocabSize(), gradients);
         }
         write(in, config, result);

@@ -5,7 +5,7 @@ import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.ringworld.actors.InferenceRing;
+import org.ringworld.actors.DeviceRing;
 import org.ringworld.actors.ModelSource;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.LlamaConfig;
@@ -56,12 +56,12 @@ record InferenceSettings(
         }
     }
 
-    InferenceRing ring(boolean gradients) {
+    DeviceRing ring(boolean gradients) {
         List<Device> devices = new ArrayList<>();
         for (int i = 0; i < ringSize; i++) {
             devices.add(new CpuDevice(threads));
         }
-        return new InferenceRing(
+        return new DeviceRing(
                 new ModelSource.Files(config, model), dtype, devices, layout, gradients);
     }
 }

@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.util.Properties;
 import org.ringworld.actors.Faults;
+import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -51,6 +52,8 @@ public final class Ringworld implements Runnable {
 
     /** Runs a command and exits with its code. */
     public static void main(String[] args) {
+        // Before Pekko logs from several threads at once, which SLF4J would complain about.
+        LoggerFactory.getLogger(Ringworld.class);
         int code = run(args);
         System.out.flush();
         System.exit(code);

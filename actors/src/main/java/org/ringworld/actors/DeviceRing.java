@@ -19,10 +19,10 @@ import org.ringworld.runtime.Device;
 import org.ringworld.tokenizer.Row;
 
 /**
- * A ring of device actors that judges or runs rows and is driven by a caller that waits: forward,
- * evaluation. Training has the {@link Coordinator}.
+ * A ring of device actors driven by a caller that waits: forward, evaluation, benchmarks. Training
+ * has the {@link Coordinator}.
  */
-public final class InferenceRing implements AutoCloseable {
+public final class DeviceRing implements AutoCloseable {
     /** The longest that one batch may take. */
     private static final Duration PATIENCE = Duration.ofHours(24);
 
@@ -40,15 +40,15 @@ public final class InferenceRing implements AutoCloseable {
      * Forms a ring.
      *
      * @param devices one for each rank, owned by the ring from now on
-     * @param gradients whether {@link #forward} will be asked for gradients
+     * @param training whether {@link #train} or gradients will be asked for
      * @throws RingFailedException saying what failed
      */
-    public InferenceRing(
+    public DeviceRing(
             ModelSource source,
             DType dtype,
             List<Device> devices,
             Layout layout,
-            boolean gradients) {
+            boolean training) {
         this.layout = layout;
         this.system = ActorSystem.create(guardian(), "ringworld", ConfigFactory.load());
         try {
@@ -63,7 +63,7 @@ public final class InferenceRing implements AutoCloseable {
                                                 system.scheduler())
                                         .toCompletableFuture()));
             }
-            askAll(rank -> replyTo -> new DeviceActor.Prepare(source, dtype, gradients, replyTo));
+            askAll(rank -> replyTo -> new DeviceActor.Prepare(source, dtype, training, replyTo));
             askAll(
                     rank ->
                             replyTo ->
@@ -126,6 +126,16 @@ public final class InferenceRing implements AutoCloseable {
         return RowResult.of(row, batch, ranks, vocabSize);
     }
 
+    /** One optimizer step. */
+    public List<DeviceActor.Stepped> train(StepPlan plan, String recompute) {
+        return askAll(
+                        rank ->
+                                replyTo -> new DeviceActor.Step(EPOCH, plan, recompute, replyTo))
+                .stream()
+                .map(DeviceActor.Stepped.class::cast)
+                .toList();
+    }
+
     private List<DeviceActor.Reply> askAll(IntFunction<IntoCommand> command) {
         List<CompletableFuture<DeviceActor.Reply>> futures = new ArrayList<>();
         for (int rank = 0; rank < devices.size(); rank++) {
@@ -135,7 +145,7 @@ public final class InferenceRing implements AutoCloseable {
                                     devices.get(rank), into::of, PATIENCE, system.scheduler())
                             .toCompletableFuture());
         }
-        List<DeviceActor.Reply> replies = futures.stream().map(InferenceRing::join).toList();
+        List<DeviceActor.Reply> replies = futures.stream().map(DeviceRing::join).toList();
         // Faults that follow from the first one speak of the ring; the first one is told.
         replies.stream()
                 .filter(DeviceActor.Failed.class::isInstance)

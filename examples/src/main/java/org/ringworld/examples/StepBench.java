@@ -1,0 +1,139 @@
+package org.ringworld.examples;
+
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.ringworld.actors.DeviceActor;
+import org.ringworld.actors.DeviceRing;
+import org.ringworld.actors.Flops;
+import org.ringworld.actors.ModelSource;
+import org.ringworld.actors.StepPlan;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.model.AdamW;
+import org.ringworld.model.Layout;
+import org.ringworld.model.LearningRate;
+import org.ringworld.model.Stage;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.Row;
+import org.ringworld.tokenizer.RowStream;
+
+/** Whole training steps on a ring of actors: the speed, and what a step allocates. */
+final class StepBench {
+    private StepBench() {}
+
+    /**
+     * @param seconds of the fastest step
+     * @param flops useful FLOP/s of it
+     * @param waitShare part of the step that ranks spent waiting for each other
+     * @param heapBytes allocated on the Java heap by a step, all threads
+     * @param residentBytes of this process after the last step
+     */
+    record Result(
+            int ringSize,
+            int threads,
+            DType dtype,
+            int seqLen,
+            double seconds,
+            double tokensPerSecond,
+            double flops,
+            double waitShare,
+            long heapBytes,
+            long residentBytes) {}
+
+    static Result run(
+            LlamaConfig config,
+            DType dtype,
+            int ringSize,
+            int threads,
+            int seqLen,
+            int steps,
+            String recompute) {
+        List<Device> devices = new ArrayList<>();
+        for (int i = 0; i < ringSize; i++) {
+            devices.add(new CpuDevice(threads));
+        }
+        AdamW optimizer =
+                new AdamW(
+                        new LearningRate(1e-4, LearningRate.Schedule.CONSTANT, 0, 0, 0),
+                        0.9,
+                        0.98,
+                        1e-8,
+                        0.01,
+                        1);
+        Stage stage =
+                new Stage(
+                        "bench", "text", seqLen, List.of(), 1e4, steps, seqLen, 1, optimizer);
+        RowStream stream = (step, length, count) -> List.of(row(step, length, config.vocabSize()));
+        Layout layout = Layout.of("zigzag");
+        try (DeviceRing ring =
+                new DeviceRing(
+                        new ModelSource.Random(config, 1, 0.02), dtype, devices, layout, true)) {
+            double best = Double.MAX_VALUE;
+            double wait = 0;
+            long heap = Long.MAX_VALUE;
+            StepPlan plan = null;
+            for (int step = 0; step < steps; step++) {
+                plan = StepPlan.of(step + 1, 0, stage, step, stream, layout, ringSize);
+                long allocated = allocatedBytes();
+                long start = System.nanoTime();
+                List<DeviceActor.Stepped> ranks = ring.train(plan, recompute);
+                double seconds = (System.nanoTime() - start) / 1e9;
+                heap = Math.min(heap, allocatedBytes() - allocated);
+                if (seconds < best) {
+                    best = seconds;
+                    wait =
+                            ranks.stream()
+                                            .mapToDouble(DeviceActor.Stepped::secondsWait)
+                                            .average()
+                                            .orElse(0)
+                                    / seconds;
+                }
+            }
+            double flops = Flops.training(config, plan.tokens(), plan.visiblePairs());
+            return new Result(
+                    ringSize,
+                    threads,
+                    dtype,
+                    seqLen,
+                    best,
+                    plan.tokens() / best,
+                    flops / best,
+                    wait,
+                    heap,
+                    residentBytes());
+        }
+    }
+
+    private static long allocatedBytes() {
+        return ((com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean())
+                .getTotalThreadAllocatedBytes();
+    }
+
+    private static long residentBytes() {
+        try (var lines = java.nio.file.Files.lines(java.nio.file.Path.of("/proc/self/status"))) {
+            return lines.filter(l -> l.startsWith("VmRSS:"))
+                    .mapToLong(l -> 1024 * Long.parseLong(l.replaceAll("\\D", "")))
+                    .findFirst()
+                    .orElse(0);
+        } catch (java.io.IOException e) {
+            return 0; // not Linux
+        }
+    }
+
+    private static Row row(long seed, int length, int vocab) {
+        SplittableRandom random = new SplittableRandom(seed);
+        float[] weights = new float[length];
+        Arrays.fill(weights, 1);
+        return new Row(
+                random.ints(length, 0, vocab).toArray(),
+                IntStream.range(0, length).toArray(),
+                new int[length],
+                random.ints(length, 0, vocab).toArray(),
+                weights);
+    }
+}
