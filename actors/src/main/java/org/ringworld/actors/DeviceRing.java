@@ -128,9 +128,7 @@ public final class DeviceRing implements AutoCloseable {
 
     /** One optimizer step. */
     public List<DeviceActor.Stepped> train(StepPlan plan, String recompute) {
-        return askAll(
-                        rank ->
-                                replyTo -> new DeviceActor.Step(EPOCH, plan, recompute, replyTo))
+        return askAll(rank -> replyTo -> new DeviceActor.Step(EPOCH, plan, recompute, replyTo))
                 .stream()
                 .map(DeviceActor.Stepped.class::cast)
                 .toList();

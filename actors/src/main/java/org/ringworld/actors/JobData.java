@@ -18,6 +18,9 @@ public final class JobData {
 
     private static final int LONG_NEEDLE_ROWS = 20;
     private static final int LONG = 4096;
+    /** A needle's sentence with the question and some prose; shorter rows hide fewer. */
+    private static final int BYTES_OF_A_NEEDLE = 64;
+
     private static final int HELD_OUT_TOKENS = 1 << 16;
     private static final long TEST_SEED = 20_240_213;
 
@@ -59,7 +62,9 @@ public final class JobData {
         int[] needleLengths = lengths(curriculum, "needles");
         for (int needles : new int[] {1, 4}) {
             for (int seqLen : needleLengths) {
-                probes.add(needles(needles, seqLen, Double.NaN, TEST_SEED));
+                if (seqLen >= needles * BYTES_OF_A_NEEDLE) {
+                    probes.add(needles(needles, seqLen, Double.NaN, TEST_SEED));
+                }
             }
         }
         return new JobData(streams, List.copyOf(probes));

@@ -66,8 +66,7 @@ final class StepBench {
                         0.01,
                         1);
         Stage stage =
-                new Stage(
-                        "bench", "text", seqLen, List.of(), 1e4, steps, seqLen, 1, optimizer);
+                new Stage("bench", "text", seqLen, List.of(), 1e4, steps, seqLen, 1, optimizer);
         RowStream stream = (step, length, count) -> List.of(row(step, length, config.vocabSize()));
         Layout layout = Layout.of("zigzag");
         try (DeviceRing ring =

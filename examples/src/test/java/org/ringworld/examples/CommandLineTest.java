@@ -36,7 +36,11 @@ class CommandLineTest {
         try {
             String[] words =
                     java.util.Arrays.stream(arguments)
-                            .flatMap(a -> a instanceof List<?> list ? list.stream() : java.util.stream.Stream.of(a))
+                            .flatMap(
+                                    a ->
+                                            a instanceof List<?> list
+                                                    ? list.stream()
+                                                    : java.util.stream.Stream.of(a))
                             .map(Object::toString)
                             .toArray(String[]::new);
             int code = Ringworld.run(words);
@@ -98,16 +102,22 @@ class CommandLineTest {
     void aJobIsTrainedJudgedAndSaidToBeFinished() throws Exception {
         Path run = directory.resolve("run");
         Outcome trained = run("train", TINY, "output=" + run);
-        assertThat(trained.err).isEmpty();
-        assertThat(trained.code).isZero();
+        assertThat(trained.code).as(trained.err).isZero();
         assertThat(trained.out).contains("before, on unseen documents").contains("done in");
         List<String> metrics = Files.readAllLines(run.resolve("metrics.jsonl"));
         assertThat(metrics).hasSize(9);
         for (int i = 0; i < metrics.size(); i++) {
-            assertThat(metrics.get(i)).startsWith("{\"step\":" + (i + 1) + ",").contains("\"flopsShare\"");
+            assertThat(metrics.get(i))
+                    .startsWith("{\"step\":" + (i + 1) + ",")
+                    .contains("\"flopsShare\"");
         }
         for (String file :
-                List.of("job.conf", "loss.png", "retrieval.png", "judged.json", "final/config.json")) {
+                List.of(
+                        "job.conf",
+                        "loss.png",
+                        "retrieval.png",
+                        "judged.json",
+                        "final/config.json")) {
             assertThat(run.resolve(file)).isNotEmptyFile();
         }
 
@@ -146,7 +156,7 @@ class CommandLineTest {
                         "data.path=" + texts,
                         "data.heldOut=0.1",
                         "output=" + directory.resolve("run"));
-        assertThat(outcome.err).isEmpty();
+        assertThat(outcome.code).as(outcome.err).isZero();
         List<Double> bits =
                 outcome.out
                         .lines()

@@ -50,7 +50,9 @@ class SignalTest {
         Path metrics = run.resolve("metrics.jsonl");
         Process process = train(run, List.of());
         while (lines(metrics) < 20) {
-            assertThat(process.isAlive()).as(Files.readString(directory.resolve("out.txt"))).isTrue();
+            assertThat(process.isAlive())
+                    .as(Files.readString(directory.resolve("out.txt")))
+                    .isTrue();
             Thread.sleep(20);
         }
         new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start().waitFor();
@@ -59,7 +61,8 @@ class SignalTest {
         assertThat(Files.readString(directory.resolve("out.txt"))).contains("saved as");
         long steps = lines(metrics);
 
-        Outcome text = CommandLineTest.run("generate", run, "--prompt", "abc", "--max-new-tokens", "3");
+        Outcome text =
+                CommandLineTest.run("generate", run, "--prompt", "abc", "--max-new-tokens", "3");
         assertThat(text.code()).as(text.err()).isZero();
         Outcome judged = CommandLineTest.run("eval", run, "--lengths", "160", "--needles", "1");
         assertThat(judged.code()).as(judged.err()).isZero();
