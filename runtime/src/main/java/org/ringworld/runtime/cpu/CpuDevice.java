@@ -1,41 +1,79 @@
 package org.ringworld.runtime.cpu;
 
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * The CPU as a device: kernels run at once, on the calling thread and the device's own {@code
  * threads - 1} workers. Its queue is always empty, so every event has happened.
  */
 public final class CpuDevice implements Device {
-    private final int threads;
-    private final Kernels kernels;
+    private static final Logger LOG = LoggerFactory.getLogger(CpuDevice.class);
+    private static final boolean VECTORS =
+            ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+
+    static {
+        if (!VECTORS) {
+            LOG.warn("no Vector API (--add-modules jdk.incubator.vector): plain, slow kernels");
+        }
+    }
+
     private final HostMemory memory = new HostMemory();
+    private final AtomicInteger workers = new AtomicInteger();
+    private final CoreAffinity affinity;
+    private final WorkerTeam team;
+    private final Kernels kernels;
 
     /** A device of {@code threads} threads, the calling one among them. */
     public CpuDevice(int threads) {
-        this(threads, new PlainKernels());
-    }
-
-    private CpuDevice(int threads, Kernels kernels) {
         if (threads < 1) {
             throw new IllegalArgumentException("device.threads = %d".formatted(threads));
         }
-        this.threads = threads;
+        affinity = CoreAffinity.claim(threads);
+        team = new WorkerTeam(threads, this::newWorker);
+        kernels = VECTORS ? VectorKernelsOf.device(this) : new PlainKernels();
+    }
+
+    private CpuDevice(Kernels kernels) {
+        affinity = CoreAffinity.none();
+        team = new WorkerTeam(1, this::newWorker);
         this.kernels = kernels;
     }
 
     /** A device that runs the plain kernels, on the calling thread. */
     public static CpuDevice plain() {
-        return new CpuDevice(1, new PlainKernels());
+        return new CpuDevice(new PlainKernels());
+    }
+
+    /** Whether this JVM has the Vector API. */
+    static boolean hasVectors() {
+        return VECTORS;
+    }
+
+    /** Apart, because nothing of it may be loaded where the Vector API is missing. */
+    private static final class VectorKernelsOf {
+        static Kernels device(CpuDevice device) {
+            Scratch scratch = new Scratch(device.memory, device.team.threads());
+            return new VectorKernels(device.team, scratch, OneDnn.loaded());
+        }
+    }
+
+    private Thread newWorker(Runnable body) {
+        int seat = workers.incrementAndGet();
+        Thread thread = new Thread(() -> affinity.run(seat, body), "cpu-worker-" + seat);
+        thread.setDaemon(true);
+        return thread;
     }
 
     @Override
     public String name() {
-        return "cpu (%d thread%s)".formatted(threads, threads == 1 ? "" : "s");
+        return "cpu (%d thread%s)".formatted(team.threads(), team.threads() == 1 ? "" : "s");
     }
 
     @Override
@@ -90,11 +128,13 @@ public final class CpuDevice implements Device {
 
     @Override
     public Thread newThread(String name, Runnable body) {
-        return new Thread(body, name);
+        return new Thread(() -> affinity.run(0, body), name);
     }
 
     @Override
     public void close() {
+        team.close();
+        affinity.close();
         memory.close();
     }
 }

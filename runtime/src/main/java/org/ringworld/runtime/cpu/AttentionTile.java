@@ -1,0 +1,183 @@
+package org.ringworld.runtime.cpu;
+
+import static org.ringworld.runtime.cpu.Lanes.BYTES;
+import static org.ringworld.runtime.cpu.Lanes.COUNT;
+import static org.ringworld.runtime.cpu.Lanes.getInt;
+import static org.ringworld.runtime.cpu.Lanes.load;
+import static org.ringworld.runtime.cpu.Lanes.store;
+import static org.ringworld.runtime.cpu.MicroKernel.COLUMNS;
+import static org.ringworld.runtime.cpu.MicroKernel.ROWS;
+import static org.ringworld.runtime.cpu.MicroKernel.WIDTH;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * What the forward and the backward pass of attention do with one tile of queries and one of keys.
+ * Tiles are F32 in a worker's scratch: rows of headDim padded to whole vectors, or scores with
+ * {@link #SIDE} columns.
+ */
+final class AttentionTile {
+    /**
+     * Queries, and keys, of a tile: whole blocks of the micro-kernel both ways, and small enough
+     * that a tile of scores shares the first cache with a panel.
+     */
+    static final int SIDE = 96;
+
+    /** Bytes from one row of scores to the next. */
+    static final long SCORES_ROW = 4L * SIDE;
+
+    private static final VectorSpecies<Integer> I32 = Lanes.F32.withLanes(int.class);
+
+    /** Segments that equal no other: of padded queries, and of places beyond the last key. */
+    private static final int BLIND = -3;
+
+    private static final int BEYOND = -2;
+
+    private AttentionTile() {}
+
+    /** Bytes of a tile of rows of headDim {@code d}. */
+    static long rowsBytes(int d) {
+        return 4L * SIDE * Lanes.pad(d);
+    }
+
+    /** n rounded up to the blocks of rows that are computed together. */
+    static int wholeRows(int n) {
+        return (n + ROWS - 1) / ROWS * ROWS;
+    }
+
+    /** n rounded up to the panels of keys that are computed together. */
+    static int wholeKeys(int n) {
+        return (n + COLUMNS - 1) / COLUMNS * COLUMNS;
+    }
+
+    /**
+     * Rows [from, from + n) of one head of x [.,heads,d], times {@code scale}; zeros around them.
+     */
+    static void stage(Tensor x, int head, long from, int n, float scale, long to) {
+        int heads = (int) x.dim(1);
+        int d = (int) x.dim(2);
+        int bytes = x.dtype().bytes();
+        long row = 4L * Lanes.pad(d);
+        for (int i = 0; i < n; i++) {
+            long source = x.address() + ((from + i) * heads + head) * d * bytes;
+            Staging.load(x.dtype(), source, d, to + i * row);
+            for (int j = d; j < Lanes.pad(d); j++) {
+                Lanes.set(to + i * row + 4L * j, 0);
+            }
+        }
+        Lanes.MEMORY.asSlice(to + n * row, (SIDE - n) * row).fill((byte) 0);
+        if (scale != 1) {
+            for (long at = to; at < to + n * row; at += BYTES) {
+                store(load(at).mul(scale), at);
+            }
+        }
+    }
+
+    /** A staged tile of keys as panels [headDim, COLUMNS], the right operand of scores. */
+    static void transpose(long rows, int n, int d, long panels) {
+        long row = 4L * Lanes.pad(d);
+        for (int k = 0; k < wholeKeys(n); k += COLUMNS) {
+            Transpose.run(rows + k * row, row, COLUMNS, d, panels + 4L * k * d, 4L * COLUMNS);
+        }
+    }
+
+    /** scores[rows, keys] = x · panels; x staged rows of headDim d. */
+    static void scores(long x, int rows, int d, long panels, int keys, long scores) {
+        long row = 4L * Lanes.pad(d);
+        for (int k = 0; k < keys; k += COLUMNS) {
+            for (int i = 0; i < rows; i += ROWS) {
+                MicroKernel.run(
+                        WIDTH,
+                        d,
+                        x + i * row,
+                        row,
+                        4,
+                        panels + 4L * k * d,
+                        4L * COLUMNS,
+                        scores + i * SCORES_ROW + 4L * k,
+                        SCORES_ROW,
+                        false);
+            }
+        }
+    }
+
+    /**
+     * y[rows, d] (+)= p · x, where p is [rows, depth] at the strides given, and x staged rows of
+     * headDim d.
+     */
+    static void combine(
+            long p,
+            long pRow,
+            long pColumn,
+            int rows,
+            int depth,
+            long x,
+            int d,
+            long y,
+            boolean add) {
+        long row = 4L * Lanes.pad(d);
+        int vectors = Lanes.pad(d) / COUNT;
+        for (int v = 0; v < vectors; v += WIDTH) {
+            for (int i = 0; i < rows; i += ROWS) {
+                MicroKernel.run(
+                        Math.min(WIDTH, vectors - v),
+                        depth,
+                        p + i * pRow,
+                        pRow,
+                        pColumn,
+                        x + (long) v * BYTES,
+                        row,
+                        y + i * row + (long) v * BYTES,
+                        row,
+                        add);
+            }
+        }
+    }
+
+    /** Positions and segments of a tile of keys, as {@link #hide} wants them: two rows of SIDE. */
+    static void stageKeys(Tensor positions, Tensor segments, long from, int n, long to) {
+        for (int i = 0; i < SIDE; i++) {
+            boolean real = i < n;
+            Lanes.setInt(to + 4L * i, real ? getInt(positions.address() + 4 * (from + i)) : 0);
+            Lanes.setInt(
+                    to + 4L * (SIDE + i),
+                    real ? getInt(segments.address() + 4 * (from + i)) : BEYOND);
+        }
+    }
+
+    /** Sets scores of what query row {@code from + i} does not see to −∞. */
+    static void hide(
+            Tensor positions,
+            Tensor segments,
+            long from,
+            int n,
+            long staged,
+            int keys,
+            long scores) {
+        for (int i = 0; i < n; i++) {
+            int position = getInt(positions.address() + 4 * (from + i));
+            int segment = getInt(segments.address() + 4 * (from + i));
+            hideRow(position, segment < 0 ? BLIND : segment, staged, keys, scores + i * SCORES_ROW);
+        }
+    }
+
+    private static void hideRow(int position, int segment, long staged, int keys, long scores) {
+        for (int k = 0; k < keys; k += COUNT) {
+            var positions =
+                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, staged + 4L * k, Lanes.ORDER);
+            var segments =
+                    IntVector.fromMemorySegment(
+                            I32, Lanes.MEMORY, staged + 4L * (SIDE + k), Lanes.ORDER);
+            var hidden =
+                    positions
+                            .compare(VectorOperators.GT, position)
+                            .or(segments.compare(VectorOperators.NE, segment));
+            FloatVector s = load(scores + 4L * k);
+            store(s.blend(Float.NEGATIVE_INFINITY, hidden.cast(Lanes.F32)), scores + 4L * k);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+package org.ringworld.runtime.cpu;
+
+import static org.ringworld.runtime.cpu.Lanes.COUNT;
+import static org.ringworld.runtime.cpu.Lanes.load;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Kernels.Product;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * Products of a few rows with a matrix, as in decoding: each element of b is read once, and the
+ * speed is that of memory.
+ */
+final class MatrixVector {
+    /** Rows of a at most. */
+    static final int ROWS = 4;
+
+    /** Elements of b worth waking another thread for. */
+    private static final long LEAST = 32 * 1024;
+
+    private final WorkerTeam team;
+    private final Scratch scratch;
+
+    MatrixVector(WorkerTeam team, Scratch scratch) {
+        this.team = team;
+        this.scratch = scratch;
+    }
+
+    /** NT or NN, with {@link #ROWS} rows at most. */
+    void run(
+            Product product,
+            Tensor a,
+            Tensor b,
+            Tensor c,
+            boolean accumulate,
+            KernelShapes.Matmul shape) {
+        int m = (int) shape.m();
+        int n = Math.toIntExact(shape.n());
+        int k = Math.toIntExact(shape.k());
+        // Rows of a as F32, with zeros up to whole vectors.
+        long aRow = 4L * Lanes.pad(k);
+        long rows = scratch.shared(m * aRow);
+        for (int i = 0; i < m; i++) {
+            Staging.load(
+                    a.dtype(), a.address() + (long) i * k * a.dtype().bytes(), k, rows + i * aRow);
+            for (int p = k; p < Lanes.pad(k); p++) {
+                Lanes.set(rows + i * aRow + 4L * p, 0);
+            }
+        }
+        int items = Math.min(n, team.items((long) n * k, LEAST));
+        team.run(
+                items,
+                (item, worker) -> {
+                    int from = product == Product.NN ? grain(n, item, items) : n(n, item, items);
+                    int end =
+                            product == Product.NN
+                                    ? grain(n, item + 1, items)
+                                    : n(n, item + 1, items);
+                    if (product == Product.NT) {
+                        dots(rows, aRow, m, k, b, c, n, from, end, accumulate, worker);
+                    } else {
+                        sums(rows, aRow, m, k, b, c, n, from, end, accumulate, worker);
+                    }
+                });
+    }
+
+    private static int n(int n, int item, int items) {
+        return (int) ((long) n * item / items);
+    }
+
+    /** Columns are cut at whole vectors. */
+    private static int grain(int n, int item, int items) {
+        return item == items ? n : n(n, item, items) / COUNT * COUNT;
+    }
+
+    /** c[i,j] = a[i] · b[j]: a row of b is read in four streams of vectors. */
+    private void dots(
+            long rows,
+            long aRow,
+            int m,
+            int k,
+            Tensor b,
+            Tensor c,
+            int n,
+            int from,
+            int end,
+            boolean accumulate,
+            int worker) {
+        long copy = scratch.of(worker, 4L * Lanes.pad(k));
+        boolean narrow = b.dtype() == DType.BF16 && m == 1 && k % COUNT == 0;
+        for (int j = from; j < end; j++) {
+            if (narrow) {
+                put(c, j, dotBf16(rows, b.address() + 2L * j * k, k), accumulate);
+                continue;
+            }
+            long row = Staging.in(b, (long) j * k, k, copy);
+            for (int i = 0; i < m; i++) {
+                put(c, (long) i * n + j, dot(rows + i * aRow, row, k), accumulate);
+            }
+        }
+    }
+
+    private static float dot(long a, long b, int n) {
+        FloatVector s0 = Lanes.zero();
+        FloatVector s1 = Lanes.zero();
+        FloatVector s2 = Lanes.zero();
+        FloatVector s3 = Lanes.zero();
+        int i = 0;
+        for (; i <= n - 4 * COUNT; i += 4 * COUNT) {
+            long x = a + 4L * i;
+            long y = b + 4L * i;
+            s0 = load(x).fma(load(y), s0);
+            s1 = load(x + Lanes.BYTES).fma(load(y + Lanes.BYTES), s1);
+            s2 = load(x + 2L * Lanes.BYTES).fma(load(y + 2L * Lanes.BYTES), s2);
+            s3 = load(x + 3L * Lanes.BYTES).fma(load(y + 3L * Lanes.BYTES), s3);
+        }
+        for (; i < n; i += COUNT) {
+            s0 = load(a + 4L * i).fma(load(b + 4L * i), s0);
+        }
+        return s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+    }
+
+    private static float dotBf16(long a, long b, int n) {
+        FloatVector s0 = Lanes.zero();
+        FloatVector s1 = Lanes.zero();
+        FloatVector s2 = Lanes.zero();
+        FloatVector s3 = Lanes.zero();
+        int i = 0;
+        for (; i <= n - 4 * COUNT; i += 4 * COUNT) {
+            long x = a + 4L * i;
+            long y = b + 2L * i;
+            s0 = load(x).fma(Staging.widened(y), s0);
+            s1 = load(x + Lanes.BYTES).fma(Staging.widened(y + 2L * COUNT), s1);
+            s2 = load(x + 2L * Lanes.BYTES).fma(Staging.widened(y + 4L * COUNT), s2);
+            s3 = load(x + 3L * Lanes.BYTES).fma(Staging.widened(y + 6L * COUNT), s3);
+        }
+        for (; i < n; i += COUNT) {
+            s0 = load(a + 4L * i).fma(Staging.widened(b + 2L * i), s0);
+        }
+        return s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+    }
+
+    /** c[i, from..end) = Σ a[i,p] b[p, from..end): sums stay in the first cache. */
+    private void sums(
+            long rows,
+            long aRow,
+            int m,
+            int k,
+            Tensor b,
+            Tensor c,
+            int n,
+            int from,
+            int end,
+            boolean accumulate,
+            int worker) {
+        int columns = end - from;
+        long stride = 4L * Lanes.pad(columns);
+        long sums = scratch.of(worker, (m + 1) * stride);
+        long copy = sums + m * stride;
+        Lanes.MEMORY.asSlice(sums, m * stride).fill((byte) 0);
+        for (int p = 0; p < k; p++) {
+            long row = Staging.in(b, (long) p * n + from, columns, copy);
+            for (int i = 0; i < m; i++) {
+                FloatVector x = Lanes.broadcast(rows + i * aRow + 4L * p);
+                long sum = sums + i * stride;
+                for (int j = 0; j < columns; j += COUNT) {
+                    Lanes.store(x.fma(load(row + 4L * j), load(sum + 4L * j)), sum + 4L * j);
+                }
+            }
+        }
+        for (int i = 0; i < m; i++) {
+            for (int j = 0; j < columns; j++) {
+                put(c, (long) i * n + from + j, Lanes.get(sums + i * stride + 4L * j), accumulate);
+            }
+        }
+    }
+
+    private static void put(Tensor c, long i, float value, boolean accumulate) {
+        if (c.dtype() == DType.F32) {
+            long at = c.address() + 4 * i;
+            Lanes.set(at, accumulate ? Lanes.get(at) + value : value);
+        } else {
+            long at = c.address() + 2 * i;
+            float sum = accumulate ? DType.fromBf16(Lanes.getShort(at)) + value : value;
+            Lanes.setShort(at, DType.toBf16(sum));
+        }
+    }
+}

@@ -1,0 +1,193 @@
+package org.ringworld.runtime.cpu;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.zip.CRC32;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Intel's oneDNN through its C interface, from the library that org.bytedeco's jar carries. Calls
+ * run on the calling thread alone: the threads are ours.
+ */
+final class OneDnn {
+    private static final Logger LOG = LoggerFactory.getLogger(OneDnn.class);
+    private static final String FOLDER = "/org/bytedeco/dnnl/linux-x86_64/";
+    private static final String[] LIBRARIES = {"libgomp.so.1", "libdnnl.so.3"};
+    private static final int SUCCESS = 0;
+
+    private static final OneDnn LOADED = load();
+
+    private final String version;
+    private final MethodHandle sgemm;
+    private final MethodHandle bf16gemm;
+    private final MethodHandle setThreads;
+    private final ThreadLocal<Boolean> prepared = ThreadLocal.withInitial(() -> false);
+
+    private OneDnn(SymbolLookup openMp, SymbolLookup dnnl) throws Throwable {
+        setThreads =
+                bind(
+                        openMp,
+                        "omp_set_num_threads",
+                        FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
+        sgemm = bind(dnnl, "dnnl_sgemm", gemmType());
+        bf16gemm = bind(dnnl, "dnnl_gemm_bf16bf16f32", gemmType());
+        var v =
+                (MemorySegment)
+                        bind(dnnl, "dnnl_version", FunctionDescriptor.of(ValueLayout.ADDRESS))
+                                .invokeExact();
+        v = v.reinterpret(12);
+        version =
+                "%d.%d.%d"
+                        .formatted(
+                                v.getAtIndex(ValueLayout.JAVA_INT, 0),
+                                v.getAtIndex(ValueLayout.JAVA_INT, 1),
+                                v.getAtIndex(ValueLayout.JAVA_INT, 2));
+    }
+
+    private static FunctionDescriptor gemmType() {
+        return FunctionDescriptor.of(
+                ValueLayout.JAVA_INT,
+                ValueLayout.JAVA_BYTE,
+                ValueLayout.JAVA_BYTE,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_FLOAT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_FLOAT,
+                ValueLayout.JAVA_LONG,
+                ValueLayout.JAVA_LONG);
+    }
+
+    private static MethodHandle bind(SymbolLookup library, String name, FunctionDescriptor type) {
+        return Linker.nativeLinker().downcallHandle(library.findOrThrow(name), type);
+    }
+
+    /** The library, or null where there is none for this platform. */
+    static OneDnn loaded() {
+        return LOADED;
+    }
+
+    String version() {
+        return version;
+    }
+
+    /**
+     * c[m,n] = beta · c + op(a) · op(b), row-major; 't' transposes. Leading dimensions in elements,
+     * operands by address. The operands are BF16 where {@code bf16} says so; c is F32.
+     */
+    void gemm(
+            boolean bf16,
+            char opA,
+            char opB,
+            long m,
+            long n,
+            long k,
+            long a,
+            long lda,
+            long b,
+            long ldb,
+            float beta,
+            long c,
+            long ldc) {
+        try {
+            if (!prepared.get()) {
+                setThreads.invokeExact(1);
+                prepared.set(true);
+            }
+            MethodHandle gemm = bf16 ? bf16gemm : sgemm;
+            int status =
+                    (int)
+                            gemm.invokeExact(
+                                    (byte) opA,
+                                    (byte) opB,
+                                    m,
+                                    n,
+                                    k,
+                                    1f,
+                                    a,
+                                    lda,
+                                    b,
+                                    ldb,
+                                    beta,
+                                    c,
+                                    ldc);
+            if (status != SUCCESS) {
+                throw new IllegalStateException(
+                        "oneDNN: status %d of a product %d × %d × %d".formatted(status, m, n, k));
+            }
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static OneDnn load() {
+        if (OneDnn.class.getResource(FOLDER + LIBRARIES[1]) == null
+                || !System.getProperty("os.name").equals("Linux")
+                || !System.getProperty("os.arch").equals("amd64")) {
+            return null;
+        }
+        try {
+            SymbolLookup[] lookups = new SymbolLookup[LIBRARIES.length];
+            for (int i = 0; i < LIBRARIES.length; i++) {
+                lookups[i] = SymbolLookup.libraryLookup(extract(LIBRARIES[i]), Arena.global());
+            }
+            return new OneDnn(lookups[0], lookups[1]);
+        } catch (Throwable e) {
+            LOG.warn("oneDNN does not load: {}", e.toString());
+            return null;
+        }
+    }
+
+    /**
+     * The library as a file of this user's cache: what is there with the right length and checksum
+     * is used, else it is written under another name and renamed, so that two processes may do this
+     * at once.
+     */
+    private static Path extract(String name) throws IOException {
+        byte[] library;
+        try (InputStream in = OneDnn.class.getResourceAsStream(FOLDER + name)) {
+            library = in.readAllBytes();
+        }
+        CRC32 crc = new CRC32();
+        crc.update(library);
+        Path folder = cache().resolve("%s-%08x".formatted("onednn", crc.getValue()));
+        Path file = folder.resolve(name);
+        if (!Files.exists(file) || !same(file, library)) {
+            Files.createDirectories(folder);
+            Path partial = Files.createTempFile(folder, name, ".partial");
+            Files.write(partial, library);
+            Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE);
+        }
+        return file;
+    }
+
+    private static boolean same(Path file, byte[] content) throws IOException {
+        return Files.size(file) == content.length
+                && java.util.Arrays.equals(Files.readAllBytes(file), content);
+    }
+
+    private static Path cache() {
+        String base = System.getenv("XDG_CACHE_HOME");
+        return (base == null || base.isBlank()
+                        ? Path.of(System.getProperty("user.home"), ".cache")
+                        : Path.of(base))
+                .resolve("ringworld");
+    }
+}

@@ -1,0 +1,40 @@
+package org.ringworld.runtime.cpu;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Working memory of the kernels of one device: a buffer for each worker, and one that all share
+ * during a kernel. Buffers grow to the greatest request and stay.
+ */
+final class Scratch {
+    private final HostMemory memory;
+    private final MemorySegment[] buffers;
+
+    Scratch(HostMemory memory, int workers) {
+        this.memory = memory;
+        buffers = new MemorySegment[workers + 1];
+    }
+
+    /** Address of {@code bytes} that only this worker uses until its next request. */
+    long of(int worker, long bytes) {
+        return grow(worker, bytes);
+    }
+
+    /** Address of {@code bytes} for all workers, good until the next request. */
+    long shared(long bytes) {
+        return grow(buffers.length - 1, bytes);
+    }
+
+    private long grow(int i, long bytes) {
+        MemorySegment buffer = buffers[i];
+        if (buffer == null || buffer.byteSize() < bytes) {
+            if (buffer != null) {
+                memory.free(buffer);
+            }
+            long size = Math.max(1 << 16, Long.highestOneBit(Math.max(1, bytes - 1)) << 1);
+            buffer = memory.allocate(size);
+            buffers[i] = buffer;
+        }
+        return buffer.address();
+    }
+}

@@ -1,0 +1,271 @@
+package org.ringworld.runtime.cpu;
+
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Shapes;
+import org.ringworld.runtime.Tensor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The kernels of a CPU device: vector loops on a team of threads, large products by oneDNN where it
+ * loads. {@link PlainKernels} says what each computes.
+ */
+final class VectorKernels implements Kernels {
+    private static final Logger LOG = LoggerFactory.getLogger(VectorKernels.class);
+    private static final boolean BF16_PRODUCTS = HostCpu.bf16Products().orElse(false);
+
+    static {
+        LOG.info(
+                "{} bit vectors; F32 products by {}, BF16 by {}",
+                vectorBits(),
+                matmulLibrary(),
+                OneDnn.loaded() != null && BF16_PRODUCTS ? matmulLibrary() : "widening to F32");
+    }
+
+    private final VectorElementwise elementwise;
+    private final VectorRows rows;
+    private final VectorAttention attention;
+    private final VectorAttentionBackward attentionBackward;
+    private final MatrixVector matrixVector;
+    private final PanelMatmul panelMatmul;
+    private final LibraryMatmul libraryMatmul;
+
+    /** Kernels on the threads of {@code team}; {@code library} may be null. */
+    VectorKernels(WorkerTeam team, Scratch scratch, OneDnn library) {
+        elementwise = new VectorElementwise(team, scratch);
+        rows = new VectorRows(team, scratch);
+        attention = new VectorAttention(team, scratch);
+        attentionBackward = new VectorAttentionBackward(team, scratch);
+        matrixVector = new MatrixVector(team, scratch);
+        panelMatmul = new PanelMatmul(team, scratch);
+        libraryMatmul = library == null ? null : new LibraryMatmul(library, team, scratch);
+    }
+
+    static int vectorBits() {
+        return Lanes.F32.vectorBitSize();
+    }
+
+    /** What forms large products, with its version. */
+    static String matmulLibrary() {
+        return OneDnn.loaded() == null ? "Vector API" : "oneDNN " + OneDnn.loaded().version();
+    }
+
+    @Override
+    public void matmul(Product product, Tensor a, Tensor b, Tensor c, boolean accumulate) {
+        var shape = KernelShapes.matmul(product, a, b, c);
+        if (shape.m() == 0 || shape.n() == 0) {
+            return;
+        }
+        if (shape.m() <= MatrixVector.ROWS && product != Product.TN) {
+            matrixVector.run(product, a, b, c, accumulate, shape);
+        } else if (libraryMatmul != null
+                && shape.k() > 0
+                && (a.dtype() == DType.F32 || BF16_PRODUCTS)) {
+            libraryMatmul.run(product, a, b, c, accumulate, shape);
+        } else {
+            panelMatmul.run(product, a, b, c, accumulate, shape);
+        }
+    }
+
+    @Override
+    public void fill(Tensor x, float value) {
+        Shapes.values("fill", x);
+        elementwise.fill(x, value);
+    }
+
+    @Override
+    public void copy(Tensor from, Tensor to) {
+        KernelShapes.pairOfValues("copy", from, to);
+        elementwise.copy(from, to);
+    }
+
+    @Override
+    public void add(Tensor x, Tensor into) {
+        KernelShapes.pairOfValues("add", x, into);
+        elementwise.add(x, into);
+    }
+
+    @Override
+    public void sumOfSquares(Tensor x, Tensor result) {
+        KernelShapes.sumOfSquares(x, result);
+        elementwise.sumOfSquares(x, result);
+    }
+
+    @Override
+    public void embedding(Tensor ids, Tensor table, Tensor y) {
+        KernelShapes.embedding(ids, table, y);
+        rows.embedding(ids, table, y);
+    }
+
+    @Override
+    public void embeddingBackward(Tensor ids, Tensor dy, Tensor dTable) {
+        KernelShapes.embeddingBackward(ids, dy, dTable);
+        rows.embeddingBackward(ids, dy, dTable);
+    }
+
+    @Override
+    public void rmsNorm(Tensor x, Tensor weight, float eps, Tensor y, Tensor rstd) {
+        KernelShapes.rmsNorm(x, weight, y, rstd);
+        rows.rmsNorm(x, weight, eps, y, rstd);
+    }
+
+    @Override
+    public void rmsNormBackward(
+            Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight) {
+        KernelShapes.rmsNormBackward(dy, x, weight, rstd, dx, dWeight);
+        rows.rmsNormBackward(dy, x, weight, rstd, dx, dWeight);
+    }
+
+    @Override
+    public void rotaryAngles(
+            Tensor positions, double[] inverseFrequencies, double scale, Tensor cos, Tensor sin) {
+        KernelShapes.rotaryAngles(positions, inverseFrequencies, cos, sin);
+        rows.rotaryAngles(positions, inverseFrequencies, scale, cos, sin);
+    }
+
+    @Override
+    public void rotary(Tensor x, Tensor cos, Tensor sin, Tensor y) {
+        KernelShapes.rotary("rotary", x, cos, sin, y);
+        KernelShapes.sameValues("rotary", x, y);
+        rows.rotary(x, cos, sin, y, 1);
+    }
+
+    @Override
+    public void rotaryBackward(Tensor dy, Tensor cos, Tensor sin, Tensor dx) {
+        KernelShapes.rotary("rotaryBackward", dy, cos, sin, dx);
+        rows.rotary(dy, cos, sin, dx, -1);
+    }
+
+    @Override
+    public void swiGlu(Tensor gate, Tensor up, Tensor y) {
+        KernelShapes.sameValues("swiGlu", gate, up);
+        KernelShapes.sameValues("swiGlu", gate, y);
+        elementwise.swiGlu(gate, up, y);
+    }
+
+    @Override
+    public void swiGluBackward(Tensor dy, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
+        KernelShapes.sameValues("swiGluBackward", dy, gate);
+        KernelShapes.sameValues("swiGluBackward", dy, up);
+        KernelShapes.sameValues("swiGluBackward", dy, dGate);
+        KernelShapes.sameValues("swiGluBackward", dy, dUp);
+        elementwise.swiGluBackward(dy, gate, up, dGate, dUp);
+    }
+
+    @Override
+    public void attention(
+            Tensor q,
+            Tensor qPositions,
+            Tensor qSegments,
+            Tensor k,
+            Tensor v,
+            Tensor kPositions,
+            Tensor kSegments,
+            float scale,
+            Tensor out,
+            Tensor lse) {
+        var shape =
+                KernelShapes.attention(
+                        "attention",
+                        q,
+                        qPositions,
+                        qSegments,
+                        k,
+                        v,
+                        kPositions,
+                        kSegments,
+                        out,
+                        lse);
+        Shapes.dtype("attention", DType.F32, out);
+        attention.run(
+                shape,
+                q,
+                qPositions,
+                qSegments,
+                k,
+                v.view(k.shape()),
+                kPositions,
+                kSegments,
+                scale,
+                out.view(q.shape()),
+                lse);
+    }
+
+    @Override
+    public void attentionDelta(Tensor dOut, Tensor out, Tensor delta) {
+        KernelShapes.attentionDelta(dOut, out, delta);
+        rows.attentionDelta(dOut, out, delta);
+    }
+
+    @Override
+    public void attentionBackward(
+            Tensor q,
+            Tensor qPositions,
+            Tensor qSegments,
+            Tensor k,
+            Tensor v,
+            Tensor kPositions,
+            Tensor kSegments,
+            float scale,
+            Tensor dOut,
+            Tensor lse,
+            Tensor delta,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
+        var shape =
+                KernelShapes.attention(
+                        "attentionBackward",
+                        q,
+                        qPositions,
+                        qSegments,
+                        k,
+                        v,
+                        kPositions,
+                        kSegments,
+                        dOut,
+                        lse);
+        KernelShapes.attentionGradients(q, k, lse, delta, dq, dk, dv);
+        int side = AttentionTile.SIDE;
+        attentionBackward.run(
+                new VectorAttentionBackward.Call(
+                        shape,
+                        q,
+                        qPositions,
+                        qSegments,
+                        new TileRanges(qPositions, qSegments, side),
+                        k,
+                        v.view(k.shape()),
+                        kPositions,
+                        kSegments,
+                        new TileRanges(kPositions, kSegments, side),
+                        scale,
+                        dOut.view(q.shape()),
+                        lse,
+                        delta,
+                        dq,
+                        dk,
+                        dv));
+    }
+
+    @Override
+    public void crossEntropy(
+            Tensor logits,
+            Tensor targets,
+            Tensor weights,
+            float gradScale,
+            Tensor ce,
+            Tensor hits,
+            Tensor dLogits) {
+        KernelShapes.crossEntropy(logits, targets, weights, ce, hits, dLogits);
+        rows.crossEntropy(logits, targets, weights, gradScale, ce, hits, dLogits);
+    }
+
+    @Override
+    public void adamW(
+            Tensor param, Tensor grad, Tensor m, Tensor v, Tensor shadow, AdamWStep step) {
+        KernelShapes.adamW(param, grad, m, v, shadow);
+        elementwise.adamW(param, grad, m, v, shadow, step);
+    }
+}

@@ -1,0 +1,113 @@
+package org.ringworld.runtime.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.function.BiConsumer;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * Runs one kernel fast, fast again, and plain, each on its own copy of the same tensors: the first
+ * two must agree to the bit, and the third within a tolerance relative to each tensor's greatest
+ * value.
+ */
+final class Parity implements AutoCloseable {
+    private final CpuDevice device;
+    private final Kernels fast;
+    private final Random random = new Random(3);
+    private final TensorsOf tensors;
+
+    Parity(int threads) {
+        device = new CpuDevice(threads);
+        fast = device.kernels();
+        tensors = new TensorsOf(device);
+    }
+
+    CpuDevice device() {
+        return device;
+    }
+
+    Tensor normal(DType dtype, long... shape) {
+        double[] x = TensorsOf.normal(random, (int) Tensor.count(shape));
+        return tensors.values(dtype, TensorsOf.floats(x), shape);
+    }
+
+    /** Between 0 and {@code bound}, exclusive. */
+    Tensor randomInts(int bound, int n) {
+        return tensors.ints(random.ints(n, 0, bound).toArray());
+    }
+
+    Tensor ints(int... values) {
+        return tensors.ints(values);
+    }
+
+    TensorsOf tensors() {
+        return tensors;
+    }
+
+    /**
+     * {@code kernel} reads {@code inputs} (shared) and reads and writes {@code results} (copies).
+     */
+    void check(double tolerance, BiConsumer<Kernels, List<Tensor>> kernel, Tensor... results) {
+        check(fast, tolerance, kernel, results);
+    }
+
+    void check(
+            Kernels kernels,
+            double tolerance,
+            BiConsumer<Kernels, List<Tensor>> kernel,
+            Tensor... results) {
+        List<Tensor> once = copies(results);
+        List<Tensor> twice = copies(results);
+        List<Tensor> plain = copies(results);
+        kernel.accept(kernels, once);
+        kernel.accept(kernels, twice);
+        kernel.accept(new PlainKernels(), plain);
+        for (int i = 0; i < results.length; i++) {
+            if (results[i].dtype() == DType.I32) {
+                assertThat(tensors.readInts(once.get(i))).isEqualTo(tensors.readInts(plain.get(i)));
+                continue;
+            }
+            float[] a = tensors.read(once.get(i));
+            assertThat(tensors.read(twice.get(i))).as("run again").isEqualTo(a);
+            // Where a sum rounds the other way, a BF16 differs by one unit in the last place.
+            double rounding = results[i].dtype() == DType.BF16 ? 0x1p-7 : 0;
+            assertClose(a, tensors.read(plain.get(i)), tolerance, rounding, "result " + i);
+        }
+    }
+
+    static void assertClose(
+            float[] actual, float[] expected, double tolerance, double relative, String what) {
+        double max = 0.1; // a sum that cancels leaves the rounding of values around 1
+        for (float e : expected) {
+            max = Float.isInfinite(e) ? max : Math.max(max, Math.abs(e));
+        }
+        for (int i = 0; i < expected.length; i++) {
+            double allowed = tolerance * max + relative * Math.abs(expected[i]);
+            if (actual[i] != expected[i] && !(Math.abs(actual[i] - expected[i]) <= allowed)) {
+                throw new AssertionError(
+                        "%s[%d] = %s where %s is expected (± %s)"
+                                .formatted(what, i, actual[i], expected[i], allowed));
+            }
+        }
+    }
+
+    private List<Tensor> copies(Tensor[] of) {
+        List<Tensor> copies = new ArrayList<>();
+        for (Tensor t : of) {
+            Tensor copy = device.tensor(t.dtype(), t.shape());
+            copy.memory().copyFrom(t.memory());
+            copies.add(copy);
+        }
+        return copies;
+    }
+
+    @Override
+    public void close() {
+        device.close();
+    }
+}
