@@ -18,6 +18,7 @@ public final class JobData {
 
     private static final int LONG_NEEDLE_ROWS = 20;
     private static final int LONG = 4096;
+
     /** A needle's sentence with the question and some prose; shorter rows hide fewer. */
     private static final int BYTES_OF_A_NEEDLE = 64;
 
