@@ -104,6 +104,20 @@ class ModelFilesTest {
                 .hasMessageContaining("unknown: lm_head.weight");
     }
 
+    @Test
+    void withoutAConfigSizesComeFromTheTensors() throws Exception {
+        HfDirectoryTest.write(tmp.resolve("m"), SMALL, DType.F32, 1 << 20, 1);
+        Files.delete(tmp.resolve("m/config.json"));
+        Path file = tmp.resolve("m/model.safetensors");
+        assertThatThrownBy(() -> ModelFiles.open(file)).hasMessageContaining("give model.numHeads");
+        ModelFiles.Constants constants = new ModelFiles.Constants(4, 5e5, 1e-5);
+        try (ModelFiles files = ModelFiles.open(file, constants)) {
+            assertThat(files.config()).isEqualTo(SMALL.withMaxPositionEmbeddings(2048));
+        }
+        assertThatThrownBy(() -> ModelFiles.open(file, new ModelFiles.Constants(5, 1e4, 1e-6)))
+                .hasMessageContaining("do not fit model.numHeads = 5");
+    }
+
     private static LlamaConfig tied() {
         return new LlamaConfig(
                 37, 12, 20, 3, 4, 2, 6, 1e-5, 5e5, new RopeScaling.None(), true, 128);

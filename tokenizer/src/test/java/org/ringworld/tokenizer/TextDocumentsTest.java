@@ -139,7 +139,7 @@ class TextDocumentsTest {
                         .getBytes(StandardCharsets.UTF_8);
         Random random = new Random(4);
         Path file = tmp.resolve("f.jsonl");
-        for (int i = 0; i < 2000; i++) {
+        for (int i = 0; i < 400; i++) {
             byte[] damaged = whole.clone();
             damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));
             if (i % 4 == 0) {
@@ -157,7 +157,7 @@ class TextDocumentsTest {
         Path file = tmp.resolve("tokenizer.json");
         byte[] whole = Files.readAllBytes(file);
         Random random = new Random(6);
-        for (int i = 0; i < 300; i++) {
+        for (int i = 0; i < 60; i++) {
             byte[] damaged = whole.clone();
             damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));
             if (i % 2 == 0) {
