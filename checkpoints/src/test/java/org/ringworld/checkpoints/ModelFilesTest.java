@@ -2,13 +2,16 @@ package org.ringworld.checkpoints;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -102,6 +105,24 @@ class ModelFilesTest {
         Files.writeString(tmp.resolve("untied/config.json"), tied.toJson(DType.F32));
         assertThatThrownBy(() -> ModelFiles.open(tmp.resolve("untied")))
                 .hasMessageContaining("unknown: lm_head.weight");
+    }
+
+    @Test
+    void aDamagedIndexGivesASentence() throws Exception {
+        HfDirectoryTest.write(tmp.resolve("m"), SMALL, DType.F32, 1500, 1);
+        Path index = tmp.resolve("m").resolve(ModelFiles.INDEX);
+        byte[] whole = Files.readAllBytes(index);
+        Random random = new Random(8);
+        for (int i = 0; i < 200; i++) {
+            byte[] damaged = whole.clone();
+            damaged[random.nextInt(damaged.length)] ^= (byte) (1 << random.nextInt(8));
+            if (i % 2 == 0) {
+                damaged = Arrays.copyOf(damaged, random.nextInt(damaged.length));
+            }
+            Files.write(index, damaged);
+            Throwable fault = catchThrowable(() -> ModelFiles.open(tmp.resolve("m")).close());
+            assertThat(fault == null || fault instanceof CheckpointException).isTrue();
+        }
     }
 
     @Test

@@ -7,9 +7,11 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -248,6 +250,28 @@ class SafeTensorsTest {
             for (int i = 0; i < n; i++) {
                 assertThat(bf16[i]).isEqualTo(DType.toBf16(values[i]));
             }
+        }
+    }
+
+    /** The file is sparse: it takes no room on the disk. */
+    @Test
+    void tensorsBeyondTwoGibibytesAreRead() throws Exception {
+        Path file = tmp.resolve("large.safetensors");
+        long large = 5L << 30;
+        String header =
+                "{\"a\":{\"dtype\":\"U8\",\"shape\":[%d],\"data_offsets\":[0,%d]},"
+                                .formatted(large, large)
+                        + "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[%d,%d]}}"
+                                .formatted(large, large + 4);
+        Files.write(file, bytes(header, 0));
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+            ByteBuffer last = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN);
+            channel.write(last.putFloat(2.5f).flip(), channel.size() + large);
+        }
+        try (SafeTensors tensors = SafeTensors.open(file)) {
+            assertThat(tensors.readFloats("b")).containsExactly(2.5f);
+            assertThat(tensors.data("a").byteSize()).isEqualTo(large);
+            assertThatThrownBy(() -> tensors.readInts("a")).hasMessageContaining("too many");
         }
     }
 
