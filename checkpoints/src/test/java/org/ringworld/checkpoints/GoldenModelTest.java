@@ -4,7 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -27,6 +29,18 @@ class GoldenModelTest {
                         .isNotEqualTo(8);
             }
         }
+    }
+
+    @Test
+    void theModelsOfPublicReportsAreRead() throws Exception {
+        Path reports = SharedData.path("reports/numerics");
+        try (Stream<Path> cases = Files.list(reports)) {
+            for (Path dir : cases.filter(Files::isDirectory).toList()) {
+                ModelFiles.open(dir).close();
+            }
+        }
+        Path linear = SharedData.path("reports/numerics/rope_linear_f4/config.json");
+        assertThat(LlamaConfig.fromJson(linear).ropeScaling()).isEqualTo(new RopeScaling.Linear(4));
     }
 
     /**
