@@ -35,22 +35,26 @@ final class AtomicFiles {
     }
 
     /**
-     * Puts a complete, synced directory in the place of {@code target}. An older one there is moved
-     * aside first and deleted last: for an instant the name may be missing, never half full.
+     * Puts a complete, synced directory in the place of {@code target}. An older one there changes
+     * names with it in one step where the file system can (Linux); else it is moved aside first,
+     * and for an instant the name is missing, never half full.
      */
     static void renameDirectory(Path temporary, Path target) throws IOException {
         Path parent = target.toAbsolutePath().getParent();
-        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-            Path old = parent.resolve("." + target.getFileName() + ".old.tmp");
+        if (!Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
+            syncDirectory(parent);
+            return;
+        }
+        Path old = temporary;
+        if (!NameExchange.exchange(temporary, target)) {
+            old = parent.resolve("." + target.getFileName() + ".old.tmp");
             delete(old);
             Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
-            syncDirectory(parent);
-            delete(old);
-        } else {
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);
         }
         syncDirectory(parent);
+        delete(old);
     }
 
     /** Removes what a crashed writer of {@code target} left beside it. */

@@ -40,18 +40,34 @@ public final class ModelFiles implements AutoCloseable {
     }
 
     /**
+     * What the shapes of the weights do not say, for a model without {@code config.json}.
+     *
+     * @param numHeads query heads; 0 where it is not known either
+     */
+    public record Constants(int numHeads, double ropeTheta, double rmsNormEps) {
+        /** Nothing known: a model without config.json is an error. */
+        public static final Constants NONE = new Constants(0, 1e4, 1e-6);
+    }
+
+    /** {@link #open(Path, Constants)} of a model with its config.json. */
+    public static ModelFiles open(Path model) throws CheckpointException {
+        return open(model, Constants.NONE);
+    }
+
+    /**
      * Opens a model.
      *
+     * @param constants used only where there is no {@code config.json}; sizes come from the tensors
      * @throws CheckpointException naming every missing, unknown and misshapen tensor, the shard
      *     that is missing or leaves the directory, or what the directory holds instead
      */
-    public static ModelFiles open(Path model) throws CheckpointException {
+    public static ModelFiles open(Path model, Constants constants) throws CheckpointException {
         if (!Files.exists(model)) {
             throw new CheckpointException(model + ": there is no such model");
         }
         List<SafeTensors> opened = new ArrayList<>();
         try {
-            return open(RunDirectory.newestModel(model), opened);
+            return open(RunDirectory.newestModel(model), constants, opened);
         } catch (CheckpointException | RuntimeException e) {
             opened.forEach(SafeTensors::close);
             throw e;
@@ -61,25 +77,20 @@ public final class ModelFiles implements AutoCloseable {
         }
     }
 
-    private static ModelFiles open(Path model, List<SafeTensors> opened) throws IOException {
+    private static ModelFiles open(Path model, Constants constants, List<SafeTensors> opened)
+            throws IOException {
+        boolean isDirectory = Files.isDirectory(model);
+        Path directory = isDirectory ? model : model.toAbsolutePath().normalize().getParent();
         Map<String, SafeTensors> fileOf =
-                Files.isDirectory(model) ? openDirectory(model, opened) : openSingle(model, opened);
-        Path config = configBeside(model);
-        ModelFiles files =
-                new ModelFiles(config.getParent(), LlamaConfig.fromJson(config), fileOf, opened);
+                isDirectory ? openDirectory(model, opened) : openSingle(model, opened);
+        Path config = directory.resolve("config.json");
+        LlamaConfig sizes =
+                Files.exists(config)
+                        ? LlamaConfig.fromJson(config)
+                        : SizesOfTensors.config(model, fileOf, constants);
+        ModelFiles files = new ModelFiles(directory, sizes, fileOf, opened);
         files.checkTensors();
         return files;
-    }
-
-    private static Path configBeside(Path model) throws CheckpointException {
-        Path directory =
-                Files.isDirectory(model) ? model : model.toAbsolutePath().normalize().getParent();
-        Path config = directory.resolve("config.json");
-        if (!Files.exists(config)) {
-            throw new CheckpointException(
-                    model + ": there is no config.json with the model's sizes beside the weights");
-        }
-        return config;
     }
 
     private static Map<String, SafeTensors> openSingle(Path file, List<SafeTensors> opened)

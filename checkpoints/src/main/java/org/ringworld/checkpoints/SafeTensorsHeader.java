@@ -26,6 +26,7 @@ final class SafeTensorsHeader {
     private final JsonParser parser;
     private final Map<String, SafeTensors.Info> tensors = new LinkedHashMap<>();
     private final Map<String, String> metadata = new LinkedHashMap<>();
+    private boolean hasMetadata;
 
     private SafeTensorsHeader(Path file, JsonParser parser) {
         this.file = file;
@@ -59,6 +60,8 @@ final class SafeTensorsHeader {
             JsonToken value = parser.nextToken();
             expect(JsonToken.START_OBJECT, "an object for '" + name + "'", value);
             if (name.equals("__metadata__")) {
+                refuseTwice(name, "strings", hasMetadata ? metadata : null);
+                hasMetadata = true;
                 readMetadata();
             } else if (tensors.put(name, readInfo(name)) != null) {
                 throw fault("tensor '" + name + "' is there twice");

@@ -3,6 +3,7 @@ package org.ringworld.checkpoints;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -65,6 +67,32 @@ class HfDirectoryTest {
         assertThat(names(tmp)).containsExactly("model");
         assertThat(names(dir)).containsExactly("config.json", "extra.txt", "model.safetensors");
         assertThat(LlamaConfig.fromJson(dir.resolve("config.json")).ropeTheta()).isEqualTo(7);
+    }
+
+    @Test
+    void aReaderAlwaysFindsAWholeModel() throws Exception {
+        Path dir = tmp.resolve("model");
+        write(dir, SMALL, DType.F32, 1500, 1);
+        Assumptions.assumeTrue(
+                NameExchange.exchange(dir, Files.createDirectory(tmp.resolve("other"))),
+                "this file system cannot exchange two names in one step");
+        NameExchange.exchange(dir, tmp.resolve("other"));
+        Thread writer = Thread.ofPlatform().start(() -> rewrite(dir, 30));
+        while (writer.isAlive()) {
+            assertThat(LlamaConfig.fromJson(dir.resolve("config.json")).numLayers()).isEqualTo(3);
+        }
+        writer.join();
+        assertThat(theta(dir)).isEqualTo(30);
+    }
+
+    private static void rewrite(Path dir, int times) {
+        try {
+            for (int i = 1; i <= times; i++) {
+                write(dir, SMALL.withRopeTheta(i), DType.F32, i % 2 == 0 ? 1500 : 1 << 20, i);
+            }
+        } catch (CheckpointException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test

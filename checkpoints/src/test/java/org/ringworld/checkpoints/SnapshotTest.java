@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -111,7 +112,7 @@ class SnapshotTest {
         for (int i = 0; i < 60; i++) {
             byte[] damaged = whole.clone();
             if (i % 3 == 0) {
-                damaged = java.util.Arrays.copyOf(whole, random.nextInt(whole.length));
+                damaged = Arrays.copyOf(whole, random.nextInt(whole.length));
             } else {
                 damaged[random.nextInt(whole.length)] ^= (byte) (1 << random.nextInt(8));
             }

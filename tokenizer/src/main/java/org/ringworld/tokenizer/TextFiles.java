@@ -28,6 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
  */
 final class TextFiles {
     private static final int MOST_TOLD = 20;
+    private static final int LONGEST_LINE = 1 << 30;
     private static final JsonMapper MAPPER =
             JsonMapper.builder(
                             JsonFactory.builder()
@@ -119,7 +120,7 @@ final class TextFiles {
                 if (b == '\n') {
                     readLine(file, number++, line.toByteArray());
                     line.reset();
-                } else {
+                } else if (line.size() <= LONGEST_LINE) {
                     line.write(b);
                 }
             }
@@ -130,6 +131,10 @@ final class TextFiles {
     private void readLine(Path file, long number, byte[] line) {
         int start = number == 1 && startsWithByteOrderMark(line) ? 3 : 0;
         if (isBlank(line, start)) {
+            return;
+        }
+        if (line.length > LONGEST_LINE) {
+            skip(file, number, "is over 1 GiB long");
             return;
         }
         int fault = Utf8.firstFault(line);

@@ -42,7 +42,13 @@ final class Utf8 {
     static String read(Path file) throws DataException {
         byte[] bytes;
         try {
+            if (Files.size(file) > Integer.MAX_VALUE - 8) {
+                throw new DataException(
+                        file + ": is over 2 GiB, too long for one document: split it");
+            }
             bytes = Files.readAllBytes(file);
+        } catch (DataException e) {
+            throw e;
         } catch (NoSuchFileException e) {
             throw new DataException(file + ": there is no such file", e);
         } catch (IOException e) {
