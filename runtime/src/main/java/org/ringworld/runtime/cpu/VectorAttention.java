@@ -192,34 +192,45 @@ final class VectorAttention {
 
     /** scores → their exponentials relative to the row's maximum so far; the rest follows it. */
     private static void softmaxRow(long scores, int n, long maximum, long total, long sums, int d) {
-        FloatVector max0 = load(scores);
-        FloatVector max1 = load(scores + BYTES);
-        for (int k = 2 * COUNT; k < n; k += 2 * COUNT) {
-            max0 = max0.max(load(scores + 4L * k));
-            max1 = max1.max(load(scores + 4L * k + BYTES));
-        }
-        float before = get(maximum);
-        float max = max0.max(max1).reduceLanes(VectorOperators.MAX);
-        float base = max > before + SLACK || before == Float.NEGATIVE_INFINITY ? max : before;
-        FloatVector sum = load(total);
-        if (base != before) {
-            set(maximum, base);
-            // Nothing was seen before: sums and totals are 0 already.
-            if (before != Float.NEGATIVE_INFINITY) {
-                float fade = (float) Math.exp((before - base) * LN_2);
-                sum = sum.mul(fade);
-                for (int j = 0; j < d; j += COUNT) {
-                    store(load(sums + 4L * j).mul(fade), sums + 4L * j);
-                }
+        float base = get(maximum);
+        if (base == Float.NEGATIVE_INFINITY || exceeds(scores, n, base + SLACK)) {
+            float max = Math.max(base, max(scores, n));
+            set(maximum, max);
+            // Where nothing was seen before, sums and totals are 0 and stay so.
+            if (base != Float.NEGATIVE_INFINITY) {
+                float fade = (float) Math.exp((base - max) * LN_2);
+                scale(total, COUNT, fade);
+                scale(sums, d, fade);
             }
+            base = max == Float.NEGATIVE_INFINITY ? 0 : max;
         }
-        float from = base == Float.NEGATIVE_INFINITY ? 0 : base;
-        for (int k = 0; k < n; k += 2 * COUNT) {
-            FloatVector p0 = VectorMath.exp2(load(scores + 4L * k).sub(from));
-            FloatVector p1 = VectorMath.exp2(load(scores + 4L * k + BYTES).sub(from));
-            store(p0, scores + 4L * k);
-            store(p1, scores + 4L * k + BYTES);
-            sum = sum.add(p0.add(p1));
+        exponentials(scores, n, base, total);
+    }
+
+    private static boolean exceeds(long scores, int n, float limit) {
+        FloatVector greatest = load(scores);
+        for (int k = COUNT; k < n; k += COUNT) {
+            FloatVector x = load(scores + 4L * k);
+            greatest = greatest.blend(x, x.compare(VectorOperators.GT, greatest));
+        }
+        return greatest.compare(VectorOperators.GT, limit).anyTrue();
+    }
+
+    /** Rarely needed; Java's maximum minds NaN and the sign of 0, which costs five instructions. */
+    private static float max(long scores, int n) {
+        FloatVector max = load(scores);
+        for (int k = COUNT; k < n; k += COUNT) {
+            max = max.max(load(scores + 4L * k));
+        }
+        return max.reduceLanes(VectorOperators.MAX);
+    }
+
+    private static void exponentials(long scores, int n, float base, long total) {
+        FloatVector sum = load(total);
+        for (int k = 0; k < n; k += COUNT) {
+            FloatVector p = VectorMath.exp2(load(scores + 4L * k).sub(base));
+            store(p, scores + 4L * k);
+            sum = sum.add(p);
         }
         store(sum, total);
     }

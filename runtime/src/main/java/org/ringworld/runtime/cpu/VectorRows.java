@@ -298,10 +298,12 @@ final class VectorRows {
                 });
     }
 
+    /** NaN is passed over, and shows in the sum of exponentials. */
     private static float max(long x, int n) {
         FloatVector max = FloatVector.broadcast(Lanes.F32, Float.NEGATIVE_INFINITY);
         for (int i = 0; i < n; i += COUNT) {
-            max = max.max(load(x + 4L * i));
+            FloatVector v = load(x + 4L * i);
+            max = max.blend(v, v.compare(VectorOperators.GT, max));
         }
         return max.reduceLanes(VectorOperators.MAX);
     }
