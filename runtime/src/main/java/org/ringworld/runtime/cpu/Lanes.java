@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -25,7 +26,16 @@ final class Lanes {
 
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
+    private static final VectorShuffle<Float> BY_8 = rotation(8);
+    private static final VectorShuffle<Float> BY_4 = rotation(4);
+    private static final VectorShuffle<Float> BY_2 = rotation(2);
+    private static final VectorShuffle<Float> BY_1 = rotation(1);
+
     private Lanes() {}
+
+    private static VectorShuffle<Float> rotation(int by) {
+        return VectorShuffle.iota(F32, by % COUNT, 1, true);
+    }
 
     static FloatVector load(long address) {
         return FloatVector.fromMemorySegment(F32, MEMORY, address, ORDER);
@@ -73,6 +83,18 @@ final class Lanes {
 
     static void setDouble(long address, double value) {
         MEMORY.set(ValueLayout.JAVA_DOUBLE_UNALIGNED, address, value);
+    }
+
+    /**
+     * The sum of all lanes in a fixed order: halves are added until one lane is left. reduceLanes
+     * may add in another order once it is compiled, and results would depend on when that was.
+     */
+    static float sum(FloatVector x) {
+        FloatVector sum = COUNT > 8 ? x.add(x.rearrange(BY_8)) : x;
+        sum = COUNT > 4 ? sum.add(sum.rearrange(BY_4)) : sum;
+        sum = sum.add(sum.rearrange(BY_2));
+        sum = sum.add(sum.rearrange(BY_1));
+        return sum.lane(0);
     }
 
     /** n rounded up to whole vectors. */

@@ -4,7 +4,6 @@ import static org.ringworld.runtime.cpu.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.Lanes.load;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
@@ -119,7 +118,7 @@ final class MatrixVector {
         for (; i < n; i += COUNT) {
             s0 = load(a + 4L * i).fma(load(b + 4L * i), s0);
         }
-        return s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        return Lanes.sum(s0.add(s1).add(s2.add(s3)));
     }
 
     private static float dotBf16(long a, long b, int n) {
@@ -139,7 +138,7 @@ final class MatrixVector {
         for (; i < n; i += COUNT) {
             s0 = load(a + 4L * i).fma(Staging.widened(b + 2L * i), s0);
         }
-        return s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        return Lanes.sum(s0.add(s1).add(s2.add(s3)));
     }
 
     /** c[i, from..end) = Σ a[i,p] b[p, from..end): sums stay in the first cache. */

@@ -287,7 +287,7 @@ final class VectorAttention {
             if (max == Float.NEGATIVE_INFINITY) {
                 continue; // has seen nothing yet
             }
-            float total = load(totals + (long) i * BYTES).reduceLanes(VectorOperators.ADD);
+            float total = Lanes.sum(load(totals + (long) i * BYTES));
             long row = (first + i) * call.shape.h() + head;
             set(call.lse.address() + 4 * row, (float) (max * LN_2 + Math.log(total)));
             long sum = sums + 4L * i * Lanes.pad(d);

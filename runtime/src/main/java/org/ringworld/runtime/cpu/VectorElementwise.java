@@ -140,7 +140,12 @@ final class VectorElementwise {
             low = a.fma(a, low);
             high = b.fma(b, high);
         }
-        return low.add(high).reduceLanes(VectorOperators.ADD);
+        DoubleVector both = low.add(high);
+        double sum = 0;
+        for (int lane = 0; lane < F64.length(); lane++) {
+            sum += both.lane(lane); // in a fixed order, as Lanes.sum
+        }
+        return sum;
     }
 
     void swiGlu(Tensor gate, Tensor up, Tensor y) {
