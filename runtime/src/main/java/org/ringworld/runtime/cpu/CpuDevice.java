@@ -2,6 +2,7 @@ package org.ringworld.runtime.cpu;
 
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Kernels;
@@ -49,6 +50,26 @@ public final class CpuDevice implements Device {
     /** A device that runs the plain kernels, on the calling thread. */
     public static CpuDevice plain() {
         return new CpuDevice(new PlainKernels());
+    }
+
+    WorkerTeam team() {
+        return team;
+    }
+
+    /** Runs {@code body} on a driving thread of this device and waits for it. */
+    void runHere(Runnable body) {
+        AtomicReference<Throwable> failure = new AtomicReference<>();
+        Thread thread = newThread("cpu-bench", body);
+        thread.setUncaughtExceptionHandler((_, e) -> failure.set(e));
+        thread.start();
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException("interrupted while measuring", e);
+        }
+        if (failure.get() != null) {
+            throw new IllegalStateException("measuring failed", failure.get());
+        }
     }
 
     /** Whether this JVM has the Vector API. */
