@@ -1,13 +1,224 @@
 package org.ringworld.examples;
 
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.RopeScaling;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.cpu.BenchRow;
+import org.ringworld.runtime.cpu.HostCpu;
+import org.ringworld.runtime.cpu.KernelBench;
+import org.ringworld.runtime.cpu.MachineLimits;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import tools.jackson.databind.json.JsonMapper;
 
-/** Judges a model on unseen data. */
-@Command(name = "bench", description = "Judge a model.", mixinStandardHelpOptions = true)
+/** Speeds beside this machine's limits, measured in the same run. */
+@Command(
+        name = "bench",
+        description =
+                "Measure kernels, attention or whole training steps beside this machine's limits.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "Keys of step: ring.size, device.threads, dtype, seqLen, steps, recompute, and model.*; without",
+            "ring.size one device with all cores and a ring of one-thread devices are compared.",
+            "",
+            "Examples:",
+            "  ringworld bench kernels",
+            "  ringworld bench attention --json attention.json",
+            "  ringworld bench step",
+            "  ringworld bench step ring.size=4 device.threads=1 dtype=bf16 seqLen=8192"
+        })
 final class BenchCommand implements Callable<Integer> {
+    private static final Config STEP =
+            ConfigFactory.parseString(
+                    """
+                    ring.size = null
+                    device.threads = null
+                    dtype = f32
+                    seqLen = 2048
+                    steps = 5
+                    recompute = auto
+                    model { vocabSize = 32000, hiddenSize = 512, intermediateSize = 1408, numLayers = 8
+                            numHeads = 8, numKvHeads = 8, headDim = 64 }
+                    """);
+
+    enum What {
+        kernels,
+        attention,
+        step
+    }
+
+    @Parameters(index = "0", paramLabel = "WHAT", description = "${COMPLETION-CANDIDATES}")
+    private What what;
+
+    @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Of step.")
+    private List<String> settings = List.of();
+
+    @Option(names = "--json", description = "Write the table as JSON too.")
+    private Path json;
+
     @Override
-    public Integer call() {
+    public Integer call() throws IOException {
+        if (what != What.step && !settings.isEmpty()) {
+            throw new UsageException("bench " + what + " takes no keys; bench step does");
+        }
+        HostCpu host = HostCpu.detect();
+        System.out.printf(
+                "%s, %d cores, %d bit vectors, products by %s%n",
+                host.model(), host.allowedCores(), host.vectorBits(), host.matmul());
+        switch (what) {
+            case kernels -> kernels(KernelBench::kernels, host.allowedCores());
+            case attention -> kernels(KernelBench::attention, host.allowedCores());
+            case step -> steps(host.allowedCores());
+        }
         return Ringworld.DONE;
+    }
+
+    private interface Bench {
+        List<BenchRow> run(int threads);
+    }
+
+    private void kernels(Bench bench, int cores) throws IOException {
+        System.out.printf(
+                "%-34s %-26s %7s %10s %10s %8s  %s%n",
+                "kernel", "shape", "threads", "rate", "limit", "share", "unit");
+        List<BenchRow> all = new ArrayList<>();
+        for (int threads : cores == 1 ? new int[] {1} : new int[] {1, cores}) {
+            for (BenchRow row : bench.run(threads)) {
+                all.add(row);
+                System.out.printf(
+                        Locale.ROOT,
+                        "%-34s %-26s %7d %10.1f %10.1f %7.1f%%  %s%n",
+                        row.name(),
+                        row.shape(),
+                        row.threads(),
+                        row.rate(),
+                        row.limit(),
+                        100 * row.share(),
+                        row.unit());
+            }
+        }
+        write(all);
+    }
+
+    private record Shape(int ringSize, int threads) {}
+
+    private void steps(int cores) throws IOException {
+        Config config = JobFile.settings(settings, STEP);
+        DType dtype = DType.ofValues(config.getString("dtype"));
+        LlamaConfig model = model(config.getConfig("model"));
+        int seqLen = JobReader.positive(config, "seqLen");
+        int steps = JobReader.positive(config, "steps");
+        List<Shape> shapes = new ArrayList<>();
+        if (config.getIsNull("ring.size")) {
+            shapes.add(new Shape(1, cores));
+            if (cores > 1) {
+                shapes.add(new Shape(cores, 1));
+            }
+        } else {
+            int size = JobReader.positive(config, "ring.size");
+            int threads =
+                    config.getIsNull("device.threads")
+                            ? Math.max(1, cores / size)
+                            : JobReader.positive(config, "device.threads");
+            shapes.add(new Shape(size, threads));
+        }
+        System.out.printf(
+                "%d layers, hidden %d, feed-forward %d, %d heads, vocabulary %d, %s%n",
+                model.numLayers(),
+                model.hiddenSize(),
+                model.intermediateSize(),
+                model.numHeads(),
+                model.vocabSize(),
+                dtype);
+        System.out.printf(
+                "%8s %8s %8s %10s %10s %10s %8s %7s %12s %10s%n",
+                "ring",
+                "threads",
+                "seqLen",
+                "s/step",
+                "tokens/s",
+                "GFLOP/s",
+                "share",
+                "waits",
+                "heap/step",
+                "resident");
+        List<Map<String, Object>> rows = new ArrayList<>();
+        for (Shape shape : shapes) {
+            MachineLimits limits =
+                    MachineLimits.measure(Math.min(cores, shape.ringSize * shape.threads));
+            double limit = FlopsLimit.of(limits, dtype);
+            StepBench.Result r =
+                    StepBench.run(
+                            model,
+                            dtype,
+                            shape.ringSize,
+                            shape.threads,
+                            seqLen,
+                            steps,
+                            config.getString("recompute"));
+            System.out.printf(
+                    Locale.ROOT,
+                    "%8d %8d %8d %10.3f %10.0f %10.1f %7.1f%% %6.1f%% %9.1f KiB %6d MiB%n",
+                    r.ringSize(),
+                    r.threads(),
+                    r.seqLen(),
+                    r.seconds(),
+                    r.tokensPerSecond(),
+                    r.flops() / 1e9,
+                    100 * r.flops() / limit,
+                    100 * r.waitShare(),
+                    r.heapBytes() / 1024.0,
+                    r.residentBytes() >> 20);
+            Map<String, Object> row = new LinkedHashMap<>();
+            row.put("result", r);
+            row.put("limit", limit);
+            rows.add(row);
+        }
+        write(rows);
+    }
+
+    private static LlamaConfig model(Config config) {
+        try {
+            return new LlamaConfig(
+                    JobReader.positive(config, "vocabSize"),
+                    JobReader.positive(config, "hiddenSize"),
+                    JobReader.positive(config, "intermediateSize"),
+                    JobReader.positive(config, "numLayers"),
+                    JobReader.positive(config, "numHeads"),
+                    JobReader.positive(config, "numKvHeads"),
+                    JobReader.positive(config, "headDim"),
+                    1e-5,
+                    1e4,
+                    new RopeScaling.None(),
+                    false,
+                    1 << 20);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(e.getMessage());
+        }
+    }
+
+    private void write(Object rows) throws IOException {
+        if (json != null) {
+            String text =
+                    JsonMapper.builder()
+                            .build()
+                            .writerWithDefaultPrettyPrinter()
+                            .writeValueAsString(rows);
+            Files.writeString(json, text + "\n");
+            System.out.println("wrote " + json);
+        }
     }
 }

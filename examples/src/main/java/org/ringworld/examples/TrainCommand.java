@@ -25,6 +25,7 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.Snapshot;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.cpu.MachineLimits;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.TextDocuments;
 import org.ringworld.tokenizer.Tokenizer;
@@ -129,12 +130,9 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private static int train(Job job, JobData data, ModelSource source) throws Exception {
-        double limit =
-                FlopsLimit.measure(
-                        Math.min(
-                                Runtime.getRuntime().availableProcessors(),
-                                job.ringSize() * job.threads()),
-                        job.dtype());
+        int cores = Runtime.getRuntime().availableProcessors();
+        int threads = Math.min(cores, job.ringSize() * job.threads());
+        double limit = FlopsLimit.of(MachineLimits.measure(threads), job.dtype());
         List<Supplier<Device>> devices =
                 Collections.nCopies(job.ringSize(), () -> new CpuDevice(job.threads()));
         TrainingReport report = new TrainingReport(job, limit);
