@@ -1,0 +1,113 @@
+package org.ringworld.actors;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.ringworld.model.Layout;
+import org.ringworld.model.MicroBatch;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.RowStream;
+
+class DeviceActorTest {
+    private static final ActorTestKit KIT = ActorTestKit.create();
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final MicroBatch BATCH =
+            MicroBatch.of(RowStream.of("copy", 1, 0).rows(0, 32, 2), Layout.of("zigzag"), 2);
+
+    @AfterAll
+    static void shutdown() {
+        KIT.shutdownTestKit();
+    }
+
+    private final TestProbe<DeviceActor.Reply> probe = KIT.createTestProbe();
+
+    private ActorRef<DeviceActor.Command> member(String ring, int rank, Device device) {
+        ActorRef<DeviceActor.Command> actor = KIT.spawn(DeviceActor.create(rank, device));
+        actor.tell(
+                new DeviceActor.Prepare(
+                        new ModelSource.Random(Jobs.MODEL, 1, 0.1),
+                        DType.F32,
+                        false,
+                        probe.getRef()));
+        probe.expectMessageClass(DeviceActor.Prepared.class, PATIENCE);
+        actor.tell(new DeviceActor.JoinRing(ring, 1, rank, 2, probe.getRef()));
+        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
+        return actor;
+    }
+
+    private DeviceActor.Judge judge(long epoch) {
+        return new DeviceActor.Judge(epoch, 7, BATCH, 1e4, probe.getRef());
+    }
+
+    @Test
+    void pendingTransfersFailAtOnceWhenANeighbourStops() {
+        ActorRef<DeviceActor.Command> waiting = member("stops", 0, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> stopping = member("stops", 1, new CpuDevice(1));
+        waiting.tell(judge(1)); // its neighbour was never asked: it waits for keys
+        probe.expectNoMessage(Duration.ofMillis(200));
+        KIT.stop(stopping);
+        DeviceActor.Failed failed =
+                probe.expectMessageClass(DeviceActor.Failed.class, Duration.ofSeconds(2));
+        assertThat(failed.sentence()).contains("rank 1 stopped");
+    }
+
+    @Test
+    void messagesOfAnotherEpochAreDropped() {
+        ActorRef<DeviceActor.Command> member = member("epochs", 0, new CpuDevice(1));
+        member.tell(judge(0));
+        member.tell(judge(2));
+        probe.expectNoMessage(Duration.ofMillis(300));
+    }
+
+    @Test
+    void theMailboxStaysFreeWhileTheDeviceComputes() throws Exception {
+        CountDownLatch go = new CountDownLatch(1);
+        Device slow =
+                new FaultyDevice(
+                        "rmsNorm",
+                        1,
+                        () -> {
+                            try {
+                                go.await();
+                            } catch (InterruptedException e) {
+                                Thread.currentThread().interrupt();
+                            }
+                        });
+        ActorRef<DeviceActor.Command> busy = member("busy", 0, slow);
+        ActorRef<DeviceActor.Command> other = member("busy", 1, new CpuDevice(1));
+        busy.tell(judge(1));
+        other.tell(judge(1));
+        // Its thread stands in a kernel, yet it takes and acts on a message: it leaves the ring.
+        busy.tell(new DeviceActor.JoinRing("busy", 2, 0, 2, probe.getRef()));
+        DeviceActor.Failed failed =
+                probe.expectMessageClass(DeviceActor.Failed.class, Duration.ofSeconds(5));
+        assertThat(failed.rank()).isEqualTo(1);
+        go.countDown();
+        List<DeviceActor.Reply> rest = probe.receiveSeveralMessages(2, PATIENCE);
+        assertThat(rest.get(0)).isInstanceOf(DeviceActor.Failed.class);
+        assertThat(rest.get(1)).isEqualTo(new DeviceActor.Joined(0, 2));
+    }
+
+    @Test
+    void bothRanksTogetherAnswer() {
+        ActorRef<DeviceActor.Command> a = member("both", 0, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> b = member("both", 1, new CpuDevice(1));
+        a.tell(judge(1));
+        b.tell(judge(1));
+        double sum = 0;
+        for (DeviceActor.Reply reply : probe.receiveSeveralMessages(2, PATIENCE)) {
+            sum += ((DeviceActor.Judged) reply).lossSum();
+        }
+        // Near-random weights: about ln 260 for every target.
+        assertThat(sum / BATCH.targetWeight()).isBetween(4.0, 7.0);
+    }
+}
