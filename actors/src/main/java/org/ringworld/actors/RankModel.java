@@ -37,7 +37,12 @@ final class RankModel implements AutoCloseable {
             case ModelSource.Random(LlamaConfig _, long seed, double std) ->
                     parameters.initialize(seed, std);
             case ModelSource.Files(LlamaConfig _, Path model) -> {
-                try (ModelFiles files = ModelFiles.open(model)) {
+                ModelFiles.Constants constants =
+                        new ModelFiles.Constants(
+                                source.config().numHeads(),
+                                source.config().ropeTheta(),
+                                source.config().rmsNormEps());
+                try (ModelFiles files = ModelFiles.open(model, constants)) {
                     parameters.load(files);
                 }
             }

@@ -85,7 +85,7 @@ final class EvalCommand implements Callable<Integer> {
                         .toList();
         InferenceSettings on = InferenceSettings.of(keys, model);
         Tokenizer tokenizer;
-        try (ModelFiles files = ModelFiles.open(model)) {
+        try (ModelFiles files = on.open()) {
             tokenizer = GenerateCommand.tokenizer(files);
         }
         int longest = on.config().maxPositionEmbeddings();
@@ -105,7 +105,7 @@ final class EvalCommand implements Callable<Integer> {
                                 .build()) {
             results = ring.judge(probes, on.config().ropeTheta(), bar::step);
         }
-        print(results, on);
+        print(probes, results, on, tokenizer);
         write(results);
         return Ringworld.DONE;
     }
@@ -146,7 +146,26 @@ final class EvalCommand implements Callable<Integer> {
         return probes;
     }
 
-    private void print(List<Probe.Result> results, InferenceSettings on) {
+    /** Bytes that a target stands for, on average; the end of a text stands for none. */
+    private static double bytesPerToken(Probe probe, Tokenizer tokenizer) {
+        long bytes = 0;
+        long targets = 0;
+        for (Row row : probe.rows()) {
+            for (int target : row.targets()) {
+                if (target >= 0) {
+                    targets++;
+                    bytes += tokenizer.bytes(target).length;
+                }
+            }
+        }
+        return (double) bytes / targets;
+    }
+
+    private void print(
+            List<Probe> probes,
+            List<Probe.Result> results,
+            InferenceSettings on,
+            Tokenizer tokenizer) {
         System.out.printf(
                 Locale.ROOT,
                 "%s, rotary base %.4g, ring of %d, %s%n",
@@ -155,15 +174,16 @@ final class EvalCommand implements Callable<Integer> {
                 on.ringSize(),
                 on.dtype());
         if (text != null) {
-            System.out.printf("%8s %8s %12s %12s%n", "length", "rows", "nats/token", "bits/token");
-            for (Probe.Result r : results) {
+            System.out.printf("%8s %8s %12s %12s%n", "length", "rows", "nats/token", "bits/byte");
+            for (int i = 0; i < results.size(); i++) {
+                Probe.Result r = results.get(i);
                 System.out.printf(
                         Locale.ROOT,
                         "%8d %8d %12.4f %12.4f%n",
                         r.seqLen(),
                         r.rows(),
                         r.loss(),
-                        r.bits());
+                        r.bits() / bytesPerToken(probes.get(i), tokenizer));
             }
             return;
         }

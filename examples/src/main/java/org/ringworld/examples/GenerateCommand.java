@@ -1,13 +1,13 @@
 package org.ringworld.examples;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.model.Generator;
 import org.ringworld.model.ParameterStore;
 import org.ringworld.model.Sampler;
-import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.TextDecoder;
@@ -29,8 +29,15 @@ import picocli.CommandLine.Parameters;
             "  ringworld generate MODEL --prompt \"Once\" --temperature 0.8 --top-p 0.95 --seed 7"
         })
 final class GenerateCommand implements Callable<Integer> {
-    @Parameters(paramLabel = "MODEL", description = "A model directory or file, or a run.")
+    @Parameters(index = "0", paramLabel = "MODEL", description = "A model directory or file, or a run.")
     private Path model;
+
+    @Parameters(
+            index = "1..*",
+            arity = "0..*",
+            paramLabel = "key=value",
+            description = "dtype, device.threads, model.ropeTheta.")
+    private List<String> settings = List.of();
 
     @Option(names = "--prompt", required = true, description = "What to go on from.")
     private String prompt;
@@ -62,11 +69,12 @@ final class GenerateCommand implements Callable<Integer> {
             throw new UsageException("--max-new-tokens " + maxNewTokens + " must be at least 1");
         }
         Sampler sampler = new Sampler(temperature, topK, topP, seed);
-        try (ModelFiles files = ModelFiles.open(model);
-                Device device = new CpuDevice(Runtime.getRuntime().availableProcessors())) {
-            LlamaConfig config = files.config();
+        InferenceSettings on = InferenceSettings.of(settings, model);
+        try (ModelFiles files = on.open();
+                Device device = new CpuDevice(on.threads())) {
+            LlamaConfig config = on.config();
             Tokenizer tokenizer = tokenizer(files);
-            ParameterStore parameters = new ParameterStore(device, config, files.dtype(), false);
+            ParameterStore parameters = new ParameterStore(device, config, on.dtype(), false);
             parameters.load(files);
             int[] ids = withBos(tokenizer, tokenizer.encode(prompt));
             try (Generator generator =
@@ -115,10 +123,5 @@ final class GenerateCommand implements Callable<Integer> {
         with[0] = tokenizer.bos();
         System.arraycopy(ids, 0, with, 1, ids.length);
         return with;
-    }
-
-    /** The dtype to compute in, as a model is stored unless told otherwise. */
-    static DType dtype(String name, ModelFiles files) {
-        return name == null ? files.dtype() : DType.ofValues(name);
     }
 }

@@ -28,12 +28,13 @@ record InferenceSettings(
                     ring { size = 1, layout = zigzag }
                     device.threads = null
                     dtype = null
-                    model.ropeTheta = null
+                    # For a file of weights without a config.json beside it.
+                    model { numHeads = null, ropeTheta = null, rmsNormEps = 1e-6 }
                     """);
 
     static InferenceSettings of(List<String> settings, Path model) throws CheckpointException {
         Config given = JobFile.settings(settings, DEFAULTS);
-        try (ModelFiles files = ModelFiles.open(model)) {
+        try (ModelFiles files = open(model, given)) {
             LlamaConfig config = files.config();
             if (!given.getIsNull("model.ropeTheta")) {
                 config = config.withRopeTheta(given.getDouble("model.ropeTheta"));
@@ -54,6 +55,26 @@ record InferenceSettings(
         } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
             throw new UsageException(e.getMessage());
         }
+    }
+
+    /** Opens a model; one without a config.json has the sizes of its tensors. */
+    private static ModelFiles open(Path model, Config given) throws CheckpointException {
+        if (given.getIsNull("model.numHeads")) {
+            return ModelFiles.open(model);
+        }
+        double theta =
+                given.getIsNull("model.ropeTheta") ? 1e4 : given.getDouble("model.ropeTheta");
+        int heads = JobReader.positive(given, "model.numHeads");
+        double eps = given.getDouble("model.rmsNormEps");
+        return ModelFiles.open(model, new ModelFiles.Constants(heads, theta, eps));
+    }
+
+    /** The model's files. */
+    ModelFiles open() throws CheckpointException {
+        return ModelFiles.open(
+                model,
+                new ModelFiles.Constants(
+                        config.numHeads(), config.ropeTheta(), config.rmsNormEps()));
     }
 
     DeviceRing ring(boolean gradients) {

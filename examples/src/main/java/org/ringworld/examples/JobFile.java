@@ -250,14 +250,64 @@ final class JobFile {
         return ConfigValueFactory.fromIterable(whole);
     }
 
-    /** The text that is printed and kept beside the results. */
+    /**
+     * The text that is printed and kept beside the results: a line a key and a line a stage. What a
+     * stage has from the job's optimizer or the defaults is not said again.
+     */
     static String render(Config job) {
-        return job.root()
-                .render(
-                        ConfigRenderOptions.defaults()
-                                .setOriginComments(false)
-                                .setComments(false)
-                                .setJson(false));
+        StringBuilder text = new StringBuilder();
+        for (String key : ORDER) {
+            if (key.equals("stages")) {
+                text.append("stages = [\n");
+                Config usual =
+                        DEFAULTS.getConfig("stage")
+                                .withValue("optimizer", job.getValue("optimizer"));
+                for (ConfigValue stage : list(job, "stages")) {
+                    text.append("  ")
+                            .append(concise(without((ConfigObject) stage, usual.root())))
+                            .append('\n');
+                }
+                text.append("]\n");
+            } else {
+                text.append(key).append(" = ").append(concise(job.root().get(key))).append('\n');
+            }
+        }
+        return text.toString();
+    }
+
+    private static final List<String> ORDER =
+            List.of(
+                    "name",
+                    "output",
+                    "seed",
+                    "dtype",
+                    "ring",
+                    "device",
+                    "model",
+                    "tokenizer",
+                    "data",
+                    "optimizer",
+                    "recompute",
+                    "snapshot",
+                    "stages");
+
+    private static String concise(ConfigValue value) {
+        return value.render(ConfigRenderOptions.concise().setJson(false));
+    }
+
+    /** What differs from the usual. */
+    private static ConfigObject without(ConfigObject object, ConfigObject usual) {
+        ConfigObject rest = object;
+        for (Map.Entry<String, ConfigValue> entry : object.entrySet()) {
+            ConfigValue other = usual.get(entry.getKey());
+            if (entry.getValue().equals(other)) {
+                rest = rest.withoutKey(entry.getKey());
+            } else if (entry.getValue() instanceof ConfigObject inner
+                    && other instanceof ConfigObject usualInner) {
+                rest = rest.withValue(entry.getKey(), without(inner, usualInner));
+            }
+        }
+        return rest;
     }
 
     /** Keys in which two jobs differ, with both values; how a job is run is not part of it. */

@@ -167,7 +167,7 @@ class CommandLineTest {
         assertThat(bits.get(1)).isLessThan(bits.get(0) - 2);
         Outcome loss = run("eval", directory.resolve("run"), "--text", texts, "--lengths", "64");
         assertThat(loss.code).isZero();
-        assertThat(loss.out).contains("bits/token");
+        assertThat(loss.out).contains("bits/byte");
     }
 
     @Test
