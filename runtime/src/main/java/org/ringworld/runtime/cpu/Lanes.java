@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -25,7 +26,34 @@ final class Lanes {
 
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
+    private static final VectorShuffle<Float> BY_1 = turned(1);
+    private static final VectorShuffle<Float> BY_2 = turned(2);
+    private static final VectorShuffle<Float> BY_4 = turned(4);
+    private static final VectorShuffle<Float> BY_8 = turned(8);
+
     private Lanes() {}
+
+    private static VectorShuffle<Float> turned(int by) {
+        return VectorShuffle.fromOp(F32, i -> i ^ by & COUNT - 1);
+    }
+
+    /**
+     * The sum of the lanes, in pairs. {@code reduceLanes} adds in one order when interpreted and in
+     * another when compiled, so the same step would end differently later in a run.
+     */
+    static float sum(FloatVector x) {
+        FloatVector s = x;
+        if (COUNT >= 16) {
+            s = s.add(s.rearrange(BY_8));
+        }
+        if (COUNT >= 8) {
+            s = s.add(s.rearrange(BY_4));
+        }
+        if (COUNT >= 4) {
+            s = s.add(s.rearrange(BY_2));
+        }
+        return s.add(s.rearrange(BY_1)).lane(0);
+    }
 
     static FloatVector load(long address) {
         return FloatVector.fromMemorySegment(F32, MEMORY, address, ORDER);

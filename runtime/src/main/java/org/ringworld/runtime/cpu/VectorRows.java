@@ -147,7 +147,7 @@ final class VectorRows {
         for (int i = 0; i < dim; i += COUNT) {
             sum = load(dy + 4L * i).mul(load(weight + 4L * i)).fma(load(x + 4L * i), sum);
         }
-        float mean = sum.reduceLanes(VectorOperators.ADD) * r / dim;
+        float mean = Lanes.sum(sum) * r / dim;
         for (int i = 0; i < dim; i += COUNT) {
             FloatVector normed = load(x + 4L * i).mul(r);
             FloatVector d = load(dy + 4L * i);
@@ -168,7 +168,7 @@ final class VectorRows {
         for (; i < n; i += COUNT) {
             even = load(a + 4L * i).fma(load(b + 4L * i), even);
         }
-        return even.add(odd).reduceLanes(VectorOperators.ADD);
+        return Lanes.sum(even.add(odd));
     }
 
     void attentionDelta(Tensor dOut, Tensor out, Tensor delta) {
@@ -325,7 +325,7 @@ final class VectorRows {
             store(e, y + 4L * i);
             sum = sum.add(e);
         }
-        return sum.reduceLanes(VectorOperators.ADD);
+        return Lanes.sum(sum);
     }
 
     private static void scale(long x, float by, int n) {
