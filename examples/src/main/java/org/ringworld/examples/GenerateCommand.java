@@ -29,7 +29,10 @@ import picocli.CommandLine.Parameters;
             "  ringworld generate MODEL --prompt \"Once\" --temperature 0.8 --top-p 0.95 --seed 7"
         })
 final class GenerateCommand implements Callable<Integer> {
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A model directory or file, or a run.")
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "A model directory or file, or a run.")
     private Path model;
 
     @Parameters(

@@ -30,6 +30,9 @@ final class AttentionTile {
     /** Bytes from one row of scores to the next. */
     static final long SCORES_ROW = 4L * SIDE;
 
+    /** Queries for which keys are not packed. */
+    static final int FEW = 4;
+
     private static final VectorSpecies<Integer> I32 = Lanes.F32.withLanes(int.class);
 
     /** Segments that equal no other: of padded queries, and of places beyond the last key. */
@@ -101,6 +104,24 @@ final class AttentionTile {
                         scores + i * SCORES_ROW + 4L * k,
                         SCORES_ROW,
                         false);
+            }
+        }
+    }
+
+    /**
+     * The same for up to {@link #FEW} rows, from keys as they are staged: for so few, packing the
+     * keys would cost more than all else.
+     */
+    static void fewScores(long x, int rows, int d, long keyRows, int keys, long scores) {
+        long row = 4L * Lanes.pad(d);
+        for (int i = 0; i < rows; i++) {
+            for (int k = 0; k < keys; k += 4) {
+                Dots.four(
+                        x + i * row,
+                        keyRows + k * row,
+                        row,
+                        (int) row,
+                        scores + i * SCORES_ROW + 4L * k);
             }
         }
     }

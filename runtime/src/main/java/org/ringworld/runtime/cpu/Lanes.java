@@ -26,15 +26,33 @@ final class Lanes {
 
     static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
-    private static final VectorShuffle<Float> BY_8 = rotation(8);
-    private static final VectorShuffle<Float> BY_4 = rotation(4);
-    private static final VectorShuffle<Float> BY_2 = rotation(2);
-    private static final VectorShuffle<Float> BY_1 = rotation(1);
+    private static final VectorShuffle<Float> BY_1 = turned(1);
+    private static final VectorShuffle<Float> BY_2 = turned(2);
+    private static final VectorShuffle<Float> BY_4 = turned(4);
+    private static final VectorShuffle<Float> BY_8 = turned(8);
 
     private Lanes() {}
 
-    private static VectorShuffle<Float> rotation(int by) {
-        return VectorShuffle.iota(F32, by % COUNT, 1, true);
+    private static VectorShuffle<Float> turned(int by) {
+        return VectorShuffle.fromOp(F32, i -> i ^ by & COUNT - 1);
+    }
+
+    /**
+     * The sum of the lanes, in pairs. {@code reduceLanes} adds in one order when interpreted and in
+     * another when compiled, so the same step would end differently later in a run.
+     */
+    static float sum(FloatVector x) {
+        FloatVector s = x;
+        if (COUNT >= 16) {
+            s = s.add(s.rearrange(BY_8));
+        }
+        if (COUNT >= 8) {
+            s = s.add(s.rearrange(BY_4));
+        }
+        if (COUNT >= 4) {
+            s = s.add(s.rearrange(BY_2));
+        }
+        return s.add(s.rearrange(BY_1)).lane(0);
     }
 
     static FloatVector load(long address) {
@@ -83,18 +101,6 @@ final class Lanes {
 
     static void setDouble(long address, double value) {
         MEMORY.set(ValueLayout.JAVA_DOUBLE_UNALIGNED, address, value);
-    }
-
-    /**
-     * The sum of all lanes in a fixed order: halves are added until one lane is left. reduceLanes
-     * may add in another order once it is compiled, and results would depend on when that was.
-     */
-    static float sum(FloatVector x) {
-        FloatVector sum = COUNT > 8 ? x.add(x.rearrange(BY_8)) : x;
-        sum = COUNT > 4 ? sum.add(sum.rearrange(BY_4)) : sum;
-        sum = sum.add(sum.rearrange(BY_2));
-        sum = sum.add(sum.rearrange(BY_1));
-        return sum.lane(0);
     }
 
     /** n rounded up to whole vectors. */

@@ -74,7 +74,7 @@ final class MatrixVector {
         return item == items ? n : n(n, item, items) / COUNT * COUNT;
     }
 
-    /** c[i,j] = a[i] · b[j]: a row of b is read in four streams of vectors. */
+    /** c[i,j] = a[i] · b[j], four rows of b at a time: four streams keep memory busier than one. */
     private void dots(
             long rows,
             long aRow,
@@ -87,58 +87,38 @@ final class MatrixVector {
             int end,
             boolean accumulate,
             int worker) {
-        long copy = scratch.of(worker, 4L * Lanes.pad(k));
-        boolean narrow = b.dtype() == DType.BF16 && m == 1 && k % COUNT == 0;
-        for (int j = from; j < end; j++) {
-            if (narrow) {
-                put(c, j, dotBf16(rows, b.address() + 2L * j * k, k), accumulate);
-                continue;
+        long results = scratch.of(worker, 16 + 4 * aRow);
+        boolean whole = k % COUNT == 0;
+        for (int j = from; j < end; j += 4) {
+            int count = Math.min(4, end - j);
+            long four = b.address() + (long) j * k * b.dtype().bytes();
+            long stride = (long) k * b.dtype().bytes();
+            boolean direct = whole && count == 4 && (b.dtype() == DType.F32 || m == 1);
+            if (!direct) {
+                for (int i = 0; i < count; i++) {
+                    stage(b, (long) (j + i) * k, k, results + 16 + i * aRow);
+                }
+                four = results + 16;
+                stride = aRow;
             }
-            long row = Staging.in(b, (long) j * k, k, copy);
             for (int i = 0; i < m; i++) {
-                put(c, (long) i * n + j, dot(rows + i * aRow, row, k), accumulate);
+                if (direct && b.dtype() == DType.BF16) {
+                    Dots.fourBf16(rows + i * aRow, four, stride, k, results);
+                } else {
+                    Dots.four(rows + i * aRow, four, stride, (int) aRow, results);
+                }
+                for (int x = 0; x < count; x++) {
+                    put(c, (long) i * n + j + x, Lanes.get(results + 4L * x), accumulate);
+                }
             }
         }
     }
 
-    private static float dot(long a, long b, int n) {
-        FloatVector s0 = Lanes.zero();
-        FloatVector s1 = Lanes.zero();
-        FloatVector s2 = Lanes.zero();
-        FloatVector s3 = Lanes.zero();
-        int i = 0;
-        for (; i <= n - 4 * COUNT; i += 4 * COUNT) {
-            long x = a + 4L * i;
-            long y = b + 4L * i;
-            s0 = load(x).fma(load(y), s0);
-            s1 = load(x + Lanes.BYTES).fma(load(y + Lanes.BYTES), s1);
-            s2 = load(x + 2L * Lanes.BYTES).fma(load(y + 2L * Lanes.BYTES), s2);
-            s3 = load(x + 3L * Lanes.BYTES).fma(load(y + 3L * Lanes.BYTES), s3);
+    private static void stage(Tensor b, long from, int k, long to) {
+        Staging.load(b.dtype(), b.address() + from * b.dtype().bytes(), k, to);
+        for (int p = k; p < Lanes.pad(k); p++) {
+            Lanes.set(to + 4L * p, 0);
         }
-        for (; i < n; i += COUNT) {
-            s0 = load(a + 4L * i).fma(load(b + 4L * i), s0);
-        }
-        return Lanes.sum(s0.add(s1).add(s2.add(s3)));
-    }
-
-    private static float dotBf16(long a, long b, int n) {
-        FloatVector s0 = Lanes.zero();
-        FloatVector s1 = Lanes.zero();
-        FloatVector s2 = Lanes.zero();
-        FloatVector s3 = Lanes.zero();
-        int i = 0;
-        for (; i <= n - 4 * COUNT; i += 4 * COUNT) {
-            long x = a + 4L * i;
-            long y = b + 2L * i;
-            s0 = load(x).fma(Staging.widened(y), s0);
-            s1 = load(x + Lanes.BYTES).fma(Staging.widened(y + 2L * COUNT), s1);
-            s2 = load(x + 2L * Lanes.BYTES).fma(Staging.widened(y + 4L * COUNT), s2);
-            s3 = load(x + 3L * Lanes.BYTES).fma(Staging.widened(y + 6L * COUNT), s3);
-        }
-        for (; i < n; i += COUNT) {
-            s0 = load(a + 4L * i).fma(Staging.widened(b + 2L * i), s0);
-        }
-        return Lanes.sum(s0.add(s1).add(s2.add(s3)));
     }
 
     /** c[i, from..end) = Σ a[i,p] b[p, from..end): sums stay in the first cache. */

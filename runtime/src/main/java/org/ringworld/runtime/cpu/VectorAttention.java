@@ -139,7 +139,9 @@ final class VectorAttention {
                 }
                 if (!packed) {
                     AttentionTile.stage(call.k, kvHead, firstKey, keys, 1, keyRows);
-                    AttentionTile.transpose(keyRows, keys, d, panels);
+                    if (call.shape.s() > AttentionTile.FEW) {
+                        AttentionTile.transpose(keyRows, keys, d, panels);
+                    }
                     AttentionTile.stage(call.v, kvHead, firstKey, keys, 1, values);
                     AttentionTile.stageKeys(
                             call.kPositions, call.kSegments, firstKey, keys, staged);
@@ -147,7 +149,7 @@ final class VectorAttention {
                 }
                 for (int h = 0; h < group; h++) {
                     long state = states + ((tile - from) * group + h) * call.stateBytes();
-                    step(call, tile, sight, state, panels, values, staged, keys, scores);
+                    step(call, tile, sight, state, keyRows, values, staged, keys, scores);
                 }
             }
         }
@@ -161,7 +163,7 @@ final class VectorAttention {
             int tile,
             Sight sight,
             long state,
-            long panels,
+            long keyRows,
             long values,
             long staged,
             int keys,
@@ -174,7 +176,12 @@ final class VectorAttention {
         long sums = state + AttentionTile.rowsBytes(d);
         long maxima = sums + AttentionTile.rowsBytes(d);
         long totals = maxima + 4L * SIDE;
-        AttentionTile.scores(state, rows, d, panels, width, scores);
+        if (call.shape.s() > AttentionTile.FEW) {
+            long panels = keyRows + AttentionTile.rowsBytes(d);
+            AttentionTile.scores(state, rows, d, panels, width, scores);
+        } else {
+            AttentionTile.fewScores(state, n, d, keyRows, width, scores);
+        }
         if (sight == Sight.SOME) {
             AttentionTile.hide(call.qPositions, call.qSegments, first, n, staged, width, scores);
         }

@@ -118,11 +118,11 @@ final class VectorElementwise {
         long partials = scratch.shared(8 * tiles);
         tiles(
                 x.size(),
-                1,
+                2,
                 (from, n, copies) ->
                         Lanes.setDouble(
                                 partials + from / TILE * 8,
-                                sumOfSquares(Staging.in(x, from, n, copies), n)));
+                                sumOfSquares(Staging.in(x, from, n, copies), n, copy(copies, 1))));
         double sum = 0;
         for (long t = 0; t < tiles; t++) {
             sum += Lanes.getDouble(partials + 8 * t);
@@ -130,7 +130,7 @@ final class VectorElementwise {
         Lanes.set(result.address(), (float) sum);
     }
 
-    private static double sumOfSquares(long x, int n) {
+    private static double sumOfSquares(long x, int n, long lanes) {
         DoubleVector low = DoubleVector.zero(F64);
         DoubleVector high = DoubleVector.zero(F64);
         for (int i = 0; i < n; i += COUNT) {
@@ -140,10 +140,11 @@ final class VectorElementwise {
             low = a.fma(a, low);
             high = b.fma(b, high);
         }
-        DoubleVector both = low.add(high);
+        // Not reduceLanes, whose order of additions is not fixed (see Lanes.sum).
+        low.add(high).intoMemorySegment(Lanes.MEMORY, lanes, Lanes.ORDER);
         double sum = 0;
-        for (int lane = 0; lane < F64.length(); lane++) {
-            sum += both.lane(lane); // in a fixed order, as Lanes.sum
+        for (int i = 0; i < F64.length(); i++) {
+            sum += Lanes.getDouble(lanes + 8L * i);
         }
         return sum;
     }
@@ -171,30 +172,40 @@ final class VectorElementwise {
     void swiGluBackward(Tensor dy, Tensor gate, Tensor up, Tensor dGate, Tensor dUp) {
         tiles(
                 gate.size(),
-                5,
+                6,
                 (from, n, copies) -> {
                     long d = Staging.in(dy, from, n, copy(copies, 0));
                     long g = Staging.in(gate, from, n, copy(copies, 1));
                     long u = Staging.in(up, from, n, copy(copies, 2));
                     long dg = Staging.out(dGate, from, n, copy(copies, 3));
                     long du = Staging.out(dUp, from, n, copy(copies, 4));
-                    swiGluBackward(d, g, u, dg, du, n);
+                    long s = copy(copies, 5);
+                    sigmoid(g, s, n);
+                    swiGluBackward(d, g, u, s, dg, du, n);
                     Staging.done(dGate, from, n, copy(copies, 3));
                     Staging.done(dUp, from, n, copy(copies, 4));
                 });
     }
 
-    private static void swiGluBackward(long dy, long gate, long up, long dGate, long dUp, int n) {
+    /** Apart from its use: one body with both is more than C2 compiles without boxing. */
+    private static void sigmoid(long x, long y, int n) {
         FloatVector one = FloatVector.broadcast(Lanes.F32, 1f);
         for (int i = 0; i < n; i += COUNT) {
-            FloatVector d = load(dy + 4L * i);
+            store(one.div(VectorMath.exp(load(x + 4L * i).neg()).add(1f)), y + 4L * i);
+        }
+    }
+
+    private static void swiGluBackward(
+            long dy, long gate, long up, long sigmoid, long dGate, long dUp, int n) {
+        FloatVector one = FloatVector.broadcast(Lanes.F32, 1f);
+        for (int i = 0; i < n; i += COUNT) {
             FloatVector g = load(gate + 4L * i);
             FloatVector u = load(up + 4L * i);
-            FloatVector sigmoid = one.div(VectorMath.exp(g.neg()).add(1f));
-            FloatVector dSigmoid = d.mul(sigmoid);
+            FloatVector s = load(sigmoid + 4L * i);
+            FloatVector dSilu = load(dy + 4L * i).mul(s);
             // silu'(g) = sigmoid · (1 + g · (1 − sigmoid))
-            store(dSigmoid.mul(u).mul(one.sub(sigmoid).fma(g, one)), dGate + 4L * i);
-            store(dSigmoid.mul(g), dUp + 4L * i);
+            store(dSilu.mul(u).mul(one.sub(s).fma(g, one)), dGate + 4L * i);
+            store(dSilu.mul(g), dUp + 4L * i);
         }
     }
 
