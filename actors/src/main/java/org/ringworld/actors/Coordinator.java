@@ -226,7 +226,8 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (finishedStep == 0) {
             return judge(-1);
         }
-        return next();
+        int stage = curriculum.place(finishedStep).stage();
+        return finishedStep == curriculum.lastStep(stage) ? judge(stage) : next();
     }
 
     private long curriculumTokens(long step) {

@@ -1,7 +1,6 @@
 package org.ringworld.examples;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -20,7 +19,6 @@ import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import tools.jackson.databind.json.JsonMapper;
 
 /** Judges a model on unseen data: loss of texts, retrieval of needles. */
 @Command(
@@ -208,12 +206,7 @@ final class EvalCommand implements Callable<Integer> {
 
     private void write(List<Probe.Result> results) throws IOException {
         if (json != null) {
-            String table =
-                    JsonMapper.builder()
-                            .build()
-                            .writerWithDefaultPrettyPrinter()
-                            .writeValueAsString(results);
-            Files.writeString(json, table + "\n");
+            ResultsJson.write(json, ResultsJson.of(results));
             System.out.println("wrote " + json);
         }
     }

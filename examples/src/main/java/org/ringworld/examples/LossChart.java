@@ -9,6 +9,9 @@ import java.util.List;
 import java.util.TreeMap;
 import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
+import org.knowm.xchart.CategoryChart;
+import org.knowm.xchart.CategoryChartBuilder;
+import org.knowm.xchart.CategorySeries;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
@@ -69,8 +72,18 @@ final class LossChart {
     static void retrieval(
             Path file, Curriculum curriculum, TreeMap<Integer, List<Probe.Result>> judged)
             throws IOException {
-        XYChart chart = chart("One needle, unseen documents", "context length", "accuracy");
-        chart.getStyler().setXAxisLogarithmic(true);
+        CategoryChart chart =
+                new CategoryChartBuilder()
+                        .width(1000)
+                        .height(600)
+                        .title("One needle, unseen documents")
+                        .xAxisTitle("context length")
+                        .yAxisTitle("accuracy")
+                        .build();
+        chart.getStyler().setLegendPosition(Styler.LegendPosition.OutsideE);
+        chart.getStyler().setChartBackgroundColor(Color.WHITE);
+        chart.getStyler()
+                .setDefaultSeriesRenderStyle(CategorySeries.CategorySeriesRenderStyle.Line);
         chart.getStyler().setYAxisMin(0.0);
         chart.getStyler().setYAxisMax(1.0);
         judged.forEach(

@@ -10,6 +10,8 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.ringworld.actors.Coordinator;
@@ -18,6 +20,7 @@ import org.ringworld.actors.Probe;
 import org.ringworld.actors.Progress;
 import org.ringworld.model.Stage;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * What a person sees of a job: a live line, tables, pictures and files. Told by the guardian actor,
@@ -65,6 +68,7 @@ final class TrainingReport {
                 case Progress.Saved saved -> live.println("saved " + saved.path());
                 case Progress.Completed completed -> {
                     pictures();
+                    table();
                     live.println(
                             "done in %s: the model is %s, its loss %s"
                                     .formatted(
@@ -105,6 +109,17 @@ final class TrainingReport {
     private void formed(Progress.Formed formed) throws IOException {
         metrics = new MetricsFile(output.resolve("metrics.jsonl"), formed.step());
         live.resumed(metrics.steps());
+        Path earlier = output.resolve("judged.json");
+        if (formed.step() > 0 && Files.exists(earlier)) {
+            JsonMapper.shared()
+                    .readTree(earlier.toFile())
+                    .properties()
+                    .forEach(
+                            entry ->
+                                    judged.put(
+                                            Integer.valueOf(entry.getKey()),
+                                            ResultsJson.read(entry.getValue())));
+        }
         live.println(
                 "ring of %d × %s, layout %s, %s, recompute %s%s"
                         .formatted(
@@ -151,13 +166,51 @@ final class TrainingReport {
                             : "  %d: %.3f".formatted(r.seqLen(), r.accuracy()));
         }
         live.println(line.toString());
-        String json =
-                JsonMapper.builder()
-                        .build()
-                        .writerWithDefaultPrettyPrinter()
-                        .writeValueAsString(judged);
-        Files.writeString(output.resolve("judged.json"), json + "\n");
+        ObjectNode json = JsonMapper.shared().createObjectNode();
+        judged.forEach((stage, list) -> json.set(Integer.toString(stage), ResultsJson.of(list)));
+        ResultsJson.write(output.resolve("judged.json"), json);
         pictures();
+    }
+
+    /** What was judged over the whole run: a line for each moment, a column for each length. */
+    private void table() {
+        if (judged.isEmpty()) {
+            return;
+        }
+        String name = null;
+        for (Probe.Result column : judged.lastEntry().getValue()) {
+            if (column.name().equals(name)) {
+                continue;
+            }
+            name = column.name();
+            String title = name;
+            live.println("");
+            judged.forEach(
+                    (stage, results) -> {
+                        List<Probe.Result> row =
+                                results.stream().filter(r -> r.name().equals(title)).toList();
+                        if (stage == judged.firstKey()) {
+                            live.println(
+                                    "%-24s".formatted(title) + cells(row, r -> "" + r.seqLen()));
+                        }
+                        live.println(
+                                "%-24s".formatted(LossChart.moment(job.curriculum(), stage))
+                                        + cells(row, TrainingReport::value));
+                    });
+        }
+        live.println("");
+    }
+
+    private static String cells(List<Probe.Result> row, Function<Probe.Result, String> cell) {
+        return row.stream().map(r -> "%9s".formatted(cell.apply(r))).collect(Collectors.joining());
+    }
+
+    /** Bits a target for texts, the part that was right for needles. */
+    private static String value(Probe.Result result) {
+        return String.format(
+                Locale.ROOT,
+                "%.3f",
+                result.name().equals("held out") ? result.bits() : result.accuracy());
     }
 
     private void pictures() throws IOException {
