@@ -240,12 +240,20 @@ final class VectorAttentionBackward {
         AttentionTile.combine(room.ds, SCORES_ROW, 4, rows, width, room.k, d, room.dq, false);
     }
 
-    /** s → p = 2^(s − lse); dp → ds = p (dp − delta). */
+    /**
+     * s → p = 2^(s − lse); dp → ds = p (dp − delta). Two loops: in one, the compiler keeps what
+     * both need in objects on the heap, gigabytes in a step.
+     */
     private static void gradientRow(long p, long ds, float lse, float delta, int n) {
+        probabilities(p, lse, n);
         for (int k = 0; k < n; k += COUNT) {
-            FloatVector e = VectorMath.exp2(load(p + 4L * k).sub(lse));
-            store(e, p + 4L * k);
-            store(load(ds + 4L * k).sub(delta).mul(e), ds + 4L * k);
+            store(load(ds + 4L * k).sub(delta).mul(load(p + 4L * k)), ds + 4L * k);
+        }
+    }
+
+    private static void probabilities(long p, float lse, int n) {
+        for (int k = 0; k < n; k += COUNT) {
+            store(VectorMath.exp2(load(p + 4L * k).sub(lse)), p + 4L * k);
         }
     }
 
