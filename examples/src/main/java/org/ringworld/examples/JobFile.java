@@ -292,7 +292,9 @@ final class JobFile {
                     "stages");
 
     private static String concise(ConfigValue value) {
-        return value.render(ConfigRenderOptions.concise().setJson(false));
+        String text = value.render(ConfigRenderOptions.concise().setJson(false));
+        // HOCON leaves out the braces of what it takes for a whole file.
+        return value instanceof ConfigObject ? "{" + text + "}" : text;
     }
 
     /** What differs from the usual. */

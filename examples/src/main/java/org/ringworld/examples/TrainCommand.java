@@ -188,8 +188,7 @@ final class TrainCommand implements Callable<Integer> {
                 return new Run(false, null);
             }
             List<String> differences =
-                    JobFile.differences(
-                            ConfigFactory.parseFile(file.toAbsolutePath().toFile()), config);
+                    JobFile.differences(JobFile.resolve(JobFile.read(file), List.of()), config);
             if (!differences.isEmpty()) {
                 throw new UsageException(
                         "%s holds a run of another job, which differs in %s; choose another output="

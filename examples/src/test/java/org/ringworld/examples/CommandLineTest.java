@@ -160,7 +160,7 @@ class CommandLineTest {
         List<Double> bits =
                 outcome.out
                         .lines()
-                        .filter(l -> l.contains("held out"))
+                        .filter(l -> l.contains("held out") && l.contains(" bits"))
                         .map(l -> Double.parseDouble(l.replaceAll(".*64: ([0-9.]+) bits.*", "$1")))
                         .toList();
         assertThat(bits).hasSize(2);

@@ -1,0 +1,88 @@
+package org.ringworld.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.typesafe.config.Config;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.actors.Job;
+
+class JobFileTest {
+    @TempDir private Path directory;
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "output=runs/x",
+                "output=/a:b,c d/e",
+                "output=\"with \\\"quotes\\\", commas = and { braces }\"",
+                "data.path=${x",
+                "seed=7",
+                "stages.5.mix=[]",
+                "stages.2.optimizer.learningRate=1e-3",
+                "stages.0.name=\"a, b\"",
+                "model.preset=debug"
+            })
+    void theJobThatIsKeptIsTheJobThatRan(String override) throws Exception {
+        Config job = JobFile.resolve(JobFile.defaultJob(), List.of(override));
+        Path kept = directory.resolve("job.conf");
+        Files.writeString(kept, JobFile.render(job));
+        Config again = JobFile.resolve(JobFile.read(kept), List.of());
+        assertThat(JobFile.differences(again, job)).isEmpty();
+        assertThat(again.getString("output").isEmpty()).isFalse();
+        assertThat(again.getValue("output")).isEqualTo(job.getValue("output"));
+    }
+
+    @Test
+    void anOverrideOfAListElementChangesThatElementAlone() {
+        Config usual = JobFile.resolve(JobFile.defaultJob(), List.of());
+        Config job = JobFile.resolve(JobFile.defaultJob(), List.of("stages.1.steps=9"));
+        assertThat(JobFile.differences(usual, job))
+                .containsExactly("stages.1.steps (there 500, here 9)");
+    }
+
+    @Test
+    void aValueThatIsNotHoconIsAString() {
+        Config job = JobFile.resolve(JobFile.defaultJob(), List.of("output=/a:b:c"));
+        assertThat(job.getString("output")).isEqualTo("/a:b:c");
+    }
+
+    @Test
+    void aStageHasTheJobsOptimizerWhereItSaysNothing() {
+        Config config =
+                JobFile.resolve(
+                        JobFile.defaultJob(),
+                        List.of(
+                                "optimizer.learningRate=0.5",
+                                "stages.0.optimizer.learningRate=0.25"));
+        Job job = JobReader.read(config, 2);
+        assertThat(job.curriculum().stages().get(0).optimizer().learningRate().peak())
+                .isEqualTo(0.25);
+        assertThat(job.curriculum().stages().get(1).optimizer().learningRate().peak())
+                .isEqualTo(0.5);
+    }
+
+    @Test
+    void aPresetGivesTheSizesThatTheJobDoesNot() {
+        Config job =
+                JobFile.resolve(
+                        JobFile.defaultJob().withoutPath("model"),
+                        List.of("model.preset=1b", "model.numLayers=3"));
+        assertThat(job.getInt("model.hiddenSize")).isEqualTo(2048);
+        assertThat(job.getInt("model.numLayers")).isEqualTo(3);
+    }
+
+    @Test
+    void tokensMayStandInsteadOfSteps() {
+        Config config =
+                JobFile.resolve(
+                        JobFile.defaultJob(),
+                        List.of("stages=[{task=copy,seqLen=64,tokens=1e6,tokensPerStep=1024}]"));
+        assertThat(JobReader.read(config, 2).curriculum().steps()).isEqualTo(977);
+    }
+}
