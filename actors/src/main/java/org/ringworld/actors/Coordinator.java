@@ -1,12 +1,14 @@
 package org.ringworld.actors;
 
-import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;
@@ -22,7 +24,6 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
-import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.model.Curriculum;
 import org.ringworld.model.Layout;
 import org.ringworld.model.Stage;
@@ -69,8 +70,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** How long devices may take to unwind after a fault. */
     private static final Duration GIVE_UP = Duration.ofSeconds(20);
 
-    private static final int FLOATS_OF_KEYS_AND_VALUES = 2;
-
     private final Job job;
     private final JobData data;
     private final Curriculum curriculum;
@@ -88,6 +87,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private Phase phase = Phase.FORMING;
     private final List<DeviceActor.Reply> answers = new ArrayList<>();
     private final Deque<StepPlan> running = new ArrayDeque<>();
+    private final Map<Long, List<DeviceActor.Stepped>> stepAnswers = new HashMap<>();
     private StepPlan ready;
     private long plannedStep;
     private long sentStep;
@@ -177,6 +177,19 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (phase == Phase.DRAINING) {
             return drained();
         }
+        if (reply instanceof DeviceActor.Stepped stepped) {
+            // Two steps may be on their way: a rank can answer the second before all have the
+            // first.
+            List<DeviceActor.Stepped> ranks =
+                    stepAnswers.computeIfAbsent(stepped.step(), step -> new ArrayList<>());
+            ranks.add(stepped);
+            if (ranks.size() < devices.size()) {
+                return this;
+            }
+            stepAnswers.remove(stepped.step());
+            ranks.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
+            return onStepped(ranks);
+        }
         answers.add(reply);
         if (reply instanceof DeviceActor.Saved saved) {
             return onSaved(saved);
@@ -184,16 +197,19 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (answers.size() < devices.size()) {
             return this;
         }
+        // In the order of ranks, not of arrival: sums of theirs are the same in every run.
+        answers.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
         List<DeviceActor.Reply> all = List.copyOf(answers);
         answers.clear();
         return switch (all.getFirst()) {
             case DeviceActor.Prepared prepared -> onPrepared(prepared);
             case DeviceActor.Joined _ -> onFormed();
-            case DeviceActor.Stepped _ ->
-                    onStepped(all.stream().map(DeviceActor.Stepped.class::cast).toList());
             case DeviceActor.Judged _ ->
                     onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
-            case DeviceActor.Saved _, DeviceActor.Forwarded _, DeviceActor.Failed _ ->
+            case DeviceActor.Stepped _,
+                    DeviceActor.Saved _,
+                    DeviceActor.Forwarded _,
+                    DeviceActor.Failed _ ->
                     throw new IllegalStateException("unexpected " + all.getFirst());
         };
     }
@@ -241,7 +257,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** After judging or saving: the next stage, or the end. */
     private Behavior<Command> next() {
         if (stopAsked) {
-            return finishBy(() -> new Progress.Interrupted(finishedStep, snapshotPath()));
+            return finishBy(() -> new Progress.Interrupted(finishedStep, snapshot().path()));
         }
         if (finishedStep == curriculum.steps()) {
             return finishBy(() -> new Progress.Completed(job.output().resolve("final")));
@@ -324,7 +340,10 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private Behavior<Command> onStepped(List<DeviceActor.Stepped> ranks) {
         StepPlan plan = running.remove();
-        StepMetrics metrics = metrics(plan, ranks);
+        long now = System.nanoTime();
+        double seconds = (now - lastNanos) / 1e9;
+        lastNanos = now;
+        StepMetrics metrics = StepMetrics.of(job, plan, ranks, epoch, seconds, flopsLimit);
         if (!Double.isFinite(metrics.gradNorm()) || !Double.isFinite(metrics.loss())) {
             return onFault(
                     "step %d has loss %s and gradient norm %s: the weights were left as they were before it; a smaller learning rate or a tighter clipNorm may help"
@@ -343,38 +362,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         sendReady();
         planAhead();
         return this;
-    }
-
-    private StepMetrics metrics(StepPlan plan, List<DeviceActor.Stepped> ranks) {
-        long now = System.nanoTime();
-        double seconds = (now - lastNanos) / 1e9;
-        lastNanos = now;
-        double lossSum = ranks.stream().mapToDouble(r -> r.outcome().lossSum()).sum();
-        long hits = ranks.stream().mapToLong(r -> r.outcome().hits()).sum();
-        double flops = Flops.training(job.model(), plan.tokens(), plan.visiblePairs());
-        long rowBytes =
-                (long) FLOATS_OF_KEYS_AND_VALUES
-                        * job.model().numLayers()
-                        * job.model().numKvHeads()
-                        * job.model().headDim();
-        var traffic = plan.traffic();
-        int bytes = job.dtype().bytes();
-        return new StepMetrics(
-                plan.step(),
-                plan.stage(),
-                epoch,
-                plan.targetWeight() == 0 ? 0 : lossSum / plan.targetWeight(),
-                plan.answers() == 0 ? Double.NaN : (double) hits / plan.answers(),
-                plan.learningRate(),
-                ranks.getFirst().outcome().gradNorm(),
-                plan.tokens(),
-                plan.targetWeight(),
-                plan.tokens() / seconds,
-                flops / seconds / flopsLimit,
-                rowBytes * (2 * traffic.keys() * bytes + traffic.gradients() * Float.BYTES),
-                rowBytes * traffic.fewest() * (2L * bytes + Float.BYTES),
-                ranks.stream().mapToDouble(DeviceActor.Stepped::secondsCompute).average().orElse(0),
-                ranks.stream().mapToDouble(DeviceActor.Stepped::secondsWait).average().orElse(0));
     }
 
     // ---- judging
@@ -399,7 +386,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return next();
         }
         JobData.Batch batch = batches.element();
-        double theta = trainedConfig(judgedStage).ropeTheta();
+        double theta = curriculum.stages().get(Math.max(0, judgedStage)).ropeTheta();
         long id = batches.size();
         tellAll(rank -> new DeviceActor.Judge(epoch, id, batch.micro(), theta, replies));
         return this;
@@ -412,42 +399,14 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     // ---- saving
 
-    /** The model as it was last trained: with that stage's rotary base and context. */
-    private LlamaConfig trainedConfig(int stage) {
-        Stage s = curriculum.stages().get(Math.max(0, stage));
-        int longest = 0;
-        for (int i = 0; i <= Math.max(0, stage); i++) {
-            longest = Math.max(longest, curriculum.stages().get(i).seqLen());
-        }
-        return job.model().withRopeTheta(s.ropeTheta()).withMaxPositionEmbeddings(longest);
-    }
-
-    private Path snapshotPath() {
-        return job.output().resolve("snapshots").resolve("step-" + finishedStep);
-    }
-
     private SaveRequest snapshot() {
-        Curriculum.Place place = curriculum.place(Math.clamp(finishedStep, 1, curriculum.steps()));
-        return new SaveRequest(
-                snapshotPath(),
-                trainedConfig(place.stage()),
-                job.tokenizer(),
-                new SaveRequest.Training(
-                        job, place.stage(), place.stepInStage() + 1, tokens, epoch));
+        return SaveRequest.snapshot(job, finishedStep, tokens, epoch);
     }
 
     private Behavior<Command> save(boolean stageEnds) {
         saves.clear();
         if (stageEnds) {
-            int stage = curriculum.place(finishedStep).stage();
-            LlamaConfig config = trainedConfig(stage);
-            String name = stage + "-" + curriculum.stages().get(stage).seqLen();
-            Path stages = job.output().resolve("stages");
-            saves.add(new SaveRequest(stages.resolve(name), config, job.tokenizer(), null));
-            if (finishedStep == curriculum.steps()) {
-                Path last = job.output().resolve("final");
-                saves.add(new SaveRequest(last, config, job.tokenizer(), null));
-            }
+            saves.addAll(SaveRequest.models(job, finishedStep));
         }
         saves.add(snapshot());
         return saveNext(0);

@@ -1,7 +1,10 @@
 package org.ringworld.actors;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.model.Curriculum;
 
 /**
  * What to write.
@@ -13,4 +16,44 @@ import org.ringworld.checkpoints.LlamaConfig;
 public record SaveRequest(Path path, LlamaConfig config, String tokenizer, Training training) {
     /** Beside the model and the optimizer's state. */
     public record Training(Job job, int stage, long stepInStage, long tokens, long epoch) {}
+
+    /** The state after {@code step}: {@code snapshots/step-<n>}. */
+    static SaveRequest snapshot(Job job, long step, long tokens, long epoch) {
+        Curriculum.Place place =
+                job.curriculum().place(Math.clamp(step, 1, job.curriculum().steps()));
+        return new SaveRequest(
+                job.output().resolve("snapshots").resolve("step-" + step),
+                trained(job, place.stage()),
+                job.tokenizer(),
+                new Training(job, place.stage(), place.stepInStage() + 1, tokens, epoch));
+    }
+
+    /**
+     * The models of a stage's end: {@code stages/<i>-<seqLen>}, and {@code final} after the last.
+     */
+    static List<SaveRequest> models(Job job, long step) {
+        Curriculum curriculum = job.curriculum();
+        int stage = curriculum.place(step).stage();
+        LlamaConfig config = trained(job, stage);
+        String name = stage + "-" + curriculum.stages().get(stage).seqLen();
+        List<SaveRequest> models = new ArrayList<>();
+        Path stages = job.output().resolve("stages");
+        models.add(new SaveRequest(stages.resolve(name), config, job.tokenizer(), null));
+        if (step == curriculum.steps()) {
+            Path last = job.output().resolve("final");
+            models.add(new SaveRequest(last, config, job.tokenizer(), null));
+        }
+        return models;
+    }
+
+    /** The model as a stage left it: with its rotary base, and the longest context so far. */
+    private static LlamaConfig trained(Job job, int stage) {
+        int longest = 0;
+        for (int i = 0; i <= stage; i++) {
+            longest = Math.max(longest, job.curriculum().stages().get(i).seqLen());
+        }
+        return job.model()
+                .withRopeTheta(job.curriculum().stages().get(stage).ropeTheta())
+                .withMaxPositionEmbeddings(longest);
+    }
 }

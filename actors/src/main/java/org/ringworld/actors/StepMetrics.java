@@ -1,5 +1,9 @@
 package org.ringworld.actors;
 
+import java.util.List;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.model.RingPlan;
+
 /**
  * One line of metrics.jsonl.
  *
@@ -28,4 +32,39 @@ public record StepMetrics(
         long bytesPlanned,
         long bytesMinimum,
         double secondsCompute,
-        double secondsWait) {}
+        double secondsWait) {
+
+    /** What all ranks report of one step that took {@code seconds} since the one before. */
+    static StepMetrics of(
+            Job job,
+            StepPlan plan,
+            List<DeviceActor.Stepped> ranks,
+            long epoch,
+            double seconds,
+            double flopsLimit) {
+        double lossSum = ranks.stream().mapToDouble(r -> r.outcome().lossSum()).sum();
+        long hits = ranks.stream().mapToLong(r -> r.outcome().hits()).sum();
+        double flops = Flops.training(job.model(), plan.tokens(), plan.visiblePairs());
+        // Elements of the keys and values of one token, all layers together.
+        LlamaConfig model = job.model();
+        long row = 2L * model.numLayers() * model.numKvHeads() * model.headDim();
+        RingPlan.Traffic traffic = plan.traffic();
+        int bytes = job.dtype().bytes();
+        return new StepMetrics(
+                plan.step(),
+                plan.stage(),
+                epoch,
+                plan.targetWeight() == 0 ? 0 : lossSum / plan.targetWeight(),
+                plan.answers() == 0 ? Double.NaN : (double) hits / plan.answers(),
+                plan.learningRate(),
+                ranks.getFirst().outcome().gradNorm(),
+                plan.tokens(),
+                plan.targetWeight(),
+                plan.tokens() / seconds,
+                flops / seconds / flopsLimit,
+                row * (2 * traffic.keys() * bytes + traffic.gradients() * Float.BYTES),
+                row * traffic.fewest() * (2L * bytes + Float.BYTES),
+                ranks.stream().mapToDouble(DeviceActor.Stepped::secondsCompute).average().orElse(0),
+                ranks.stream().mapToDouble(DeviceActor.Stepped::secondsWait).average().orElse(0));
+    }
+}
