@@ -32,8 +32,8 @@ final class LiveLine {
         this.bar =
                 terminal
                         ? new ProgressBarBuilder()
-                                .setTaskName("train")
-                                .setInitialMax(1000)
+                                .setTaskName("step")
+                                .setInitialMax(job.curriculum().steps())
                                 .setStyle(ProgressBarStyle.UNICODE_BLOCK)
                                 .hideEta()
                                 .clearDisplayOnFinish()
@@ -74,27 +74,25 @@ final class LiveLine {
         String accuracy =
                 Double.isNaN(m.accuracy())
                         ? ""
-                        : String.format(Locale.ROOT, " acc %.3f", m.accuracy());
+                        : String.format(Locale.ROOT, "  acc %.3f", m.accuracy());
         String line =
                 String.format(
                         Locale.ROOT,
-                        "stage %d %s %d  step %d/%d  loss %.4f%s  %.0f tokens/s  %.1f %% of peak  ETA %s",
+                        "%d %s %d  loss %.3f%s  %.0f tokens/s  %.1f %% of peak  ETA %s",
                         m.stage(),
                         stage.name(),
                         stage.seqLen(),
-                        m.step(),
-                        job.curriculum().steps(),
                         m.loss(),
                         accuracy,
                         m.tokensPerSecond(),
                         100 * m.flopsShare(),
                         time(left));
         if (bar != null) {
-            bar.stepTo(Math.round(1000 * done / total));
+            bar.stepTo(m.step());
             bar.setExtraMessage(line);
         } else if (System.nanoTime() - lastLine > QUIET_NANOS) {
             lastLine = System.nanoTime();
-            System.out.println(line);
+            System.out.printf("step %d/%d  stage %s%n", m.step(), job.curriculum().steps(), line);
         }
     }
 
