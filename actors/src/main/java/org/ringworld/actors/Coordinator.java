@@ -92,7 +92,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private long plannedStep;
     private long sentStep;
     private long finishedStep;
-    private long tokens;
     private long lastNanos;
     private Judging judging;
     private int judgedStage;
@@ -236,20 +235,12 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private Behavior<Command> onFormed() {
-        for (long step = 1; step <= finishedStep; step++) {
-            tokens += curriculumTokens(step);
-        }
         if (finishedStep == 0) {
             return judge(-1);
         }
+        // A run that was stopped just after a stage may not have that stage's model yet.
         int stage = curriculum.place(finishedStep).stage();
-        return finishedStep == curriculum.lastStep(stage) ? judge(stage) : next();
-    }
-
-    private long curriculumTokens(long step) {
-        Curriculum.Place place = curriculum.place(step);
-        Stage stage = curriculum.stages().get(place.stage());
-        return (long) stage.rowsOf(place.stepInStage()) * stage.seqLenOf(place.stepInStage());
+        return finishedStep == curriculum.lastStep(stage) ? save(true) : next();
     }
 
     // ---- steps
@@ -257,10 +248,10 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** After judging or saving: the next stage, or the end. */
     private Behavior<Command> next() {
         if (stopAsked) {
-            return finishBy(() -> new Progress.Interrupted(finishedStep, snapshot().path()));
+            return finishedStep == 0 ? end(new Progress.Interrupted(0, null)) : save(false);
         }
         if (finishedStep == curriculum.steps()) {
-            return finishBy(() -> new Progress.Completed(job.output().resolve("final")));
+            return end(new Progress.Completed(job.output().resolve("final")));
         }
         phase = Phase.STEPPING;
         Curriculum.Place place = curriculum.place(finishedStep + 1);
@@ -350,7 +341,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                             .formatted(plan.step(), metrics.loss(), metrics.gradNorm()));
         }
         finishedStep = plan.step();
-        tokens += plan.tokens();
         listener.tell(new Progress.Stepped(metrics));
         if (stopAsked && running.isEmpty()) {
             return next();
@@ -400,7 +390,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     // ---- saving
 
     private SaveRequest snapshot() {
-        return SaveRequest.snapshot(job, finishedStep, tokens, epoch);
+        return SaveRequest.snapshot(job, finishedStep, epoch);
     }
 
     private Behavior<Command> save(boolean stageEnds) {
@@ -449,16 +439,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return next();
         }
         return this;
-    }
-
-    /** Ends at once if nothing is left to save, else saves first. */
-    private Behavior<Command> finishBy(Supplier<Progress> how) {
-        if (!stopAsked || finishedStep == 0) {
-            return end(how.get());
-        }
-        saves.clear();
-        saves.add(snapshot());
-        return saveNext(0);
     }
 
     private Behavior<Command> onLost(Throwable cause) {

@@ -53,8 +53,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     /** Write the state to disk; needs no other rank and no ring. */
     public record Save(SaveRequest request, ActorRef<Reply> replyTo) implements Command {}
 
-    private record Dropped(long epoch) implements Command {}
-
     /** What it answers. */
     public sealed interface Reply {
         int rank();
@@ -124,7 +122,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                 .onMessage(Judge.class, this::onJudge)
                 .onMessage(Forward.class, this::onForward)
                 .onMessage(Save.class, this::onSave)
-                .onMessage(Dropped.class, this::onDropped)
                 .onSignal(PostStop.class, signal -> onStop())
                 .build();
     }
@@ -154,10 +151,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     }
 
     private Behavior<Command> onStep(Step command) {
-        if (command.epoch != epoch) {
-            return onDropped(new Dropped(command.epoch));
-        }
-        run(
+        return inRing(
+                command.epoch,
                 command.replyTo,
                 () -> {
                     long start = System.nanoTime();
@@ -174,23 +169,20 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                             seconds - wait,
                             wait);
                 });
-        return this;
     }
 
     private Behavior<Command> onJudge(Judge command) {
-        if (command.epoch != epoch) {
-            return onDropped(new Dropped(command.epoch));
-        }
-        run(command.replyTo, () -> model.judge(command.batch, command.ropeTheta, ring, command.id));
-        return this;
+        return inRing(
+                command.epoch,
+                command.replyTo,
+                () -> model.judge(command.batch, command.ropeTheta, ring, command.id));
     }
 
     private Behavior<Command> onForward(Forward command) {
-        if (command.epoch != epoch) {
-            return onDropped(new Dropped(command.epoch));
-        }
-        run(command.replyTo, () -> model.forward(command.batch, command.gradients, ring));
-        return this;
+        return inRing(
+                command.epoch,
+                command.replyTo,
+                () -> model.forward(command.batch, command.gradients, ring));
     }
 
     private Behavior<Command> onSave(Save command) {
@@ -204,14 +196,20 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         return this;
     }
 
-    private Behavior<Command> onDropped(Dropped message) {
+    /** Work with the other ranks of an epoch; of any other epoch than this ring's it is dropped. */
+    private Behavior<Command> inRing(
+            long workEpoch, ActorRef<Reply> replyTo, Callable<Reply> work) {
+        if (workEpoch == epoch) {
+            run(replyTo, work);
+            return this;
+        }
         dropped++;
         getContext()
                 .getLog()
                 .warn(
                         "rank {} dropped a message of epoch {} in epoch {} ({} so far)",
                         index,
-                        message.epoch,
+                        workEpoch,
                         epoch,
                         dropped);
         return this;

@@ -22,7 +22,7 @@ public sealed interface Progress {
     /** All stages are done. */
     record Completed(Path model) implements Progress {}
 
-    /** Stopped on request; the state is at {@code snapshot}. */
+    /** Stopped on request; the state is at {@code snapshot}, null before the first step. */
     record Interrupted(long step, Path snapshot) implements Progress {}
 
     /**

@@ -18,14 +18,19 @@ public record SaveRequest(Path path, LlamaConfig config, String tokenizer, Train
     public record Training(Job job, int stage, long stepInStage, long tokens, long epoch) {}
 
     /** The state after {@code step}: {@code snapshots/step-<n>}. */
-    static SaveRequest snapshot(Job job, long step, long tokens, long epoch) {
+    static SaveRequest snapshot(Job job, long step, long epoch) {
         Curriculum.Place place =
                 job.curriculum().place(Math.clamp(step, 1, job.curriculum().steps()));
         return new SaveRequest(
                 job.output().resolve("snapshots").resolve("step-" + step),
                 trained(job, place.stage()),
                 job.tokenizer(),
-                new Training(job, place.stage(), place.stepInStage() + 1, tokens, epoch));
+                new Training(
+                        job,
+                        place.stage(),
+                        place.stepInStage() + 1,
+                        job.curriculum().tokens(step),
+                        epoch));
     }
 
     /**

@@ -181,6 +181,27 @@ class CoordinatorTest {
     }
 
     @Test
+    void aRunStoppedJustAfterItsLastStepStillGetsItsModels() throws Exception {
+        Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 100, Jobs.stage(16, 3, 1e-2, 1));
+        run(job, cpus(2), NOTHING);
+        List<float[]> trained = weights(directory.resolve("final"));
+        // As a stop leaves it: the snapshot is there, the models are not.
+        for (String model : List.of("final", "stages/0-16")) {
+            try (java.util.stream.Stream<Path> files = Files.list(directory.resolve(model))) {
+                for (Path file : files.toList()) {
+                    Files.delete(file);
+                }
+            }
+            Files.delete(directory.resolve(model));
+        }
+        Ended again = run(job, cpus(2), NOTHING);
+        assertThat(again.last).isInstanceOf(Progress.Completed.class);
+        assertThat(again.steps).isEmpty();
+        assertThat(directory.resolve("stages/0-16/config.json")).exists();
+        assertThat(difference(weights(directory.resolve("final")), trained)).isZero();
+    }
+
+    @Test
     void aFaultInAKernelStopsTheJobWithTheLastGoodStateSaved() throws Exception {
         List<Supplier<Device>> devices = cpus(3);
         // Layers × tiles × hops: some step after the first ones, in the middle of attention.

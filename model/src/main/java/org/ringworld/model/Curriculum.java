@@ -39,6 +39,18 @@ public record Curriculum(List<Stage> stages) {
         return lastStep(stages.size() - 1);
     }
 
+    /** Tokens of the first {@code steps} steps. */
+    public long tokens(long steps) {
+        long tokens = 0;
+        for (long step = 1; step <= steps; step++) {
+            Place place = place(step);
+            Stage stage = stages.get(place.stage());
+            tokens +=
+                    (long) stage.rowsOf(place.stepInStage()) * stage.seqLenOf(place.stepInStage());
+        }
+        return tokens;
+    }
+
     /** The longest row of any stage. */
     public int longestRow() {
         return stages.stream().mapToInt(Stage::seqLen).max().orElseThrow();

@@ -11,7 +11,8 @@ import org.ringworld.runtime.Workspace;
  * The keys and values of one rank, or the gradients of both: a list of tiles in order, each its K
  * [n,G,D] and then its V [n,G,D], so that a tile is one run of memory and travels as such.
  *
- * @param tiles K and V of tile t; null where the tile is not here
+ * @param keys K of each tile; null where the tile is not here
+ * @param values V likewise
  */
 record KvBlock(Tensor[] keys, Tensor[] values) {
 
