@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Kernels.AdamWStep;
@@ -17,6 +18,13 @@ public final class KernelBench {
 
     /** Each kernel runs for at least this long, in nanoseconds, after it was compiled. */
     private static final long LONG_ENOUGH = 300_000_000;
+
+    /** Documents of a row of 4096 tokens, as they come. */
+    private static final int[] PACKED = {611, 1390, 203, 977, 420, 495};
+
+    private static final int[] MANY = {
+        131, 260, 77, 402, 190, 333, 58, 291, 244, 120, 367, 215, 149, 408, 96, 275, 182, 298
+    };
 
     private final CpuDevice device;
     private final Kernels kernels;
@@ -43,17 +51,20 @@ public final class KernelBench {
         }
     }
 
-    /** Causal attention, one document; FLOPs counted as those of the visible half. */
+    /** Causal attention of one document and of packed ones; FLOPs are those of visible pairs. */
     public static List<BenchRow> attention(int threads) {
         try (CpuDevice device = new CpuDevice(threads)) {
             KernelBench bench = new KernelBench(device);
             device.runHere(
                     () -> {
-                        bench.attention(DType.F32, 4096, 8, 8, 64);
-                        bench.attention(DType.F32, 4096, 8, 8, 128);
-                        bench.attention(DType.F32, 4096, 8, 2, 64);
-                        bench.attention(DType.BF16, 4096, 8, 8, 64);
-                        bench.attention(DType.F32, 512, 2, 2, 32);
+                        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+                            bench.attention(dtype, new int[] {4096}, 8, 8, 64);
+                            bench.attention(dtype, new int[] {4096}, 8, 8, 128);
+                            bench.attention(dtype, new int[] {4096}, 8, 2, 64);
+                            bench.attention(dtype, PACKED, 8, 8, 64);
+                            bench.attention(dtype, MANY, 8, 8, 64);
+                        }
+                        bench.attention(DType.F32, new int[] {512}, 2, 2, 32);
                     });
             return bench.rows;
         }
@@ -185,17 +196,27 @@ public final class KernelBench {
         free(logits, dLogits, targets, weights, ce, hits);
     }
 
-    private void attention(DType dtype, int s, int h, int g, int d) {
+    /** One row of documents of the given lengths. */
+    private void attention(DType dtype, int[] documents, int h, int g, int d) {
+        int s = IntStream.of(documents).sum();
         Tensor q = normal(dtype, s, h, d);
         Tensor k = normal(dtype, s, g, d);
         Tensor v = normal(dtype, s, g, d);
         Tensor dOut = normal(dtype, s, h, d);
-        int[] order = new int[s];
-        for (int i = 0; i < s; i++) {
-            order[i] = i;
+        int[] position = new int[s];
+        int[] segment = new int[s];
+        double pairs = 0;
+        for (int i = 0, document = 0, first = 0; i < s; i++) {
+            if (i == first + documents[document]) {
+                first = i;
+                document++;
+            }
+            position[i] = i - first;
+            segment[i] = document;
+            pairs += position[i] + 0.5;
         }
-        Tensor positions = ints(order);
-        Tensor segments = ints(new int[s]);
+        Tensor positions = ints(position);
+        Tensor segments = ints(segment);
         Tensor out = device.tensor(DType.F32, s, h, d);
         Tensor lse = device.tensor(DType.F32, s, h);
         Tensor delta = device.tensor(DType.F32, s, h);
@@ -218,7 +239,10 @@ public final class KernelBench {
                             delta, dq, dk, dv);
                 };
         String shape = "%d tokens, %d/%d heads of %d".formatted(s, h, g, d);
-        double flops = 2.0 * s * s * h * d;
+        if (documents.length > 1) {
+            shape += ", %d documents".formatted(documents.length);
+        }
+        double flops = 4 * pairs * h * d;
         flops("attention " + dtype, shape, DType.F32, flops, forward);
         flops("attentionBackward " + dtype, shape, DType.F32, 2.5 * flops, backward);
         flops(

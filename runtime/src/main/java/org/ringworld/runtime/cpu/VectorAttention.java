@@ -32,7 +32,7 @@ final class VectorAttention {
      * A new maximum is taken only when it is so much greater (log 2): until then the exponentials
      * grow to 256, which F32 holds as well, and no row is rescaled.
      */
-    private static final float SLACK = 8;
+    static final float SLACK = 8;
 
     private final WorkerTeam team;
     private final Scratch scratch;

@@ -23,20 +23,26 @@ final class VectorKernels implements Kernels {
                 OneDnn.loaded() != null && BF16_PRODUCTS ? matmulLibrary() : "widening to F32");
     }
 
+    private final OneDnn library;
+    private final Scratch scratch;
     private final VectorElementwise elementwise;
     private final VectorRows rows;
     private final VectorAttention attention;
-    private final VectorAttentionBackward attentionBackward;
+    private final KeyClasses keyClasses;
+    private final LibraryAttention libraryAttention;
     private final MatrixVector matrixVector;
     private final PanelMatmul panelMatmul;
     private final LibraryMatmul libraryMatmul;
 
     /** Kernels on the threads of {@code team}; {@code library} may be null. */
     VectorKernels(WorkerTeam team, Scratch scratch, OneDnn library) {
+        this.library = library;
+        this.scratch = scratch;
         elementwise = new VectorElementwise(team, scratch);
         rows = new VectorRows(team, scratch);
         attention = new VectorAttention(team, scratch);
-        attentionBackward = new VectorAttentionBackward(team, scratch);
+        keyClasses = new KeyClasses(team, scratch);
+        libraryAttention = library == null ? null : new LibraryAttention(library, team, scratch);
         matrixVector = new MatrixVector(team, scratch);
         panelMatmul = new PanelMatmul(team, scratch);
         libraryMatmul = library == null ? null : new LibraryMatmul(library, team, scratch);
@@ -178,6 +184,18 @@ final class VectorKernels implements Kernels {
                         out,
                         lse);
         Shapes.dtype("attention", DType.F32, out);
+        if (byLibrary(shape, q, scale)) {
+            libraryAttention.run(
+                    shape,
+                    q,
+                    new VisibleTiles(qPositions, qSegments, kPositions, kSegments),
+                    k,
+                    v,
+                    scale,
+                    out,
+                    lse);
+            return;
+        }
         attention.run(
                 shape,
                 q,
@@ -227,26 +245,39 @@ final class VectorKernels implements Kernels {
                         dOut,
                         lse);
         KernelShapes.attentionGradients(q, k, lse, delta, dq, dk, dv);
-        int side = AttentionTile.SIDE;
-        attentionBackward.run(
-                new VectorAttentionBackward.Call(
+        AttentionGradients call =
+                new AttentionGradients(
                         shape,
                         q,
                         qPositions,
                         qSegments,
-                        new TileRanges(qPositions, qSegments, side),
                         k,
                         v.view(k.shape()),
                         kPositions,
                         kSegments,
-                        new TileRanges(kPositions, kSegments, side),
                         scale,
                         dOut.view(q.shape()),
                         lse,
                         delta,
                         dq,
                         dk,
-                        dv));
+                        dv);
+        keyClasses.run(
+                call,
+                byLibrary(shape, q, scale) && dOut.dtype() == DType.BF16
+                        ? new LibraryAttentionBackward(library, scratch, call)
+                        : new VectorAttentionBackward(scratch, call));
+    }
+
+    /**
+     * BF16 where there are instructions for it, and more queries than when tokens are generated.
+     */
+    private boolean byLibrary(KernelShapes.Attention shape, Tensor q, float scale) {
+        return library != null
+                && BF16_PRODUCTS
+                && q.dtype() == DType.BF16
+                && shape.s() > AttentionTile.FEW
+                && scale > 0;
     }
 
     @Override

@@ -1,0 +1,155 @@
+package org.ringworld.runtime.cpu;
+
+import static org.ringworld.runtime.cpu.Lanes.COUNT;
+import static org.ringworld.runtime.cpu.Lanes.get;
+import static org.ringworld.runtime.cpu.Lanes.load;
+import static org.ringworld.runtime.cpu.Lanes.store;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Attention backward in BF16: the five products of a tile by oneDNN, adding to dq, dk and dv where
+ * they lie; what is between them is ours. Scores and their gradients are F32 until they are
+ * factors.
+ */
+final class LibraryAttentionBackward implements KeyClasses.Backward {
+    private static final float LN_2 = (float) Math.log(2);
+
+    /** Queries, and keys, of a tile: four tiles of scores fill half a second cache. */
+    private static final int QUERIES = 192;
+
+    private static final int KEYS = 256;
+
+    private final OneDnn library;
+    private final Scratch scratch;
+    private final AttentionGradients call;
+    private final VisibleTiles visible;
+
+    LibraryAttentionBackward(OneDnn library, Scratch scratch, AttentionGradients call) {
+        this.library = library;
+        this.scratch = scratch;
+        this.call = call;
+        this.visible =
+                new VisibleTiles(
+                        call.qPositions(), call.qSegments(), call.kPositions(), call.kSegments());
+    }
+
+    @Override
+    public int queriesOfATile() {
+        return QUERIES;
+    }
+
+    @Override
+    public int keysOfATile() {
+        return KEYS;
+    }
+
+    /** Addresses of a worker's tiles. */
+    private record Room(long scores, long dScores, long p, long ds, long staged) {
+        static final long BYTES = 12L * QUERIES * KEYS + 8L * KEYS;
+
+        static Room at(long base) {
+            long tile = (long) QUERIES * KEYS;
+            return new Room(
+                    base, base + 4 * tile, base + 8 * tile, base + 10 * tile, base + 12 * tile);
+        }
+    }
+
+    @Override
+    public void run(int kvHead, int of, int classes, int from, int end, long dq, int worker) {
+        Room room = Room.at(scratch.of(worker, Room.BYTES));
+        int perKeys = KEYS / VisibleTiles.GRAIN;
+        int perQueries = QUERIES / VisibleTiles.GRAIN;
+        for (int key = of * perKeys; key < visible.keyGrains(); key += classes * perKeys) {
+            int keyEnd = Math.min(visible.keyGrains(), key + perKeys);
+            for (int tile = from; tile < end; tile++) {
+                int query = tile * perQueries;
+                int queryEnd = Math.min(visible.queryGrains(), query + perQueries);
+                VisibleTiles.Cursor at = visible.cursor(query, queryEnd, key, keyEnd, KEYS);
+                while (at.next()) {
+                    long row = (long) query * VisibleTiles.GRAIN + at.firstQuery();
+                    for (int h = 0; h < call.shape().group(); h++) {
+                        int head = kvHead * call.shape().group() + h;
+                        step(head, row, row - (long) from * QUERIES, at, dq, room);
+                    }
+                }
+            }
+        }
+    }
+
+    /** dv += pᵀ dOut; dk += dsᵀ q; dq += ds k. {@code row} of q is {@code dqRow} of dq. */
+    private void step(int head, long row, long dqRow, VisibleTiles.Cursor at, long dq, Room room) {
+        int d = call.shape().d();
+        int rows = at.queries();
+        int keys = at.keys();
+        int stride = Lanes.pad(keys);
+        long qStride = (long) call.shape().h() * d;
+        long kStride = (long) call.shape().g() * d;
+        long query = row * qStride + (long) head * d;
+        long key = at.firstKey() * kStride + (long) (head / call.shape().group()) * d;
+        long q = call.q().address() + 2 * query;
+        long dOut = call.dOut().address() + 2 * query;
+        long k = call.k().address() + 2 * key;
+        long v = call.v().address() + 2 * key;
+        gemm('n', 't', rows, keys, d, q, qStride, k, kStride, 0, room.scores, stride);
+        gemm('n', 't', rows, keys, d, dOut, qStride, v, kStride, 0, room.dScores, stride);
+        if (!at.everything()) {
+            at.hide(room.staged, room.scores, 4L * stride);
+        }
+        for (int i = 0; i < rows; i++) {
+            long at4 = 4 * ((row + i) * call.shape().h() + head);
+            gradientRow(
+                    room.scores + 4L * i * stride,
+                    room.dScores + 4L * i * stride,
+                    get(call.lse().address() + at4),
+                    get(call.delta().address() + at4),
+                    call.scale(),
+                    stride);
+            Staging.narrow(room.scores + 4L * i * stride, stride, room.p + 2L * i * stride);
+            Staging.narrow(room.dScores + 4L * i * stride, stride, room.ds + 2L * i * stride);
+        }
+        long dv = call.dv().address() + 4 * key;
+        long dk = call.dk().address() + 4 * key;
+        gemm('t', 'n', keys, d, rows, room.p, stride, dOut, qStride, 1, dv, kStride);
+        gemm('t', 'n', keys, d, rows, room.ds, stride, q, qStride, 1, dk, kStride);
+        long into = dq + 4 * (dqRow * qStride + (long) head * d);
+        gemm('n', 'n', rows, d, keys, room.ds, stride, k, kStride, 1, into, qStride);
+    }
+
+    private void gemm(
+            char opA,
+            char opB,
+            long m,
+            long n,
+            long k,
+            long a,
+            long lda,
+            long b,
+            long ldb,
+            float beta,
+            long c,
+            long ldc) {
+        library.gemm(true, opA, opB, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    }
+
+    /** s → p = 2^(s − lse); dp → ds = scale · p (dp − delta). Apart, or the compiler boxes. */
+    private static void gradientRow(long s, long dp, float lse, float delta, float scale, int n) {
+        // A row that has seen nothing: every p becomes 2^−∞.
+        boolean blind = lse == Float.NEGATIVE_INFINITY;
+        probabilities(s, scale / LN_2, blind ? Float.POSITIVE_INFINITY : lse / LN_2, n);
+        FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
+        float less = blind ? 0 : delta;
+        for (int k = 0; k < n; k += COUNT) {
+            FloatVector p = load(s + 4L * k).mul(by);
+            store(load(dp + 4L * k).sub(less).mul(p), dp + 4L * k);
+        }
+    }
+
+    private static void probabilities(long s, float scale, float lse, int n) {
+        FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
+        FloatVector less = FloatVector.broadcast(Lanes.F32, -lse);
+        for (int k = 0; k < n; k += COUNT) {
+            store(VectorMath.exp2(load(s + 4L * k).fma(by, less)), s + 4L * k);
+        }
+    }
+}

@@ -1,0 +1,196 @@
+package org.ringworld.runtime.cpu;
+
+import static org.ringworld.runtime.cpu.Lanes.COUNT;
+import static org.ringworld.runtime.cpu.Lanes.getInt;
+import static org.ringworld.runtime.cpu.Lanes.load;
+import static org.ringworld.runtime.cpu.Lanes.store;
+
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.TileRanges.Sight;
+
+/**
+ * Which keys which queries see, in grains of {@link #GRAIN} tokens: what a tile of queries sees of
+ * the keys is walked as few rectangles as large as can be, so that neither the diagonal nor the
+ * borders of packed documents cost a whole tile.
+ */
+final class VisibleTiles {
+    static final int GRAIN = 64;
+
+    private static final VectorSpecies<Integer> I32 = Lanes.F32.withLanes(int.class);
+
+    /** Segments that equal no other: of padded queries, and of places beyond the last key. */
+    private static final int BLIND = -3;
+
+    private static final int BEYOND = -2;
+
+    private final Tensor qPositions;
+    private final Tensor qSegments;
+    private final Tensor kPositions;
+    private final Tensor kSegments;
+    private final TileRanges queries;
+    private final TileRanges keys;
+
+    VisibleTiles(Tensor qPositions, Tensor qSegments, Tensor kPositions, Tensor kSegments) {
+        this.qPositions = qPositions;
+        this.qSegments = qSegments;
+        this.kPositions = kPositions;
+        this.kSegments = kSegments;
+        this.queries = new TileRanges(qPositions, qSegments, GRAIN);
+        this.keys = new TileRanges(kPositions, kSegments, GRAIN);
+    }
+
+    int queryGrains() {
+        return queries.tiles();
+    }
+
+    int keyGrains() {
+        return keys.tiles();
+    }
+
+    /**
+     * The rectangles that grains [queryFrom, queryEnd) of the queries see of [keyFrom, keyEnd) of
+     * the keys, each of at most {@code mostKeys} keys.
+     */
+    Cursor cursor(int queryFrom, int queryEnd, int keyFrom, int keyEnd, int mostKeys) {
+        return new Cursor(queryFrom, queryEnd, keyFrom, keyEnd, mostKeys / GRAIN);
+    }
+
+    /** One rectangle after the other. */
+    final class Cursor {
+        private final int queryFrom;
+        private final int queryEnd;
+        private final int keyEnd;
+        private final int most;
+        private int keyFrom;
+        private int keyTo;
+        private int rowFrom;
+        private int rowTo;
+        private boolean everything;
+
+        private Cursor(int queryFrom, int queryEnd, int keyFrom, int keyEnd, int most) {
+            this.queryFrom = queryFrom;
+            this.queryEnd = queryEnd;
+            this.keyEnd = keyEnd;
+            this.most = most;
+            this.keyTo = keyFrom;
+        }
+
+        /** Goes to the next rectangle; false where there is none. */
+        boolean next() {
+            do {
+                keyFrom = keyTo++;
+                if (keyFrom >= keyEnd) {
+                    return false;
+                }
+                rowFrom = firstRow(keyFrom);
+            } while (rowFrom == queryEnd);
+            rowTo = endRow(keyFrom);
+            while (keyTo < keyEnd
+                    && keyTo - keyFrom < most
+                    && firstRow(keyTo) == rowFrom
+                    && endRow(keyTo) == rowTo) {
+                keyTo++;
+            }
+            everything = everythingSeen();
+            return true;
+        }
+
+        private int firstRow(int key) {
+            int row = queryFrom;
+            while (row < queryEnd && queries.see(row, keys, key) == Sight.NOTHING) {
+                row++;
+            }
+            return row;
+        }
+
+        private int endRow(int key) {
+            int row = queryEnd;
+            while (queries.see(row - 1, keys, key) == Sight.NOTHING) {
+                row--;
+            }
+            return row;
+        }
+
+        private boolean everythingSeen() {
+            for (int key = keyFrom; key < keyTo; key++) {
+                for (int row = rowFrom; row < rowTo; row++) {
+                    if (queries.see(row, keys, key) != Sight.EVERYTHING) {
+                        return false;
+                    }
+                }
+            }
+            // Scores are worked on in whole vectors.
+            return keys() % COUNT == 0;
+        }
+
+        /** The first query, counted from the beginning of the cursor's. */
+        int firstQuery() {
+            return (rowFrom - queryFrom) * GRAIN;
+        }
+
+        int queries() {
+            return (int) Math.min(qPositions.size() - (long) rowFrom * GRAIN, span(rowFrom, rowTo));
+        }
+
+        long firstKey() {
+            return (long) keyFrom * GRAIN;
+        }
+
+        int keys() {
+            return (int) Math.min(kPositions.size() - firstKey(), span(keyFrom, keyTo));
+        }
+
+        private static int span(int from, int to) {
+            return (to - from) * GRAIN;
+        }
+
+        /** Whether every query sees every key, and the keys are whole vectors. */
+        boolean everything() {
+            return everything;
+        }
+
+        /**
+         * Sets the scores of what is not seen to −∞. Rows are {@code stride} bytes apart and whole
+         * vectors long; {@code staged} is room for two rows of that length.
+         */
+        void hide(long staged, long scores, long stride) {
+            int width = Lanes.pad(keys());
+            long segments = staged + 4L * width;
+            for (int i = 0; i < width; i++) {
+                boolean real = i < keys();
+                long key = 4 * (firstKey() + i);
+                Lanes.setInt(staged + 4L * i, real ? getInt(kPositions.address() + key) : 0);
+                Lanes.setInt(segments + 4L * i, real ? getInt(kSegments.address() + key) : BEYOND);
+            }
+            long first = (long) rowFrom * GRAIN;
+            for (int i = 0; i < queries(); i++) {
+                int position = getInt(qPositions.address() + 4 * (first + i));
+                int segment = getInt(qSegments.address() + 4 * (first + i));
+                hideRow(
+                        position,
+                        segment < 0 ? BLIND : segment,
+                        staged,
+                        segments,
+                        width,
+                        scores + i * stride);
+            }
+        }
+    }
+
+    private static void hideRow(
+            int position, int segment, long positions, long segments, int n, long scores) {
+        for (int k = 0; k < n; k += COUNT) {
+            var late =
+                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, positions + 4L * k, Lanes.ORDER)
+                            .compare(VectorOperators.GT, position);
+            var foreign =
+                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, segments + 4L * k, Lanes.ORDER)
+                            .compare(VectorOperators.NE, segment);
+            var hidden = late.or(foreign).cast(Lanes.F32);
+            store(load(scores + 4L * k).blend(Float.NEGATIVE_INFINITY, hidden), scores + 4L * k);
+        }
+    }
+}
