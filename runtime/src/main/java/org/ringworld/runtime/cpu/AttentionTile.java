@@ -13,6 +13,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Tensor;
 
 /**
@@ -67,15 +68,32 @@ final class AttentionTile {
         long row = 4L * Lanes.pad(d);
         for (int i = 0; i < n; i++) {
             long source = x.address() + ((from + i) * heads + head) * d * bytes;
-            Staging.load(x.dtype(), source, d, to + i * row);
-            for (int j = d; j < Lanes.pad(d); j++) {
-                Lanes.set(to + i * row + 4L * j, 0);
-            }
+            stageRow(x.dtype(), source, d, scale, to + i * row);
         }
-        Lanes.MEMORY.asSlice(to + n * row, (SIDE - n) * row).fill((byte) 0);
-        if (scale != 1) {
-            for (long at = to; at < to + n * row; at += BYTES) {
-                store(load(at).mul(scale), at);
+        // What a block of rows or a panel of keys computes beyond the last token.
+        int whole = Math.max(wholeRows(n), wholeKeys(n));
+        Lanes.MEMORY.asSlice(to + n * row, (whole - n) * row).fill((byte) 0);
+    }
+
+    private static void stageRow(DType dtype, long from, int d, float scale, long to) {
+        if (d % COUNT != 0) {
+            Staging.load(dtype, from, d, to);
+            for (int j = d; j < Lanes.pad(d); j++) {
+                Lanes.set(to + 4L * j, 0);
+            }
+            for (int j = 0; j < d; j += COUNT) {
+                store(load(to + 4L * j).mul(scale), to + 4L * j);
+            }
+        } else if (dtype == DType.F32) {
+            FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
+            for (int j = 0; j < d; j += COUNT) {
+                FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, from + 4L * j, Lanes.ORDER)
+                        .mul(by)
+                        .intoMemorySegment(Lanes.MEMORY, to + 4L * j, Lanes.ORDER);
+            }
+        } else {
+            for (int j = 0; j < d; j += COUNT) {
+                store(Staging.widened(from + 2L * j).mul(scale), to + 4L * j);
             }
         }
     }
@@ -88,11 +106,14 @@ final class AttentionTile {
         }
     }
 
-    /** scores[rows, keys] = x · panels; x staged rows of headDim d. */
-    static void scores(long x, int rows, int d, long panels, int keys, long scores) {
+    /** scores[rows, keys] = x · panels where {@code spans} says; x staged rows of headDim d. */
+    static void scores(long x, int rows, int d, long panels, int keys, long spans, long scores) {
         long row = 4L * Lanes.pad(d);
         for (int k = 0; k < keys; k += COLUMNS) {
             for (int i = 0; i < rows; i += ROWS) {
+                if (k < Spans.from(spans, i / ROWS) || k >= Spans.end(spans, i / ROWS)) {
+                    continue;
+                }
                 MicroKernel.run(
                         WIDTH,
                         d,
@@ -127,15 +148,15 @@ final class AttentionTile {
     }
 
     /**
-     * y[rows, d] (+)= p · x, where p is [rows, depth] at the strides given, and x staged rows of
-     * headDim d.
+     * y[rows, d] (+)= p · x, where p is [rows, depth] at the strides given, of which each block of
+     * rows takes the part that {@code spans} says, and x staged rows of headDim d.
      */
     static void combine(
             long p,
             long pRow,
             long pColumn,
             int rows,
-            int depth,
+            long spans,
             long x,
             int d,
             long y,
@@ -144,13 +165,14 @@ final class AttentionTile {
         int vectors = Lanes.pad(d) / COUNT;
         for (int v = 0; v < vectors; v += WIDTH) {
             for (int i = 0; i < rows; i += ROWS) {
+                int from = Spans.from(spans, i / ROWS);
                 MicroKernel.run(
                         Math.min(WIDTH, vectors - v),
-                        depth,
-                        p + i * pRow,
+                        Spans.end(spans, i / ROWS) - from,
+                        p + i * pRow + from * pColumn,
                         pRow,
                         pColumn,
-                        x + (long) v * BYTES,
+                        x + from * row + (long) v * BYTES,
                         row,
                         y + i * row + (long) v * BYTES,
                         row,
@@ -170,24 +192,33 @@ final class AttentionTile {
         }
     }
 
-    /** Sets scores of what query row {@code from + i} does not see to −∞. */
+    /** Sets scores of what query row {@code from + i} does not see to −∞, inside of its span. */
     static void hide(
             Tensor positions,
             Tensor segments,
             long from,
             int n,
             long staged,
-            int keys,
+            long spans,
             long scores) {
         for (int i = 0; i < n; i++) {
+            int first = Spans.from(spans, i / ROWS);
+            int end = Spans.end(spans, i / ROWS);
             int position = getInt(positions.address() + 4 * (from + i));
             int segment = getInt(segments.address() + 4 * (from + i));
-            hideRow(position, segment < 0 ? BLIND : segment, staged, keys, scores + i * SCORES_ROW);
+            hideRow(
+                    position,
+                    segment < 0 ? BLIND : segment,
+                    staged,
+                    first,
+                    end,
+                    scores + i * SCORES_ROW);
         }
     }
 
-    private static void hideRow(int position, int segment, long staged, int keys, long scores) {
-        for (int k = 0; k < keys; k += COUNT) {
+    private static void hideRow(
+            int position, int segment, long staged, int from, int end, long scores) {
+        for (int k = from; k < end; k += COUNT) {
             var positions =
                     IntVector.fromMemorySegment(I32, Lanes.MEMORY, staged + 4L * k, Lanes.ORDER);
             var segments =

@@ -21,9 +21,16 @@ final class KeyClasses {
 
     /** One call, and what a thread does of it. */
     interface Backward {
+        /** Queries of a tile at most. */
         int queriesOfATile();
 
-        int keysOfATile();
+        /** Tiles of queries. */
+        int tiles();
+
+        /** The first query of a tile; of the one after the last, the number of queries. */
+        long firstQuery(int tile);
+
+        int keyTiles();
 
         /**
          * Adds what class {@code of} of the tiles of keys of one KV head contributes for tiles
@@ -42,17 +49,16 @@ final class KeyClasses {
 
     void run(AttentionGradients call, Backward backward) {
         var shape = call.shape();
-        int side = backward.queriesOfATile();
-        int tiles = tiles(shape.s(), side);
-        int classes = classes(shape.g(), team.threads(), tiles(shape.t(), backward.keysOfATile()));
-        long tileBytes = 4L * side * shape.h() * shape.d();
+        int tiles = backward.tiles();
+        int classes = classes(shape.g(), team.threads(), backward.keyTiles());
+        long tileBytes = 4L * backward.queriesOfATile() * shape.h() * shape.d();
         long most = classes == 1 ? Long.MAX_VALUE : COPIES_BYTES / tileBytes / (classes - 1);
         int piece = Math.clamp(most, 1, Math.max(1, tiles));
         for (int from = 0; from < tiles; from += piece) {
             int first = from;
             int end = Math.min(tiles, from + piece);
-            long firstRow = (long) from * side;
-            long rows = Math.min(shape.s(), (long) end * side) - firstRow;
+            long firstRow = backward.firstQuery(from);
+            long rows = backward.firstQuery(end) - firstRow;
             long copyBytes = 4 * rows * shape.h() * shape.d();
             long copies = scratch.shared((classes - 1) * copyBytes);
             Lanes.MEMORY.asSlice(copies, (classes - 1) * copyBytes).fill((byte) 0);
@@ -69,10 +75,6 @@ final class KeyClasses {
                 addCopy(dq, copies + c * copyBytes, copyBytes / 4);
             }
         }
-    }
-
-    private static int tiles(long tokens, int side) {
-        return Math.toIntExact((tokens + side - 1) / side);
     }
 
     /** As few as keep all threads busy to the end. */

@@ -1,14 +1,10 @@
 package org.ringworld.runtime.cpu;
 
-import static org.ringworld.runtime.cpu.Lanes.BYTES;
 import static org.ringworld.runtime.cpu.Lanes.COUNT;
-import static org.ringworld.runtime.cpu.Lanes.get;
 import static org.ringworld.runtime.cpu.Lanes.load;
-import static org.ringworld.runtime.cpu.Lanes.set;
 import static org.ringworld.runtime.cpu.Lanes.store;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import org.ringworld.runtime.Tensor;
 
 /**
@@ -22,7 +18,7 @@ final class LibraryAttention {
     /** Queries of a tile, and keys at most: its scores and probabilities fill half a cache. */
     private static final int QUERIES = 192;
 
-    private static final int KEYS = 512;
+    private static final int KEYS = 256;
 
     private final OneDnn library;
     private final WorkerTeam team;
@@ -46,15 +42,13 @@ final class LibraryAttention {
             Tensor lse) {}
 
     /** Addresses of a worker's tiles. */
-    private record Room(long scores, long p, long staged, long maxima, long totals) {
-        static final long BYTES_OF_ALL =
-                6L * QUERIES * KEYS + 8L * KEYS + 4L * QUERIES * (1 + COUNT);
+    private record Room(long scores, long p, long staged, SoftmaxState state) {
+        static final long BYTES = 6L * QUERIES * KEYS + 8L * KEYS + SoftmaxState.bytes(QUERIES);
 
         static Room at(long base) {
             long p = base + 4L * QUERIES * KEYS;
             long staged = p + 2L * QUERIES * KEYS;
-            long maxima = staged + 8L * KEYS;
-            return new Room(base, p, staged, maxima, maxima + 4L * QUERIES);
+            return new Room(base, p, staged, new SoftmaxState(QUERIES, staged + 8L * KEYS));
         }
     }
 
@@ -78,7 +72,7 @@ final class LibraryAttention {
                                 call,
                                 tiles - 1 - item / shape.h(),
                                 item % shape.h(),
-                                Room.at(scratch.of(worker, Room.BYTES_OF_ALL))));
+                                Room.at(scratch.of(worker, Room.BYTES))));
     }
 
     /** All keys for one tile of queries of one head. */
@@ -86,8 +80,8 @@ final class LibraryAttention {
         int grains = QUERIES / VisibleTiles.GRAIN;
         int from = tile * grains;
         int end = Math.min(call.visible.queryGrains(), from + grains);
-        long first = (long) from * VisibleTiles.GRAIN;
-        int n = (int) Math.min(QUERIES, call.shape.s() - first);
+        long first = call.visible.firstQuery(from);
+        int n = (int) (call.visible.firstQuery(end) - first);
         boolean any = false;
         VisibleTiles.Cursor cursor =
                 call.visible.cursor(from, end, 0, call.visible.keyGrains(), KEYS);
@@ -136,8 +130,8 @@ final class LibraryAttention {
                     room.scores + 4L * i * stride,
                     stride,
                     call.scale,
-                    room.maxima + 4L * (row + i),
-                    room.totals + (long) (row + i) * BYTES,
+                    room.state,
+                    row + i,
                     result + 4 * i * qStride,
                     d,
                     room.p + 2L * i * stride);
@@ -160,83 +154,50 @@ final class LibraryAttention {
 
     /** scores → p, their exponentials relative to the row's maximum so far; the rest follows it. */
     private static void softmaxRow(
-            long scores, int n, float scale, long maximum, long total, long sums, int d, long p) {
-        float base = get(maximum);
-        float max = max(scores, n) * scale;
-        if (base == Float.NEGATIVE_INFINITY || max > base + VectorAttention.SLACK) {
-            max = Math.max(base, max);
-            set(maximum, max);
-            // Where nothing was seen before, sums and totals are 0 and stay so.
-            if (base != Float.NEGATIVE_INFINITY) {
-                float fade = (float) Math.exp((base - max) * LN_2);
-                scale(total, COUNT, fade);
-                scale(sums, d, fade);
-            }
-            base = max == Float.NEGATIVE_INFINITY ? 0 : max;
-        }
-        exponentials(scores, n, scale, base, total);
-        Staging.narrow(scores, n, p);
+            long scores,
+            int n,
+            float scale,
+            SoftmaxState state,
+            int row,
+            long sums,
+            int d,
+            long p) {
+        float base = state.follow(row, scores, n, 1 / scale, sums, d);
+        exponentials(scores, n, scale, base, state.total(row), p);
     }
 
-    private static float max(long scores, int n) {
-        FloatVector greatest = load(scores);
-        for (int k = COUNT; k < n; k += COUNT) {
-            FloatVector x = load(scores + 4L * k);
-            greatest = greatest.blend(x, x.compare(VectorOperators.GT, greatest));
-        }
-        return greatest.reduceLanes(VectorOperators.MAX);
-    }
-
-    private static void exponentials(long scores, int n, float scale, float base, long total) {
+    private static void exponentials(
+            long scores, int n, float scale, float base, long total, long p) {
         FloatVector sum = load(total);
         FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
         FloatVector least = FloatVector.broadcast(Lanes.F32, -base);
         for (int k = 0; k < n; k += COUNT) {
-            FloatVector p = VectorMath.exp2(load(scores + 4L * k).fma(by, least));
-            store(p, scores + 4L * k);
-            sum = sum.add(p);
+            FloatVector e = VectorMath.exp2(load(scores + 4L * k).fma(by, least));
+            Staging.rounded(e, p + 2L * k);
+            sum = sum.add(e);
         }
         store(sum, total);
     }
 
-    /** A carried lse is a maximum, and the little that its rounding to log 2 leaves a total. */
     private static void loadState(Call call, int head, long first, int n, Room room) {
-        Lanes.MEMORY.asSlice(room.totals, (long) n * BYTES).fill((byte) 0);
-        for (int i = 0; i < n; i++) {
-            long row = (first + i) * call.shape.h() + head;
-            float lse = get(call.lse.address() + 4 * row);
-            float max = (float) (lse / LN_2);
-            set(room.maxima + 4L * i, max);
-            if (lse != Float.NEGATIVE_INFINITY) {
-                float total = (float) Math.exp(lse - max * LN_2);
-                set(room.totals + (long) i * BYTES, total);
-                int d = call.shape.d();
-                scale(call.out.address() + 4 * row * d, d, total);
-            }
+        int heads = call.shape.h();
+        int d = call.shape.d();
+        boolean any = room.state.begin(call.lse, heads, head, first, n);
+        for (int i = 0; i < n && any; i++) {
+            long row = (first + i) * heads + head;
+            SoftmaxState.scale(call.out.address() + 4 * row * d, d, room.state.factor(i));
         }
     }
 
     private static void storeState(Call call, int head, long first, int n, Room room) {
+        int heads = call.shape.h();
         int d = call.shape.d();
+        room.state.end(call.lse, heads, head, first, n);
         for (int i = 0; i < n; i++) {
-            float max = get(room.maxima + 4L * i);
-            if (max == Float.NEGATIVE_INFINITY) {
-                continue; // has seen nothing yet
+            if (!room.state.sawNothing(i)) {
+                long row = (first + i) * heads + head;
+                SoftmaxState.scale(call.out.address() + 4 * row * d, d, room.state.factor(i));
             }
-            float total = Lanes.sum(load(room.totals + (long) i * BYTES));
-            long row = (first + i) * call.shape.h() + head;
-            set(call.lse.address() + 4 * row, (float) (max * LN_2 + Math.log(total)));
-            scale(call.out.address() + 4 * row * d, d, 1 / total);
-        }
-    }
-
-    private static void scale(long x, int n, float by) {
-        int i = 0;
-        for (; i <= n - COUNT; i += COUNT) {
-            store(load(x + 4L * i).mul(by), x + 4L * i);
-        }
-        for (; i < n; i++) {
-            set(x + 4L * i, get(x + 4L * i) * by);
         }
     }
 }

@@ -20,6 +20,9 @@ final class LibraryAttentionBackward implements KeyClasses.Backward {
 
     private static final int KEYS = 256;
 
+    private static final int GRAINS = QUERIES / VisibleTiles.GRAIN;
+    private static final int KEY_GRAINS = KEYS / VisibleTiles.GRAIN;
+
     private final OneDnn library;
     private final Scratch scratch;
     private final AttentionGradients call;
@@ -40,8 +43,18 @@ final class LibraryAttentionBackward implements KeyClasses.Backward {
     }
 
     @Override
-    public int keysOfATile() {
-        return KEYS;
+    public int tiles() {
+        return (visible.queryGrains() + GRAINS - 1) / GRAINS;
+    }
+
+    @Override
+    public long firstQuery(int tile) {
+        return visible.firstQuery(Math.min(visible.queryGrains(), tile * GRAINS));
+    }
+
+    @Override
+    public int keyTiles() {
+        return (visible.keyGrains() + KEY_GRAINS - 1) / KEY_GRAINS;
     }
 
     /** Addresses of a worker's tiles. */
@@ -58,19 +71,17 @@ final class LibraryAttentionBackward implements KeyClasses.Backward {
     @Override
     public void run(int kvHead, int of, int classes, int from, int end, long dq, int worker) {
         Room room = Room.at(scratch.of(worker, Room.BYTES));
-        int perKeys = KEYS / VisibleTiles.GRAIN;
-        int perQueries = QUERIES / VisibleTiles.GRAIN;
-        for (int key = of * perKeys; key < visible.keyGrains(); key += classes * perKeys) {
-            int keyEnd = Math.min(visible.keyGrains(), key + perKeys);
+        for (int key = of * KEY_GRAINS; key < visible.keyGrains(); key += classes * KEY_GRAINS) {
+            int keyEnd = Math.min(visible.keyGrains(), key + KEY_GRAINS);
             for (int tile = from; tile < end; tile++) {
-                int query = tile * perQueries;
-                int queryEnd = Math.min(visible.queryGrains(), query + perQueries);
+                int query = tile * GRAINS;
+                int queryEnd = Math.min(visible.queryGrains(), query + GRAINS);
                 VisibleTiles.Cursor at = visible.cursor(query, queryEnd, key, keyEnd, KEYS);
                 while (at.next()) {
-                    long row = (long) query * VisibleTiles.GRAIN + at.firstQuery();
+                    long row = firstQuery(tile) + at.firstQuery();
                     for (int h = 0; h < call.shape().group(); h++) {
                         int head = kvHead * call.shape().group() + h;
-                        step(head, row, row - (long) from * QUERIES, at, dq, room);
+                        step(head, row, row - firstQuery(from), at, dq, room);
                     }
                 }
             }
@@ -97,16 +108,24 @@ final class LibraryAttentionBackward implements KeyClasses.Backward {
             at.hide(room.staged, room.scores, 4L * stride);
         }
         for (int i = 0; i < rows; i++) {
-            long at4 = 4 * ((row + i) * call.shape().h() + head);
-            gradientRow(
-                    room.scores + 4L * i * stride,
+            long row4 = 4 * ((row + i) * call.shape().h() + head);
+            float lse = get(call.lse().address() + row4);
+            // A row that has seen nothing: every p becomes 2^−∞.
+            boolean blind = lse == Float.NEGATIVE_INFINITY;
+            long s = room.scores + 4L * i * stride;
+            probabilities(
+                    s,
+                    stride,
+                    call.scale() / LN_2,
+                    blind ? Float.POSITIVE_INFINITY : lse / LN_2,
+                    room.p + 2L * i * stride);
+            gradients(
+                    s,
                     room.dScores + 4L * i * stride,
-                    get(call.lse().address() + at4),
-                    get(call.delta().address() + at4),
+                    stride,
                     call.scale(),
-                    stride);
-            Staging.narrow(room.scores + 4L * i * stride, stride, room.p + 2L * i * stride);
-            Staging.narrow(room.dScores + 4L * i * stride, stride, room.ds + 2L * i * stride);
+                    blind ? 0 : get(call.delta().address() + row4),
+                    room.ds + 2L * i * stride);
         }
         long dv = call.dv().address() + 4 * key;
         long dk = call.dk().address() + 4 * key;
@@ -132,24 +151,30 @@ final class LibraryAttentionBackward implements KeyClasses.Backward {
         library.gemm(true, opA, opB, m, n, k, a, lda, b, ldb, beta, c, ldc);
     }
 
-    /** s → p = 2^(s − lse); dp → ds = scale · p (dp − delta). Apart, or the compiler boxes. */
-    private static void gradientRow(long s, long dp, float lse, float delta, float scale, int n) {
-        // A row that has seen nothing: every p becomes 2^−∞.
-        boolean blind = lse == Float.NEGATIVE_INFINITY;
-        probabilities(s, scale / LN_2, blind ? Float.POSITIVE_INFINITY : lse / LN_2, n);
-        FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
-        float less = blind ? 0 : delta;
-        for (int k = 0; k < n; k += COUNT) {
-            FloatVector p = load(s + 4L * k).mul(by);
-            store(load(dp + 4L * k).sub(less).mul(p), dp + 4L * k);
-        }
-    }
-
-    private static void probabilities(long s, float scale, float lse, int n) {
+    /** p = 2^(scale · s − lse), which replaces s too. */
+    private static void probabilities(long s, int n, float scale, float lse, long p) {
         FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
         FloatVector less = FloatVector.broadcast(Lanes.F32, -lse);
         for (int k = 0; k < n; k += COUNT) {
-            store(VectorMath.exp2(load(s + 4L * k).fma(by, less)), s + 4L * k);
+            FloatVector e = VectorMath.exp2(load(s + 4L * k).fma(by, less));
+            store(e, s + 4L * k);
         }
+        Staging.rounded(s, n, p);
+    }
+
+    /** ds = scale · p (dp − delta). */
+    private static void gradients(long p, long dp, int n, float scale, float delta, long ds) {
+        FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
+        FloatVector less = FloatVector.broadcast(Lanes.F32, delta);
+        for (int k = 0; k < n; k += COUNT) {
+            FloatVector factor =
+                    FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, p + 4L * k, Lanes.ORDER)
+                            .mul(by);
+            FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, dp + 4L * k, Lanes.ORDER)
+                    .sub(less)
+                    .mul(factor)
+                    .intoMemorySegment(Lanes.MEMORY, dp + 4L * k, Lanes.ORDER);
+        }
+        Staging.rounded(dp, n, ds);
     }
 }

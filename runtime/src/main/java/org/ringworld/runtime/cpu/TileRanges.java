@@ -2,13 +2,16 @@ package org.ringworld.runtime.cpu;
 
 import static org.ringworld.runtime.cpu.Lanes.getInt;
 
+import java.util.Arrays;
 import org.ringworld.runtime.Tensor;
 
 /**
- * The positions and segments of tiles of tokens, as ranges: enough to know of most pairs of tiles
- * that nothing or everything is visible. Padding (segment &lt; 0) is outside of every range.
+ * A block of tokens cut into tiles, and the positions and segments of each as ranges: enough to
+ * know of most pairs of tiles that nothing or everything is visible. A tile ends where a document
+ * does, unless it would be very short. Padding (segment &lt; 0) is outside of every range.
  */
 final class TileRanges {
+    private final int[] starts;
     private final int[] firstPosition;
     private final int[] lastPosition;
     private final int[] firstSegment;
@@ -22,21 +25,19 @@ final class TileRanges {
         EVERYTHING
     }
 
-    /** Ranges of tiles of {@code tile} tokens; the last one, if shorter, counts as padded. */
+    /** Tiles of at most {@code tile} tokens. */
     TileRanges(Tensor positions, Tensor segments, int tile) {
-        int n = Math.toIntExact(positions.size());
-        int tiles = (n + tile - 1) / tile;
+        starts = starts(segments, tile);
+        int tiles = starts.length - 1;
         firstPosition = new int[tiles];
         lastPosition = new int[tiles];
         firstSegment = new int[tiles];
         lastSegment = new int[tiles];
         padded = new boolean[tiles];
         for (int t = 0; t < tiles; t++) {
-            int end = Math.min(n, (t + 1) * tile);
             firstPosition[t] = firstSegment[t] = Integer.MAX_VALUE;
             lastPosition[t] = lastSegment[t] = Integer.MIN_VALUE;
-            padded[t] = end - t * tile < tile;
-            for (int i = t * tile; i < end; i++) {
+            for (int i = starts[t]; i < starts[t + 1]; i++) {
                 int position = getInt(positions.address() + 4L * i);
                 int segment = getInt(segments.address() + 4L * i);
                 if (segment < 0) {
@@ -51,8 +52,38 @@ final class TileRanges {
         }
     }
 
+    /** Where tiles begin, and the end of the last one. */
+    private static int[] starts(Tensor segments, int tile) {
+        int n = Math.toIntExact(segments.size());
+        int least = tile / 3;
+        int[] starts = new int[n / least + 2];
+        int tiles = 0;
+        int start = 0;
+        for (int i = 1; i < n; i++) {
+            long at = segments.address() + 4L * i;
+            boolean border = i - start >= least && getInt(at) != getInt(at - 4);
+            if (border || i - start == tile) {
+                starts[++tiles] = i;
+                start = i;
+            }
+        }
+        if (n > 0) {
+            starts[++tiles] = n;
+        }
+        return Arrays.copyOf(starts, tiles + 1);
+    }
+
     int tiles() {
         return padded.length;
+    }
+
+    /** The first token of a tile; of the one after the last, the number of all tokens. */
+    int start(int tile) {
+        return starts[tile];
+    }
+
+    int size(int tile) {
+        return starts[tile + 1] - starts[tile];
     }
 
     /** What tile {@code q} of these queries sees of tile {@code k} of the keys. */

@@ -2,15 +2,14 @@ package org.ringworld.runtime.cpu;
 
 import static org.ringworld.runtime.cpu.AttentionTile.SCORES_ROW;
 import static org.ringworld.runtime.cpu.AttentionTile.SIDE;
-import static org.ringworld.runtime.cpu.Lanes.BYTES;
 import static org.ringworld.runtime.cpu.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.Lanes.get;
 import static org.ringworld.runtime.cpu.Lanes.load;
 import static org.ringworld.runtime.cpu.Lanes.set;
 import static org.ringworld.runtime.cpu.Lanes.store;
+import static org.ringworld.runtime.cpu.MicroKernel.ROWS;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.TileRanges.Sight;
 
@@ -20,19 +19,11 @@ import org.ringworld.runtime.cpu.TileRanges.Sight;
  * units of log 2, so that the exponential needs no product.
  */
 final class VectorAttention {
-    private static final double LN_2 = Math.log(2);
-
     /** Scratch of the queries and results of one thread: half of a second cache. */
     private static final long STATE_BYTES = 512 << 10;
 
     /** Floating point operations worth waking another thread for. */
     private static final long LEAST = 1 << 20;
-
-    /**
-     * A new maximum is taken only when it is so much greater (log 2): until then the exponentials
-     * grow to 256, which F32 holds as well, and no row is rescaled.
-     */
-    static final float SLACK = 8;
 
     private final WorkerTeam team;
     private final Scratch scratch;
@@ -57,9 +48,9 @@ final class VectorAttention {
             float scale,
             Tensor out,
             Tensor lse) {
-        /** Bytes of the state of one head and tile: q, sums, maxima, and totals lane by lane. */
+        /** Bytes of the state of one head and tile: q, sums and their softmax. */
         long stateBytes() {
-            return 2 * AttentionTile.rowsBytes(shape.d()) + 4L * SIDE * (1 + COUNT);
+            return 2 * AttentionTile.rowsBytes(shape.d()) + SoftmaxState.bytes(SIDE);
         }
     }
 
@@ -117,17 +108,19 @@ final class VectorAttention {
                         worker,
                         3 * rows
                                 + SIDE * (SCORES_ROW + 8)
+                                + Spans.BYTES
                                 + (end - from) * group * call.stateBytes());
         long panels = keyRows + rows;
         long values = panels + rows;
         long scores = values + rows;
         long staged = scores + SIDE * SCORES_ROW;
-        long states = staged + 8 * SIDE;
+        long spans = staged + 8 * SIDE;
+        long states = spans + Spans.BYTES;
         boolean any = false;
         for (int key = 0; key < call.keys.tiles(); key++) {
             boolean packed = false;
-            long firstKey = (long) key * SIDE;
-            int keys = (int) Math.min(SIDE, call.shape.t() - firstKey);
+            long firstKey = call.keys.start(key);
+            int keys = call.keys.size(key);
             for (int tile = from; tile < end; tile++) {
                 Sight sight = call.queries.see(tile, call.keys, key);
                 if (sight == Sight.NOTHING) {
@@ -147,9 +140,11 @@ final class VectorAttention {
                             call.kPositions, call.kSegments, firstKey, keys, staged);
                     packed = true;
                 }
+                boolean hidden = sight == Sight.SOME || keys % MicroKernel.COLUMNS != 0;
+                spans(call, tile, sight, staged, keys, spans);
                 for (int h = 0; h < group; h++) {
                     long state = states + ((tile - from) * group + h) * call.stateBytes();
-                    step(call, tile, sight, state, keyRows, values, staged, keys, scores);
+                    step(call, tile, hidden, state, keyRows, values, staged, keys, spans, scores);
                 }
             }
         }
@@ -158,78 +153,74 @@ final class VectorAttention {
         }
     }
 
+    private static void spans(Call call, int tile, Sight sight, long staged, int keys, long spans) {
+        long first = call.queries.start(tile);
+        int n = call.queries.size(tile);
+        if (sight == Sight.SOME) {
+            Spans.visible(call.qPositions, call.qSegments, first, n, staged, keys, spans);
+        } else {
+            Spans.all(spans, AttentionTile.wholeRows(n) / ROWS, AttentionTile.wholeKeys(keys));
+        }
+    }
+
     private static void step(
             Call call,
             int tile,
-            Sight sight,
+            boolean hidden,
             long state,
             long keyRows,
             long values,
             long staged,
             int keys,
+            long spans,
             long scores) {
         int d = call.shape.d();
-        long first = (long) tile * SIDE;
-        int n = (int) Math.min(SIDE, call.shape.s() - first);
+        long first = call.queries.start(tile);
+        int n = call.queries.size(tile);
         int rows = AttentionTile.wholeRows(n);
         int width = AttentionTile.wholeKeys(keys);
         long sums = state + AttentionTile.rowsBytes(d);
-        long maxima = sums + AttentionTile.rowsBytes(d);
-        long totals = maxima + 4L * SIDE;
+        SoftmaxState softmax = new SoftmaxState(SIDE, sums + AttentionTile.rowsBytes(d));
         if (call.shape.s() > AttentionTile.FEW) {
             long panels = keyRows + AttentionTile.rowsBytes(d);
-            AttentionTile.scores(state, rows, d, panels, width, scores);
+            AttentionTile.scores(state, rows, d, panels, width, spans, scores);
         } else {
             AttentionTile.fewScores(state, n, d, keyRows, width, scores);
         }
-        if (sight == Sight.SOME) {
-            AttentionTile.hide(call.qPositions, call.qSegments, first, n, staged, width, scores);
+        if (hidden) {
+            AttentionTile.hide(call.qPositions, call.qSegments, first, n, staged, spans, scores);
         }
         for (int i = 0; i < n; i++) {
-            softmaxRow(
-                    scores + i * SCORES_ROW,
-                    width,
-                    maxima + 4L * i,
-                    totals + (long) i * BYTES,
-                    sums + 4L * i * Lanes.pad(d),
-                    Lanes.pad(d));
+            int from = Spans.from(spans, i / ROWS);
+            int end = Spans.end(spans, i / ROWS);
+            if (from < end) {
+                softmaxRow(
+                        scores + i * SCORES_ROW + 4L * from,
+                        end - from,
+                        softmax,
+                        i,
+                        sums + 4L * i * Lanes.pad(d),
+                        Lanes.pad(d));
+            }
         }
-        AttentionTile.combine(scores, SCORES_ROW, 4, rows, width, values, d, sums, true);
+        AttentionTile.combine(scores, SCORES_ROW, 4, rows, spans, values, d, sums, true);
     }
 
     /** scores → their exponentials relative to the row's maximum so far; the rest follows it. */
-    private static void softmaxRow(long scores, int n, long maximum, long total, long sums, int d) {
-        float base = get(maximum);
-        if (base == Float.NEGATIVE_INFINITY || exceeds(scores, n, base + SLACK)) {
-            float max = Math.max(base, max(scores, n));
-            set(maximum, max);
-            // Where nothing was seen before, sums and totals are 0 and stay so.
-            if (base != Float.NEGATIVE_INFINITY) {
-                float fade = (float) Math.exp((base - max) * LN_2);
-                scale(total, COUNT, fade);
-                scale(sums, d, fade);
-            }
-            base = max == Float.NEGATIVE_INFINITY ? 0 : max;
-        }
-        exponentials(scores, n, base, total);
+    private static void softmaxRow(
+            long scores, int n, SoftmaxState state, int row, long sums, int d) {
+        float base = state.follow(row, scores, n, 1, sums, d);
+        exponentials(scores, n, base, state.total(row));
     }
 
-    private static boolean exceeds(long scores, int n, float limit) {
-        FloatVector greatest = load(scores);
-        for (int k = COUNT; k < n; k += COUNT) {
-            FloatVector x = load(scores + 4L * k);
-            greatest = greatest.blend(x, x.compare(VectorOperators.GT, greatest));
+    private static void scaleTo(long x, int n, float by, long y) {
+        int i = 0;
+        for (; i <= n - COUNT; i += COUNT) {
+            store(load(x + 4L * i).mul(by), y + 4L * i);
         }
-        return greatest.compare(VectorOperators.GT, limit).anyTrue();
-    }
-
-    /** Rarely needed; Java's maximum minds NaN and the sign of 0, which costs five instructions. */
-    private static float max(long scores, int n) {
-        FloatVector max = load(scores);
-        for (int k = COUNT; k < n; k += COUNT) {
-            max = max.max(load(scores + 4L * k));
+        for (; i < n; i++) {
+            set(y + 4L * i, get(x + 4L * i) * by);
         }
-        return max.reduceLanes(VectorOperators.MAX);
     }
 
     private static void exponentials(long scores, int n, float base, long total) {
@@ -258,54 +249,37 @@ final class VectorAttention {
         }
     }
 
-    /** A carried lse is a maximum, and the little that its rounding to log 2 leaves a total. */
     private static void loadState(Call call, int head, int tile, long state) {
         int d = call.shape.d();
-        long first = (long) tile * SIDE;
-        int n = (int) Math.min(SIDE, call.shape.s() - first);
+        long first = call.queries.start(tile);
+        int n = call.queries.size(tile);
         long sums = state + AttentionTile.rowsBytes(d);
-        long maxima = sums + AttentionTile.rowsBytes(d);
-        long totals = maxima + 4L * SIDE;
-        float scale = (float) (call.scale / LN_2);
-        AttentionTile.stage(call.q, head, first, n, scale, state);
+        SoftmaxState softmax = new SoftmaxState(SIDE, sums + AttentionTile.rowsBytes(d));
+        AttentionTile.stage(call.q, head, first, n, call.scale * VectorMath.LOG2_E, state);
+        if (!softmax.begin(call.lse, call.shape.h(), head, first, n)) {
+            long rows = 4L * AttentionTile.wholeRows(n) * Lanes.pad(d);
+            Lanes.MEMORY.asSlice(sums, rows).fill((byte) 0);
+            return;
+        }
         AttentionTile.stage(call.out, head, first, n, 1, sums);
-        Lanes.MEMORY.asSlice(totals, (long) SIDE * BYTES).fill((byte) 0);
         for (int i = 0; i < n; i++) {
-            float lse = get(call.lse.address() + 4 * ((first + i) * call.shape.h() + head));
-            float max = (float) (lse / LN_2);
-            set(maxima + 4L * i, max);
-            if (lse != Float.NEGATIVE_INFINITY) {
-                float total = (float) Math.exp(lse - max * LN_2);
-                set(totals + (long) i * BYTES, total);
-                scale(sums + 4L * i * Lanes.pad(d), Lanes.pad(d), total);
-            }
+            SoftmaxState.scale(sums + 4L * i * Lanes.pad(d), Lanes.pad(d), softmax.factor(i));
         }
     }
 
     private static void storeState(Call call, int head, int tile, long state) {
         int d = call.shape.d();
-        long first = (long) tile * SIDE;
-        int n = (int) Math.min(SIDE, call.shape.s() - first);
+        long first = call.queries.start(tile);
+        int n = call.queries.size(tile);
         long sums = state + AttentionTile.rowsBytes(d);
-        long maxima = sums + AttentionTile.rowsBytes(d);
-        long totals = maxima + 4L * SIDE;
+        SoftmaxState softmax = new SoftmaxState(SIDE, sums + AttentionTile.rowsBytes(d));
+        softmax.end(call.lse, call.shape.h(), head, first, n);
         for (int i = 0; i < n; i++) {
-            float max = get(maxima + 4L * i);
-            if (max == Float.NEGATIVE_INFINITY) {
-                continue; // has seen nothing yet
+            if (!softmax.sawNothing(i)) {
+                long row = (first + i) * call.shape.h() + head;
+                long to = call.out.address() + 4 * row * d;
+                scaleTo(sums + 4L * i * Lanes.pad(d), d, softmax.factor(i), to);
             }
-            float total = Lanes.sum(load(totals + (long) i * BYTES));
-            long row = (first + i) * call.shape.h() + head;
-            set(call.lse.address() + 4 * row, (float) (max * LN_2 + Math.log(total)));
-            long sum = sums + 4L * i * Lanes.pad(d);
-            scale(sum, Lanes.pad(d), 1 / total);
-            Staging.store(call.out.dtype(), sum, d, call.out.address() + 4 * row * d);
-        }
-    }
-
-    private static void scale(long x, int n, float by) {
-        for (int i = 0; i < n; i += COUNT) {
-            store(load(x + 4L * i).mul(by), x + 4L * i);
         }
     }
 }

@@ -1,5 +1,6 @@
 package org.ringworld.runtime.cpu;
 
+import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 import static org.ringworld.runtime.cpu.AttentionTile.SCORES_ROW;
 import static org.ringworld.runtime.cpu.AttentionTile.SIDE;
 import static org.ringworld.runtime.cpu.Lanes.COUNT;
@@ -7,6 +8,7 @@ import static org.ringworld.runtime.cpu.Lanes.get;
 import static org.ringworld.runtime.cpu.Lanes.load;
 import static org.ringworld.runtime.cpu.Lanes.set;
 import static org.ringworld.runtime.cpu.Lanes.store;
+import static org.ringworld.runtime.cpu.MicroKernel.ROWS;
 
 import jdk.incubator.vector.FloatVector;
 import org.ringworld.runtime.cpu.TileRanges.Sight;
@@ -33,122 +35,164 @@ final class VectorAttentionBackward implements KeyClasses.Backward {
     }
 
     @Override
-    public int keysOfATile() {
-        return SIDE;
+    public int tiles() {
+        return queries.tiles();
     }
 
-    /** Addresses of a worker's tiles. */
-    private record Room(
+    @Override
+    public long firstQuery(int tile) {
+        return queries.start(tile);
+    }
+
+    @Override
+    public int keyTiles() {
+        return keys.tiles();
+    }
+
+    /** Tiles of keys that a tile of queries, once staged, is taken through. */
+    private static final int KEY_TILES = 4;
+
+    /** Addresses of a worker's tile of queries and what it forms with a tile of keys. */
+    private record Queries(long q, long dOut, long dq, long p, long ds, long lse, long delta) {
+        static long bytes(int d) {
+            return 3 * AttentionTile.rowsBytes(d) + 2 * SIDE * SCORES_ROW + 8 * SIDE;
+        }
+
+        static Queries at(long base, int d) {
+            long rows = AttentionTile.rowsBytes(d);
+            long p = base + 3 * rows;
+            long lse = p + 2 * SIDE * SCORES_ROW;
+            return new Queries(
+                    base,
+                    base + rows,
+                    base + 2 * rows,
+                    p,
+                    p + SIDE * SCORES_ROW,
+                    lse,
+                    lse + 4 * SIDE);
+        }
+    }
+
+    /** Addresses of a worker's tile of keys. */
+    private record Keys(
             long k,
             long kPanels,
-            long v,
             long vPanels,
             long dk,
             long dv,
-            long q,
-            long dOut,
-            long dq,
-            long p,
-            long ds,
             long staged,
-            long lse,
-            long delta) {
+            long spans,
+            long keySpans) {
         static long bytes(int d) {
-            return 9 * AttentionTile.rowsBytes(d) + 2 * SIDE * SCORES_ROW + 16 * SIDE;
+            return 5 * AttentionTile.rowsBytes(d) + 8 * SIDE + 2 * Spans.BYTES;
         }
 
-        static Room at(long base, int d) {
+        static Keys at(long base, int d) {
             long rows = AttentionTile.rowsBytes(d);
-            long scores = base + 9 * rows;
-            long ints = scores + 2 * SIDE * SCORES_ROW;
-            return new Room(
+            long staged = base + 5 * rows;
+            return new Keys(
                     base,
                     base + rows,
                     base + 2 * rows,
                     base + 3 * rows,
                     base + 4 * rows,
-                    base + 5 * rows,
-                    base + 6 * rows,
-                    base + 7 * rows,
-                    base + 8 * rows,
-                    scores,
-                    scores + SIDE * SCORES_ROW,
-                    ints,
-                    ints + 8 * SIDE,
-                    ints + 12 * SIDE);
+                    staged,
+                    staged + 8 * SIDE,
+                    staged + 8 * SIDE + Spans.BYTES);
         }
     }
 
     @Override
     public void run(int kvHead, int of, int classes, int from, int end, long dq, int worker) {
         int d = call.shape().d();
+        long base = scratch.of(worker, Queries.bytes(d) + KEY_TILES * Keys.bytes(d));
+        Queries tile = Queries.at(base, d);
+        Keys[] keyTiles = new Keys[KEY_TILES];
+        for (int i = 0; i < KEY_TILES; i++) {
+            keyTiles[i] = Keys.at(base + Queries.bytes(d) + i * Keys.bytes(d), d);
+        }
+        for (int first = of; first < keys.tiles(); first += classes * KEY_TILES) {
+            keyTiles(kvHead, first, classes, from, end, dq, tile, keyTiles);
+        }
+    }
+
+    /** Tiles of keys {@code first}, first + step, …, as many as there is room for. */
+    private void keyTiles(
+            int kvHead,
+            int first,
+            int step,
+            int from,
+            int end,
+            long dq,
+            Queries tile,
+            Keys[] keyTiles) {
         int group = call.shape().group();
-        Room room = Room.at(scratch.of(worker, Room.bytes(d)), d);
-        for (int key = of; key < this.keys.tiles(); key += classes) {
-            boolean packed = false;
-            long firstKey = (long) key * SIDE;
-            int keys = (int) Math.min(SIDE, call.shape().t() - firstKey);
-            for (int tile = from; tile < end; tile++) {
-                Sight sight = queries.see(tile, this.keys, key);
-                if (sight == Sight.NOTHING) {
-                    continue;
-                }
-                if (!packed) {
-                    pack(kvHead, firstKey, keys, room);
-                    packed = true;
-                }
-                for (int h = kvHead * group; h < (kvHead + 1) * group; h++) {
-                    step(h, tile, sight, keys, room);
-                    addRows(
-                            room.dq,
-                            call.shape().h(),
-                            h,
-                            tileRows(tile),
-                            d,
-                            call.scale(),
-                            dq + 4 * (long) (tile - from) * SIDE * call.shape().h() * d);
+        int packed = 0;
+        for (int query = from; query < end; query++) {
+            int seen = 0;
+            for (int i = 0; i < KEY_TILES && first + i * step < keys.tiles(); i++) {
+                int key = first + i * step;
+                Sight sight = queries.see(query, keys, key);
+                if (sight != Sight.NOTHING) {
+                    if ((packed & 1 << i) == 0) {
+                        pack(kvHead, key, keyTiles[i]);
+                        packed |= 1 << i;
+                    }
+                    spans(query, sight, key, keyTiles[i]);
+                    seen |= 1 << i;
                 }
             }
-            if (packed) {
-                long home = 4 * firstKey * call.shape().g() * d;
-                // The queries that dk was formed with carry scale / ln 2.
-                addRows(
-                        room.dk,
-                        call.shape().g(),
-                        kvHead,
-                        keys,
-                        d,
-                        LN_2,
-                        call.dk().address() + home);
-                addRows(room.dv, call.shape().g(), kvHead, keys, d, 1, call.dv().address() + home);
+            for (int h = kvHead * group; h < (kvHead + 1) * group && seen != 0; h++) {
+                stage(h, query, tile);
+                boolean add = false;
+                for (int i = 0; i < KEY_TILES; i++) {
+                    if ((seen & 1 << i) != 0) {
+                        step(query, first + i * step, tile, keyTiles[i], add);
+                        add = true;
+                    }
+                }
+                int d = call.shape().d();
+                long home = dq + 4 * (firstQuery(query) - firstQuery(from)) * call.shape().h() * d;
+                int n = queries.size(query);
+                addRows(tile.dq, call.shape().h(), h, n, d, call.scale(), home);
+            }
+        }
+        for (int i = 0; i < KEY_TILES; i++) {
+            if ((packed & 1 << i) != 0) {
+                unpack(kvHead, first + i * step, keyTiles[i]);
             }
         }
     }
 
-    private int tileRows(int tile) {
-        return (int) Math.min(SIDE, call.shape().s() - (long) tile * SIDE);
-    }
-
-    private void pack(int kvHead, long firstKey, int keys, Room room) {
+    private void pack(int kvHead, int key, Keys room) {
         int d = call.shape().d();
-        AttentionTile.stage(call.k(), kvHead, firstKey, keys, 1, room.k);
-        AttentionTile.transpose(room.k, keys, d, room.kPanels);
-        AttentionTile.stage(call.v(), kvHead, firstKey, keys, 1, room.v);
-        AttentionTile.transpose(room.v, keys, d, room.vPanels);
-        AttentionTile.stageKeys(call.kPositions(), call.kSegments(), firstKey, keys, room.staged);
+        long first = keys.start(key);
+        int n = keys.size(key);
+        // dv's place holds the values until they are in panels.
+        AttentionTile.stage(call.v(), kvHead, first, n, 1, room.dv);
+        AttentionTile.transpose(room.dv, n, d, room.vPanels);
+        AttentionTile.stage(call.k(), kvHead, first, n, 1, room.k);
+        AttentionTile.transpose(room.k, n, d, room.kPanels);
+        AttentionTile.stageKeys(call.kPositions(), call.kSegments(), first, n, room.staged);
         Lanes.MEMORY.asSlice(room.dk, 2 * AttentionTile.rowsBytes(d)).fill((byte) 0);
     }
 
-    /** dv += pᵀ dOut; dk += dsᵀ q; room.dq = ds k. */
-    private void step(int head, int tile, Sight sight, int keys, Room room) {
+    private void unpack(int kvHead, int key, Keys room) {
         int d = call.shape().d();
-        long first = (long) tile * SIDE;
-        int n = tileRows(tile);
-        int rows = AttentionTile.wholeRows(n);
-        int width = AttentionTile.wholeKeys(keys);
+        int heads = call.shape().g();
+        int n = keys.size(key);
+        long home = 4L * keys.start(key) * heads * d;
+        // The queries that dk was formed with carry scale / ln 2.
+        addRows(room.dk, heads, kvHead, n, d, LN_2, call.dk().address() + home);
+        addRows(room.dv, heads, kvHead, n, d, 1, call.dv().address() + home);
+    }
+
+    private void stage(int head, int query, Queries room) {
+        long first = queries.start(query);
+        int n = queries.size(query);
         AttentionTile.stage(call.q(), head, first, n, call.scale() / LN_2, room.q);
         AttentionTile.stage(call.dOut(), head, first, n, 1, room.dOut);
-        for (int i = 0; i < SIDE; i++) {
+        for (int i = 0; i < AttentionTile.wholeRows(n); i++) {
             long at = 4 * ((first + i) * call.shape().h() + head);
             float lse = i < n ? get(call.lse().address() + at) : Float.NEGATIVE_INFINITY;
             // A row that has seen nothing: every p becomes 2^−∞.
@@ -156,21 +200,67 @@ final class VectorAttentionBackward implements KeyClasses.Backward {
             set(room.lse + 4L * i, blind ? Float.POSITIVE_INFINITY : lse / LN_2);
             set(room.delta + 4L * i, blind ? 0 : get(call.delta().address() + at));
         }
-        AttentionTile.scores(room.q, rows, d, room.kPanels, width, room.p);
-        AttentionTile.scores(room.dOut, rows, d, room.vPanels, width, room.ds);
-        if (sight == Sight.SOME) {
+    }
+
+    /** dv += pᵀ dOut; dk += dsᵀ q; dq (+)= ds k. */
+    private void step(int query, int key, Queries x, Keys y, boolean add) {
+        int d = call.shape().d();
+        int n = queries.size(query);
+        int rows = AttentionTile.wholeRows(n);
+        int width = AttentionTile.wholeKeys(keys.size(key));
+        AttentionTile.scores(x.q, rows, d, y.kPanels, width, y.spans, x.p);
+        AttentionTile.scores(x.dOut, rows, d, y.vPanels, width, y.spans, x.ds);
+        if (width != keys.size(key) || queries.see(query, keys, key) == Sight.SOME) {
+            long first = queries.start(query);
             AttentionTile.hide(
-                    call.qPositions(), call.qSegments(), first, n, room.staged, width, room.p);
+                    call.qPositions(), call.qSegments(), first, n, y.staged, y.spans, x.p);
         }
         for (int i = 0; i < rows; i++) {
-            float lse = get(room.lse + 4L * i);
-            float delta = get(room.delta + 4L * i);
-            gradientRow(room.p + i * SCORES_ROW, room.ds + i * SCORES_ROW, lse, delta, width);
+            int from = Spans.from(y.spans, i / ROWS);
+            int end = Spans.end(y.spans, i / ROWS);
+            long p = x.p + i * SCORES_ROW;
+            long ds = x.ds + i * SCORES_ROW;
+            float lse = get(x.lse + 4L * i);
+            float delta = get(x.delta + 4L * i);
+            gradientRow(p + 4L * from, ds + 4L * from, lse, delta, end - from);
+            if (end - from < width) {
+                zero(p, from, end, width);
+                zero(ds, from, end, width);
+            }
         }
-        int keyRows = AttentionTile.wholeRows(keys);
-        AttentionTile.combine(room.p, 4, SCORES_ROW, keyRows, rows, room.dOut, d, room.dv, true);
-        AttentionTile.combine(room.ds, 4, SCORES_ROW, keyRows, rows, room.q, d, room.dk, true);
-        AttentionTile.combine(room.ds, SCORES_ROW, 4, rows, width, room.k, d, room.dq, false);
+        int keyRows = AttentionTile.wholeRows(keys.size(key));
+        AttentionTile.combine(x.p, 4, SCORES_ROW, keyRows, y.keySpans, x.dOut, d, y.dv, true);
+        AttentionTile.combine(x.ds, 4, SCORES_ROW, keyRows, y.keySpans, x.q, d, y.dk, true);
+        AttentionTile.combine(x.ds, SCORES_ROW, 4, rows, y.spans, y.k, d, x.dq, add);
+    }
+
+    /** Zeros in [0, from) and [end, width) of a row. */
+    private static void zero(long row, int from, int end, int width) {
+        for (int k = 0; k < width; k += COUNT) {
+            if (k < from || k >= end) {
+                store(Lanes.zero(), row + 4L * k);
+            }
+        }
+    }
+
+    private void spans(int query, Sight sight, int key, Keys room) {
+        int blocks = AttentionTile.wholeRows(queries.size(query)) / ROWS;
+        int n = keys.size(key);
+        int keyRows = AttentionTile.wholeRows(n);
+        if (sight == Sight.SOME) {
+            Spans.visible(
+                    call.qPositions(),
+                    call.qSegments(),
+                    queries.start(query),
+                    queries.size(query),
+                    room.staged,
+                    n,
+                    room.spans);
+            Spans.turn(room.spans, blocks, keyRows, room.keySpans);
+        } else {
+            Spans.all(room.spans, blocks, AttentionTile.wholeKeys(n));
+            Spans.all(room.keySpans, keyRows / ROWS, blocks * ROWS);
+        }
     }
 
     /**
@@ -192,17 +282,22 @@ final class VectorAttentionBackward implements KeyClasses.Backward {
 
     /** y[i, head] += by · x[i]; y is F32 [.,heads,d]. */
     private static void addRows(long x, int heads, int head, int n, int d, float by, long y) {
-        FloatVector factor = FloatVector.broadcast(Lanes.F32, by);
         for (int i = 0; i < n; i++) {
-            long from = x + 4L * i * Lanes.pad(d);
-            long to = y + 4 * ((long) i * heads + head) * d;
-            int j = 0;
-            for (; j <= d - COUNT; j += COUNT) {
-                store(load(from + 4L * j).fma(factor, load(to + 4L * j)), to + 4L * j);
-            }
-            for (; j < d; j++) {
-                set(to + 4L * j, Math.fma(get(from + 4L * j), by, get(to + 4L * j)));
-            }
+            addRow(x + 4L * i * Lanes.pad(d), d, by, y + 4 * ((long) i * heads + head) * d);
+        }
+    }
+
+    /** The Vector API is called directly here, as in {@link MicroKernel}, for the same reason. */
+    private static void addRow(long from, int d, float by, long to) {
+        FloatVector factor = FloatVector.broadcast(Lanes.F32, by);
+        int j = 0;
+        for (; j <= d - COUNT; j += COUNT) {
+            FloatVector x = fromMemorySegment(Lanes.F32, Lanes.MEMORY, from + 4L * j, Lanes.ORDER);
+            FloatVector y = fromMemorySegment(Lanes.F32, Lanes.MEMORY, to + 4L * j, Lanes.ORDER);
+            x.fma(factor, y).intoMemorySegment(Lanes.MEMORY, to + 4L * j, Lanes.ORDER);
+        }
+        for (; j < d; j++) {
+            set(to + 4L * j, get(to + 4L * j) + get(from + 4L * j) * by);
         }
     }
 }

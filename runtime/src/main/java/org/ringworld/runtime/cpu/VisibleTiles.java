@@ -12,9 +12,9 @@ import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.TileRanges.Sight;
 
 /**
- * Which keys which queries see, in grains of {@link #GRAIN} tokens: what a tile of queries sees of
- * the keys is walked as few rectangles as large as can be, so that neither the diagonal nor the
- * borders of packed documents cost a whole tile.
+ * Which keys which queries see, in grains of at most {@link #GRAIN} tokens: what a tile of queries
+ * sees of the keys is walked as few rectangles as large as can be, so that neither the diagonal nor
+ * the borders of packed documents cost a whole tile.
  */
 final class VisibleTiles {
     static final int GRAIN = 64;
@@ -40,6 +40,11 @@ final class VisibleTiles {
         this.kSegments = kSegments;
         this.queries = new TileRanges(qPositions, qSegments, GRAIN);
         this.keys = new TileRanges(kPositions, kSegments, GRAIN);
+    }
+
+    /** The first query of a grain. */
+    long firstQuery(int grain) {
+        return queries.start(grain);
     }
 
     int queryGrains() {
@@ -128,23 +133,19 @@ final class VisibleTiles {
 
         /** The first query, counted from the beginning of the cursor's. */
         int firstQuery() {
-            return (rowFrom - queryFrom) * GRAIN;
+            return queries.start(rowFrom) - queries.start(queryFrom);
         }
 
         int queries() {
-            return (int) Math.min(qPositions.size() - (long) rowFrom * GRAIN, span(rowFrom, rowTo));
+            return queries.start(rowTo) - queries.start(rowFrom);
         }
 
         long firstKey() {
-            return (long) keyFrom * GRAIN;
+            return keys.start(keyFrom);
         }
 
         int keys() {
-            return (int) Math.min(kPositions.size() - firstKey(), span(keyFrom, keyTo));
-        }
-
-        private static int span(int from, int to) {
-            return (to - from) * GRAIN;
+            return keys.start(keyTo) - keys.start(keyFrom);
         }
 
         /** Whether every query sees every key, and the keys are whole vectors. */
@@ -165,7 +166,7 @@ final class VisibleTiles {
                 Lanes.setInt(staged + 4L * i, real ? getInt(kPositions.address() + key) : 0);
                 Lanes.setInt(segments + 4L * i, real ? getInt(kSegments.address() + key) : BEYOND);
             }
-            long first = (long) rowFrom * GRAIN;
+            long first = queries.start(rowFrom);
             for (int i = 0; i < queries(); i++) {
                 int position = getInt(qPositions.address() + 4 * (first + i));
                 int segment = getInt(qSegments.address() + 4 * (first + i));

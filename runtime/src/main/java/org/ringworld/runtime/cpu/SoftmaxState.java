@@ -1,0 +1,156 @@
+package org.ringworld.runtime.cpu;
+
+import static org.ringworld.runtime.cpu.Lanes.BYTES;
+import static org.ringworld.runtime.cpu.Lanes.COUNT;
+import static org.ringworld.runtime.cpu.Lanes.get;
+import static org.ringworld.runtime.cpu.Lanes.load;
+import static org.ringworld.runtime.cpu.Lanes.set;
+import static org.ringworld.runtime.cpu.Lanes.store;
+import static org.ringworld.runtime.cpu.VectorMath.LOG2_E;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * The running softmax of a tile of queries: each row's maximum so far, in units of log 2, the sum
+ * of exponentials relative to it, lane by lane, and a factor for the row of results. Rows of
+ * scratch are {@code SIDE}s of the caller's choice, in whole vectors.
+ *
+ * @param side rows there is room for
+ * @param at address
+ */
+record SoftmaxState(int side, long at) {
+    private static final float LN_2 = (float) Math.log(2);
+
+    /**
+     * A new maximum is taken only when it is so much greater (log 2): until then the exponentials
+     * grow to 256, which F32 holds as well, and no row is rescaled.
+     */
+    private static final float SLACK = 8;
+
+    static long bytes(int side) {
+        return 4L * side * (2 + COUNT);
+    }
+
+    long maximum(int row) {
+        return at + 4L * row;
+    }
+
+    /** Address of the sums of a row: one vector. */
+    long total(int row) {
+        return at + 8L * side + (long) row * BYTES;
+    }
+
+    float factor(int row) {
+        return get(at + 4L * (side + row));
+    }
+
+    /**
+     * Takes n rows from a carried lse [.,heads]. Its maximum is lse itself in units of log 2; what
+     * that rounds off is the factor, by which the row of carried results is to be multiplied.
+     *
+     * @return whether any row has seen anything
+     */
+    boolean begin(Tensor lse, int heads, int head, long first, int n) {
+        Lanes.MEMORY.asSlice(total(0), (long) n * BYTES).fill((byte) 0);
+        boolean any = false;
+        for (int i = 0; i < n; i++) {
+            float carried = get(lse.address() + 4 * ((first + i) * heads + head));
+            set(maximum(i), carried);
+            any |= carried != Float.NEGATIVE_INFINITY;
+        }
+        if (any) {
+            for (int i = 0; i < n; i += COUNT) {
+                factors(maximum(i), maximum(side + i));
+            }
+            for (int i = 0; i < n; i++) {
+                set(total(i), factor(i));
+            }
+        }
+        return any;
+    }
+
+    private static void factors(long maxima, long factors) {
+        FloatVector lse = load(maxima);
+        FloatVector max = lse.mul(LOG2_E);
+        store(max, maxima);
+        // −∞ less −∞ is no number; such a row has summed nothing yet.
+        FloatVector rest = max.fma(FloatVector.broadcast(Lanes.F32, -LN_2), lse);
+        FloatVector factor = VectorMath.exp(rest);
+        store(factor.blend(0f, lse.lt(-Float.MAX_VALUE)), factors);
+    }
+
+    /** Gives n rows back as a lse; the factor is what makes the row of results a mean. */
+    void end(Tensor lse, int heads, int head, long first, int n) {
+        for (int i = 0; i < n; i++) {
+            set(maximum(side + i), Lanes.sum(load(total(i))));
+        }
+        for (int i = 0; i < n; i += COUNT) {
+            FloatVector total = load(maximum(side + i));
+            FloatVector max = load(maximum(i));
+            FloatVector ln = max.fma(FloatVector.broadcast(Lanes.F32, LN_2), VectorMath.log(total));
+            // The row that has seen nothing keeps −∞, and its zeros.
+            store(ln.blend(Float.NEGATIVE_INFINITY, max.lt(-Float.MAX_VALUE)), maximum(i));
+            store(FloatVector.broadcast(Lanes.F32, 1f).div(total), maximum(side + i));
+        }
+        for (int i = 0; i < n; i++) {
+            set(lse.address() + 4 * ((first + i) * heads + head), get(maximum(i)));
+        }
+    }
+
+    boolean sawNothing(int row) {
+        return get(maximum(row)) == Float.NEGATIVE_INFINITY;
+    }
+
+    /**
+     * Makes room for a row of n scores, in units of {@code 1 / inverse} log 2: where one exceeds
+     * the maximum by more than {@link #SLACK}, what the row has summed so far fades.
+     *
+     * @return the maximum that exponentials are to be relative to
+     */
+    float follow(int row, long scores, int n, float inverse, long sums, int d) {
+        float base = get(maximum(row));
+        if (base != Float.NEGATIVE_INFINITY && !exceeds(scores, n, (base + SLACK) * inverse)) {
+            return base;
+        }
+        float max = Math.max(base, max(scores, n) / inverse);
+        set(maximum(row), max);
+        // Where nothing was seen before, sums and totals are 0 and stay so.
+        if (base != Float.NEGATIVE_INFINITY) {
+            float fade = (float) Math.exp((base - max) * LN_2);
+            scale(total(row), COUNT, fade);
+            scale(sums, d, fade);
+        }
+        return max == Float.NEGATIVE_INFINITY ? 0 : max;
+    }
+
+    private static boolean exceeds(long scores, int n, float limit) {
+        FloatVector greatest = load(scores);
+        for (int k = COUNT; k < n; k += COUNT) {
+            FloatVector x = load(scores + 4L * k);
+            greatest = greatest.blend(x, x.compare(VectorOperators.GT, greatest));
+        }
+        return greatest.compare(VectorOperators.GT, limit).anyTrue();
+    }
+
+    /** Rarely needed; Java's maximum minds NaN and the sign of 0, which costs five instructions. */
+    private static float max(long scores, int n) {
+        FloatVector max = load(scores);
+        for (int k = COUNT; k < n; k += COUNT) {
+            max = max.max(load(scores + 4L * k));
+        }
+        return max.reduceLanes(VectorOperators.MAX);
+    }
+
+    /** x[n] *= by. */
+    static void scale(long x, int n, float by) {
+        int i = 0;
+        for (; i <= n - COUNT; i += COUNT) {
+            store(load(x + 4L * i).mul(by), x + 4L * i);
+        }
+        for (; i < n; i++) {
+            set(x + 4L * i, get(x + 4L * i) * by);
+        }
+    }
+}
