@@ -207,6 +207,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                     onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
             case DeviceActor.Stepped _,
                     DeviceActor.Saved _,
+                    DeviceActor.Measured _,
                     DeviceActor.Forwarded _,
                     DeviceActor.Failed _ ->
                     throw new IllegalStateException("unexpected " + all.getFirst());

@@ -50,6 +50,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     public record Forward(long epoch, MicroBatch batch, boolean gradients, ActorRef<Reply> replyTo)
             implements Command {}
 
+    /** Say what the memory of a model in training is used for. */
+    public record Measure(ActorRef<Reply> replyTo) implements Command {}
+
     /** Write the state to disk; needs no other rank and no ring. */
     public record Save(SaveRequest request, ActorRef<Reply> replyTo) implements Command {}
 
@@ -79,6 +82,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     public record Forwarded(
             int rank, double lossSum, float[] logits, Map<String, float[]> gradients)
             implements Reply {}
+
+    public record Measured(int rank, MemoryUse memory) implements Reply {}
 
     public record Saved(int rank, Path path, long step) implements Reply {}
 
@@ -121,6 +126,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                 .onMessage(Step.class, this::onStep)
                 .onMessage(Judge.class, this::onJudge)
                 .onMessage(Forward.class, this::onForward)
+                .onMessage(Measure.class, this::onMeasure)
                 .onMessage(Save.class, this::onSave)
                 .onSignal(PostStop.class, signal -> onStop())
                 .build();
@@ -183,6 +189,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                 command.epoch,
                 command.replyTo,
                 () -> model.forward(command.batch, command.gradients, ring));
+    }
+
+    private Behavior<Command> onMeasure(Measure command) {
+        run(command.replyTo, () -> new Measured(index, model.memory()));
+        return this;
     }
 
     private Behavior<Command> onSave(Save command) {

@@ -134,6 +134,13 @@ public final class DeviceRing implements AutoCloseable {
                 .toList();
     }
 
+    /** What the memory of each rank is used for, after training steps. */
+    public List<MemoryUse> memory() {
+        return askAll(_ -> DeviceActor.Measure::new).stream()
+                .map(r -> ((DeviceActor.Measured) r).memory())
+                .toList();
+    }
+
     private List<DeviceActor.Reply> askAll(IntFunction<IntoCommand> command) {
         List<CompletableFuture<DeviceActor.Reply>> futures = new ArrayList<>();
         for (int rank = 0; rank < devices.size(); rank++) {

@@ -61,6 +61,20 @@ final class RankModel implements AutoCloseable {
         return parameters;
     }
 
+    MemoryUse memory() {
+        long weights = 0;
+        long f32 = 0;
+        for (int i = 0; i < parameters.specs().size(); i++) {
+            weights += parameters.weight(i).bytes();
+            f32 += parameters.gradient(i).bytes();
+        }
+        long optimizer = (parameters.hasMasters() ? 3 : 2) * f32;
+        long kept = transformer.bytesKept();
+        long workspace = transformer.bytesOfWorkspace();
+        long others = device.allocated() - weights - f32 - optimizer - kept - workspace;
+        return new MemoryUse(weights, f32, optimizer, kept, workspace, others);
+    }
+
     TrainingStep.Outcome train(StepPlan plan, Ring ring, String recompute) {
         long tokens =
                 plan.parts().stream()

@@ -56,6 +56,11 @@ final class FaultyDevice implements Device {
     }
 
     @Override
+    public long allocated() {
+        return device.allocated();
+    }
+
+    @Override
     public void free(MemorySegment memory) {
         real.free(memory);
     }

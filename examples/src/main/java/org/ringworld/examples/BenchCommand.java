@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.ringworld.actors.MemoryUse;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.RopeScaling;
 import org.ringworld.runtime.DType;
@@ -31,8 +32,9 @@ import tools.jackson.databind.json.JsonMapper;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Keys of step: ring.size, device.threads, dtype, seqLen, steps, recompute, and model.*; without",
-            "ring.size one device with all cores and a ring of one-thread devices are compared.",
+            "Keys of step: ring.size, device.threads, dtype, seqLen, tokensPerStep, steps, recompute and",
+            "model.*; without ring.size one device with all cores and a ring of one-thread devices are",
+            "compared, in turns.",
             "",
             "Examples:",
             "  ringworld bench kernels",
@@ -48,6 +50,7 @@ final class BenchCommand implements Callable<Integer> {
                     device.threads = null
                     dtype = f32
                     seqLen = 2048
+                    tokensPerStep = null
                     steps = 5
                     recompute = auto
                     model { vocabSize = 32000, hiddenSize = 512, intermediateSize = 1408, numLayers = 8
@@ -121,6 +124,10 @@ final class BenchCommand implements Callable<Integer> {
         LlamaConfig model = model(config.getConfig("model"));
         int seqLen = JobReader.positive(config, "seqLen");
         int steps = JobReader.positive(config, "steps");
+        int tokens =
+                config.getIsNull("tokensPerStep")
+                        ? seqLen
+                        : JobReader.positive(config, "tokensPerStep");
         List<Shape> shapes = new ArrayList<>();
         if (config.getIsNull("ring.size")) {
             shapes.add(new Shape(1, cores));
@@ -167,6 +174,7 @@ final class BenchCommand implements Callable<Integer> {
                             shape.ringSize,
                             shape.threads,
                             seqLen,
+                            tokens,
                             steps,
                             config.getString("recompute"));
             System.out.printf(
@@ -182,12 +190,39 @@ final class BenchCommand implements Callable<Integer> {
                     100 * r.waitShare(),
                     r.heapBytes() / 1024.0,
                     r.residentBytes() >> 20);
+            System.out.println("         " + memory(r.memory()));
+            System.out.println("         " + times(r.kernelShares()));
             Map<String, Object> row = new LinkedHashMap<>();
             row.put("result", r);
             row.put("limit", limit);
             rows.add(row);
         }
         write(rows);
+    }
+
+    private static String memory(MemoryUse m) {
+        return String.format(
+                Locale.ROOT,
+                "MiB a rank: weights %d, gradients %d, optimizer %d, kept for backward %d,"
+                        + " workspace %d, kernels %d",
+                m.weights() >> 20,
+                m.gradients() >> 20,
+                m.optimizer() >> 20,
+                m.kept() >> 20,
+                m.workspace() >> 20,
+                m.kernels() >> 20);
+    }
+
+    private static String times(Map<String, Double> shares) {
+        double outside = 1 - shares.values().stream().mapToDouble(s -> s).sum();
+        StringBuilder line = new StringBuilder("time: ");
+        shares.forEach(
+                (kernel, share) -> {
+                    if (share >= 0.005) {
+                        line.append("%s %.1f %%, ".formatted(kernel, 100 * share));
+                    }
+                });
+        return line + "outside kernels %.1f %%".formatted(100 * outside);
     }
 
     private static LlamaConfig model(Config config) {

@@ -23,6 +23,7 @@ final class CrossEntropy {
     /**
      * @param x values [S,E] after the final norm
      * @param gradScale what each weighted gradient is multiplied by: 1 / Σ w of the whole step
+     * @param add whether the head's gradient is added to, else written
      * @param dx values [S,E], written, or null when no gradient is wanted
      * @param logits is given each block's logits, F32 [rows,V], and its first row; or null
      */
@@ -32,6 +33,7 @@ final class CrossEntropy {
             BlockTensors block,
             Tensor x,
             float gradScale,
+            boolean add,
             Tensor dx,
             BiConsumer<Tensor, Long> logits,
             Workspace kept,
@@ -63,7 +65,8 @@ final class CrossEntropy {
                     dz);
             if (dx != null) {
                 kernels.matmul(Product.NN, dz, head, dx.rows(from, to), false);
-                kernels.matmul(Product.TN, dz, x.rows(from, to), parameters.headGradient(), true);
+                boolean more = add || from > 0;
+                kernels.matmul(Product.TN, dz, x.rows(from, to), parameters.headGradient(), more);
             }
             scratch.release(mark);
         }

@@ -49,7 +49,7 @@ final class SwiGlu {
     }
 
     /**
-     * dx = the gradient of x; adds to the gradients of the weights.
+     * dx = the gradient of x; writes the gradients of the weights, or adds to them.
      *
      * @param gate as kept by forward, or null: computed again
      */
@@ -61,11 +61,13 @@ final class SwiGlu {
             Tensor x,
             Tensor gate,
             Tensor up,
+            boolean add,
             Tensor dx,
             Workspace scratch) {
         long inner = weights.gate().dim(0);
         for (long from = 0; from < x.dim(0); from += BLOCK) {
             long to = Math.min(x.dim(0), from + BLOCK);
+            boolean more = add || from > 0;
             Workspace.Mark mark = scratch.mark();
             Tensor rows = x.rows(from, to);
             Tensor dyRows = dy.rows(from, to);
@@ -77,12 +79,12 @@ final class SwiGlu {
             }
             Tensor product = scratch.take(x.dtype(), to - from, inner);
             kernels.swiGlu(g, u, product);
-            kernels.matmul(Product.TN, dyRows, product, gradients.down(), true);
+            kernels.matmul(Product.TN, dyRows, product, gradients.down(), more);
             Tensor dProduct = product;
             kernels.matmul(Product.NN, dyRows, weights.down(), dProduct, false);
             kernels.swiGluBackward(dProduct, g, u, g, u);
-            kernels.matmul(Product.TN, g, rows, gradients.gate(), true);
-            kernels.matmul(Product.TN, u, rows, gradients.up(), true);
+            kernels.matmul(Product.TN, g, rows, gradients.gate(), more);
+            kernels.matmul(Product.TN, u, rows, gradients.up(), more);
             kernels.matmul(Product.NN, g, weights.gate(), dx.rows(from, to), false);
             kernels.matmul(Product.NN, u, weights.up(), dx.rows(from, to), true);
             scratch.release(mark);

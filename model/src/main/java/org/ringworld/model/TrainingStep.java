@@ -46,10 +46,16 @@ public final class TrainingStep {
             float gradScale,
             Ring ring,
             BiConsumer<Tensor, Long> logits) {
-        device.kernels().fill(parameters.gradients(), 0);
         TokenLosses losses =
                 transformer.forwardBackward(
-                        config, batch, ring, Frame.of(0, 0), gradScale, Recompute.ALL, logits);
+                        config,
+                        batch,
+                        ring,
+                        Frame.of(0, 0),
+                        gradScale,
+                        Recompute.ALL,
+                        false,
+                        logits);
         AllReduce.sum(ring, device, parameters.gradients(), 0);
         return losses;
     }
@@ -69,7 +75,6 @@ public final class TrainingStep {
             double rate,
             long step,
             Recompute recompute) {
-        device.kernels().fill(parameters.gradients(), 0);
         float gradScale = targetWeight == 0 ? 0 : (float) (1 / targetWeight);
         double lossSum = 0;
         long hits = 0;
@@ -77,7 +82,14 @@ public final class TrainingStep {
             MicroBatch batch = parts.get(part);
             TokenLosses losses =
                     transformer.forwardBackward(
-                            config, batch, ring, Frame.of(step, part), gradScale, recompute, null);
+                            config,
+                            batch,
+                            ring,
+                            Frame.of(step, part),
+                            gradScale,
+                            recompute,
+                            part > 0,
+                            null);
             SequenceBlock own = batch.blocks().get(ring.rank());
             lossSum += losses.weightedSum(own);
             hits += losses.hits(own);

@@ -46,7 +46,8 @@ public final class Transformer implements AutoCloseable {
             RingAttention attention,
             Tensor cos,
             Tensor sin,
-            Frame frame) {}
+            Frame frame,
+            boolean add) {}
 
     /** Of one layer for backward; q, kv, h, gate and up are null where they are computed again. */
     private record Kept(
@@ -60,8 +61,10 @@ public final class Transformer implements AutoCloseable {
             Tensor up) {}
 
     /**
-     * Forward and backward of a micro-batch; adds to the gradients of the parameters.
+     * Forward and backward of a micro-batch.
      *
+     * @param add whether to add to the gradients of the parameters; else they are written, which
+     *     spares a step clearing and reading them
      * @param config the stage's, whose rotary base may differ from the parameters'
      * @param gradScale 1 / Σ w over the whole global step
      */
@@ -72,9 +75,13 @@ public final class Transformer implements AutoCloseable {
             Frame frame,
             float gradScale,
             Recompute recompute,
+            boolean add,
             BiConsumer<Tensor, Long> logits) {
         Workspace.Mark start = kept.mark();
-        Context context = context(config, batch, ring, frame);
+        Context context = context(config, batch, ring, frame, add);
+        if (!add) {
+            clearSums(context.block.length());
+        }
         List<Kept> layers = new ArrayList<>();
         Tensor x = embed(context);
         for (int layer = 0; layer < config.numLayers(); layer++) {
@@ -91,6 +98,7 @@ public final class Transformer implements AutoCloseable {
                         context.block,
                         normed,
                         gradScale,
+                        add,
                         dNormed,
                         logits,
                         kept,
@@ -118,7 +126,7 @@ public final class Transformer implements AutoCloseable {
             Frame frame,
             BiConsumer<Tensor, Long> logits) {
         Workspace.Mark start = kept.mark();
-        Context context = context(config, batch, ring, frame);
+        Context context = context(config, batch, ring, frame, true);
         Tensor x = embed(context);
         for (int layer = 0; layer < config.numLayers(); layer++) {
             layerForward(context, layer, x, null, null);
@@ -127,7 +135,16 @@ public final class Transformer implements AutoCloseable {
         kernels.rmsNorm(x, parameters.finalNorm(), eps, x, rstd);
         CrossEntropy.PerToken losses =
                 CrossEntropy.lossAndGradient(
-                        kernels, parameters, context.block, x, 0, null, logits, kept, scratch);
+                        kernels,
+                        parameters,
+                        context.block,
+                        x,
+                        0,
+                        true,
+                        null,
+                        logits,
+                        kept,
+                        scratch);
         TokenLosses result =
                 TokenLosses.copyOut(
                         device, batch.blocks().get(ring.rank()), losses.ce(), losses.hits());
@@ -135,7 +152,37 @@ public final class Transformer implements AutoCloseable {
         return result;
     }
 
-    private Context context(LlamaConfig config, MicroBatch batch, Ring ring, Frame frame) {
+    /** Bytes kept for backward, at most so far. */
+    public long bytesKept() {
+        return kept.bytes();
+    }
+
+    /** Bytes of the workspace within a layer. */
+    public long bytesOfWorkspace() {
+        return scratch.bytes();
+    }
+
+    /**
+     * The gradients that are sums of rows, norms and embedding, begin at 0; products overwrite the
+     * others, unless there is no token to multiply.
+     */
+    private void clearSums(long tokens) {
+        if (tokens == 0) {
+            kernels.fill(parameters.gradients(), 0);
+            return;
+        }
+        for (int layer = 0; layer < config.numLayers(); layer++) {
+            kernels.fill(parameters.layerGradients(layer).inputNorm(), 0);
+            kernels.fill(parameters.layerGradients(layer).postNorm(), 0);
+        }
+        kernels.fill(parameters.finalNormGradient(), 0);
+        if (!config.tieEmbeddings()) {
+            kernels.fill(parameters.embeddingGradient(), 0);
+        }
+    }
+
+    private Context context(
+            LlamaConfig config, MicroBatch batch, Ring ring, Frame frame, boolean add) {
         BlockTensors block = BlockTensors.copyIn(batch, ring.rank(), device, kept);
         Tensor cos = kept.take(DType.F32, block.length(), config.headDim() / 2);
         Tensor sin = kept.take(DType.F32, block.length(), config.headDim() / 2);
@@ -143,7 +190,7 @@ public final class Transformer implements AutoCloseable {
         kernels.rotaryAngles(block.positions(), inverse, 1, cos, sin);
         RingAttention attention =
                 new RingAttention(device, ring, batch.plan(), block, config.headDim());
-        return new Context(block, batch.plan(), ring, attention, cos, sin, frame);
+        return new Context(block, batch.plan(), ring, attention, cos, sin, frame, add);
     }
 
     private Tensor embed(Context context) {
@@ -246,13 +293,17 @@ public final class Transformer implements AutoCloseable {
         ParameterStore.Layer weights = parameters.layer(layer);
         ParameterStore.Layer gradients = parameters.layerGradients(layer);
         Workspace.Mark mark = scratch.mark();
-        feedForwardBackward(kept, weights, gradients, dx);
+        feedForwardBackward(context, kept, weights, gradients, dx);
         attentionBackward(context, layer, kept, weights, gradients, dx);
         scratch.release(mark);
     }
 
     private void feedForwardBackward(
-            Kept kept, ParameterStore.Layer weights, ParameterStore.Layer gradients, Tensor dx) {
+            Context context,
+            Kept kept,
+            ParameterStore.Layer weights,
+            ParameterStore.Layer gradients,
+            Tensor dx) {
         Workspace.Mark mark = scratch.mark();
         Tensor h = kept.h;
         if (h == null) {
@@ -264,7 +315,16 @@ public final class Transformer implements AutoCloseable {
         kernels.rmsNorm(h, weights.postNorm(), eps, normed, rstd);
         Tensor dNormed = scratch.take(dtype, dx.shape());
         SwiGlu.backward(
-                kernels, weights, gradients, dx, normed, kept.gate, kept.up, dNormed, scratch);
+                kernels,
+                weights,
+                gradients,
+                dx,
+                normed,
+                kept.gate,
+                kept.up,
+                context.add,
+                dNormed,
+                scratch);
         kernels.rmsNormBackward(dNormed, h, weights.postNorm(), rstd, dx, gradients.postNorm());
         scratch.release(mark);
     }
@@ -286,7 +346,7 @@ public final class Transformer implements AutoCloseable {
         }
         Tensor dOut = scratch.take(dtype, q.shape());
         kernels.matmul(Product.NN, dx, weights.o(), flat(dOut), false);
-        kernels.matmul(Product.TN, dx, flat(kept.out), gradients.o(), true);
+        kernels.matmul(Product.TN, dx, flat(kept.out), gradients.o(), context.add);
         Tensor delta = scratch.take(DType.F32, length, config.numHeads());
         kernels.attentionDelta(dOut, kept.out, delta);
         Tensor dq = scratch.take(DType.F32, q.shape());
@@ -327,9 +387,9 @@ public final class Transformer implements AutoCloseable {
         Tensor normed = scratch.take(dtype, x.shape());
         Tensor rstd = scratch.take(DType.F32, length);
         kernels.rmsNorm(x, weights.inputNorm(), eps, normed, rstd);
-        kernels.matmul(Product.TN, flat(dq), normed, gradients.q(), true);
-        kernels.matmul(Product.TN, flat(dk), normed, gradients.k(), true);
-        kernels.matmul(Product.TN, flat(dv), normed, gradients.v(), true);
+        kernels.matmul(Product.TN, flat(dq), normed, gradients.q(), context.add);
+        kernels.matmul(Product.TN, flat(dk), normed, gradients.k(), context.add);
+        kernels.matmul(Product.TN, flat(dv), normed, gradients.v(), context.add);
         Tensor dNormed = scratch.take(dtype, x.shape());
         kernels.matmul(Product.NN, flat(dq), weights.q(), dNormed, false);
         kernels.matmul(Product.NN, flat(dk), weights.k(), dNormed, true);

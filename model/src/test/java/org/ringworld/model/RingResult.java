@@ -51,6 +51,7 @@ record RingResult(float[][] logits, double loss, Map<String, float[]> gradients)
                                                 Frame.of(1, 0),
                                                 weight == 0 ? 0 : (float) (1 / weight),
                                                 recompute,
+                                                false,
                                                 (block, from) -> {
                                                     float[] part = floats(device, block);
                                                     System.arraycopy(

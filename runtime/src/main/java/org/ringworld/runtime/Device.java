@@ -26,6 +26,9 @@ public interface Device extends AutoCloseable {
 
     void free(MemorySegment memory);
 
+    /** Bytes taken and not freed. */
+    long allocated();
+
     /** A zeroed tensor that lives as long as the device. */
     default Tensor tensor(DType dtype, long... shape) {
         return new Tensor(

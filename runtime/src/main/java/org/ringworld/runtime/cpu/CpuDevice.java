@@ -5,6 +5,7 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
+import org.ringworld.runtime.KernelTimes;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
 import org.slf4j.Logger;
@@ -33,12 +34,18 @@ public final class CpuDevice implements Device {
 
     /** A device of {@code threads} threads, the calling one among them. */
     public CpuDevice(int threads) {
+        this(threads, null);
+    }
+
+    /** A device whose kernels are timed, unless {@code times} is null. */
+    public CpuDevice(int threads, KernelTimes times) {
         if (threads < 1) {
             throw new IllegalArgumentException("device.threads = %d".formatted(threads));
         }
         affinity = CoreAffinity.claim(threads);
         team = new WorkerTeam(threads, this::newWorker);
-        kernels = VECTORS ? VectorKernelsOf.device(this) : new PlainKernels();
+        Kernels ours = VECTORS ? VectorKernelsOf.device(this) : new PlainKernels();
+        kernels = times == null ? ours : times.around(ours);
     }
 
     private CpuDevice(Kernels kernels) {
@@ -115,6 +122,11 @@ public final class CpuDevice implements Device {
     @Override
     public void free(MemorySegment segment) {
         memory.free(segment);
+    }
+
+    @Override
+    public long allocated() {
+        return memory.allocated();
     }
 
     @Override

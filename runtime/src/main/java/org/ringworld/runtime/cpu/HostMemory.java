@@ -24,7 +24,9 @@ final class HostMemory implements AutoCloseable {
     private static final int ADVISE_HUGE_PAGES = 14;
     private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
 
-    private final Map<Long, Arena> arenas = new ConcurrentHashMap<>();
+    private record Mapping(Arena arena, long bytes) {}
+
+    private final Map<Long, Mapping> mappings = new ConcurrentHashMap<>();
 
     /** Bytes of memory that this host, or the container we run in, has. */
     static long physical() {
@@ -42,7 +44,7 @@ final class HostMemory implements AutoCloseable {
             arena.close();
             throw new OutOfMemoryError("%d bytes for a tensor on the CPU".formatted(bytes));
         }
-        arenas.put(memory.address(), arena);
+        mappings.put(memory.address(), new Mapping(arena, memory.byteSize()));
         return memory.asSlice(0, bytes);
     }
 
@@ -50,17 +52,22 @@ final class HostMemory implements AutoCloseable {
      * @throws IllegalArgumentException for memory that is not, or no longer, of this device
      */
     void free(MemorySegment memory) {
-        Arena arena = arenas.remove(memory.address());
-        if (arena == null) {
+        Mapping mapping = mappings.remove(memory.address());
+        if (mapping == null) {
             throw new IllegalArgumentException("%s is not of this device".formatted(memory));
         }
-        arena.close();
+        mapping.arena.close();
+    }
+
+    /** Bytes that are mapped. */
+    long allocated() {
+        return mappings.values().stream().mapToLong(Mapping::bytes).sum();
     }
 
     @Override
     public void close() {
-        arenas.values().forEach(Arena::close);
-        arenas.clear();
+        mappings.values().forEach(m -> m.arena.close());
+        mappings.clear();
     }
 
     /** Maps one huge page more than needed, so that the part kept can begin on a huge page. */

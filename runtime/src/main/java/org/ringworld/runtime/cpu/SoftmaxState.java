@@ -145,12 +145,6 @@ record SoftmaxState(int side, long at) {
 
     /** x[n] *= by. */
     static void scale(long x, int n, float by) {
-        int i = 0;
-        for (; i <= n - COUNT; i += COUNT) {
-            store(load(x + 4L * i).mul(by), x + 4L * i);
-        }
-        for (; i < n; i++) {
-            set(x + 4L * i, get(x + 4L * i) * by);
-        }
+        VectorAttention.scaleTo(x, n, by, x);
     }
 }

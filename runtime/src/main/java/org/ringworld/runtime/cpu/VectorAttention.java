@@ -213,10 +213,14 @@ final class VectorAttention {
         exponentials(scores, n, base, state.total(row));
     }
 
-    private static void scaleTo(long x, int n, float by, long y) {
+    /** y = by · x, the Vector API called directly as in {@link MicroKernel}. */
+    static void scaleTo(long x, int n, float by, long y) {
+        FloatVector factor = FloatVector.broadcast(Lanes.F32, by);
         int i = 0;
         for (; i <= n - COUNT; i += COUNT) {
-            store(load(x + 4L * i).mul(by), y + 4L * i);
+            FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, x + 4L * i, Lanes.ORDER)
+                    .mul(factor)
+                    .intoMemorySegment(Lanes.MEMORY, y + 4L * i, Lanes.ORDER);
         }
         for (; i < n; i++) {
             set(y + 4L * i, get(x + 4L * i) * by);
