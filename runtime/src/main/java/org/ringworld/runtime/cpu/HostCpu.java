@@ -30,9 +30,14 @@ public record HostCpu(
                 vectors ? VectorKernels.matmulLibrary() : "plain Java");
     }
 
-    /** Whether the processor has BF16 dot products; empty where it does not say. */
+    /**
+     * Whether the processor has BF16 dot products that may be used; empty where it does not say.
+     */
     static Optional<Boolean> bf16Products() {
-        return line("flags").map(flags -> List.of(flags.split(" ")).contains("avx512_bf16"));
+        OneDnn library = OneDnn.loaded();
+        boolean allowed = library == null || library.bf16Products();
+        return line("flags")
+                .map(flags -> allowed && List.of(flags.split(" ")).contains("avx512_bf16"));
     }
 
     private static Optional<String> line(String key) {

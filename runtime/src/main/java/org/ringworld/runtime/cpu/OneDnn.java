@@ -29,12 +29,16 @@ final class OneDnn {
     private static final String[] LIBRARIES = {"libgomp.so.1", "libdnnl.so.3"};
     private static final int SUCCESS = 0;
 
+    /** dnnl_cpu_isa_avx512_core_bf16: the instruction sets it stands for, a bit each. */
+    private static final int ISA_BF16 = 0xe7;
+
     private static final OneDnn LOADED = load();
 
     private final String version;
     private final MethodHandle sgemm;
     private final MethodHandle bf16gemm;
     private final MethodHandle setThreads;
+    private final boolean bf16Products;
     private final ThreadLocal<Boolean> prepared = ThreadLocal.withInitial(() -> false);
 
     private OneDnn(SymbolLookup openMp, SymbolLookup dnnl) throws Throwable {
@@ -45,6 +49,14 @@ final class OneDnn {
                         FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT));
         sgemm = bind(dnnl, "dnnl_sgemm", gemmType());
         bf16gemm = bind(dnnl, "dnnl_gemm_bf16bf16f32", gemmType());
+        int isa =
+                (int)
+                        bind(
+                                        dnnl,
+                                        "dnnl_get_effective_cpu_isa",
+                                        FunctionDescriptor.of(ValueLayout.JAVA_INT))
+                                .invokeExact();
+        bf16Products = (isa & ISA_BF16) == ISA_BF16;
         var v =
                 (MemorySegment)
                         bind(dnnl, "dnnl_version", FunctionDescriptor.of(ValueLayout.ADDRESS))
@@ -87,6 +99,11 @@ final class OneDnn {
 
     String version() {
         return version;
+    }
+
+    /** Whether it uses BF16 dot products: the processor's, unless ONEDNN_MAX_CPU_ISA forbids. */
+    boolean bf16Products() {
+        return bf16Products;
     }
 
     /**
