@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
+import java.util.Locale;
 import java.util.Map;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.ModelFiles;
@@ -21,14 +22,19 @@ import org.ringworld.model.Transformer;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The model of one rank on its device. Only the device's own thread touches it. */
 final class RankModel implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(RankModel.class);
+
     private final Device device;
     private final ParameterStore parameters;
     private final Transformer transformer;
     private final TrainingStep trainingStep;
     private long finishedStep;
+    private Recompute recompute;
 
     RankModel(Device device, ModelSource source, DType dtype, boolean training) throws IOException {
         this.device = device;
@@ -90,16 +96,34 @@ final class RankModel implements AutoCloseable {
                         plan.optimizer(),
                         plan.learningRate(),
                         plan.step(),
-                        Recompute.of(
-                                recompute,
-                                parameters.config(),
-                                parameters.dtype(),
-                                tokens,
-                                device.memory() / ring.size()));
+                        recompute(recompute, tokens, ring));
         if (Double.isFinite(outcome.gradNorm())) {
             finishedStep = plan.step();
         }
         return outcome;
+    }
+
+    private Recompute recompute(String choice, long tokens, Ring ring) {
+        MemoryUse memory = memory();
+        long parameterBytes = memory.weights() + memory.gradients() + memory.optimizer();
+        long left = device.memory() / ring.size() - parameterBytes;
+        Recompute chosen =
+                Recompute.of(choice, parameters.config(), parameters.dtype(), tokens, left);
+        if (chosen != recompute && ring.rank() == 0) {
+            LOG.info(
+                    "recompute {}: {} MiB kept for backward, {} MiB if nothing were recomputed;"
+                            + " auto keeps up to {} MiB",
+                    chosen.name().toLowerCase(Locale.ROOT),
+                    mebibytes(chosen, tokens),
+                    mebibytes(Recompute.NONE, tokens),
+                    left / 2 >> 20);
+        }
+        recompute = chosen;
+        return chosen;
+    }
+
+    private long mebibytes(Recompute chosen, long tokens) {
+        return Recompute.bytesKept(chosen, parameters.config(), parameters.dtype(), tokens) >> 20;
     }
 
     /** Losses of this rank's tokens, by row. */

@@ -57,6 +57,9 @@ final class BenchCommand implements Callable<Integer> {
                             numHeads = 8, numKvHeads = 8, headDim = 64 }
                     """);
 
+    /** How often each shape of a ring is measured. */
+    private static final int ROUNDS = 2;
+
     enum What {
         kernels,
         attention,
@@ -162,42 +165,57 @@ final class BenchCommand implements Callable<Integer> {
                 "waits",
                 "heap/step",
                 "resident");
+        StepBench.Result[] best = new StepBench.Result[shapes.size()];
+        double limit = 0;
+        // In turns, because machines are faster at some times than at others.
+        for (int round = 0; round < (shapes.size() == 1 ? 1 : ROUNDS); round++) {
+            for (int i = 0; i < shapes.size(); i++) {
+                Shape shape = shapes.get(i);
+                int busy = Math.min(cores, shape.ringSize * shape.threads);
+                limit = Math.max(limit, FlopsLimit.of(MachineLimits.measure(busy), dtype));
+                StepBench.Result r =
+                        StepBench.run(
+                                model,
+                                dtype,
+                                shape.ringSize,
+                                shape.threads,
+                                seqLen,
+                                tokens,
+                                steps,
+                                config.getString("recompute"));
+                limit = Math.max(limit, FlopsLimit.of(MachineLimits.measure(busy), dtype));
+                if (best[i] == null || r.seconds() < best[i].seconds()) {
+                    best[i] = r;
+                }
+            }
+        }
         List<Map<String, Object>> rows = new ArrayList<>();
-        for (Shape shape : shapes) {
-            MachineLimits limits =
-                    MachineLimits.measure(Math.min(cores, shape.ringSize * shape.threads));
-            double limit = FlopsLimit.of(limits, dtype);
-            StepBench.Result r =
-                    StepBench.run(
-                            model,
-                            dtype,
-                            shape.ringSize,
-                            shape.threads,
-                            seqLen,
-                            tokens,
-                            steps,
-                            config.getString("recompute"));
-            System.out.printf(
-                    Locale.ROOT,
-                    "%8d %8d %8d %10.3f %10.0f %10.1f %7.1f%% %6.1f%% %9.1f KiB %6d MiB%n",
-                    r.ringSize(),
-                    r.threads(),
-                    r.seqLen(),
-                    r.seconds(),
-                    r.tokensPerSecond(),
-                    r.flops() / 1e9,
-                    100 * r.flops() / limit,
-                    100 * r.waitShare(),
-                    r.heapBytes() / 1024.0,
-                    r.residentBytes() >> 20);
-            System.out.println("         " + memory(r.memory()));
-            System.out.println("         " + times(r.kernelShares()));
+        for (StepBench.Result r : best) {
+            print(r, limit);
             Map<String, Object> row = new LinkedHashMap<>();
             row.put("result", r);
             row.put("limit", limit);
             rows.add(row);
         }
         write(rows);
+    }
+
+    private static void print(StepBench.Result r, double limit) {
+        System.out.printf(
+                Locale.ROOT,
+                "%8d %8d %8d %10.3f %10.0f %10.1f %7.1f%% %6.1f%% %9.1f KiB %6d MiB%n",
+                r.ringSize(),
+                r.threads(),
+                r.seqLen(),
+                r.seconds(),
+                r.tokensPerSecond(),
+                r.flops() / 1e9,
+                100 * r.flops() / limit,
+                100 * r.waitShare(),
+                r.heapBytes() / 1024.0,
+                r.residentBytes() >> 20);
+        System.out.println("         " + memory(r.memory()));
+        System.out.println("         " + times(r.kernelShares()));
     }
 
     private static String memory(MemoryUse m) {

@@ -16,10 +16,10 @@ public enum Recompute {
 
     /**
      * The choice of a job: {@code all}, {@code none}, or {@code auto}: keep everything if that
-     * takes no more than half of the device's memory.
+     * takes no more than half of the memory, the rest being for what is computed meanwhile.
      *
      * @param tokens local tokens of a micro-batch
-     * @param memory bytes of the device
+     * @param memory bytes of the device that the parameters leave
      */
     public static Recompute of(
             String name, LlamaConfig config, DType dtype, long tokens, long memory) {

@@ -87,16 +87,20 @@ record SoftmaxState(int side, long at) {
             set(maximum(side + i), Lanes.sum(load(total(i))));
         }
         for (int i = 0; i < n; i += COUNT) {
-            FloatVector total = load(maximum(side + i));
-            FloatVector max = load(maximum(i));
-            FloatVector ln = max.fma(FloatVector.broadcast(Lanes.F32, LN_2), VectorMath.log(total));
-            // The row that has seen nothing keeps −∞, and its zeros.
-            store(ln.blend(Float.NEGATIVE_INFINITY, max.lt(-Float.MAX_VALUE)), maximum(i));
-            store(FloatVector.broadcast(Lanes.F32, 1f).div(total), maximum(side + i));
+            finish(maximum(i), maximum(side + i));
         }
         for (int i = 0; i < n; i++) {
             set(lse.address() + 4 * ((first + i) * heads + head), get(maximum(i)));
         }
+    }
+
+    /** One vector of maxima becomes lse, and of totals factors. */
+    private static void finish(long maxima, long totals) {
+        FloatVector max = load(maxima);
+        FloatVector total = load(totals);
+        FloatVector lse = max.fma(FloatVector.broadcast(Lanes.F32, LN_2), VectorMath.log(total));
+        store(lse, maxima);
+        store(FloatVector.broadcast(Lanes.F32, 1f).div(total), totals);
     }
 
     boolean sawNothing(int row) {

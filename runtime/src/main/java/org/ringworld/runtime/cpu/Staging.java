@@ -116,13 +116,12 @@ final class Staging {
     static void narrow(long from, int n, long to) {
         int i = 0;
         for (; i < n - n % Lanes.COUNT; i += Lanes.COUNT) {
-            IntVector bits =
-                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, from + 4L * i, Lanes.ORDER);
-            var isNaN = bits.and(0x7fffffff).compare(VectorOperators.GT, 0x7f800000);
+            FloatVector x = Lanes.load(from + 4L * i);
+            IntVector bits = x.reinterpretAsInts();
             IntVector odd = bits.lanewise(VectorOperators.LSHR, 16).and(1);
             bits.add(0x7fff)
                     .add(odd)
-                    .blend(bits.or(0x400000), isNaN)
+                    .blend(0x7fc00000, x.compare(VectorOperators.NE, x).cast(I32))
                     .lanewise(VectorOperators.LSHR, 16)
                     .convertShape(VectorOperators.I2S, I16, 0)
                     .reinterpretAsShorts()

@@ -92,20 +92,24 @@ final class VectorRows {
 
     void rmsNorm(Tensor x, Tensor weight, float eps, Tensor y, Tensor rstd) {
         int dim = (int) x.dim(-1);
-        rows(
-                Shapes.rows(x),
-                dim,
-                3,
-                (s, copies, stride) -> {
-                    long in = Staging.in(x, s * dim, dim, copies);
+        long rows = Shapes.rows(x);
+        int pieces = (int) Math.min(rows, team.items(rows * dim, LEAST));
+        long stride = 4L * Lanes.pad(dim);
+        team.run(
+                pieces,
+                (piece, worker) -> {
+                    long copies = scratch.of(worker, 3 * stride);
                     long w = Staging.in(weight, 0, dim, copies + stride);
-                    long out = Staging.out(y, s * dim, dim, copies + 2 * stride);
-                    float r = (float) (1 / Math.sqrt((double) dot(in, in, dim) / dim + eps));
-                    set(rstd.address() + 4 * s, r);
-                    for (int i = 0; i < dim; i += COUNT) {
-                        store(load(in + 4L * i).mul(r).mul(load(w + 4L * i)), out + 4L * i);
+                    for (long s = rows * piece / pieces; s < rows * (piece + 1) / pieces; s++) {
+                        long in = Staging.in(x, s * dim, dim, copies);
+                        long out = Staging.out(y, s * dim, dim, copies + 2 * stride);
+                        float r = (float) (1 / Math.sqrt((double) dot(in, in, dim) / dim + eps));
+                        set(rstd.address() + 4 * s, r);
+                        for (int i = 0; i < dim; i += COUNT) {
+                            store(load(in + 4L * i).mul(r).mul(load(w + 4L * i)), out + 4L * i);
+                        }
+                        Staging.done(y, s * dim, dim, copies + 2 * stride);
                     }
-                    Staging.done(y, s * dim, dim, copies + 2 * stride);
                 });
     }
 
@@ -123,10 +127,10 @@ final class VectorRows {
                     long dw = partials + piece * stride;
                     Lanes.MEMORY.asSlice(dw, stride).fill((byte) 0);
                     long copies = scratch.of(worker, 4 * stride);
+                    long w = Staging.in(weight, 0, dim, copies + 2 * stride);
                     for (long s = rows * piece / pieces; s < rows * (piece + 1) / pieces; s++) {
                         long d = Staging.in(dy, s * dim, dim, copies);
                         long in = Staging.in(x, s * dim, dim, copies + stride);
-                        long w = Staging.in(weight, 0, dim, copies + 2 * stride);
                         long out = Staging.in(dx, s * dim, dim, copies + 3 * stride);
                         rmsNormBackward(d, in, w, get(rstd.address() + 4 * s), out, dw, dim);
                         Staging.done(dx, s * dim, dim, copies + 3 * stride);
