@@ -359,10 +359,11 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private Behavior<Command> judge(int stage) {
         phase = Phase.JUDGING;
-        judging = new Judging(data.probes());
+        List<Probe> probes = data.probes(stage);
+        judging = new Judging(probes);
         judgedStage = stage;
         batches.clear();
-        batches.addAll(JobData.batches(data.probes(), layout, devices.size()));
+        batches.addAll(JobData.batches(probes, layout, devices.size()));
         return judgeNext();
     }
 
@@ -371,7 +372,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return next();
         }
         if (batches.isEmpty()) {
-            if (!data.probes().isEmpty()) {
+            if (!data.probes(judgedStage).isEmpty()) {
                 listener.tell(new Progress.Judged(judgedStage, judging.results()));
             }
             return next();

@@ -22,6 +22,7 @@ public final class JobData {
     /** A needle's sentence with the question and some prose; shorter rows hide fewer. */
     private static final int BYTES_OF_A_NEEDLE = 64;
 
+    private static final String HELD_OUT = "held out";
     private static final int HELD_OUT_TOKENS = 1 << 16;
     private static final long TEST_SEED = 20_240_213;
 
@@ -30,10 +31,12 @@ public final class JobData {
 
     private final List<RowStream> streams;
     private final List<Probe> probes;
+    private final int[] reach;
 
-    private JobData(List<RowStream> streams, List<Probe> probes) {
+    private JobData(List<RowStream> streams, List<Probe> probes, int[] reach) {
         this.streams = streams;
         this.probes = probes;
+        this.reach = reach;
     }
 
     /**
@@ -57,7 +60,7 @@ public final class JobData {
             List<Row> rows = documents.heldOut(seqLen);
             int count = Math.clamp(HELD_OUT_TOKENS / seqLen, 1, Math.max(1, rows.size()));
             if (!rows.isEmpty()) {
-                probes.add(new Probe("held out", seqLen, Double.NaN, rows.subList(0, count)));
+                probes.add(new Probe(HELD_OUT, seqLen, Double.NaN, rows.subList(0, count)));
             }
         }
         int[] needleLengths = lengths(curriculum, "needles");
@@ -68,7 +71,8 @@ public final class JobData {
                 }
             }
         }
-        return new JobData(streams, List.copyOf(probes));
+        int[] reach = curriculum.stages().stream().mapToInt(s -> 2 * s.seqLen()).toArray();
+        return new JobData(streams, List.copyOf(probes), reach);
     }
 
     private static int[] lengths(Curriculum curriculum, String task) {
@@ -92,8 +96,18 @@ public final class JobData {
         return streams.get(stage);
     }
 
-    public List<Probe> probes() {
-        return probes;
+    /**
+     * What a model is judged by after a stage; −1: before the first. Between the first judgement
+     * and the last, retrieval is judged up to twice the length just trained on: raising the rotary
+     * base carries a model that far and no further.
+     */
+    public List<Probe> probes(int stage) {
+        if (stage < 0 || stage == reach.length - 1) {
+            return probes;
+        }
+        return probes.stream()
+                .filter(p -> p.name().equals(HELD_OUT) || p.seqLen() <= reach[stage])
+                .toList();
     }
 
     /** Some rows of one probe, cut for a ring. */

@@ -6,7 +6,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
 import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.CategoryChart;
@@ -86,23 +89,28 @@ final class LossChart {
                 .setDefaultSeriesRenderStyle(CategorySeries.CategorySeriesRenderStyle.Line);
         chart.getStyler().setYAxisMin(0.0);
         chart.getStyler().setYAxisMax(1.0);
+        TreeSet<Integer> lengths = new TreeSet<>();
+        judged.values().forEach(results -> lengths.addAll(accuracies(results).keySet()));
         judged.forEach(
                 (stage, results) -> {
-                    List<Integer> x = new ArrayList<>();
-                    List<Double> y = new ArrayList<>();
-                    for (Probe.Result result : results) {
-                        if (result.name().equals("one needle")) {
-                            x.add(result.seqLen());
-                            y.add(result.accuracy());
-                        }
-                    }
-                    if (!x.isEmpty()) {
-                        chart.addSeries(moment(curriculum, stage), x, y);
+                    Map<Integer, Double> y = accuracies(results);
+                    if (!y.isEmpty()) {
+                        // A length that was not judged is a gap: null.
+                        chart.addSeries(
+                                moment(curriculum, stage),
+                                List.copyOf(lengths),
+                                lengths.stream().map(y::get).collect(Collectors.toList()));
                     }
                 });
         if (!chart.getSeriesCollection().isEmpty()) {
             ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", file.toFile());
         }
+    }
+
+    private static Map<Integer, Double> accuracies(List<Probe.Result> results) {
+        return results.stream()
+                .filter(r -> r.name().equals("one needle"))
+                .collect(Collectors.toMap(Probe.Result::seqLen, Probe.Result::accuracy));
     }
 
     /** When something was measured. */
