@@ -57,7 +57,7 @@ final class FaultyDevice implements Device {
 
     @Override
     public long allocated() {
-        return device.allocated();
+        return real.allocated();
     }
 
     @Override
