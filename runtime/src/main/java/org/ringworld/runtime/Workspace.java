@@ -2,6 +2,7 @@ package org.ringworld.runtime;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -15,38 +16,45 @@ public final class Workspace implements AutoCloseable {
 
     private final Device device;
     private final List<MemorySegment> chunks = new ArrayList<>();
-    private int chunk = -1;
-    private long offset;
+    private long[] used = new long[0];
 
     public Workspace(Device device) {
         this.device = device;
     }
 
-    /** A point to release back to. */
-    public record Mark(int chunk, long offset) {}
+    /** A point to release back to: the bytes used of each chunk. */
+    public static final class Mark {
+        private final long[] used;
+
+        private Mark(long[] used) {
+            this.used = used;
+        }
+    }
 
     public Mark mark() {
-        return new Mark(chunk, offset);
+        return new Mark(used.clone());
     }
 
     /** Gives back everything taken since {@code mark}. */
     public void release(Mark mark) {
-        chunk = mark.chunk;
-        offset = mark.offset;
+        Arrays.fill(used, 0);
+        System.arraycopy(mark.used, 0, used, 0, mark.used.length);
     }
 
     /** A tensor with undefined contents, good until the release of an earlier mark. */
     public Tensor take(DType dtype, long... shape) {
         long bytes = Math.multiplyExact(Tensor.count(shape), dtype.bytes());
-        while (chunk < 0 || offset + bytes > chunks.get(chunk).byteSize()) {
+        int chunk = 0;
+        // The first with room: small tensors fill what the large ones leave.
+        while (chunk < used.length && used[chunk] + bytes > chunks.get(chunk).byteSize()) {
             chunk++;
-            offset = 0;
-            if (chunk == chunks.size() || chunks.get(chunk).byteSize() < bytes) {
-                chunks.add(chunk, device.allocate(Math.max(CHUNK, bytes)));
-            }
         }
-        MemorySegment memory = chunks.get(chunk).asSlice(offset, bytes);
-        offset = (offset + bytes + ALIGNMENT - 1) & -ALIGNMENT;
+        if (chunk == used.length) {
+            chunks.add(device.allocate(Math.max(CHUNK, bytes)));
+            used = Arrays.copyOf(used, chunk + 1);
+        }
+        MemorySegment memory = chunks.get(chunk).asSlice(used[chunk], bytes);
+        used[chunk] = (used[chunk] + bytes + ALIGNMENT - 1) & -ALIGNMENT;
         return new Tensor(device, dtype, memory, shape);
     }
 
@@ -59,7 +67,6 @@ public final class Workspace implements AutoCloseable {
     public void close() {
         chunks.forEach(device::free);
         chunks.clear();
-        chunk = -1;
-        offset = 0;
+        used = new long[0];
     }
 }
