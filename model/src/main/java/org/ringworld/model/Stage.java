@@ -48,13 +48,19 @@ public record Stage(
 
     /**
      * The row length of a step (from 0), a pure function: the other lengths are spread evenly and
-     * reach their share at any time to within one step.
+     * reach their share at any time to within one step or two.
      */
     public int seqLenOf(long step) {
+        double left = 1;
         for (Mix other : mix) {
-            if (Math.floor((step + 1) * other.share) > Math.floor(step * other.share)) {
+            double share = other.share / left;
+            long taken = (long) Math.floor(step * share);
+            if (Math.floor((step + 1) * share) > taken) {
                 return other.seqLen;
             }
+            // The lengths after this one share the steps that it leaves, and so never meet it.
+            step -= taken;
+            left -= other.share;
         }
         return seqLen;
     }

@@ -59,7 +59,25 @@ class ScheduleTest {
             assertThat(stage.rowsOf(step) * stage.seqLenOf(step)).isEqualTo(2048);
         }
         assertThat(half).isEqualTo(25);
-        assertThat(quarter).isBetween(5, 10); // some fall on a step of the other length
+        assertThat(quarter).isBetween(9, 11);
+    }
+
+    @Test
+    void lengthsOfTheSameShareDoNotMeet() {
+        List<Stage.Mix> mix =
+                List.of(
+                        new Stage.Mix(512, 0.2),
+                        new Stage.Mix(256, 0.2),
+                        new Stage.Mix(128, 0.2),
+                        new Stage.Mix(64, 0.2));
+        Stage stage = stage(2048, 1000, mix);
+        int[] counts = new int[2049];
+        for (int step = 0; step < 1000; step++) {
+            counts[stage.seqLenOf(step)]++;
+            for (Stage.Mix each : mix) {
+                assertThat(counts[each.seqLen()]).isBetween(step / 5 - 2, step / 5 + 2);
+            }
+        }
     }
 
     @Test
