@@ -95,17 +95,21 @@ final class EvalCommand implements Callable<Integer> {
         List<Probe.Result> results;
         int batches = JobData.batches(probes, on.layout(), on.ringSize()).size();
         try (DeviceRing ring = on.ring(false);
-                ProgressBar bar =
-                        new ProgressBarBuilder()
-                                .setTaskName("eval")
-                                .setInitialMax(batches)
-                                .clearDisplayOnFinish()
-                                .build()) {
-            results = ring.judge(probes, on.config().ropeTheta(), bar::step);
+                ProgressBar bar = LiveLine.onTerminal() ? bar(batches) : null) {
+            Runnable each = bar == null ? () -> {} : bar::step;
+            results = ring.judge(probes, on.config().ropeTheta(), each);
         }
         print(probes, results, on, tokenizer);
         write(results);
         return Ringworld.DONE;
+    }
+
+    private static ProgressBar bar(int batches) {
+        return new ProgressBarBuilder()
+                .setTaskName("eval")
+                .setInitialMax(batches)
+                .clearDisplayOnFinish()
+                .build();
     }
 
     private static List<Integer> doublings(int longest) {

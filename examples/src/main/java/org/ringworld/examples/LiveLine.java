@@ -17,6 +17,8 @@ import org.ringworld.model.Stage;
 final class LiveLine {
     private static final long QUIET_NANOS = 5_000_000_000L;
 
+    private static final double WARM_SECONDS = 3;
+
     private final Job job;
     private final double total;
     private final ProgressBar bar;
@@ -28,9 +30,8 @@ final class LiveLine {
     LiveLine(Job job) {
         this.job = job;
         this.total = work(job.curriculum().steps());
-        boolean terminal = System.console() != null && System.console().isTerminal();
         this.bar =
-                terminal
+                onTerminal()
                         ? new ProgressBarBuilder()
                                 .setTaskName("step")
                                 .setInitialMax(job.curriculum().steps())
@@ -41,6 +42,11 @@ final class LiveLine {
                                 .setUpdateIntervalMillis(200)
                                 .build()
                         : null;
+    }
+
+    /** Whether somebody watches: lines that are redrawn are for terminals alone. */
+    static boolean onTerminal() {
+        return System.console() != null && System.console().isTerminal();
     }
 
     /** Work of steps 1 to {@code steps}: tokens, more with a longer row. */
@@ -86,7 +92,8 @@ final class LiveLine {
                         accuracy,
                         m.tokensPerSecond(),
                         100 * m.flopsShare(),
-                        time(left));
+                        // The first steps run before the JVM has compiled them.
+                        secondsHere < WARM_SECONDS ? "…" : time(left));
         if (bar != null) {
             bar.stepTo(m.step());
             bar.setExtraMessage(line);
