@@ -12,6 +12,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 class CommandLineTest {
     /** A job of a second or so. */
@@ -188,6 +190,38 @@ class CommandLineTest {
         assertThat(outcome.code).isEqualTo(Ringworld.FAILED);
         assertThat(outcome.err).contains("model.safetensors").doesNotContain("\tat ");
         assertThat(Files.size(weights)).isEqualTo(bytes.length / 2);
+    }
+
+    @Test
+    void benchStepSaysWhereTimeAndMemoryGo() {
+        Path json = directory.resolve("bench.json");
+        Outcome outcome =
+                run(
+                        "bench",
+                        "step",
+                        "--json",
+                        json,
+                        "model.vocabSize=260",
+                        "model.hiddenSize=32",
+                        "model.intermediateSize=64",
+                        "model.numLayers=2",
+                        "model.numHeads=2",
+                        "model.numKvHeads=2",
+                        "model.headDim=16",
+                        "ring.size=2",
+                        "seqLen=64",
+                        "tokensPerStep=128",
+                        "steps=3");
+        assertThat(outcome.code).as(outcome.err).isZero();
+        assertThat(outcome.out).contains("MiB a rank: weights").contains("outside kernels");
+        JsonNode result = JsonMapper.shared().readTree(json.toFile()).get(0).get("result");
+        double kernels = 0;
+        for (JsonNode share : result.get("kernelShares")) {
+            kernels += share.asDouble();
+        }
+        assertThat(kernels).isBetween(0.01, 1.0);
+        long parameters = result.get("memory").get("gradients").asLong() / Float.BYTES;
+        assertThat(result.get("memory").get("optimizer").asLong()).isEqualTo(8 * parameters);
     }
 
     @Test

@@ -39,7 +39,7 @@ final class AttentionTile {
     /** Segments that equal no other: of padded queries, and of places beyond the last key. */
     private static final int BLIND = -3;
 
-    private static final int BEYOND = -2;
+    static final int BEYOND = -2;
 
     private AttentionTile() {}
 
@@ -208,28 +208,34 @@ final class AttentionTile {
             int segment = getInt(segments.address() + 4 * (from + i));
             hideRow(
                     position,
-                    segment < 0 ? BLIND : segment,
+                    segment,
                     staged,
+                    staged + 4L * SIDE,
                     first,
                     end,
                     scores + i * SCORES_ROW);
         }
     }
 
-    private static void hideRow(
-            int position, int segment, long staged, int from, int end, long scores) {
+    /** Of one query; keys [from, end), whole vectors. */
+    static void hideRow(
+            int position,
+            int segment,
+            long positions,
+            long segments,
+            int from,
+            int end,
+            long scores) {
         for (int k = from; k < end; k += COUNT) {
-            var positions =
-                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, staged + 4L * k, Lanes.ORDER);
-            var segments =
-                    IntVector.fromMemorySegment(
-                            I32, Lanes.MEMORY, staged + 4L * (SIDE + k), Lanes.ORDER);
-            var hidden =
-                    positions
-                            .compare(VectorOperators.GT, position)
-                            .or(segments.compare(VectorOperators.NE, segment));
+            var late =
+                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, positions + 4L * k, Lanes.ORDER)
+                            .compare(VectorOperators.GT, position);
+            var foreign =
+                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, segments + 4L * k, Lanes.ORDER)
+                            .compare(VectorOperators.NE, segment < 0 ? BLIND : segment);
             FloatVector s = load(scores + 4L * k);
-            store(s.blend(Float.NEGATIVE_INFINITY, hidden.cast(Lanes.F32)), scores + 4L * k);
+            var hidden = late.or(foreign).cast(Lanes.F32);
+            store(s.blend(Float.NEGATIVE_INFINITY, hidden), scores + 4L * k);
         }
     }
 }

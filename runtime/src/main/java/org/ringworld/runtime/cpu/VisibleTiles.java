@@ -2,12 +2,7 @@ package org.ringworld.runtime.cpu;
 
 import static org.ringworld.runtime.cpu.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.Lanes.getInt;
-import static org.ringworld.runtime.cpu.Lanes.load;
-import static org.ringworld.runtime.cpu.Lanes.store;
 
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.TileRanges.Sight;
 
@@ -18,13 +13,6 @@ import org.ringworld.runtime.cpu.TileRanges.Sight;
  */
 final class VisibleTiles {
     static final int GRAIN = 64;
-
-    private static final VectorSpecies<Integer> I32 = Lanes.F32.withLanes(int.class);
-
-    /** Segments that equal no other: of padded queries, and of places beyond the last key. */
-    private static final int BLIND = -3;
-
-    private static final int BEYOND = -2;
 
     private final Tensor qPositions;
     private final Tensor qSegments;
@@ -164,34 +152,17 @@ final class VisibleTiles {
                 boolean real = i < keys();
                 long key = 4 * (firstKey() + i);
                 Lanes.setInt(staged + 4L * i, real ? getInt(kPositions.address() + key) : 0);
-                Lanes.setInt(segments + 4L * i, real ? getInt(kSegments.address() + key) : BEYOND);
+                Lanes.setInt(
+                        segments + 4L * i,
+                        real ? getInt(kSegments.address() + key) : AttentionTile.BEYOND);
             }
             long first = queries.start(rowFrom);
             for (int i = 0; i < queries(); i++) {
                 int position = getInt(qPositions.address() + 4 * (first + i));
                 int segment = getInt(qSegments.address() + 4 * (first + i));
-                hideRow(
-                        position,
-                        segment < 0 ? BLIND : segment,
-                        staged,
-                        segments,
-                        width,
-                        scores + i * stride);
+                AttentionTile.hideRow(
+                        position, segment, staged, segments, 0, width, scores + i * stride);
             }
-        }
-    }
-
-    private static void hideRow(
-            int position, int segment, long positions, long segments, int n, long scores) {
-        for (int k = 0; k < n; k += COUNT) {
-            var late =
-                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, positions + 4L * k, Lanes.ORDER)
-                            .compare(VectorOperators.GT, position);
-            var foreign =
-                    IntVector.fromMemorySegment(I32, Lanes.MEMORY, segments + 4L * k, Lanes.ORDER)
-                            .compare(VectorOperators.NE, segment);
-            var hidden = late.or(foreign).cast(Lanes.F32);
-            store(load(scores + 4L * k).blend(Float.NEGATIVE_INFINITY, hidden), scores + 4L * k);
         }
     }
 }
