@@ -372,8 +372,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return next();
         }
         if (batches.isEmpty()) {
-            if (!data.probes(judgedStage).isEmpty()) {
-                listener.tell(new Progress.Judged(judgedStage, judging.results()));
+            List<Probe.Result> results = judging.results();
+            if (!results.isEmpty()) {
+                listener.tell(new Progress.Judged(judgedStage, results));
             }
             return next();
         }

@@ -68,17 +68,21 @@ final class RankModel implements AutoCloseable {
     }
 
     MemoryUse memory() {
-        long weights = 0;
-        long f32 = 0;
-        for (int i = 0; i < parameters.specs().size(); i++) {
-            weights += parameters.weight(i).bytes();
-            f32 += parameters.gradient(i).bytes();
-        }
-        long optimizer = (parameters.hasMasters() ? 3 : 2) * f32;
         long kept = transformer.bytesKept();
         long workspace = transformer.bytesOfWorkspace();
-        long others = device.allocated() - weights - f32 - optimizer - kept - workspace;
-        return new MemoryUse(weights, f32, optimizer, kept, workspace, others);
+        return new MemoryUse(
+                parameters.weightBytes(),
+                parameters.gradients().bytes(),
+                parameters.optimizerBytes(),
+                kept,
+                workspace,
+                device.allocated() - parameterBytes() - kept - workspace);
+    }
+
+    private long parameterBytes() {
+        return parameters.weightBytes()
+                + parameters.gradients().bytes()
+                + parameters.optimizerBytes();
     }
 
     TrainingStep.Outcome train(StepPlan plan, Ring ring, String recompute) {
@@ -104,9 +108,7 @@ final class RankModel implements AutoCloseable {
     }
 
     private Recompute recompute(String choice, long tokens, Ring ring) {
-        MemoryUse memory = memory();
-        long parameterBytes = memory.weights() + memory.gradients() + memory.optimizer();
-        long left = device.memory() / ring.size() - parameterBytes;
+        long left = device.memory() / ring.size() - parameterBytes();
         Recompute chosen =
                 Recompute.of(choice, parameters.config(), parameters.dtype(), tokens, left);
         if (chosen != recompute && ring.rank() == 0) {

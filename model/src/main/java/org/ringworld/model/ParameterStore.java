@@ -117,6 +117,16 @@ public final class ParameterStore {
         return slice(gradients, config.tieEmbeddings() ? 0 : specs.size() - 1);
     }
 
+    /** Bytes of the weights that compute. */
+    public long weightBytes() {
+        return weights.bytes();
+    }
+
+    /** Bytes of what an optimizer keeps: moments, and masters where they are other memory. */
+    public long optimizerBytes() {
+        return (hasMasters() ? 3 : 2) * gradients.bytes();
+    }
+
     /** All gradients as one F32 tensor. */
     public Tensor gradients() {
         return gradients;

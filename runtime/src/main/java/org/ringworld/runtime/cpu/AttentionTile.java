@@ -39,7 +39,7 @@ final class AttentionTile {
     /** Segments that equal no other: of padded queries, and of places beyond the last key. */
     private static final int BLIND = -3;
 
-    static final int BEYOND = -2;
+    private static final int BEYOND = -2;
 
     private AttentionTile() {}
 
@@ -181,13 +181,15 @@ final class AttentionTile {
         }
     }
 
-    /** Positions and segments of a tile of keys, as {@link #hide} wants them: two rows of SIDE. */
-    static void stageKeys(Tensor positions, Tensor segments, long from, int n, long to) {
-        for (int i = 0; i < SIDE; i++) {
+    /**
+     * Positions and segments of n keys, as {@link #hideRow} wants them: two rows of {@code width}.
+     */
+    static void stageKeys(Tensor positions, Tensor segments, long from, int n, int width, long to) {
+        for (int i = 0; i < width; i++) {
             boolean real = i < n;
             Lanes.setInt(to + 4L * i, real ? getInt(positions.address() + 4 * (from + i)) : 0);
             Lanes.setInt(
-                    to + 4L * (SIDE + i),
+                    to + 4L * (width + i),
                     real ? getInt(segments.address() + 4 * (from + i)) : BEYOND);
         }
     }

@@ -13,12 +13,12 @@ import org.ringworld.runtime.Tensor;
  * the result itself.
  */
 final class LibraryAttention {
-    private static final double LN_2 = Math.log(2);
-
     /** Queries of a tile, and keys at most: its scores and probabilities fill half a cache. */
     private static final int QUERIES = 192;
 
     private static final int KEYS = 256;
+
+    private static final int GRAINS = QUERIES / VisibleTiles.GRAIN;
 
     private final OneDnn library;
     private final WorkerTeam team;
@@ -61,9 +61,8 @@ final class LibraryAttention {
             float scale,
             Tensor out,
             Tensor lse) {
-        Call call = new Call(shape, q, visible, k, v, (float) (scale / LN_2), out, lse);
-        int grains = QUERIES / VisibleTiles.GRAIN;
-        int tiles = (visible.queryGrains() + grains - 1) / grains;
+        Call call = new Call(shape, q, visible, k, v, scale * VectorMath.LOG2_E, out, lse);
+        int tiles = (visible.queryGrains() + GRAINS - 1) / GRAINS;
         // In causal order the last queries have the most to do: they go first.
         team.run(
                 tiles * shape.h(),
@@ -77,9 +76,8 @@ final class LibraryAttention {
 
     /** All keys for one tile of queries of one head. */
     private void tile(Call call, int tile, int head, Room room) {
-        int grains = QUERIES / VisibleTiles.GRAIN;
-        int from = tile * grains;
-        int end = Math.min(call.visible.queryGrains(), from + grains);
+        int from = tile * GRAINS;
+        int end = Math.min(call.visible.queryGrains(), from + GRAINS);
         long first = call.visible.firstQuery(from);
         int n = (int) (call.visible.firstQuery(end) - first);
         boolean any = false;
@@ -107,8 +105,7 @@ final class LibraryAttention {
         long kStride = (long) call.shape.g() * d;
         long query = (first + row) * qStride + (long) head * d;
         long key = at.firstKey() * kStride + (long) (head / call.shape.group()) * d;
-        library.gemm(
-                true,
+        library.bf16(
                 'n',
                 't',
                 rows,
@@ -136,8 +133,7 @@ final class LibraryAttention {
                     d,
                     room.p + 2L * i * stride);
         }
-        library.gemm(
-                true,
+        library.bf16(
                 'n',
                 'n',
                 rows,
@@ -180,23 +176,23 @@ final class LibraryAttention {
     }
 
     private static void loadState(Call call, int head, long first, int n, Room room) {
-        int heads = call.shape.h();
-        int d = call.shape.d();
-        boolean any = room.state.begin(call.lse, heads, head, first, n);
-        for (int i = 0; i < n && any; i++) {
-            long row = (first + i) * heads + head;
-            SoftmaxState.scale(call.out.address() + 4 * row * d, d, room.state.factor(i));
+        if (room.state.begin(call.lse, call.shape.h(), head, first, n)) {
+            scaleRows(call, head, first, n, room.state);
         }
     }
 
     private static void storeState(Call call, int head, long first, int n, Room room) {
-        int heads = call.shape.h();
+        room.state.end(call.lse, call.shape.h(), head, first, n);
+        scaleRows(call, head, first, n, room.state);
+    }
+
+    /** Results times their factors; a row that has seen nothing keeps its zeros. */
+    private static void scaleRows(Call call, int head, long first, int n, SoftmaxState state) {
         int d = call.shape.d();
-        room.state.end(call.lse, heads, head, first, n);
         for (int i = 0; i < n; i++) {
-            if (!room.state.sawNothing(i)) {
-                long row = (first + i) * heads + head;
-                SoftmaxState.scale(call.out.address() + 4 * row * d, d, room.state.factor(i));
+            if (!state.sawNothing(i)) {
+                long row = call.out.address() + 4 * ((first + i) * call.shape.h() + head) * d;
+                SoftmaxState.scale(row, d, state.factor(i), row);
             }
         }
     }

@@ -4,6 +4,7 @@ import static org.ringworld.runtime.cpu.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.Lanes.get;
 import static org.ringworld.runtime.cpu.Lanes.load;
 import static org.ringworld.runtime.cpu.Lanes.store;
+import static org.ringworld.runtime.cpu.VectorMath.LN_2;
 
 import jdk.incubator.vector.FloatVector;
 
@@ -13,8 +14,6 @@ import jdk.incubator.vector.FloatVector;
  * factors.
  */
 final class LibraryAttentionBackward implements KeyClasses.Backward {
-    private static final float LN_2 = (float) Math.log(2);
-
     /** Queries, and keys, of a tile: four tiles of scores fill half a second cache. */
     private static final int QUERIES = 192;
 
@@ -102,8 +101,8 @@ final class LibraryAttentionBackward implements KeyClasses.Backward {
         long dOut = call.dOut().address() + 2 * query;
         long k = call.k().address() + 2 * key;
         long v = call.v().address() + 2 * key;
-        gemm('n', 't', rows, keys, d, q, qStride, k, kStride, 0, room.scores, stride);
-        gemm('n', 't', rows, keys, d, dOut, qStride, v, kStride, 0, room.dScores, stride);
+        library.bf16('n', 't', rows, keys, d, q, qStride, k, kStride, 0, room.scores, stride);
+        library.bf16('n', 't', rows, keys, d, dOut, qStride, v, kStride, 0, room.dScores, stride);
         if (!at.everything()) {
             at.hide(room.staged, room.scores, 4L * stride);
         }
@@ -129,26 +128,10 @@ final class LibraryAttentionBackward implements KeyClasses.Backward {
         }
         long dv = call.dv().address() + 4 * key;
         long dk = call.dk().address() + 4 * key;
-        gemm('t', 'n', keys, d, rows, room.p, stride, dOut, qStride, 1, dv, kStride);
-        gemm('t', 'n', keys, d, rows, room.ds, stride, q, qStride, 1, dk, kStride);
+        library.bf16('t', 'n', keys, d, rows, room.p, stride, dOut, qStride, 1, dv, kStride);
+        library.bf16('t', 'n', keys, d, rows, room.ds, stride, q, qStride, 1, dk, kStride);
         long into = dq + 4 * (dqRow * qStride + (long) head * d);
-        gemm('n', 'n', rows, d, keys, room.ds, stride, k, kStride, 1, into, qStride);
-    }
-
-    private void gemm(
-            char opA,
-            char opB,
-            long m,
-            long n,
-            long k,
-            long a,
-            long lda,
-            long b,
-            long ldb,
-            float beta,
-            long c,
-            long ldc) {
-        library.gemm(true, opA, opB, m, n, k, a, lda, b, ldb, beta, c, ldc);
+        library.bf16('n', 'n', rows, d, keys, room.ds, stride, k, kStride, 1, into, qStride);
     }
 
     /** p = 2^(scale · s − lse), which replaces s too. */

@@ -157,6 +157,23 @@ final class OneDnn {
         }
     }
 
+    /** {@link #gemm} of BF16 operands. */
+    void bf16(
+            char opA,
+            char opB,
+            long m,
+            long n,
+            long k,
+            long a,
+            long lda,
+            long b,
+            long ldb,
+            float beta,
+            long c,
+            long ldc) {
+        gemm(true, opA, opB, m, n, k, a, lda, b, ldb, beta, c, ldc);
+    }
+
     private static OneDnn load() {
         if (OneDnn.class.getResource(FOLDER + LIBRARIES[1]) == null
                 || !System.getProperty("os.name").equals("Linux")

@@ -6,6 +6,7 @@ import static org.ringworld.runtime.cpu.Lanes.get;
 import static org.ringworld.runtime.cpu.Lanes.load;
 import static org.ringworld.runtime.cpu.Lanes.set;
 import static org.ringworld.runtime.cpu.Lanes.store;
+import static org.ringworld.runtime.cpu.VectorMath.LN_2;
 import static org.ringworld.runtime.cpu.VectorMath.LOG2_E;
 
 import jdk.incubator.vector.FloatVector;
@@ -21,8 +22,6 @@ import org.ringworld.runtime.Tensor;
  * @param at address
  */
 record SoftmaxState(int side, long at) {
-    private static final float LN_2 = (float) Math.log(2);
-
     /**
      * A new maximum is taken only when it is so much greater (log 2): until then the exponentials
      * grow to 256, which F32 holds as well, and no row is rescaled.
@@ -123,8 +122,8 @@ record SoftmaxState(int side, long at) {
         // Where nothing was seen before, sums and totals are 0 and stay so.
         if (base != Float.NEGATIVE_INFINITY) {
             float fade = (float) Math.exp((base - max) * LN_2);
-            scale(total(row), COUNT, fade);
-            scale(sums, d, fade);
+            scale(total(row), COUNT, fade, total(row));
+            scale(sums, d, fade, sums);
         }
         return max == Float.NEGATIVE_INFINITY ? 0 : max;
     }
@@ -147,8 +146,17 @@ record SoftmaxState(int side, long at) {
         return max.reduceLanes(VectorOperators.MAX);
     }
 
-    /** x[n] *= by. */
-    static void scale(long x, int n, float by) {
-        VectorAttention.scaleTo(x, n, by, x);
+    /** y[n] = by · x; may be x. The Vector API is called directly as in {@link MicroKernel}. */
+    static void scale(long x, int n, float by, long y) {
+        FloatVector factor = FloatVector.broadcast(Lanes.F32, by);
+        int i = 0;
+        for (; i <= n - COUNT; i += COUNT) {
+            FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, x + 4L * i, Lanes.ORDER)
+                    .mul(factor)
+                    .intoMemorySegment(Lanes.MEMORY, y + 4L * i, Lanes.ORDER);
+        }
+        for (; i < n; i++) {
+            set(y + 4L * i, get(x + 4L * i) * by);
+        }
     }
 }

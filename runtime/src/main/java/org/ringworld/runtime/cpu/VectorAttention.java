@@ -3,9 +3,7 @@ package org.ringworld.runtime.cpu;
 import static org.ringworld.runtime.cpu.AttentionTile.SCORES_ROW;
 import static org.ringworld.runtime.cpu.AttentionTile.SIDE;
 import static org.ringworld.runtime.cpu.Lanes.COUNT;
-import static org.ringworld.runtime.cpu.Lanes.get;
 import static org.ringworld.runtime.cpu.Lanes.load;
-import static org.ringworld.runtime.cpu.Lanes.set;
 import static org.ringworld.runtime.cpu.Lanes.store;
 import static org.ringworld.runtime.cpu.MicroKernel.ROWS;
 
@@ -137,7 +135,7 @@ final class VectorAttention {
                     }
                     AttentionTile.stage(call.v, kvHead, firstKey, keys, 1, values);
                     AttentionTile.stageKeys(
-                            call.kPositions, call.kSegments, firstKey, keys, staged);
+                            call.kPositions, call.kSegments, firstKey, keys, SIDE, staged);
                     packed = true;
                 }
                 boolean hidden = sight == Sight.SOME || keys % MicroKernel.COLUMNS != 0;
@@ -180,7 +178,7 @@ final class VectorAttention {
         int rows = AttentionTile.wholeRows(n);
         int width = AttentionTile.wholeKeys(keys);
         long sums = state + AttentionTile.rowsBytes(d);
-        SoftmaxState softmax = new SoftmaxState(SIDE, sums + AttentionTile.rowsBytes(d));
+        SoftmaxState softmax = softmax(state, d);
         if (call.shape.s() > AttentionTile.FEW) {
             long panels = keyRows + AttentionTile.rowsBytes(d);
             AttentionTile.scores(state, rows, d, panels, width, spans, scores);
@@ -213,20 +211,6 @@ final class VectorAttention {
         exponentials(scores, n, base, state.total(row));
     }
 
-    /** y = by · x, the Vector API called directly as in {@link MicroKernel}. */
-    static void scaleTo(long x, int n, float by, long y) {
-        FloatVector factor = FloatVector.broadcast(Lanes.F32, by);
-        int i = 0;
-        for (; i <= n - COUNT; i += COUNT) {
-            FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, x + 4L * i, Lanes.ORDER)
-                    .mul(factor)
-                    .intoMemorySegment(Lanes.MEMORY, y + 4L * i, Lanes.ORDER);
-        }
-        for (; i < n; i++) {
-            set(y + 4L * i, get(x + 4L * i) * by);
-        }
-    }
-
     private static void exponentials(long scores, int n, float base, long total) {
         FloatVector sum = load(total);
         for (int k = 0; k < n; k += COUNT) {
@@ -235,6 +219,11 @@ final class VectorAttention {
             sum = sum.add(p);
         }
         store(sum, total);
+    }
+
+    /** Behind the queries and the sums. */
+    private static SoftmaxState softmax(long state, int d) {
+        return new SoftmaxState(SIDE, state + 2 * AttentionTile.rowsBytes(d));
     }
 
     /** Loads the states of a chunk from out and lse, or stores them there. */
@@ -258,7 +247,7 @@ final class VectorAttention {
         long first = call.queries.start(tile);
         int n = call.queries.size(tile);
         long sums = state + AttentionTile.rowsBytes(d);
-        SoftmaxState softmax = new SoftmaxState(SIDE, sums + AttentionTile.rowsBytes(d));
+        SoftmaxState softmax = softmax(state, d);
         AttentionTile.stage(call.q, head, first, n, call.scale * VectorMath.LOG2_E, state);
         if (!softmax.begin(call.lse, call.shape.h(), head, first, n)) {
             long rows = 4L * AttentionTile.wholeRows(n) * Lanes.pad(d);
@@ -267,7 +256,8 @@ final class VectorAttention {
         }
         AttentionTile.stage(call.out, head, first, n, 1, sums);
         for (int i = 0; i < n; i++) {
-            SoftmaxState.scale(sums + 4L * i * Lanes.pad(d), Lanes.pad(d), softmax.factor(i));
+            long row = sums + 4L * i * Lanes.pad(d);
+            SoftmaxState.scale(row, Lanes.pad(d), softmax.factor(i), row);
         }
     }
 
@@ -276,13 +266,13 @@ final class VectorAttention {
         long first = call.queries.start(tile);
         int n = call.queries.size(tile);
         long sums = state + AttentionTile.rowsBytes(d);
-        SoftmaxState softmax = new SoftmaxState(SIDE, sums + AttentionTile.rowsBytes(d));
+        SoftmaxState softmax = softmax(state, d);
         softmax.end(call.lse, call.shape.h(), head, first, n);
         for (int i = 0; i < n; i++) {
             if (!softmax.sawNothing(i)) {
                 long row = (first + i) * call.shape.h() + head;
                 long to = call.out.address() + 4 * row * d;
-                scaleTo(sums + 4L * i * Lanes.pad(d), d, softmax.factor(i), to);
+                SoftmaxState.scale(sums + 4L * i * Lanes.pad(d), d, softmax.factor(i), to);
             }
         }
     }

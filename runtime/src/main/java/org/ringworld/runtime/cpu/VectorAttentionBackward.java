@@ -9,13 +9,15 @@ import static org.ringworld.runtime.cpu.Lanes.load;
 import static org.ringworld.runtime.cpu.Lanes.set;
 import static org.ringworld.runtime.cpu.Lanes.store;
 import static org.ringworld.runtime.cpu.MicroKernel.ROWS;
+import static org.ringworld.runtime.cpu.VectorMath.LN_2;
 
 import jdk.incubator.vector.FloatVector;
 import org.ringworld.runtime.cpu.TileRanges.Sight;
 
 /** Attention backward by the vector micro-kernel: operands staged as F32 tiles. */
 final class VectorAttentionBackward implements KeyClasses.Backward {
-    private static final float LN_2 = (float) Math.log(2);
+    /** Tiles of keys that a tile of queries, once staged, is taken through. */
+    private static final int KEY_TILES = 4;
 
     private final Scratch scratch;
     private final AttentionGradients call;
@@ -48,9 +50,6 @@ final class VectorAttentionBackward implements KeyClasses.Backward {
     public int keyTiles() {
         return keys.tiles();
     }
-
-    /** Tiles of keys that a tile of queries, once staged, is taken through. */
-    private static final int KEY_TILES = 4;
 
     /** Addresses of a worker's tile of queries and what it forms with a tile of keys. */
     private record Queries(long q, long dOut, long dq, long p, long ds, long lse, long delta) {
@@ -173,7 +172,7 @@ final class VectorAttentionBackward implements KeyClasses.Backward {
         AttentionTile.transpose(room.dv, n, d, room.vPanels);
         AttentionTile.stage(call.k(), kvHead, first, n, 1, room.k);
         AttentionTile.transpose(room.k, n, d, room.kPanels);
-        AttentionTile.stageKeys(call.kPositions(), call.kSegments(), first, n, room.staged);
+        AttentionTile.stageKeys(call.kPositions(), call.kSegments(), first, n, SIDE, room.staged);
         Lanes.MEMORY.asSlice(room.dk, 2 * AttentionTile.rowsBytes(d)).fill((byte) 0);
     }
 

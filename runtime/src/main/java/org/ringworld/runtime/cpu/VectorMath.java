@@ -13,6 +13,7 @@ import jdk.incubator.vector.VectorOperators;
  */
 final class VectorMath {
     static final float LOG2_E = 1.44269504f;
+    static final float LN_2 = 0.69314718f;
 
     /** Adding 1.5 · 2^23 leaves the nearest integer in the low bits of an F32. */
     private static final float ROUND = 0x1.8p23f;

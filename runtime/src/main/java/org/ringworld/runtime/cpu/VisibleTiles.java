@@ -148,14 +148,7 @@ final class VisibleTiles {
         void hide(long staged, long scores, long stride) {
             int width = Lanes.pad(keys());
             long segments = staged + 4L * width;
-            for (int i = 0; i < width; i++) {
-                boolean real = i < keys();
-                long key = 4 * (firstKey() + i);
-                Lanes.setInt(staged + 4L * i, real ? getInt(kPositions.address() + key) : 0);
-                Lanes.setInt(
-                        segments + 4L * i,
-                        real ? getInt(kSegments.address() + key) : AttentionTile.BEYOND);
-            }
+            AttentionTile.stageKeys(kPositions, kSegments, firstKey(), keys(), width, staged);
             long first = queries.start(rowFrom);
             for (int i = 0; i < queries(); i++) {
                 int position = getInt(qPositions.address() + 4 * (first + i));
