@@ -61,6 +61,8 @@ public final class KernelBench {
                             bench.attention(dtype, new int[] {4096}, 8, 8, 64);
                             bench.attention(dtype, new int[] {4096}, 8, 8, 128);
                             bench.attention(dtype, new int[] {4096}, 8, 2, 64);
+                            bench.attention(dtype, new int[] {2048, 2048}, 8, 8, 64);
+                            bench.attention(dtype, new int[] {1024, 1024, 1024, 1024}, 8, 8, 64);
                             bench.attention(dtype, PACKED, 8, 8, 64);
                             bench.attention(dtype, MANY, 8, 8, 64);
                         }
