@@ -48,7 +48,10 @@ final class SizesOfTensors {
                     constants.ropeTheta(),
                     new RopeScaling.None(),
                     !fileOf.containsKey(LlamaTensors.LM_HEAD),
-                    2048);
+                    2048,
+                    fileOf.containsKey(LlamaTensors.VISION_EMBED_TOKENS)
+                            ? sizes.rows(LlamaTensors.VISION_EMBED_TOKENS)
+                            : 0);
         } catch (IllegalArgumentException e) {
             throw new CheckpointException(model + ": " + e.getMessage(), e);
         }

@@ -141,7 +141,7 @@ class ModelFilesTest {
 
     private static LlamaConfig tied() {
         return new LlamaConfig(
-                37, 12, 20, 3, 4, 2, 6, 1e-5, 5e5, new RopeScaling.None(), true, 128);
+                37, 12, 20, 3, 4, 2, 6, 1e-5, 5e5, new RopeScaling.None(), true, 128, 0);
     }
 
     @ParameterizedTest
