@@ -147,9 +147,10 @@ class ModelFilesTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "pytorch_model.bin|PyTorch .bin files",
-                "pytorch_model.bin.index.json|PyTorch .bin files",
-                "params|JAX",
+                "pytorch_model.bin|zip directory is missing",
+                "pytorch_model.bin.index.json|holds no JSON object",
+                "params|holds no parameters",
+                "pytorch_model-00001-of-00002.bin|shards of a model but not their pytorch",
                 "model-00001-of-00002.safetensors|shards of a model but not their",
                 "README.md|holds no model",
             })
