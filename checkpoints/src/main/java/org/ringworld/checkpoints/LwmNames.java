@@ -1,6 +1,8 @@
 package org.ringworld.checkpoints;
 
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
@@ -41,7 +43,29 @@ enum LwmNames {
         /** [in, out]. */
         TRANSPOSED,
         /** [in, out], and the pair of a head's element 2i is 2i + 1, ours is i + headDim/2. */
-        ROTARY
+        ROTARY;
+
+        /** JAX's shape for ours. */
+        long[] inJax(long[] shape) {
+            return this == SAME ? shape : new long[] {shape[1], shape[0]};
+        }
+
+        /** JAX's matrix as a view of ours, which is [out, in] without gaps. */
+        StridedTensor toJax(SourceType type, MemorySegment ours, long[] shape, long headDim) {
+            long out = shape[0];
+            long in = shape[1];
+            if (this == TRANSPOSED) {
+                return view(type, ours, new long[] {in, out}, new long[] {1, in});
+            }
+            long[] inHeadsPairsHalves = {in, out / headDim, headDim / 2, 2};
+            long[] strides = {1, headDim * in, in, headDim / 2 * in};
+            return view(type, ours, inHeadsPairsHalves, strides);
+        }
+
+        private static StridedTensor view(
+                SourceType type, MemorySegment ours, long[] shape, long[] strides) {
+            return new StridedTensor(type, List.of(ours), 0, shape, strides);
+        }
     }
 
     LwmNames(String name, String path, Layout layout) {

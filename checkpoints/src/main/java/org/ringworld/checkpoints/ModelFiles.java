@@ -85,15 +85,20 @@ public final class ModelFiles implements AutoCloseable {
         Path json = directory.resolve("config.json");
         LlamaConfig config = Files.exists(json) ? LlamaConfig.fromJson(json) : null;
         int numHeads = Math.max(1, config == null ? constants.numHeads() : config.numHeads());
-        Map<String, WeightFile> fileOf =
-                isDirectory
-                        ? openDirectory(model, numHeads, opened)
-                        : openSingle(model, numHeads, opened);
+        Map<String, WeightFile> fileOf = openWeights(model, numHeads, opened);
         LlamaConfig sizes =
                 config == null ? SizesOfTensors.config(model, fileOf, constants) : config;
         ModelFiles files = new ModelFiles(directory, sizes, fileOf, opened);
         files.checkTensors();
         return files;
+    }
+
+    /** Which file holds which tensor; whether they make a model is not looked at. */
+    static Map<String, WeightFile> openWeights(Path model, int numHeads, List<WeightFile> opened)
+            throws IOException {
+        return Files.isDirectory(model)
+                ? openDirectory(model, numHeads, opened)
+                : openSingle(model, numHeads, opened);
     }
 
     private static Map<String, WeightFile> openSingle(
