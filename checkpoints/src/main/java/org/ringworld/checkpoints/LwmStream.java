@@ -124,7 +124,7 @@ final class LwmStream implements WeightFile {
     private void addStacked(LwmNames kind, FlaxArray array) {
         require(array.shape().length > 0, "stacked layers have no axis");
         long layers = array.shape()[0];
-        require(layers <= MOST_LAYERS, "there are more layers than any model has");
+        require(layers > 0 && layers <= MOST_LAYERS, layers + " layers are stacked");
         long[] shape = Arrays.copyOfRange(array.shape(), 1, array.shape().length);
         long each = new TensorSpec("", shape).count();
         for (int i = 0; i < layers; i++) {

@@ -147,6 +147,9 @@ final class StridedTensor {
     /** Writes all elements in row-major order as F32 or BF16. */
     void read(DType dtype, MemorySegment to) {
         long count = count();
+        if (count == 0) {
+            return;
+        }
         if (parts.size() == 1 && Arrays.equals(strides, rowMajor(axes))) {
             MemorySegment all = parts.getFirst().asSlice(offset * type.bits() / 8);
             Conversion.convert(all.asSlice(0, count * type.bits() / 8), type, to, dtype);
