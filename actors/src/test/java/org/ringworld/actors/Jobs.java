@@ -15,7 +15,8 @@ final class Jobs {
     private Jobs() {}
 
     static final LlamaConfig MODEL =
-            new LlamaConfig(260, 16, 24, 2, 2, 1, 8, 1e-5, 1e4, new RopeScaling.None(), false, 64);
+            new LlamaConfig(
+                    260, 16, 24, 2, 2, 1, 8, 1e-5, 1e4, new RopeScaling.None(), false, 64, 0);
 
     static Stage stage(int seqLen, long steps, double rate, int microBatches) {
         LearningRate schedule =

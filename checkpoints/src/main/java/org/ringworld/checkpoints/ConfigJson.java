@@ -84,8 +84,9 @@ final class ConfigJson {
                 newForm
                         ? scaling(rope, "rope_parameters")
                         : scaling(root.path("rope_scaling"), "rope_scaling"),
-                truth("tie_word_embeddings"),
-                integer("max_position_embeddings", 2048));
+                truth(root, "tie_word_embeddings", false),
+                integer("max_position_embeddings", 2048),
+                integer("vision_vocab_size", 0));
     }
 
     /** Of {@code rope_type} and the older {@code type} the first counts, as in Transformers. */
@@ -110,11 +111,36 @@ final class ConfigJson {
                             number(rope, "low_freq_factor", Double.NaN),
                             number(rope, "high_freq_factor", Double.NaN),
                             integer(rope, "original_max_position_embeddings"));
+            case "yarn" -> yarn(rope);
             default ->
                     throw fault(
-                            "rope type %s is not supported, only default, linear and llama3 are"
+                            "rope type %s is not supported, only default, linear, llama3 and yarn are"
                                     .formatted(type));
         };
+    }
+
+    /** As Transformers: what is not given follows from the contexts or is the paper's. */
+    private RopeScaling yarn(JsonNode rope) throws CheckpointException {
+        int context = integer("max_position_embeddings", 2048);
+        int original =
+                given(rope.path("original_max_position_embeddings"))
+                        ? integer(rope, "original_max_position_embeddings")
+                        : context;
+        double factor = number(rope, "factor", (double) context / original);
+        double mscale = number(rope, "mscale", 0);
+        double mscaleAll = number(rope, "mscale_all_dim", 0);
+        double attention =
+                mscale != 0 && mscaleAll != 0
+                        ? RopeScaling.Yarn.magnitude(factor, mscale)
+                                / RopeScaling.Yarn.magnitude(factor, mscaleAll)
+                        : RopeScaling.Yarn.magnitude(factor, 1);
+        return new RopeScaling.Yarn(
+                factor,
+                original,
+                number(rope, "beta_fast", 32),
+                number(rope, "beta_slow", 1),
+                number(rope, "attention_factor", attention),
+                truth(rope, "truncate", true));
     }
 
     private static boolean given(JsonNode node) {
@@ -158,12 +184,12 @@ final class ConfigJson {
         return Double.parseDouble(value.toString());
     }
 
-    private boolean truth(String key) throws CheckpointException {
-        JsonNode value = root.path(key);
+    private boolean truth(JsonNode node, String key, boolean otherwise) throws CheckpointException {
+        JsonNode value = node.path(key);
         if (given(value) && !value.isBoolean()) {
             throw fault(key + " = " + Json.shortened(value) + " is neither true nor false");
         }
-        return given(value) && value.booleanValue();
+        return given(value) ? value.booleanValue() : otherwise;
     }
 
     private CheckpointException fault(String message) {
@@ -189,6 +215,9 @@ final class ConfigJson {
         json.put("rope_theta", c.ropeTheta());
         json.set("rope_scaling", scalingJson(c.ropeScaling()));
         json.put("tie_word_embeddings", c.tieEmbeddings());
+        if (c.visionVocabSize() > 0) {
+            json.put("vision_vocab_size", c.visionVocabSize());
+        }
         // HF's defaults are 1 and 2; which ids they really are, the tokenizer's files say.
         json.putNull("bos_token_id");
         json.putNull("eos_token_id");
@@ -214,6 +243,16 @@ final class ConfigJson {
                             .put("low_freq_factor", low)
                             .put("high_freq_factor", high)
                             .put("original_max_position_embeddings", original);
+            case RopeScaling.Yarn yarn ->
+                    json.put("rope_type", "yarn")
+                            .put("factor", yarn.factor())
+                            .put(
+                                    "original_max_position_embeddings",
+                                    yarn.originalMaxPositionEmbeddings())
+                            .put("beta_fast", yarn.betaFast())
+                            .put("beta_slow", yarn.betaSlow())
+                            .put("attention_factor", yarn.attentionFactor())
+                            .put("truncate", yarn.truncate());
         };
     }
 }

@@ -78,7 +78,7 @@ public final class HfDirectory {
         }
     }
 
-    private static void deleteQuietly(Path temporary) {
+    static void deleteQuietly(Path temporary) {
         try {
             AtomicFiles.delete(temporary);
         } catch (IOException e) {

@@ -12,6 +12,7 @@ import org.ringworld.runtime.DType;
  * @param numKvHeads a divisor of numHeads; query head h reads KV head h / (numHeads / numKvHeads)
  * @param headDim even; numHeads × headDim need not be hiddenSize
  * @param tieEmbeddings whether the output projection is the input embedding
+ * @param visionVocabSize rows of LWM's two vision tables (codes and end marks); 0: it has none
  */
 public record LlamaConfig(
         int vocabSize,
@@ -25,7 +26,8 @@ public record LlamaConfig(
         double ropeTheta,
         RopeScaling ropeScaling,
         boolean tieEmbeddings,
-        int maxPositionEmbeddings) {
+        int maxPositionEmbeddings,
+        int visionVocabSize) {
 
     // Far more layers than any model has; keeps a hostile file from asking for billions of names.
     private static final int MOST_LAYERS = 65_536;
@@ -42,6 +44,7 @@ public record LlamaConfig(
         requirePositive("numKvHeads", numKvHeads);
         requirePositive("headDim", headDim);
         requirePositive("maxPositionEmbeddings", maxPositionEmbeddings);
+        require(visionVocabSize >= 0, "visionVocabSize = " + visionVocabSize + " is negative");
         require(numLayers <= MOST_LAYERS, "numLayers = " + numLayers + " is over " + MOST_LAYERS);
         require(
                 numHeads % numKvHeads == 0,
@@ -106,7 +109,8 @@ public record LlamaConfig(
                 1e4,
                 new RopeScaling.None(),
                 false,
-                maxPosition);
+                maxPosition,
+                0);
     }
 
     /**
@@ -137,7 +141,8 @@ public record LlamaConfig(
                 theta,
                 ropeScaling,
                 tieEmbeddings,
-                maxPositionEmbeddings);
+                maxPositionEmbeddings,
+                visionVocabSize);
     }
 
     public LlamaConfig withMaxPositionEmbeddings(int positions) {
@@ -153,7 +158,8 @@ public record LlamaConfig(
                 ropeTheta,
                 ropeScaling,
                 tieEmbeddings,
-                positions);
+                positions,
+                visionVocabSize);
     }
 
     public LlamaConfig withVocabSize(int size) {
@@ -169,6 +175,24 @@ public record LlamaConfig(
                 ropeTheta,
                 ropeScaling,
                 tieEmbeddings,
-                maxPositionEmbeddings);
+                maxPositionEmbeddings,
+                visionVocabSize);
+    }
+
+    public LlamaConfig withVisionVocabSize(int size) {
+        return new LlamaConfig(
+                vocabSize,
+                hiddenSize,
+                intermediateSize,
+                numLayers,
+                numHeads,
+                numKvHeads,
+                headDim,
+                rmsNormEps,
+                ropeTheta,
+                ropeScaling,
+                tieEmbeddings,
+                maxPositionEmbeddings,
+                size);
     }
 }

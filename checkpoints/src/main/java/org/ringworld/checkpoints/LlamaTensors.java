@@ -6,12 +6,14 @@ import java.util.List;
 /**
  * The weights of a LLaMA model by Hugging Face's names, in one fixed order: embedding, layers from
  * first to last, final norm, output projection. Projections are [out, in], rows of q and k in HF's
- * rotary order (the pair of element i is i + headDim/2).
+ * rotary order (the pair of element i is i + headDim/2). LWM's vision tables have names of ours.
  */
 public final class LlamaTensors {
     public static final String EMBED_TOKENS = "model.embed_tokens.weight";
     public static final String NORM = "model.norm.weight";
     public static final String LM_HEAD = "lm_head.weight";
+    public static final String VISION_EMBED_TOKENS = "model.vision_embed_tokens.weight";
+    public static final String VISION_HEAD = "vision_head.weight";
 
     private LlamaTensors() {}
 
@@ -23,6 +25,9 @@ public final class LlamaTensors {
         long kv = (long) c.numKvHeads() * c.headDim();
         List<TensorSpec> specs = new ArrayList<>();
         specs.add(spec(EMBED_TOKENS, c.vocabSize(), e));
+        if (c.visionVocabSize() > 0) {
+            specs.add(spec(VISION_EMBED_TOKENS, c.visionVocabSize(), e));
+        }
         for (int i = 0; i < c.numLayers(); i++) {
             specs.add(spec(layer(i, "input_layernorm"), e));
             specs.add(spec(layer(i, "self_attn.q_proj"), q, e));
@@ -37,6 +42,9 @@ public final class LlamaTensors {
         specs.add(spec(NORM, e));
         if (!c.tieEmbeddings()) {
             specs.add(spec(LM_HEAD, c.vocabSize(), e));
+        }
+        if (c.visionVocabSize() > 0) {
+            specs.add(spec(VISION_HEAD, c.visionVocabSize(), e));
         }
         return List.copyOf(specs);
     }

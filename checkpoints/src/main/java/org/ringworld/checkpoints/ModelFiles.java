@@ -16,23 +16,24 @@ import tools.jackson.databind.JsonNode;
 
 /**
  * The weights of a LLaMA model on disk: a Hugging Face directory (one safetensors file or shards
- * with an index, which then alone decides), a single safetensors file with its config.json beside
- * it, or a training run's directory, which means its newest model. All weights are known to be
- * there with the right shapes once it is open. Threads may read at the same time.
+ * with an index, which then alone decides; without safetensors PyTorch's {@code .bin} likewise),
+ * LWM's JAX stream, one such file with its config.json beside it, or a training run's directory,
+ * which means its newest model. All weights are known to be there with the right shapes once it is
+ * open. Threads may read at the same time.
  */
 public final class ModelFiles implements AutoCloseable {
     static final String INDEX = "model.safetensors.index.json";
 
     private final Path directory;
     private final LlamaConfig config;
-    private final Map<String, SafeTensors> fileOf;
-    private final List<SafeTensors> files;
+    private final Map<String, WeightFile> fileOf;
+    private final List<WeightFile> files;
 
     private ModelFiles(
             Path directory,
             LlamaConfig config,
-            Map<String, SafeTensors> fileOf,
-            List<SafeTensors> files) {
+            Map<String, WeightFile> fileOf,
+            List<WeightFile> files) {
         this.directory = directory;
         this.config = config;
         this.fileOf = fileOf;
@@ -65,58 +66,93 @@ public final class ModelFiles implements AutoCloseable {
         if (!Files.exists(model)) {
             throw new CheckpointException(model + ": there is no such model");
         }
-        List<SafeTensors> opened = new ArrayList<>();
+        List<WeightFile> opened = new ArrayList<>();
         try {
             return open(RunDirectory.newestModel(model), constants, opened);
         } catch (CheckpointException | RuntimeException e) {
-            opened.forEach(SafeTensors::close);
+            opened.forEach(WeightFile::close);
             throw e;
         } catch (IOException e) {
-            opened.forEach(SafeTensors::close);
+            opened.forEach(WeightFile::close);
             throw new CheckpointException(model + ": cannot be read: " + Json.reason(e), e);
         }
     }
 
-    private static ModelFiles open(Path model, Constants constants, List<SafeTensors> opened)
+    private static ModelFiles open(Path model, Constants constants, List<WeightFile> opened)
             throws IOException {
         boolean isDirectory = Files.isDirectory(model);
         Path directory = isDirectory ? model : model.toAbsolutePath().normalize().getParent();
-        Map<String, SafeTensors> fileOf =
-                isDirectory ? openDirectory(model, opened) : openSingle(model, opened);
-        Path config = directory.resolve("config.json");
+        Path json = directory.resolve("config.json");
+        LlamaConfig config = Files.exists(json) ? LlamaConfig.fromJson(json) : null;
+        int numHeads = Math.max(1, config == null ? constants.numHeads() : config.numHeads());
+        Map<String, WeightFile> fileOf = openWeights(model, numHeads, opened);
         LlamaConfig sizes =
-                Files.exists(config)
-                        ? LlamaConfig.fromJson(config)
-                        : SizesOfTensors.config(model, fileOf, constants);
+                config == null ? SizesOfTensors.config(model, fileOf, constants) : config;
         ModelFiles files = new ModelFiles(directory, sizes, fileOf, opened);
         files.checkTensors();
         return files;
     }
 
-    private static Map<String, SafeTensors> openSingle(Path file, List<SafeTensors> opened)
-            throws CheckpointException {
-        if (!file.getFileName().toString().endsWith(".safetensors")) {
-            throw new CheckpointException(
-                    file + ": only .safetensors files are read yet; convert the model first");
-        }
-        SafeTensors tensors = SafeTensors.open(file);
+    /** Which file holds which tensor; whether they make a model is not looked at. */
+    static Map<String, WeightFile> openWeights(Path model, int numHeads, List<WeightFile> opened)
+            throws IOException {
+        return Files.isDirectory(model)
+                ? openDirectory(model, numHeads, opened)
+                : openSingle(model, numHeads, opened);
+    }
+
+    private static Map<String, WeightFile> openSingle(
+            Path file, int numHeads, List<WeightFile> opened) throws CheckpointException {
+        WeightFile tensors = openFile(file, numHeads);
         opened.add(tensors);
-        Map<String, SafeTensors> fileOf = new LinkedHashMap<>();
+        Map<String, WeightFile> fileOf = new LinkedHashMap<>();
         tensors.names().forEach(name -> fileOf.put(name, tensors));
         return fileOf;
     }
 
-    private static Map<String, SafeTensors> openDirectory(Path directory, List<SafeTensors> opened)
-            throws IOException {
-        if (Files.exists(directory.resolve(INDEX))) {
-            return openShards(directory, opened);
+    /** By the name's ending; without any of the known ones, by what LWM calls its streams. */
+    static WeightFile openFile(Path file, int numHeads) throws CheckpointException {
+        String name = file.getFileName().toString();
+        if (name.endsWith(".safetensors")) {
+            return SafeTensors.open(file);
         }
-        Path single = directory.resolve("model.safetensors");
-        if (Files.exists(single)) {
-            return openSingle(single, opened);
+        if (name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth")) {
+            return TorchZip.open(file);
+        }
+        if (isStream(name)) {
+            return LwmStream.open(file, numHeads);
+        }
+        throw new CheckpointException(
+                file
+                        + ": is not named as weights are: *.safetensors, *.bin, *.pt, *.pth,"
+                        + " params* or streaming_*");
+    }
+
+    private static boolean isStream(String name) {
+        return name.startsWith("params") || name.startsWith("streaming_");
+    }
+
+    private static Map<String, WeightFile> openDirectory(
+            Path directory, int numHeads, List<WeightFile> opened) throws IOException {
+        for (String start : new String[] {"model.safetensors", "pytorch_model.bin"}) {
+            if (Files.exists(directory.resolve(start + ".index.json"))) {
+                return openShards(directory, directory.resolve(start + ".index.json"), opened);
+            }
+            if (Files.exists(directory.resolve(start))) {
+                return openSingle(directory.resolve(start), numHeads, opened);
+            }
         }
         try (Stream<Path> inside = Files.list(directory)) {
             List<String> names = inside.map(p -> p.getFileName().toString()).sorted().toList();
+            List<String> streams = names.stream().filter(ModelFiles::isStream).toList();
+            if (streams.size() == 1) {
+                return openSingle(directory.resolve(streams.getFirst()), numHeads, opened);
+            }
+            if (streams.size() > 1) {
+                throw new CheckpointException(
+                        "%s: holds %s: name the one that is meant"
+                                .formatted(directory, String.join(", ", streams)));
+            }
             throw new CheckpointException(directory + ": " + whatElse(names));
         }
     }
@@ -125,28 +161,25 @@ public final class ModelFiles implements AutoCloseable {
         if (names.stream().anyMatch(n -> n.startsWith("model-") && n.endsWith(".safetensors"))) {
             return "holds shards of a model but not their " + INDEX;
         }
-        if (names.stream().anyMatch(n -> n.endsWith(".bin") || n.endsWith(".bin.index.json"))) {
-            return "holds PyTorch .bin files, which are not read yet; convert them to safetensors";
+        if (names.stream().anyMatch(n -> n.startsWith("pytorch_model-") && n.endsWith(".bin"))) {
+            return "holds shards of a model but not their pytorch_model.bin.index.json";
         }
-        if (names.stream().anyMatch(n -> n.equals("params") || n.startsWith("streaming_"))) {
-            return "holds LWM's JAX parameters, which are not read yet; convert them to safetensors";
-        }
-        return "holds no model: neither model.safetensors nor " + INDEX;
+        return "holds no model: neither model.safetensors, pytorch_model.bin, the index of either"
+                + " nor LWM's params";
     }
 
-    private static Map<String, SafeTensors> openShards(Path directory, List<SafeTensors> opened)
-            throws CheckpointException {
-        Path index = directory.resolve(INDEX);
+    private static Map<String, WeightFile> openShards(
+            Path directory, Path index, List<WeightFile> opened) throws CheckpointException {
         JsonNode weightMap = Json.readObject(index).path("weight_map");
         if (!weightMap.isObject()) {
             throw new CheckpointException(index + ": holds no weight_map");
         }
-        Map<String, SafeTensors> shards = new LinkedHashMap<>();
-        Map<String, SafeTensors> fileOf = new LinkedHashMap<>();
+        Map<String, WeightFile> shards = new LinkedHashMap<>();
+        Map<String, WeightFile> fileOf = new LinkedHashMap<>();
         for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
             String shard = entry.getValue().asString("");
             if (!shards.containsKey(shard)) {
-                SafeTensors tensors = SafeTensors.open(shardFile(index, directory, shard));
+                WeightFile tensors = openFile(shardFile(index, directory, shard), 1);
                 opened.add(tensors);
                 shards.put(shard, tensors);
             }
@@ -197,17 +230,17 @@ public final class ModelFiles implements AutoCloseable {
         List<String> misshapen = new ArrayList<>();
         for (TensorSpec spec : LlamaTensors.of(config)) {
             extra.remove(spec.name());
-            SafeTensors file = fileOf.get(spec.name());
+            WeightFile file = fileOf.get(spec.name());
             if (file == null) {
                 missing.add(spec.name());
                 continue;
             }
-            SafeTensors.Info info = file.info(spec.name());
-            TensorSpec stored = new TensorSpec(spec.name(), info.shape());
+            StridedTensor tensor = file.tensor(spec.name());
+            TensorSpec stored = new TensorSpec(spec.name(), tensor.shape());
             if (!stored.equals(spec)) {
                 misshapen.add("%s where the config says %s".formatted(stored, spec));
-            } else if (!info.type().isValue()) {
-                misshapen.add("%s of %s".formatted(stored, info.type()));
+            } else if (!tensor.type().isValue()) {
+                misshapen.add("%s of %s".formatted(stored, tensor.type()));
             }
         }
         if (config.tieEmbeddings() && headRepeatsEmbedding()) {
@@ -226,13 +259,12 @@ public final class ModelFiles implements AutoCloseable {
 
     /** Some exports of tied models write the same bytes twice; a different head is an error. */
     private boolean headRepeatsEmbedding() throws CheckpointException {
-        SafeTensors head = fileOf.get(LlamaTensors.LM_HEAD);
-        SafeTensors embedding = fileOf.get(LlamaTensors.EMBED_TOKENS);
+        WeightFile head = fileOf.get(LlamaTensors.LM_HEAD);
+        WeightFile embedding = fileOf.get(LlamaTensors.EMBED_TOKENS);
         return head != null
                 && embedding != null
-                && head.data(LlamaTensors.LM_HEAD)
-                                .mismatch(embedding.data(LlamaTensors.EMBED_TOKENS))
-                        < 0;
+                && head.tensor(LlamaTensors.LM_HEAD)
+                        .holdsTheSameAs(embedding.tensor(LlamaTensors.EMBED_TOKENS));
     }
 
     private static void addFault(List<String> faults, String kind, List<String> tensors) {
@@ -257,7 +289,7 @@ public final class ModelFiles implements AutoCloseable {
     public DType dtype() {
         try {
             String first = LlamaTensors.layer(0, "self_attn.q_proj");
-            SourceType type = fileOf.get(first).info(first).type();
+            SourceType type = fileOf.get(first).tensor(first).type();
             return type == SourceType.BF16 ? DType.BF16 : DType.F32;
         } catch (CheckpointException e) {
             throw new IllegalStateException("checked when it was opened", e);
@@ -270,7 +302,7 @@ public final class ModelFiles implements AutoCloseable {
      * @param host receives spec.count() elements of {@code to}, F32 or BF16
      */
     public void read(TensorSpec spec, DType to, MemorySegment host) throws CheckpointException {
-        SafeTensors file = fileOf.get(spec.name());
+        WeightFile file = fileOf.get(spec.name());
         if (file == null) {
             throw new CheckpointException(directory + ": holds no tensor '" + spec.name() + "'");
         }
@@ -279,6 +311,6 @@ public final class ModelFiles implements AutoCloseable {
 
     @Override
     public void close() {
-        files.forEach(SafeTensors::close);
+        files.forEach(WeightFile::close);
     }
 }

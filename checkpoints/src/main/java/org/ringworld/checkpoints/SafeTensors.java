@@ -17,7 +17,7 @@ import org.ringworld.runtime.DType;
  * when they are touched. Threads may read at the same time; nothing may be read after {@link
  * #close}. Data need not be aligned.
  */
-public final class SafeTensors implements AutoCloseable {
+public final class SafeTensors implements WeightFile {
     // The limit of the reference implementation.
     private static final long LARGEST_HEADER = 100_000_000;
     private static final byte[] GIT_LFS =
@@ -75,10 +75,7 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     private static long headerBytes(Path file, MemorySegment all) throws CheckpointException {
-        if (startsWith(all, GIT_LFS)) {
-            throw new CheckpointException(
-                    file + ": is a Git LFS pointer, not the file itself: run git lfs pull there");
-        }
+        refuseLfsPointer(file, all);
         if (all.byteSize() < 8) {
             throw new CheckpointException(
                     "%s: its %d bytes are too few for a safetensors file"
@@ -98,16 +95,25 @@ public final class SafeTensors implements AutoCloseable {
         return bytes;
     }
 
+    static void refuseLfsPointer(Path file, MemorySegment all) throws CheckpointException {
+        if (startsWith(all, GIT_LFS)) {
+            throw new CheckpointException(
+                    file + ": is a Git LFS pointer, not the file itself: run git lfs pull there");
+        }
+    }
+
     private static boolean startsWith(MemorySegment all, byte[] prefix) {
         return all.byteSize() >= prefix.length
                 && all.asSlice(0, prefix.length).mismatch(MemorySegment.ofArray(prefix)) < 0;
     }
 
+    @Override
     public Path file() {
         return file;
     }
 
     /** Names in the header's order. */
+    @Override
     public Set<String> names() {
         return tensors.keySet();
     }
@@ -117,6 +123,7 @@ public final class SafeTensors implements AutoCloseable {
         return metadata;
     }
 
+    @Override
     public boolean has(String name) {
         return tensors.containsKey(name);
     }
@@ -148,20 +155,10 @@ public final class SafeTensors implements AutoCloseable {
         read(name, DType.BF16, to);
     }
 
-    /** {@link #readF32} or {@link #readBf16}. */
-    public void read(String name, DType dtype, MemorySegment to) throws CheckpointException {
+    @Override
+    public StridedTensor tensor(String name) throws CheckpointException {
         Info info = info(name);
-        if (!info.type().isValue()) {
-            throw new CheckpointException(
-                    "%s: tensor '%s' is %s where F32, BF16, F16 or F64 is needed"
-                            .formatted(file, name, info.type()));
-        }
-        if (to.byteSize() != info.count() * dtype.bytes()) {
-            throw new IllegalArgumentException(
-                    "tensor '%s' has %d elements, the memory given for them is %d bytes of %s"
-                            .formatted(name, info.count(), to.byteSize(), dtype));
-        }
-        Conversion.convert(data(name), info.type(), to, dtype);
+        return StridedTensor.contiguous(info.type(), data(name), info.shape());
     }
 
     /** The values of a tensor of F64, F32, F16 or BF16, at most 2³¹ − 9 of them. */

@@ -6,15 +6,15 @@ import java.util.Map;
 /** The sizes of a model that has no {@code config.json}, from the shapes of its weights. */
 final class SizesOfTensors {
     private final Path model;
-    private final Map<String, SafeTensors> fileOf;
+    private final Map<String, WeightFile> fileOf;
 
-    private SizesOfTensors(Path model, Map<String, SafeTensors> fileOf) {
+    private SizesOfTensors(Path model, Map<String, WeightFile> fileOf) {
         this.model = model;
         this.fileOf = fileOf;
     }
 
     static LlamaConfig config(
-            Path model, Map<String, SafeTensors> fileOf, ModelFiles.Constants constants)
+            Path model, Map<String, WeightFile> fileOf, ModelFiles.Constants constants)
             throws CheckpointException {
         if (constants.numHeads() < 1) {
             throw new CheckpointException(
@@ -48,15 +48,18 @@ final class SizesOfTensors {
                     constants.ropeTheta(),
                     new RopeScaling.None(),
                     !fileOf.containsKey(LlamaTensors.LM_HEAD),
-                    2048);
+                    2048,
+                    fileOf.containsKey(LlamaTensors.VISION_EMBED_TOKENS)
+                            ? sizes.rows(LlamaTensors.VISION_EMBED_TOKENS)
+                            : 0);
         } catch (IllegalArgumentException e) {
             throw new CheckpointException(model + ": " + e.getMessage(), e);
         }
     }
 
     private int rows(String name) throws CheckpointException {
-        SafeTensors file = fileOf.get(name);
-        long[] shape = file == null ? new long[0] : file.info(name).shape();
+        WeightFile file = fileOf.get(name);
+        long[] shape = file == null ? new long[0] : file.tensor(name).shape();
         if (shape.length == 0 || shape[0] != (int) shape[0]) {
             throw new CheckpointException(
                     model + ": the model's sizes do not follow from tensor '" + name + "'");

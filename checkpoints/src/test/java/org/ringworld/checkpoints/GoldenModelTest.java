@@ -65,7 +65,8 @@ class GoldenModelTest {
                                     5e5,
                                     new RopeScaling.Llama3(8, 1, 4, 64),
                                     true,
-                                    512));
+                                    512,
+                                    0));
             for (TensorSpec spec : LlamaTensors.of(files.config())) {
                 float[] values = new float[(int) spec.count()];
                 files.read(spec, DType.F32, MemorySegment.ofArray(values));

@@ -21,7 +21,8 @@ import org.ringworld.runtime.DType;
 
 class HfDirectoryTest {
     static final LlamaConfig SMALL =
-            new LlamaConfig(37, 12, 20, 3, 4, 2, 6, 1e-5, 5e5, new RopeScaling.None(), false, 128);
+            new LlamaConfig(
+                    37, 12, 20, 3, 4, 2, 6, 1e-5, 5e5, new RopeScaling.None(), false, 128, 0);
 
     @TempDir Path tmp;
 

@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -33,11 +34,15 @@ class LlamaConfigTest {
                 new RopeScaling[] {
                     new RopeScaling.None(),
                     new RopeScaling.Linear(4),
-                    new RopeScaling.Llama3(8, 1, 4, 8192)
+                    new RopeScaling.Llama3(8, 1, 4, 8192),
+                    new RopeScaling.Yarn(16, 4096, 30, 2, 1.25, false)
                 }) {
             LlamaConfig config =
-                    new LlamaConfig(99, 48, 64, 3, 6, 2, 10, 1e-5, 5e7, scaling, true, 1 << 20);
+                    new LlamaConfig(99, 48, 64, 3, 6, 2, 10, 1e-5, 5e7, scaling, true, 1 << 20, 0);
             assertThat(read(config.toJson(dtype))).isEqualTo(config);
+            assertThat(config.toJson(dtype)).doesNotContain("vision");
+            LlamaConfig vision = config.withVisionVocabSize(8448);
+            assertThat(read(vision.toJson(dtype))).isEqualTo(vision);
         }
         assertThatThrownBy(() -> LlamaConfig.preset("7b").toJson(DType.I32))
                 .isInstanceOf(IllegalArgumentException.class);
@@ -60,7 +65,8 @@ class LlamaConfigTest {
                                 1e4,
                                 new RopeScaling.None(),
                                 false,
-                                2048));
+                                2048,
+                                0));
         assertThat(read("\ufeff{" + SIZES + ", \"head_dim\": null, \"rope_scaling\": {}}"))
                 .isEqualTo(config);
     }
@@ -89,7 +95,8 @@ class LlamaConfigTest {
             delimiter = '|',
             quoteCharacter = '`',
             value = {
-                "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4}|rope type \"yarn\"",
+                "\"rope_scaling\": {\"rope_type\": \"yarn\", \"beta_fast\": 1, \"beta_slow\": 2}|beta_fast = 1.0 is under",
+                "\"rope_scaling\": {\"rope_type\": \"yarn\", \"truncate\": 1}|truncate = 1 is neither",
                 "\"rope_scaling\": {\"type\": \"dynamic\", \"factor\": 4}|rope type \"dynamic\"",
                 "\"rope_parameters\": {\"rope_type\": \"longrope\"}|rope type \"longrope\"",
                 "\"rope_scaling\": {\"factor\": 4}|names no rope_type",
@@ -166,6 +173,37 @@ class LlamaConfigTest {
             assertThat(LlamaTensors.of(config).stream().mapToLong(TensorSpec::count).sum())
                     .isEqualTo(Long.parseLong(parameters.replace("_", "")));
         }
+    }
+
+    @Test
+    void yarnTakesWhatIsNotGivenFromContextsAndPaper() throws Exception {
+        String context = "{" + SIZES + ", \"max_position_embeddings\": 8192, ";
+        String yarn = context + "\"rope_scaling\": {\"type\": \"yarn\", ";
+        double paper = 0.1 * Math.log(4) + 1;
+        assertThat(read(yarn + "\"original_max_position_embeddings\": 2048}}").ropeScaling())
+                .isEqualTo(new RopeScaling.Yarn(4, 2048, 32, 1, paper, true));
+        assertThat(read(yarn + "\"factor\": 4, \"attention_factor\": null}}").ropeScaling())
+                .isEqualTo(new RopeScaling.Yarn(4, 8192, 32, 1, paper, true));
+        assertThat(
+                        read(yarn + "\"factor\": 4, \"mscale\": 2, \"mscale_all_dim\": 0.5}}")
+                                .ropeScaling()
+                                .attentionScale())
+                .isEqualTo((0.2 * Math.log(4) + 1) / (0.05 * Math.log(4) + 1));
+        assertThat(read(context + "\"rope_scaling\": null}").ropeScaling().attentionScale())
+                .isEqualTo(1);
+    }
+
+    @Test
+    void visionTablesStandBehindTheirTextTwins() {
+        LlamaConfig text = LlamaConfig.preset("debug");
+        List<String> names =
+                LlamaTensors.of(text.withVisionVocabSize(8448)).stream()
+                        .map(TensorSpec::name)
+                        .toList();
+        assertThat(names)
+                .hasSize(LlamaTensors.of(text).size() + 2)
+                .startsWith(LlamaTensors.EMBED_TOKENS, LlamaTensors.VISION_EMBED_TOKENS)
+                .endsWith(LlamaTensors.LM_HEAD, LlamaTensors.VISION_HEAD);
     }
 
     @Test

@@ -141,15 +141,16 @@ class ModelFilesTest {
 
     private static LlamaConfig tied() {
         return new LlamaConfig(
-                37, 12, 20, 3, 4, 2, 6, 1e-5, 5e5, new RopeScaling.None(), true, 128);
+                37, 12, 20, 3, 4, 2, 6, 1e-5, 5e5, new RopeScaling.None(), true, 128, 0);
     }
 
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "pytorch_model.bin|PyTorch .bin files",
-                "pytorch_model.bin.index.json|PyTorch .bin files",
-                "params|JAX",
+                "pytorch_model.bin|zip directory is missing",
+                "pytorch_model.bin.index.json|holds no JSON object",
+                "params|holds no parameters",
+                "pytorch_model-00001-of-00002.bin|shards of a model but not their pytorch",
                 "model-00001-of-00002.safetensors|shards of a model but not their",
                 "README.md|holds no model",
             })

@@ -257,7 +257,8 @@ final class BenchCommand implements Callable<Integer> {
                     1e4,
                     new RopeScaling.None(),
                     false,
-                    1 << 20);
+                    1 << 20,
+                    0);
         } catch (IllegalArgumentException e) {
             throw new UsageException(e.getMessage());
         }

@@ -102,7 +102,8 @@ final class JobReader {
                 1e4,
                 new RopeScaling.None(),
                 config.getBoolean("model.tieEmbeddings"),
-                1);
+                1,
+                0);
     }
 
     private static Curriculum curriculum(Config config) {

@@ -32,6 +32,9 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             EvalCommand.class,
             ForwardCommand.class,
+            ImportCommand.class,
+            ExportCommand.class,
+            InspectCommand.class,
             BenchCommand.class,
             DoctorCommand.class
         })

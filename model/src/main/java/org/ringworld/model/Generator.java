@@ -98,7 +98,8 @@ public final class Generator implements AutoCloseable {
         Tensor own = positions.rows(length, length + n);
         Tensor cos = scratch.take(DType.F32, n, config.headDim() / 2);
         Tensor sin = scratch.take(DType.F32, n, config.headDim() / 2);
-        kernels.rotaryAngles(own, RotaryEmbedding.inverseFrequencies(config), 1, cos, sin);
+        double[] inverse = RotaryEmbedding.inverseFrequencies(config);
+        kernels.rotaryAngles(own, inverse, config.ropeScaling().attentionScale(), cos, sin);
         Tensor x = scratch.take(dtype, n, config.hiddenSize());
         Tensor normed = scratch.take(dtype, n, config.hiddenSize());
         Tensor rstd = scratch.take(DType.F32, n);

@@ -187,7 +187,8 @@ public final class Transformer implements AutoCloseable {
         Tensor cos = kept.take(DType.F32, block.length(), config.headDim() / 2);
         Tensor sin = kept.take(DType.F32, block.length(), config.headDim() / 2);
         double[] inverse = RotaryEmbedding.inverseFrequencies(config);
-        kernels.rotaryAngles(block.positions(), inverse, 1, cos, sin);
+        double scale = config.ropeScaling().attentionScale();
+        kernels.rotaryAngles(block.positions(), inverse, scale, cos, sin);
         RingAttention attention =
                 new RingAttention(device, ring, batch.plan(), block, config.headDim());
         return new Context(block, batch.plan(), ring, attention, cos, sin, frame, add);

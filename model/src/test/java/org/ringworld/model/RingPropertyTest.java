@@ -28,7 +28,8 @@ class RingPropertyTest {
                 1e4,
                 new RopeScaling.None(),
                 tied,
-                4096);
+                4096,
+                0);
     }
 
     private static LlamaConfig randomConfig(SplittableRandom random) {

@@ -1,0 +1,151 @@
+package org.ringworld.checkpoints;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ringworld.checkpoints.TorchPickle.Global;
+
+/** What a {@code torch.save} pickle may construct: ordered dictionaries, storages and tensors. */
+final class TorchObjects {
+    private static final Map<String, SourceType> STORAGES =
+            Map.of(
+                    "torch.DoubleStorage", SourceType.F64,
+                    "torch.FloatStorage", SourceType.F32,
+                    "torch.HalfStorage", SourceType.F16,
+                    "torch.BFloat16Storage", SourceType.BF16,
+                    "torch.LongStorage", SourceType.I64,
+                    "torch.IntStorage", SourceType.I32,
+                    "torch.ShortStorage", SourceType.I16,
+                    "torch.CharStorage", SourceType.I8,
+                    "torch.ByteStorage", SourceType.U8,
+                    "torch.BoolStorage", SourceType.BOOL);
+    private static final Map<String, SourceType> DTYPES =
+            Map.of(
+                    "torch.float64", SourceType.F64,
+                    "torch.float32", SourceType.F32,
+                    "torch.float16", SourceType.F16,
+                    "torch.bfloat16", SourceType.BF16,
+                    "torch.int64", SourceType.I64,
+                    "torch.int32", SourceType.I32,
+                    "torch.int16", SourceType.I16,
+                    "torch.int8", SourceType.I8,
+                    "torch.uint8", SourceType.U8,
+                    "torch.bool", SourceType.BOOL);
+    private static final int MOST_AXES = 64;
+
+    private final Path file;
+    private final String folder;
+    private final Map<String, MemorySegment> entries;
+
+    /** Elements of a storage; of no type where the tensors on it say theirs. */
+    private record Storage(String key, SourceType type, MemorySegment data) {}
+
+    /**
+     * @param folder of the zip, with its slash: storages are its {@code data/<key>}
+     */
+    TorchObjects(Path file, String folder, Map<String, MemorySegment> entries) {
+        this.file = file;
+        this.folder = folder;
+        this.entries = entries;
+    }
+
+    /** Of a persistent id: ('storage', type, key, device, elements). */
+    Object storage(List<Object> id) throws CheckpointException {
+        if (id.size() != 5 || !"storage".equals(id.get(0))) {
+            throw fault("its pickle refers to something other than a storage");
+        }
+        String typeName = ((Global) id.get(1)).name();
+        String key = (String) id.get(2);
+        long elements = (Long) id.get(4);
+        boolean untyped =
+                typeName.equals("torch.storage.UntypedStorage")
+                        || typeName.equals("torch.UntypedStorage");
+        SourceType type = STORAGES.get(typeName);
+        if (type == null && !untyped) {
+            throw refused(typeName);
+        }
+        MemorySegment data = entries.get(folder + "data/" + key);
+        if (data == null) {
+            throw fault("storage %s is missing: fetch or copy it again".formatted(key));
+        }
+        int width = untyped ? 1 : type.bits() / 8;
+        if (elements < 0 || elements > data.byteSize() / width) {
+            throw fault(
+                    "storage %s has %d bytes, too few for its %d elements of %d"
+                            .formatted(key, data.byteSize(), elements, width));
+        }
+        return new Storage(key, type, data.asSlice(0, elements * width));
+    }
+
+    /** What {@code name(*arguments)} makes, for the few names that state dicts are made of. */
+    Object construct(Global global, List<Object> arguments) throws CheckpointException {
+        return switch (global.name()) {
+            case "collections.OrderedDict" -> orderedDict(arguments);
+            case "torch._utils._rebuild_tensor_v2" -> tensor(arguments, null);
+            case "torch._utils._rebuild_tensor_v3" ->
+                    tensor(arguments, dtype((Global) arguments.get(6)));
+            case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state" ->
+                    (StridedTensor) arguments.getFirst();
+            case "torch.Size" -> TorchPickle.list(arguments.getFirst());
+            default -> throw refused(global.name());
+        };
+    }
+
+    private Map<Object, Object> orderedDict(List<Object> arguments) throws CheckpointException {
+        if (!arguments.isEmpty()) {
+            throw fault("its pickle fills an OrderedDict in an unknown way");
+        }
+        return new LinkedHashMap<>();
+    }
+
+    private SourceType dtype(Global global) throws CheckpointException {
+        SourceType type = DTYPES.get(global.name());
+        if (type == null) {
+            throw refused(global.name());
+        }
+        return type;
+    }
+
+    /** Arguments: storage, offset, shape, strides (both in elements), and nothing of interest. */
+    private StridedTensor tensor(List<Object> arguments, SourceType dtype)
+            throws CheckpointException {
+        Storage storage = (Storage) arguments.get(0);
+        SourceType type = dtype == null ? storage.type() : dtype;
+        if (type == null) {
+            throw fault("a tensor on the untyped storage %s has no type".formatted(storage.key()));
+        }
+        long offset = (Long) arguments.get(1);
+        try {
+            return new StridedTensor(
+                    type,
+                    List.of(storage.data()),
+                    offset,
+                    longs(arguments.get(2)),
+                    longs(arguments.get(3)));
+        } catch (IllegalArgumentException e) {
+            throw fault(
+                    "a tensor on storage %s %s elements".formatted(storage.key(), e.getMessage()));
+        }
+    }
+
+    private static long[] longs(Object tuple) {
+        List<Object> values = new ArrayList<>(TorchPickle.list(tuple));
+        if (values.size() > MOST_AXES) {
+            throw new IllegalArgumentException("has more axes than any array and too many");
+        }
+        return values.stream().mapToLong(v -> (Long) v).toArray();
+    }
+
+    private CheckpointException refused(String name) {
+        return fault(
+                "its pickle names %s, which is no part of a state dict: refused, nothing was run"
+                        .formatted(name));
+    }
+
+    private CheckpointException fault(String message) {
+        return new CheckpointException(file + ": " + message);
+    }
+}

@@ -1,0 +1,152 @@
+package org.ringworld.checkpoints;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A PyTorch {@code .bin}, {@code .pt} or {@code .pth} file as {@code torch.save} writes it since
+ * 1.6: a zip of a pickle and storages. Its tensors are the state dict itself or what lies under
+ * {@code state_dict}, {@code model} or {@code module}; other values beside them are passed over.
+ */
+final class TorchZip implements WeightFile {
+    private static final String PICKLE = "data.pkl";
+    // A thousand tensors take 150 KB; an opcode of one byte may cost fifty in memory.
+    private static final long LARGEST_PICKLE = 4 << 20;
+
+    private final Path file;
+    private final Arena arena;
+    private final Map<String, StridedTensor> tensors;
+
+    private TorchZip(Path file, Arena arena, Map<String, StridedTensor> tensors) {
+        this.file = file;
+        this.arena = arena;
+        this.tensors = tensors;
+    }
+
+    /**
+     * Opens and checks a file; its storages are not read.
+     *
+     * @throws CheckpointException where it is no such file, is damaged, of the older form without
+     *     zip, big-endian, or its pickle names anything that tensors do not need
+     */
+    static TorchZip open(Path file) throws CheckpointException {
+        Arena arena = Arena.ofShared();
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            MemorySegment all =
+                    channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+            refuseOtherForms(file, all);
+            return new TorchZip(file, arena, tensors(file, ZipDirectory.entries(file, all)));
+        } catch (CheckpointException e) {
+            arena.close();
+            throw e;
+        } catch (IOException e) {
+            arena.close();
+            throw new CheckpointException(file + ": cannot be read: " + Json.reason(e), e);
+        }
+    }
+
+    private static void refuseOtherForms(Path file, MemorySegment all) throws CheckpointException {
+        SafeTensors.refuseLfsPointer(file, all);
+        if (all.byteSize() >= 2 && (all.get(Bytes.SHORT, 0) & 0xffff) != 0x4b50) {
+            boolean pickle = (all.get(Bytes.BYTE, 0) & 0xff) == 0x80;
+            throw new CheckpointException(
+                    pickle
+                            ? file
+                                    + ": is of the form that torch.save wrote before 1.6, a bare"
+                                    + " pickle: load and save it with a newer PyTorch"
+                            : file + ": is no zip file, as torch.save writes: convert it first");
+        }
+    }
+
+    private static Map<String, StridedTensor> tensors(Path file, Map<String, MemorySegment> entries)
+            throws CheckpointException {
+        String folder = folder(file, entries);
+        MemorySegment order = entries.get(folder + "byteorder");
+        if (order != null && !text(order).strip().equals("little")) {
+            throw new CheckpointException(
+                    file + ": was written big-endian: save it again on a little-endian machine");
+        }
+        MemorySegment pickle = entries.get(folder + PICKLE);
+        if (pickle.byteSize() > LARGEST_PICKLE) {
+            throw new CheckpointException(
+                    "%s: its pickle of %d bytes is too large for a state dict"
+                            .formatted(file, pickle.byteSize()));
+        }
+        Object saved = TorchPickle.read(file, pickle, new TorchObjects(file, folder, entries));
+        Map<String, StridedTensor> tensors = tensorsOf(saved);
+        for (String wrapper : new String[] {"state_dict", "model", "module"}) {
+            if (tensors.isEmpty() && saved instanceof Map<?, ?> map) {
+                tensors = tensorsOf(map.get(wrapper));
+            }
+        }
+        if (tensors.isEmpty()) {
+            throw new CheckpointException(file + ": holds no state dict with tensors in it");
+        }
+        return Collections.unmodifiableMap(tensors);
+    }
+
+    /** The folder that everything lies in is named after the file that was first written. */
+    private static String folder(Path file, Map<String, MemorySegment> entries)
+            throws CheckpointException {
+        for (String name : entries.keySet()) {
+            String folder = name.substring(0, name.indexOf('/') + 1);
+            if (name.equals(folder + PICKLE)) {
+                return folder;
+            }
+        }
+        throw new CheckpointException(
+                file + ": is a zip file without " + PICKLE + ": not one of torch.save's");
+    }
+
+    private static Map<String, StridedTensor> tensorsOf(Object saved) {
+        Map<String, StridedTensor> tensors = new LinkedHashMap<>();
+        if (saved instanceof Map<?, ?> map) {
+            map.forEach(
+                    (key, value) -> {
+                        if (key instanceof String name && value instanceof StridedTensor tensor) {
+                            tensors.put(name, tensor);
+                        }
+                    });
+        }
+        return tensors;
+    }
+
+    private static String text(MemorySegment bytes) {
+        long most = Math.min(bytes.byteSize(), 16);
+        return new String(bytes.asSlice(0, most).toArray(Bytes.BYTE), StandardCharsets.UTF_8);
+    }
+
+    @Override
+    public Path file() {
+        return file;
+    }
+
+    @Override
+    public Set<String> names() {
+        return tensors.keySet();
+    }
+
+    @Override
+    public StridedTensor tensor(String name) throws CheckpointException {
+        StridedTensor tensor = tensors.get(name);
+        if (tensor == null) {
+            throw new CheckpointException(file + ": holds no tensor '" + name + "'");
+        }
+        return tensor;
+    }
+
+    /** Unmaps the file. */
+    @Override
+    public void close() {
+        arena.close();
+    }
+}
