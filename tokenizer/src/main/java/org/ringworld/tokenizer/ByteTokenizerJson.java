@@ -142,9 +142,6 @@ final class ByteTokenizerJson {
      * @throws DataException where the file is not this very tokenizer
      */
     static Tokenizer read(Path file) throws DataException {
-        if (!file.getFileName().toString().endsWith(".json")) {
-            throw new DataException(file + ": is of a kind that is not read yet");
-        }
         JsonNode json;
         try {
             json = MAPPER.readTree(Utf8.read(file));
