@@ -1,8 +1,6 @@
 package org.ringworld.tokenizer;
 
 import com.google.protobuf.InvalidProtocolBufferException;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -19,7 +17,7 @@ import org.ringworld.tokenizer.proto.TrainerSpec;
  * @param unknown id of the one unknown piece
  */
 record SentencePieceModel(
-        byte[] file,
+        TokenizerFiles files,
         List<Piece> pieces,
         Map<String, Integer> ids,
         int unknown,
@@ -34,28 +32,21 @@ record SentencePieceModel(
     /**
      * @throws DataException where it is damaged, or needs what is not supported, which is named
      */
-    static SentencePieceModel read(Path path) throws DataException {
-        byte[] file;
-        try {
-            if (Files.size(path) > LONGEST_FILE) {
-                throw new DataException(path + ": is over 16 MiB, which no SentencePiece model is");
-            }
-            file = Files.readAllBytes(path);
-        } catch (DataException e) {
-            throw e;
-        } catch (IOException e) {
-            throw new DataException(path + ": cannot be read: " + e.getMessage(), e);
+    static SentencePieceModel read(TokenizerFiles files) throws DataException {
+        Path path = files.file();
+        if (files.main().length > LONGEST_FILE) {
+            throw new DataException(path + ": is over 16 MiB, which no SentencePiece model is");
         }
         ModelProto proto;
         try {
-            proto = ModelProto.parseFrom(file);
+            proto = ModelProto.parseFrom(files.main());
         } catch (InvalidProtocolBufferException e) {
             throw new DataException(
                     path + ": is no SentencePiece model, or is damaged: " + e.getMessage(), e);
         }
         refuseUnsupported(path, proto);
         return new SentencePieceModel(
-                file,
+                files,
                 proto.getPiecesList(),
                 ids(path, proto),
                 unknown(path, proto),

@@ -1,8 +1,6 @@
 package org.ringworld.tokenizer;
 
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,14 +36,15 @@ public final class SentencePieceTokenizer implements Tokenizer {
      * @throws DataException where the file is damaged or needs what is not supported (a model that
      *     is no BPE, a normalizer other than identity)
      */
-    static SentencePieceTokenizer read(Path file) throws DataException {
-        SentencePieceModel model = SentencePieceModel.read(file);
+    static SentencePieceTokenizer read(TokenizerFiles files) throws DataException {
+        SentencePieceModel model = SentencePieceModel.read(files);
         int bos = model.control(model.trainer().getBosPiece());
         int eos = model.control(model.trainer().getEosPiece());
         int pad = model.control(model.trainer().getPadPiece());
         if (bos < 0 && eos < 0) {
             throw new DataException(
-                    file + ": has neither a piece that begins a document nor one that ends it");
+                    files.file()
+                            + ": has neither a piece that begins a document nor one that ends it");
         }
         bos = bos < 0 ? eos : bos;
         eos = eos < 0 ? bos : eos;
@@ -160,11 +159,7 @@ public final class SentencePieceTokenizer implements Tokenizer {
 
     @Override
     public void save(Path directory) throws DataException {
-        try {
-            Files.write(directory.resolve("tokenizer.model"), model.file());
-        } catch (IOException e) {
-            throw new DataException(directory + ": cannot be written: " + e.getMessage(), e);
-        }
+        model.files().save(directory, "tokenizer.model");
     }
 
     @Override

@@ -2,6 +2,7 @@ package org.ringworld.tokenizer;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import tools.jackson.databind.JsonNode;
 
 /** Text to token ids and back. Threads may share one. */
 public interface Tokenizer {
@@ -63,7 +64,7 @@ public interface Tokenizer {
 
     /**
      * Writes the files with which other tools open this tokenizer ({@code tokenizer.json} and what
-     * belongs to it) into a model directory.
+     * belongs to it) into a model directory; those that it was read from byte for byte.
      *
      * @throws DataException where they cannot be written
      */
@@ -103,8 +104,14 @@ public interface Tokenizer {
                         path + ": holds neither a tokenizer.json nor a tokenizer.model");
             }
         }
-        return file.getFileName().toString().endsWith(".json")
-                ? ByteTokenizerJson.read(file)
-                : SentencePieceTokenizer.read(file);
+        TokenizerFiles files = TokenizerFiles.read(file);
+        String name = file.getFileName().toString();
+        if (!name.endsWith(".json")) {
+            return SentencePieceTokenizer.read(files);
+        }
+        JsonNode json = files.json(name);
+        return ByteTokenizerJson.isOwn(json)
+                ? new ByteTokenizer()
+                : HuggingFaceTokenizer.read(files, json);
     }
 }

@@ -89,7 +89,8 @@ class SentencePieceTokenizerTest {
 
     @Test
     void longTextsOfAnyShapeAreEncodedInParallelAsInOnePart() throws Exception {
-        SentencePieceModel model = SentencePieceModel.read(TestData.resource(TINY));
+        SentencePieceModel model =
+                SentencePieceModel.read(TokenizerFiles.read(TestData.resource(TINY)));
         Tokenizer tiny = Tokenizer.load(TestData.resource(TINY));
         for (String part : List.of("a", "\u4e2d\u6587", "hello world ", "ml\ud83c\udf37 ")) {
             String text = part.repeat(400_000 / part.length());
