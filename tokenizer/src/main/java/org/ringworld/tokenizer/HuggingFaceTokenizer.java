@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -24,6 +25,7 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     // Without the special tokens, the library gives the other added ones other ids.
     private final int[] guardedToOwn;
     private final byte[][] bytes;
+    private final Map<String, Integer> specials;
     private final boolean addsSpace;
     private final int bos;
     private final int eos;
@@ -42,6 +44,14 @@ public final class HuggingFaceTokenizer implements Tokenizer {
         Pieces pieces = Pieces.of(files.file(), json.json().path("decoder"));
         addsSpace = pieces.addsSpace();
         bytes = bytes(json, pieces);
+        specials =
+                json.added().stream()
+                        .filter(HuggingFaceJson.Added::special)
+                        .collect(
+                                Collectors.toMap(
+                                        HuggingFaceJson.Added::content,
+                                        HuggingFaceJson.Added::id,
+                                        (first, second) -> first));
         guardedToOwn = new int[bytes.length];
         Arrays.setAll(guardedToOwn, id -> id);
         int[] given = HuggingFaceJson.givenIds(plain, json.vocab());
@@ -170,6 +180,11 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     @Override
     public boolean addsSpace() {
         return addsSpace;
+    }
+
+    @Override
+    public Map<String, Integer> specialTokens() {
+        return specials;
     }
 
     @Override

@@ -4,6 +4,8 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.ringworld.tokenizer.proto.NormalizerSpec;
 import org.ringworld.tokenizer.proto.Piece;
@@ -86,6 +88,13 @@ public final class SentencePieceTokenizer implements Tokenizer {
     @Override
     public boolean addsSpace() {
         return model.normalizer().getAddDummyPrefix();
+    }
+
+    @Override
+    public Map<String, Integer> specialTokens() {
+        return model.ids().entrySet().stream()
+                .filter(e -> model.pieces().get(e.getValue()).getType() == Piece.Type.CONTROL)
+                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue));
     }
 
     @Override

@@ -2,6 +2,7 @@ package org.ringworld.tokenizer;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import tools.jackson.databind.JsonNode;
 
 /** Text to token ids and back. Threads may share one. */
@@ -30,6 +31,11 @@ public interface Tokenizer {
      */
     default int[] encodeLikeReference(String text) {
         return encode(text);
+    }
+
+    /** Ids of the special tokens by what other tools write for them. */
+    default Map<String, Integer> specialTokens() {
+        return Map.of();
     }
 
     /**
