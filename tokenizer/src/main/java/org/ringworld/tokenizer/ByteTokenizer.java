@@ -32,6 +32,11 @@ public final class ByteTokenizer implements Tokenizer {
     }
 
     @Override
+    public long checksum() {
+        return VOCAB_SIZE;
+    }
+
+    @Override
     public Map<String, Integer> specialTokens() {
         return Map.of("<s>", BOS, "</s>", EOS, "<pad>", PAD, "<unk>", UNK);
     }

@@ -183,6 +183,11 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     }
 
     @Override
+    public long checksum() {
+        return files.checksum();
+    }
+
+    @Override
     public Map<String, Integer> specialTokens() {
         return specials;
     }

@@ -91,6 +91,11 @@ public final class SentencePieceTokenizer implements Tokenizer {
     }
 
     @Override
+    public long checksum() {
+        return model.files().checksum();
+    }
+
+    @Override
     public Map<String, Integer> specialTokens() {
         return model.ids().entrySet().stream()
                 .filter(e -> model.pieces().get(e.getValue()).getType() == Piece.Type.CONTROL)

@@ -1,42 +1,57 @@
 package org.ringworld.tokenizer;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
-import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
  * Documents of a directory, a {@code .txt} or a {@code .jsonl} file as rows to train on. Each is
- * BOS, its tokens, EOS; every token after BOS weighs 1. The tokens are held in memory.
+ * BOS, its tokens, EOS; every token after BOS weighs 1. A {@code .tokens} file that {@link
+ * Tokenization} made before is read without tokenizing again, with the fields and weights it has.
  *
  * <p>An epoch is every row of {@link SequencePacking} once, in a pseudo-random order of its own
  * that follows from (seed, stage, epoch).
  */
 public final class TextDocuments {
+    private static final FieldLanguage PLAIN = FieldLanguage.of("text");
+    private static final int NEARBY = 4096;
+
     private final Path path;
     private final Tokenizer tokenizer;
-    private final TokenStore training;
-    private final TokenStore heldOut;
+    private final TokenCache cache;
+    private final List<Part> training;
+    private final List<Part> heldOut;
     private final List<String> faults;
     private final long badLines;
+
+    /** Tokens [from, to) of a document; where it was cut, the outer ones become BOS and EOS. */
+    private record Part(int document, int from, int to) {
+        int tokens() {
+            return to - from;
+        }
+    }
 
     private TextDocuments(
             Path path,
             Tokenizer tokenizer,
-            TokenStore training,
-            TokenStore heldOut,
-            TextFiles files) {
+            TokenCache cache,
+            double heldOut,
+            List<String> faults,
+            long badLines) {
         this.path = path;
         this.tokenizer = tokenizer;
-        this.training = training;
-        this.heldOut = heldOut;
-        this.faults = files.faults();
-        this.badLines = files.badLines();
+        this.cache = cache;
+        this.training = new ArrayList<>();
+        this.heldOut = new ArrayList<>();
+        this.faults = faults;
+        this.badLines = badLines;
+        divide(heldOut);
     }
 
     /**
@@ -53,83 +68,69 @@ public final class TextDocuments {
         if (!(heldOut >= 0 && heldOut < 1)) {
             throw new IllegalArgumentException("heldOut = " + heldOut + " is not in [0, 1)");
         }
-        if (!Files.exists(path)) {
-            throw new DataException(path + ": there is no such file or directory of documents");
+        if (path.getFileName().toString().endsWith(".tokens")) {
+            TokenCache cache = TokenCache.open(path, tokenizer);
+            return new TextDocuments(
+                    path, tokenizer, cache, heldOut, List.of(), cache.header().badLines());
         }
-        List<String> texts = new ArrayList<>();
-        TextFiles files = new TextFiles(texts::add);
-        files.read(path);
-        if (texts.isEmpty()) {
-            throw new DataException(
-                    path
-                            + ": holds no document"
-                            + (files.faults().isEmpty() ? "" : ": " + files.faults().getFirst()));
+        try {
+            Path directory = Files.createTempDirectory("ringworld-tokens");
+            Path file = directory.resolve("cache.tokens");
+            try {
+                Tokenization.Result result =
+                        Tokenization.run(path, PLAIN, tokenizer, file, (done, total, tokens) -> {});
+                TokenCache cache = TokenCache.open(file, tokenizer);
+                return new TextDocuments(
+                        path, tokenizer, cache, heldOut, result.faults(), result.badLines());
+            } finally {
+                // Mapped by now: the name is not needed any more.
+                try (Stream<Path> left = Files.list(directory)) {
+                    left.forEach(temporary -> temporary.toFile().delete());
+                }
+                Files.delete(directory);
+            }
+        } catch (DataException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new DataException(path + ": cannot be tokenized: " + e.getMessage(), e);
         }
-        boolean[] isHeldOut = new boolean[texts.size()];
-        if (texts.size() == 1 && heldOut > 0) {
-            String text = texts.removeFirst();
-            int cut = cut(text, heldOut);
-            texts.add(text.substring(0, cut));
-            texts.add(text.substring(cut));
-            isHeldOut = new boolean[] {false, true};
-        } else if (heldOut > 0) {
-            isHeldOut = smallestHashes(texts, heldOut);
-        }
-        TokenStore[] stores = {
-            new TokenStore(tokenizer.vocabSize()), new TokenStore(tokenizer.vocabSize())
-        };
-        for (int i = 0; i < texts.size(); i++) {
-            stores[isHeldOut[i] ? 1 : 0].add(document(tokenizer, texts.get(i)));
-            // Encoded: the text itself can go.
-            texts.set(i, null);
-        }
-        return new TextDocuments(path, tokenizer, stores[0], stores[1], files);
     }
 
-    private static int[] document(Tokenizer tokenizer, String text) {
-        int[] tokens = tokenizer.encode(text);
-        int[] ids = new int[tokens.length + 2];
-        ids[0] = tokenizer.bos();
-        System.arraycopy(tokens, 0, ids, 1, tokens.length);
-        ids[ids.length - 1] = tokenizer.eos();
-        return ids;
+    private void divide(double share) {
+        int count = cache.documents();
+        if (count == 1 && share > 0) {
+            int tokens = cache.tokens(0);
+            int cut = cut(share);
+            training.add(new Part(0, 0, Math.min(cut + 1, tokens)));
+            heldOut.add(new Part(0, Math.max(cut - 1, 0), tokens));
+            return;
+        }
+        long most = share > 0 ? largestHeldOut(share) : Long.MIN_VALUE;
+        for (int d = 0; d < count; d++) {
+            boolean isHeldOut = share > 0 && cache.hash(d) <= most;
+            (isHeldOut ? heldOut : training).add(new Part(d, 0, cache.tokens(d)));
+        }
     }
 
     /** Where the end that is held out begins: after a line's end if there is one nearby. */
-    private static int cut(String text, double heldOut) {
-        int at = (int) (text.length() * (1 - heldOut));
-        int line = text.indexOf('\n', at) + 1;
-        if (line > 0 && line < text.length() && line - at < 4096) {
-            return line;
+    private int cut(double share) {
+        int tokens = cache.tokens(0);
+        int at = 1 + (int) ((tokens - 2) * (1 - share));
+        int[] near = cache.slice(0, at, Math.min(tokens - 1, at + NEARBY)).ids();
+        for (int i = 0; i < near.length; i++) {
+            byte[] bytes = tokenizer.bytes(near[i]);
+            if (bytes.length > 0 && bytes[bytes.length - 1] == '\n') {
+                return at + i + 1;
+            }
         }
-        boolean splitsPair =
-                at > 0 && at < text.length() && Character.isLowSurrogate(text.charAt(at));
-        return splitsPair ? at - 1 : at;
+        return at;
     }
 
-    private static boolean[] smallestHashes(List<String> texts, double heldOut) {
-        long[] hashes = texts.stream().mapToLong(TextDocuments::hash).toArray();
-        int count = Math.max(1, (int) Math.round(heldOut * hashes.length));
-        long most =
-                LongStream.of(hashes)
-                        .sorted()
-                        .skip(Math.min(count, hashes.length - 1) - 1L)
-                        .findFirst()
-                        .getAsLong();
-        boolean[] isHeldOut = new boolean[hashes.length];
-        for (int i = 0; i < hashes.length; i++) {
-            isHeldOut[i] = hashes[i] <= most;
-        }
-        return isHeldOut;
-    }
-
-    /** Of the text alone: a document stays on its side when others come, and so do its copies. */
-    private static long hash(String text) {
-        long hash = 0xcbf29ce484222325L;
-        for (int i = 0; i < text.length(); i++) {
-            hash = (hash ^ text.charAt(i)) * 0x100000001b3L;
-        }
-        return RowRandom.mix(hash);
+    private long largestHeldOut(double share) {
+        long[] hashes =
+                IntStream.range(0, cache.documents()).mapToLong(cache::hash).sorted().toArray();
+        int count = Math.max(1, (int) Math.round(share * hashes.length));
+        return hashes[Math.min(count, hashes.length - 1) - 1];
     }
 
     /** The first lines that could not be used, a sentence each. */
@@ -142,6 +143,13 @@ public final class TextDocuments {
         return badLines;
     }
 
+    /** The tokens of all training documents, in order: to look at them. */
+    List<int[]> documents() {
+        return training.stream()
+                .map(part -> cache.slice(part.document(), part.from(), part.to()).ids())
+                .toList();
+    }
+
     /** Targets in all training documents. */
     public long trainingTargets() {
         return targets(training);
@@ -152,8 +160,8 @@ public final class TextDocuments {
         return targets(heldOut);
     }
 
-    private static long targets(TokenStore store) {
-        return IntStream.range(0, store.documents()).mapToLong(d -> store.tokens(d) - 1).sum();
+    private static long targets(List<Part> parts) {
+        return parts.stream().mapToLong(part -> part.tokens() - 1).sum();
     }
 
     /**
@@ -162,7 +170,7 @@ public final class TextDocuments {
      * @throws IllegalStateException where everything is held out
      */
     public RowStream training(long seed, int stage) {
-        if (training.documents() == 0) {
+        if (training.isEmpty()) {
             throw new IllegalStateException(path + ": heldOut leaves no document to train on");
         }
         Map<Integer, List<List<SequencePacking.Piece>>> plans = new ConcurrentHashMap<>();
@@ -191,19 +199,25 @@ public final class TextDocuments {
         return plan(heldOut, seqLen).stream().map(p -> row(heldOut, p, seqLen)).toList();
     }
 
-    private static List<List<SequencePacking.Piece>> plan(TokenStore store, int seqLen) {
-        int[] tokens = IntStream.range(0, store.documents()).map(store::tokens).toArray();
+    private static List<List<SequencePacking.Piece>> plan(List<Part> parts, int seqLen) {
+        int[] tokens = parts.stream().mapToInt(Part::tokens).toArray();
         return SequencePacking.plan(tokens, seqLen);
     }
 
-    private Row row(TokenStore store, List<SequencePacking.Piece> pieces, int seqLen) {
+    private Row row(List<Part> parts, List<SequencePacking.Piece> pieces, int seqLen) {
         RowBuilder row = new RowBuilder(seqLen, tokenizer.pad());
         for (SequencePacking.Piece piece : pieces) {
-            int[] ids =
-                    store.get(piece.document(), piece.from(), piece.from() + piece.length() + 1);
-            float[] weights = new float[ids.length];
-            Arrays.fill(weights, 1);
-            row.add(ids, weights, 0, piece.length());
+            Part part = parts.get(piece.document());
+            int from = part.from() + piece.from();
+            int to = from + piece.length() + 1;
+            SequencePacking.Document document = cache.slice(part.document(), from, to);
+            if (from == part.from() && from > 0) {
+                document.ids()[0] = tokenizer.bos();
+            }
+            if (to == part.to() && to < cache.tokens(part.document())) {
+                document.ids()[piece.length()] = tokenizer.eos();
+            }
+            row.add(document, 0, piece.length());
         }
         return row.build();
     }

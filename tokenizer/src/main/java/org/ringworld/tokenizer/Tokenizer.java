@@ -33,6 +33,9 @@ public interface Tokenizer {
         return encode(text);
     }
 
+    /** Of all that decides ids: it differs where two tokenizers would encode differently. */
+    long checksum();
+
     /** Ids of the special tokens by what other tools write for them. */
     default Map<String, Integer> specialTokens() {
         return Map.of();

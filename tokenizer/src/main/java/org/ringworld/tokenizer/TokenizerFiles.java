@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.zip.CRC32C;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -57,6 +58,17 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
     /** The bytes of the file itself. */
     byte[] main() {
         return contents.get(file.getFileName().toString());
+    }
+
+    /** Of what decides ids: the file itself and what names the special tokens. */
+    long checksum() {
+        CRC32C own = new CRC32C();
+        own.update(main());
+        CRC32C beside = new CRC32C();
+        for (String name : BESIDE.subList(2, 5)) {
+            beside.update(contents.getOrDefault(name, new byte[0]));
+        }
+        return own.getValue() << 32 | beside.getValue();
     }
 
     /** The text of one of the files, or null where there is none. */
