@@ -32,6 +32,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             EvalCommand.class,
             ForwardCommand.class,
+            TokenizeCommand.class,
             BenchCommand.class,
             DoctorCommand.class
         })
