@@ -78,6 +78,11 @@ public record Row(
         }
     }
 
+    /** The same row with other weights. */
+    Row withWeights(float[] other) {
+        return new Row(ids, positions, segments, targets, other, visionIds, visionTargets);
+    }
+
     /** Tokens, padding included. */
     public int length() {
         return ids.length;

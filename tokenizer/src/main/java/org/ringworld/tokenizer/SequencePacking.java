@@ -77,6 +77,18 @@ public final class SequencePacking {
         return rows;
     }
 
+    /** Each piece in a row of its own. */
+    static List<List<Piece>> planPadded(int[] tokens, int seqLen) {
+        List<List<Piece>> rows = new ArrayList<>();
+        for (int d = 0; d < tokens.length; d++) {
+            int pairs = tokens[d] - 1;
+            for (int from = 0; from < pairs; from += seqLen) {
+                rows.add(List.of(new Piece(d, from, Math.min(seqLen, pairs - from))));
+            }
+        }
+        return rows;
+    }
+
     private static void place(
             Piece piece,
             int seqLen,

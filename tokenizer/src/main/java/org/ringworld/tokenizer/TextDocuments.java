@@ -9,14 +9,15 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.ringworld.tokenizer.DocumentSet.Part;
 
 /**
  * Documents of a directory, a {@code .txt} or a {@code .jsonl} file as rows to train on. Each is
  * BOS, its tokens, EOS; every token after BOS weighs 1. A {@code .tokens} file that {@link
  * Tokenization} made before is read without tokenizing again, with the fields and weights it has.
  *
- * <p>An epoch is every row of {@link SequencePacking} once, in a pseudo-random order of its own
- * that follows from (seed, stage, epoch).
+ * <p>An epoch is every row of a {@link Packing} once, in a pseudo-random order of its own that
+ * follows from (seed, stage, epoch).
  */
 public final class TextDocuments {
     private static final FieldLanguage PLAIN = FieldLanguage.of("text");
@@ -25,17 +26,10 @@ public final class TextDocuments {
     private final Path path;
     private final Tokenizer tokenizer;
     private final TokenCache cache;
-    private final List<Part> training;
-    private final List<Part> heldOut;
+    private final DocumentSet training;
+    private final DocumentSet heldOut;
     private final List<String> faults;
     private final long badLines;
-
-    /** Tokens [from, to) of a document; where it was cut, the outer ones become BOS and EOS. */
-    private record Part(int document, int from, int to) {
-        int tokens() {
-            return to - from;
-        }
-    }
 
     private TextDocuments(
             Path path,
@@ -47,11 +41,13 @@ public final class TextDocuments {
         this.path = path;
         this.tokenizer = tokenizer;
         this.cache = cache;
-        this.training = new ArrayList<>();
-        this.heldOut = new ArrayList<>();
         this.faults = faults;
         this.badLines = badLines;
-        divide(heldOut);
+        List<Part> trained = new ArrayList<>();
+        List<Part> kept = new ArrayList<>();
+        divide(heldOut, trained, kept);
+        this.training = new DocumentSet(cache, tokenizer, trained);
+        this.heldOut = new DocumentSet(cache, tokenizer, kept);
     }
 
     /**
@@ -96,19 +92,19 @@ public final class TextDocuments {
         }
     }
 
-    private void divide(double share) {
+    private void divide(double share, List<Part> trained, List<Part> kept) {
         int count = cache.documents();
         if (count == 1 && share > 0) {
             int tokens = cache.tokens(0);
             int cut = cut(share);
-            training.add(new Part(0, 0, Math.min(cut + 1, tokens)));
-            heldOut.add(new Part(0, Math.max(cut - 1, 0), tokens));
+            trained.add(new Part(0, 0, Math.min(cut + 1, tokens)));
+            kept.add(new Part(0, Math.max(cut - 1, 0), tokens));
             return;
         }
         long most = share > 0 ? largestHeldOut(share) : Long.MIN_VALUE;
         for (int d = 0; d < count; d++) {
             boolean isHeldOut = share > 0 && cache.hash(d) <= most;
-            (isHeldOut ? heldOut : training).add(new Part(d, 0, cache.tokens(d)));
+            (isHeldOut ? kept : trained).add(new Part(d, 0, cache.tokens(d)));
         }
     }
 
@@ -118,7 +114,9 @@ public final class TextDocuments {
         int at = 1 + (int) ((tokens - 2) * (1 - share));
         int[] near = cache.slice(0, at, Math.min(tokens - 1, at + NEARBY)).ids();
         for (int i = 0; i < near.length; i++) {
-            byte[] bytes = tokenizer.bytes(near[i]);
+            // A vision code need not be one of the tokenizer's.
+            boolean isText = near[i] < tokenizer.vocabSize();
+            byte[] bytes = isText ? tokenizer.bytes(near[i]) : new byte[0];
             if (bytes.length > 0 && bytes[bytes.length - 1] == '\n') {
                 return at + i + 1;
             }
@@ -145,80 +143,86 @@ public final class TextDocuments {
 
     /** The tokens of all training documents, in order: to look at them. */
     List<int[]> documents() {
-        return training.stream()
-                .map(part -> cache.slice(part.document(), part.from(), part.to()).ids())
+        return IntStream.range(0, training.size())
+                .mapToObj(d -> training.slice(d, 0, training.tokens(d)).ids())
                 .toList();
     }
 
     /** Targets in all training documents. */
     public long trainingTargets() {
-        return targets(training);
+        return training.targets();
     }
 
     /** Targets in all held-out documents. */
     public long heldOutTargets() {
-        return targets(heldOut);
-    }
-
-    private static long targets(List<Part> parts) {
-        return parts.stream().mapToLong(part -> part.tokens() - 1).sum();
+        return heldOut.targets();
     }
 
     /**
-     * The training rows.
+     * The training rows, packed.
      *
      * @throws IllegalStateException where everything is held out
      */
     public RowStream training(long seed, int stage) {
-        if (training.isEmpty()) {
+        return training(seed, stage, Packing.DEFAULT);
+    }
+
+    /**
+     * The training rows. The stream throws an IllegalStateException where no document has a length
+     * that {@code packing} takes, or none has a target.
+     *
+     * @throws IllegalStateException where everything is held out
+     */
+    public RowStream training(long seed, int stage, Packing packing) {
+        if (training.size() == 0) {
             throw new IllegalStateException(path + ": heldOut leaves no document to train on");
         }
-        Map<Integer, List<List<SequencePacking.Piece>>> plans = new ConcurrentHashMap<>();
+        Map<Integer, PackedRows> packed = new ConcurrentHashMap<>();
         return (step, seqLen, count) -> {
-            List<List<SequencePacking.Piece>> plan =
-                    plans.computeIfAbsent(seqLen, length -> plan(training, length));
+            PackedRows all = packed.computeIfAbsent(seqLen, length -> rows(packing, length));
+            if (all.count() == 0) {
+                throw new IllegalStateException(
+                        "%s: no document of at least %d and under %d tokens has a target"
+                                .formatted(path, packing.least(), packing.limit()));
+            }
             List<Row> rows = new ArrayList<>(count);
             for (int i = 0; i < count; i++) {
                 long place = Math.addExact(Math.multiplyExact(step, count), i);
-                long epoch = place / plan.size();
+                long epoch = place / all.count();
                 long key = RowRandom.mix(RowRandom.mix(RowRandom.mix(seed) + stage) + epoch);
-                long row = new Permutation(plan.size(), key).at(place % plan.size());
-                rows.add(row(training, plan.get((int) row), seqLen));
+                long row = new Permutation(all.count(), key).at(place % all.count());
+                rows.add(all.row((int) row));
             }
-            return rows;
+            return packing.modalityWeights() ? PackedRows.balanceModalities(rows) : rows;
         };
+    }
+
+    private PackedRows rows(Packing packing, int seqLen) {
+        return new PackedRows(
+                training.ofLength(packing.least(), packing.limit()),
+                packing,
+                seqLen,
+                tokenizer.pad());
     }
 
     /** Rows of an epoch, for logs and for counting epochs. */
     public int rowsPerEpoch(int seqLen) {
-        return plan(training, seqLen).size();
+        return rowsPerEpoch(seqLen, Packing.DEFAULT);
+    }
+
+    /** Rows of an epoch, for logs and for counting epochs. */
+    public int rowsPerEpoch(int seqLen, Packing packing) {
+        return rows(packing, seqLen).count();
+    }
+
+    /** Share of an epoch's places that padding takes. */
+    public double paddingShare(int seqLen, Packing packing) {
+        return rows(packing, seqLen).paddingShare();
     }
 
     /** All held-out rows, in order; none where nothing is held out. */
     public List<Row> heldOut(int seqLen) {
-        return plan(heldOut, seqLen).stream().map(p -> row(heldOut, p, seqLen)).toList();
-    }
-
-    private static List<List<SequencePacking.Piece>> plan(List<Part> parts, int seqLen) {
-        int[] tokens = parts.stream().mapToInt(Part::tokens).toArray();
-        return SequencePacking.plan(tokens, seqLen);
-    }
-
-    private Row row(List<Part> parts, List<SequencePacking.Piece> pieces, int seqLen) {
-        RowBuilder row = new RowBuilder(seqLen, tokenizer.pad());
-        for (SequencePacking.Piece piece : pieces) {
-            Part part = parts.get(piece.document());
-            int from = part.from() + piece.from();
-            int to = from + piece.length() + 1;
-            SequencePacking.Document document = cache.slice(part.document(), from, to);
-            if (from == part.from() && from > 0) {
-                document.ids()[0] = tokenizer.bos();
-            }
-            if (to == part.to() && to < cache.tokens(part.document())) {
-                document.ids()[piece.length()] = tokenizer.eos();
-            }
-            row.add(document, 0, piece.length());
-        }
-        return row.build();
+        PackedRows rows = new PackedRows(heldOut, Packing.DEFAULT, seqLen, tokenizer.pad());
+        return IntStream.range(0, rows.count()).mapToObj(rows::row).toList();
     }
 }

@@ -236,4 +236,22 @@ final class TokenCache {
         }
         return new SequencePacking.Document(ids, weights, vision);
     }
+
+    /** Σ of the weights of tokens [from, to) of a document. */
+    double weight(int document, int from, int to) {
+        long first = end(document - 1, 8);
+        long last = end(document, 8);
+        if (first == last) {
+            return Math.max(0, to - from);
+        }
+        double sum = 0;
+        int start = 0;
+        for (long r = first; r < last; r++) {
+            int end = runs.get(INT, r * RUN_BYTES);
+            int common = Math.max(0, Math.min(end, to) - Math.max(start, from));
+            sum += (double) common * runs.get(FLOAT, r * RUN_BYTES + 4);
+            start = end;
+        }
+        return sum;
+    }
 }
