@@ -28,7 +28,7 @@ class TokenCacheTest {
         Random random = new Random(3);
         StringBuilder lines = new StringBuilder();
         for (int i = 0; i < 3000; i++) {
-            String text = "x".repeat(random.nextInt(2000));
+            String text = "x".repeat(random.nextInt(400));
             lines.append("{\"q\": \"%d\", \"a\": \"%s\", \"vision\": [1, 2]}\n".formatted(i, text));
             lines.append(i % 1000 == 7 ? "{\"q\": \"alone\"}\n" : "");
         }
@@ -136,7 +136,7 @@ class TokenCacheTest {
         run(FIELDS);
         byte[] whole = Files.readAllBytes(cache);
         Random random = new Random(5);
-        for (int i = 0; i < 200; i++) {
+        for (int i = 0; i < 130; i++) {
             byte[] damaged = whole.clone();
             damaged[i < 96 ? i : random.nextInt(whole.length)] ^= (byte) (1 << random.nextInt(8));
             Files.write(cache, damaged);
