@@ -21,17 +21,9 @@ import tools.jackson.databind.node.ObjectNode;
  */
 record HuggingFaceJson(Path file, JsonNode json, Map<String, Integer> vocab, List<Added> added) {
     private static final int LARGEST_VOCABULARY = 1 << 22;
+    // None that can leave nothing of a text: the library cannot have an added token of that.
     private static final Set<String> NORMALIZERS =
-            Set.of(
-                    "Prepend",
-                    "Replace",
-                    "NFC",
-                    "NFD",
-                    "NFKC",
-                    "NFKD",
-                    "Lowercase",
-                    "Strip",
-                    "StripAccents");
+            Set.of("Prepend", "Replace", "NFC", "NFD", "NFKC", "NFKD", "Lowercase");
     private static final Set<String> PRE_TOKENIZERS =
             Set.of(
                     "ByteLevel",
@@ -98,7 +90,37 @@ record HuggingFaceJson(Path file, JsonNode json, Map<String, Integer> vocab, Lis
             }
         } else {
             require(known.contains(type), file, "its %s %s is not supported".formatted(what, type));
+            require(
+                    !type.equals("Replace") || !part.path("content").asString("").isEmpty(),
+                    file,
+                    "its normalizer replaces text by nothing, which is not supported");
+            String regex = part.path("pattern").path("Regex").asString("");
+            require(
+                    !repeatsGroup(regex),
+                    file,
+                    "its %s repeats a group in %s, which may take for ever".formatted(what, regex));
         }
+    }
+
+    /**
+     * Whether a pattern has a group with {@code *}, {@code +} or a count after it. Where such a one
+     * backtracks without end, the library ends the process; no tokenizer that is in use has one.
+     */
+    private static boolean repeatsGroup(String regex) {
+        boolean inClass = false;
+        for (int at = 0; at < regex.length(); at++) {
+            char c = regex.charAt(at);
+            if (c == '\\') {
+                at++;
+            } else if (c == '[' || c == ']') {
+                inClass = c == '[';
+            } else if (c == ')' && !inClass && at + 1 < regex.length()) {
+                if ("*+{".indexOf(regex.charAt(at + 1)) >= 0) {
+                    return true;
+                }
+            }
+        }
+        return false;
     }
 
     private static Map<String, Integer> vocab(Path file, JsonNode json) throws DataException {
