@@ -1,14 +1,15 @@
 package org.ringworld.tokenizer;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import org.ringworld.tokenizer.TokenizedDocument.Run;
 
 /** A document being put together of texts, single tokens and frames. */
 final class DocumentBuilder {
     private final Tokenizer tokenizer;
+    private final List<Run> runs = new ArrayList<>();
     private int[] ids = new int[256];
-    private float[] weights = new float[256];
-    private boolean[] vision = new boolean[256];
-    private boolean hasVision;
     private int length;
 
     DocumentBuilder(Tokenizer tokenizer) {
@@ -29,25 +30,25 @@ final class DocumentBuilder {
         text(VisionCodes.END, weight);
     }
 
-    private void add(int[] some, float weight, boolean isVision) {
+    private void add(int[] some, float weight, boolean vision) {
+        if (some.length == 0) {
+            return;
+        }
         int end = Math.addExact(length, some.length);
         if (end > ids.length) {
-            int capacity = Math.max(end, 2 * ids.length);
-            ids = Arrays.copyOf(ids, capacity);
-            weights = Arrays.copyOf(weights, capacity);
-            vision = Arrays.copyOf(vision, capacity);
+            // Not twice the size: a text of 100 MB would not fit beside it.
+            ids = Arrays.copyOf(ids, end + end / 8);
         }
         System.arraycopy(some, 0, ids, length, some.length);
-        Arrays.fill(weights, length, end, weight);
-        Arrays.fill(vision, length, end, isVision);
-        hasVision |= isVision;
         length = end;
+        Run last = runs.isEmpty() ? null : runs.getLast();
+        if (last != null && last.weight() == weight && last.vision() == vision) {
+            runs.removeLast();
+        }
+        runs.add(new Run(end, weight, vision));
     }
 
-    SequencePacking.Document build() {
-        return new SequencePacking.Document(
-                Arrays.copyOf(ids, length),
-                Arrays.copyOf(weights, length),
-                hasVision ? Arrays.copyOf(vision, length) : null);
+    TokenizedDocument build() {
+        return new TokenizedDocument(Arrays.copyOf(ids, length), runs);
     }
 }

@@ -1,8 +1,10 @@
 package org.ringworld.tokenizer;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -38,6 +40,9 @@ public record FieldLanguage(
      * @throws IllegalArgumentException where a line is not of the language
      */
     public FieldLanguage {
+        fields = List.copyOf(fields);
+        // In one order: a cache's checksum depends on it.
+        weights = Collections.unmodifiableMap(new TreeMap<>(weights));
         if (fromExample == null) {
             if (fields.isEmpty()) {
                 throw new IllegalArgumentException("fields names no field");
@@ -89,7 +94,7 @@ public record FieldLanguage(
      * @param seed of the example: its line, so that another order or another host picks the same
      * @throws DataException where a field is missing or of the wrong kind; the message names it
      */
-    public SequencePacking.Document document(JsonNode example, long seed, Tokenizer tokenizer)
+    public TokenizedDocument document(JsonNode example, long seed, Tokenizer tokenizer)
             throws DataException {
         DocumentBuilder document = new DocumentBuilder(tokenizer);
         if (bos) {

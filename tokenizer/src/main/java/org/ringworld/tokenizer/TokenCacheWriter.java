@@ -43,6 +43,21 @@ final class TokenCacheWriter implements AutoCloseable {
         static Mark none(long tokenizer, long source) {
             return new Mark(tokenizer, source, 0, 0, 0, 0, 0);
         }
+
+        Mark withDocument(int more, int moreRuns) {
+            return new Mark(
+                    tokenizer,
+                    source,
+                    examples + 1,
+                    badLines,
+                    tokens + more,
+                    runs + moreRuns,
+                    documents + 1);
+        }
+
+        Mark withBad() {
+            return new Mark(tokenizer, source, examples + 1, badLines + 1, tokens, runs, documents);
+        }
     }
 
     private Mark mark;
@@ -100,7 +115,7 @@ final class TokenCacheWriter implements AutoCloseable {
         return mark;
     }
 
-    void add(SequencePacking.Document document, long hash) throws IOException {
+    void add(TokenizedDocument document, long hash) throws IOException {
         int[] ids = document.ids();
         for (int id : ids) {
             if (tokenBytes == 2) {
@@ -109,16 +124,14 @@ final class TokenCacheWriter implements AutoCloseable {
                 tokens.room(4).putInt(id);
             }
         }
-        long added = isPlain(document) ? 0 : addRuns(document);
-        mark =
-                new Mark(
-                        mark.tokenizer,
-                        mark.source,
-                        mark.examples + 1,
-                        mark.badLines,
-                        mark.tokens + ids.length,
-                        mark.runs + added,
-                        mark.documents + 1);
+        List<TokenizedDocument.Run> written = document.isPlain() ? List.of() : document.runs();
+        for (TokenizedDocument.Run run : written) {
+            runs.room(TokenCache.RUN_BYTES)
+                    .putInt(run.end())
+                    .putFloat(run.weight())
+                    .putInt(run.vision() ? 1 : 0);
+        }
+        mark = mark.withDocument(ids.length, written.size());
         documents
                 .room(TokenCache.DOCUMENT_BYTES)
                 .putLong(mark.tokens)
@@ -128,45 +141,7 @@ final class TokenCacheWriter implements AutoCloseable {
 
     /** Counts an example that gave no document. */
     void addBad() {
-        mark =
-                new Mark(
-                        mark.tokenizer,
-                        mark.source,
-                        mark.examples + 1,
-                        mark.badLines + 1,
-                        mark.tokens,
-                        mark.runs,
-                        mark.documents);
-    }
-
-    /** Text alone, every token of which but the first, which is no target, weighs 1. */
-    private static boolean isPlain(SequencePacking.Document document) {
-        boolean plain = document.vision() == null;
-        for (int i = 1; i < document.weights().length; i++) {
-            plain &= document.weights()[i] == 1;
-        }
-        return plain;
-    }
-
-    private long addRuns(SequencePacking.Document document) throws IOException {
-        boolean[] vision = document.vision();
-        float[] weights = document.weights();
-        long added = 0;
-        for (int end = 1; end <= weights.length; end++) {
-            boolean isVision = vision != null && vision[end - 1];
-            boolean goesOn =
-                    end < weights.length
-                            && weights[end] == weights[end - 1]
-                            && (vision == null || vision[end] == isVision);
-            if (!goesOn) {
-                runs.room(TokenCache.RUN_BYTES)
-                        .putInt(end)
-                        .putFloat(weights[end - 1])
-                        .putInt(isVision ? 1 : 0);
-                added++;
-            }
-        }
-        return added;
+        mark = mark.withBad();
     }
 
     /** Makes what was written so far survive a crash. */

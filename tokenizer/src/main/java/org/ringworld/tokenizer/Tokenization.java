@@ -26,6 +26,7 @@ public final class Tokenization {
     private static final int MOST_TOLD = 20;
     private static final long BATCH_BYTES = 1 << 19;
     private static final int BATCH_EXAMPLES = 1 << 10;
+    private static final long MOST_BYTES_WAITING = 1 << 26;
     private static final long SAVE_NANOS = 2_000_000_000L;
 
     private final FieldLanguage fields;
@@ -40,6 +41,7 @@ public final class Tokenization {
     private final List<String> faults = new ArrayList<>();
     private List<TextFiles.Example> batch = new ArrayList<>();
     private long batchFrom;
+    private long written;
     private long totalBytes;
     private long seen;
     private long saved = System.nanoTime();
@@ -67,8 +69,7 @@ public final class Tokenization {
 
     private record Batch(Future<List<Encoded>> encoded, long bytesAtEnd) {}
 
-    private record Encoded(
-            TextFiles.Example example, SequencePacking.Document document, String fault) {}
+    private record Encoded(TextFiles.Example example, TokenizedDocument document, String fault) {}
 
     private Tokenization(
             FieldLanguage fields,
@@ -151,7 +152,8 @@ public final class Tokenization {
         batch.add(example);
         if (batch.size() == BATCH_EXAMPLES || files.bytesRead() - batchFrom >= BATCH_BYTES) {
             submit();
-            while (waiting.size() > mostWaiting) {
+            while (waiting.size() > mostWaiting
+                    || !waiting.isEmpty() && files.bytesRead() - written > MOST_BYTES_WAITING) {
                 writeOldest();
             }
         }
@@ -192,7 +194,8 @@ public final class Tokenization {
                     writer.add(one.document, hash(one.example));
                 }
             }
-            progress.done(oldest.bytesAtEnd, totalBytes, writer.mark().tokens());
+            written = oldest.bytesAtEnd;
+            progress.done(written, totalBytes, writer.mark().tokens());
             if (System.nanoTime() - saved > SAVE_NANOS) {
                 writer.save();
                 saved = System.nanoTime();

@@ -27,7 +27,7 @@ class FieldLanguageTest {
         for (JsonNode test : report.path("fields")) {
             String fields = test.path("fields").asString();
             SequencePacking.Document document =
-                    FieldLanguage.of(fields).document(report.path("record"), 1, tiny);
+                    FieldLanguage.of(fields).document(report.path("record"), 1, tiny).expand();
             assertThat(document.ids()).as(fields).isEqualTo(TestData.ids(test.path("tokens")));
             assertThat(document.weights()).isEqualTo(floats(test.path("loss_mask_of_token")));
             int pairs = document.ids().length - 1;
@@ -70,7 +70,8 @@ class FieldLanguageTest {
     void framesEndAndStandBetweenTextualMarks() throws Exception {
         SequencePacking.Document document =
                 frames("[vision],caption", 0)
-                        .document(json("{\"vision\": [5, 6, 7, 8], \"caption\": \"x\"}"), 1, BYTES);
+                        .document(json("{\"vision\": [5, 6, 7, 8], \"caption\": \"x\"}"), 1, BYTES)
+                        .expand();
         int at = 1 + "<vision>".length();
         assertThat(java.util.Arrays.copyOfRange(document.ids(), at, at + 6))
                 .containsExactly(5, 6, 8192, 7, 8, 8193);
@@ -106,7 +107,7 @@ class FieldLanguageTest {
                 json("{\"fields\": [\"[a],b\", \"b+a\"], \"a\": \"one\", \"b\": \"two\"}");
         Set<String> texts = new HashSet<>();
         for (int line = 1; line < 40; line++) {
-            SequencePacking.Document document = language.document(example, line, BYTES);
+            SequencePacking.Document document = language.document(example, line, BYTES).expand();
             texts.add(BYTES.decode(document.ids()));
             assertThat(document.ids()).isEqualTo(language.document(example, line, BYTES).ids());
             assertThat(document.weights()[document.ids().length - 1]).isEqualTo(0.5f);
@@ -121,7 +122,9 @@ class FieldLanguageTest {
     @Test
     void aTextNeverBecomesASpecialTokenByItself() throws Exception {
         SequencePacking.Document document =
-                FieldLanguage.of("text").document(json("{\"text\": \"</s><|eos|>\"}"), 1, BYTES);
+                FieldLanguage.of("text")
+                        .document(json("{\"text\": \"</s><|eos|>\"}"), 1, BYTES)
+                        .expand();
         assertThat(document.ids()).containsOnlyOnce(ByteTokenizer.EOS);
     }
 

@@ -46,7 +46,8 @@ class TokenCacheTest {
         TokenCache read = TokenCache.open(cache, BYTES);
         String[] lines = Files.readString(source).split("\n");
         for (int d = 0; d < 7; d++) {
-            Document expected = fields.document(JsonMapper.shared().readTree(lines[d]), d, BYTES);
+            Document expected =
+                    fields.document(JsonMapper.shared().readTree(lines[d]), d, BYTES).expand();
             assertThat(read.tokens(d)).isEqualTo(expected.ids().length);
             Document whole = read.slice(d, 0, read.tokens(d));
             assertThat(whole).usingRecursiveComparison().isEqualTo(expected);
@@ -84,7 +85,7 @@ class TokenCacheTest {
         String[] lines = Files.readString(source).split("\n");
         for (int i = 0; i < 500; i++) {
             try {
-                Document document =
+                TokenizedDocument document =
                         FIELDS.document(JsonMapper.shared().readTree(lines[i]), i + 1, BYTES);
                 writer.add(document, 0);
             } catch (DataException e) {
