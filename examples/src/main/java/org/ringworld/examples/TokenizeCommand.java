@@ -28,8 +28,8 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  ringworld tokenize books --tokenizer tokenizer.model --out books.tokens",
-            "  ringworld tokenize chat.jsonl --tokenizer MODEL --out chat.tokens --fields \"[question],answer\"",
-            "  ringworld tokenize --tokenizer tokenizer.json --jsonl texts.jsonl --out ids.jsonl"
+            "  ringworld tokenize qa.jsonl --tokenizer MODEL --out qa.tokens --fields \"[q],a\"",
+            "  ringworld tokenize --tokenizer tokenizer.json --jsonl in.jsonl --out ids.jsonl"
         })
 final class TokenizeCommand implements Callable<Integer> {
     private static final long QUIET_NANOS = 5_000_000_000L;

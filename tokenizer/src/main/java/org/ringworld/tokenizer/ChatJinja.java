@@ -16,7 +16,7 @@ import jinjava.javax.el.ELContext;
 /**
  * Jinja as chat templates need it: Transformers' settings and functions, and Python's names for
  * what a string can do. Templates come from files of strangers: nothing of Java, no file and no
- * other template can be reached from one.
+ * other template can be reached from one. Public as the library calls its functions.
  */
 public final class ChatJinja {
     private static final int LONGEST = 1 << 26;

@@ -20,6 +20,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param added tokens that are looked for in the text before anything else
  */
 record HuggingFaceJson(Path file, JsonNode json, Map<String, Integer> vocab, List<Added> added) {
+    private static final String UNREACHABLE = "\ufdd0";
     private static final int LARGEST_VOCABULARY = 1 << 22;
     // None that can leave nothing of a text: the library cannot have an added token of that.
     private static final Set<String> NORMALIZERS =
@@ -194,14 +195,46 @@ record HuggingFaceJson(Path file, JsonNode json, Map<String, Integer> vocab, Lis
     }
 
     /**
+     * The same without its special tokens: neither looked for in the text, nor made by merges or
+     * found whole in the vocab, where they keep their ids under names that no text has. Only the
+     * unknown token stays.
+     */
+    HuggingFaceJson withoutSpecials() {
+        Set<String> gone = new HashSet<>();
+        added.stream().filter(Added::special).forEach(token -> gone.add(token.content()));
+        gone.remove(json.path("model").path("unk_token").asString(""));
+        ObjectNode copy = (ObjectNode) json.deepCopy();
+        ObjectNode model = (ObjectNode) copy.path("model");
+        ObjectNode pieces = (ObjectNode) model.path("vocab");
+        Map<String, Integer> renamed = new HashMap<>(vocab);
+        for (String name : gone) {
+            if (renamed.remove(name) != null) {
+                // Two characters need a merge, and whole words are those of byte letters.
+                renamed.put(UNREACHABLE + name, vocab.get(name));
+                pieces.set(UNREACHABLE + name, pieces.remove(name));
+            }
+        }
+        ArrayNode merges = model.putArray("merges");
+        for (JsonNode merge : json.path("model").path("merges").values()) {
+            List<String> two = pair(merge);
+            boolean stays = two.stream().noneMatch(gone::contains);
+            if (stays && !gone.contains(String.join("", two))) {
+                merges.add(merge);
+            }
+        }
+        return new HuggingFaceJson(
+                file, copy, renamed, added.stream().filter(token -> !token.special()).toList());
+    }
+
+    /**
      * What the library is given: what decides ids and nothing else, without truncation, padding and
      * dropout.
      */
-    String forLibrary(List<Added> tokens) {
+    String forLibrary() {
         ObjectNode own = JsonNodeFactory.instance.objectNode();
         own.put("version", "1.0");
         ArrayNode addedTokens = own.putArray("added_tokens");
-        tokens.forEach(token -> addedTokens.add(token.json()));
+        added.forEach(token -> addedTokens.add(token.json()));
         own.set("normalizer", orNull("normalizer", json));
         own.set("pre_tokenizer", orNull("pre_tokenizer", json));
         JsonNode model = json.path("model");

@@ -33,13 +33,17 @@ public final class HuggingFaceTokenizer implements Tokenizer {
 
     private HuggingFaceTokenizer(TokenizerFiles files, HuggingFaceJson json) throws DataException {
         this.files = files;
-        List<HuggingFaceJson.Added> plain =
-                json.added().stream().filter(token -> !token.special()).toList();
+        HuggingFaceJson plain = json.withoutSpecials();
         try {
-            guarded = new RustTokenizer(json.forLibrary(plain));
-            reference = new RustTokenizer(json.forLibrary(json.added()));
+            guarded = new RustTokenizer(plain.forLibrary());
+            reference = new RustTokenizer(json.forLibrary());
         } catch (IllegalArgumentException e) {
             throw new DataException(files.file() + ": is refused: " + e.getMessage(), e);
+        } catch (LinkageError e) {
+            throw new DataException(
+                    "%s: the library that reads it does not load on this machine (%s); use a tokenizer.model"
+                            .formatted(files.file(), e.getMessage()),
+                    e);
         }
         Pieces pieces = Pieces.of(files.file(), json.json().path("decoder"));
         addsSpace = pieces.addsSpace();
@@ -54,9 +58,9 @@ public final class HuggingFaceTokenizer implements Tokenizer {
                                         (first, second) -> first));
         guardedToOwn = new int[bytes.length];
         Arrays.setAll(guardedToOwn, id -> id);
-        int[] given = HuggingFaceJson.givenIds(plain, json.vocab());
+        int[] given = HuggingFaceJson.givenIds(plain.added(), plain.vocab());
         for (int i = 0; i < given.length; i++) {
-            guardedToOwn[given[i]] = plain.get(i).id();
+            guardedToOwn[given[i]] = plain.added().get(i).id();
         }
         int begin = special(json, "bos", BEGINNINGS);
         int end = special(json, "eos", ENDS);

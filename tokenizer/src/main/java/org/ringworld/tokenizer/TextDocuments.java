@@ -112,7 +112,8 @@ public final class TextDocuments {
     private int cut(double share) {
         int tokens = cache.tokens(0);
         int at = 1 + (int) ((tokens - 2) * (1 - share));
-        int[] near = cache.slice(0, at, Math.min(tokens - 1, at + NEARBY)).ids();
+        int end = Math.max(at, Math.min(tokens - 1, at + NEARBY));
+        int[] near = cache.slice(0, at, end).ids();
         for (int i = 0; i < near.length; i++) {
             // A vision code need not be one of the tokenizer's.
             boolean isText = near[i] < tokenizer.vocabSize();

@@ -28,6 +28,11 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
                     "special_tokens_map.json",
                     "generation_config.json",
                     "chat_template.jinja");
+
+    /** Those that name the special tokens. */
+    private static final List<String> NAMING =
+            List.of("tokenizer_config.json", "special_tokens_map.json", "generation_config.json");
+
     private static final int LONGEST = 1 << 27;
 
     static TokenizerFiles read(Path file) throws DataException {
@@ -65,7 +70,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
         CRC32C own = new CRC32C();
         own.update(main());
         CRC32C beside = new CRC32C();
-        for (String name : BESIDE.subList(2, 5)) {
+        for (String name : NAMING) {
             beside.update(contents.getOrDefault(name, new byte[0]));
         }
         return own.getValue() << 32 | beside.getValue();
@@ -102,7 +107,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
 
     /** The text of a special token that the files name ({@code bos_token}, …), or null. */
     String token(String key) throws DataException {
-        for (String name : List.of("tokenizer_config.json", "special_tokens_map.json")) {
+        for (String name : NAMING) {
             JsonNode token = json(name).path(key);
             JsonNode content = token.isObject() ? token.path("content") : token;
             if (content.isString()) {

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.tokenizer.Packing.Mode;
 
 class PackingTest {
@@ -156,6 +157,36 @@ class PackingTest {
             }
         }
         assertThat(vision).isPositive().isCloseTo(text, within(1e-3));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"packed", "pad", "no-pad"})
+    void documentsOfNoTokenAndOfOneAreNoTrouble(String mode) throws Exception {
+        Path source =
+                Files.writeString(
+                        tmp.resolve("few.jsonl"),
+                        "{\"text\": \"\"}\n{\"text\": \"a\"}\n".repeat(3));
+        Path few = tmp.resolve("few.tokens");
+        FieldLanguage bare =
+                new FieldLanguage(List.of("text"), null, "", false, false, "", 1, 0, Map.of());
+        Tokenization.run(source, bare, BYTES, few, (done, total, all) -> {});
+        TextDocuments documents = TextDocuments.open(few, BYTES, 0);
+        assertThat(documents.documents().stream().mapToInt(d -> d.length).sum()).isEqualTo(3);
+        assertThat(documents.trainingTargets()).isZero();
+        Packing packing = new Packing(Mode.of(mode), 0, Integer.MAX_VALUE, false, false);
+        if (mode.equals("no-pad")) {
+            Row row = documents.training(1, 0, packing).rows(0, 8, 1).getFirst();
+            assertThat(targets(row)).isEqualTo(2);
+            assertThat(row.weights()).containsOnly(0);
+        } else {
+            assertThatThrownBy(() -> documents.training(1, 0, packing).rows(0, 8, 1))
+                    .hasMessageContaining("has a target");
+        }
+        for (String one : List.of("", "a")) {
+            Files.writeString(source, "{\"text\": \"" + one + "\"}");
+            Tokenization.run(source, bare, BYTES, few, (done, total, all) -> {});
+            assertThat(TextDocuments.open(few, BYTES, 0.5).heldOut(8)).isEmpty();
+        }
     }
 
     @Test
