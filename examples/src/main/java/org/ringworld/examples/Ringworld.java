@@ -35,6 +35,7 @@ import picocli.CommandLine.Spec;
             ImportCommand.class,
             ExportCommand.class,
             InspectCommand.class,
+            TokenizeCommand.class,
             BenchCommand.class,
             DoctorCommand.class
         })

@@ -1,6 +1,7 @@
 package org.ringworld.tokenizer;
 
 import java.nio.file.Path;
+import java.util.Map;
 
 /** Every byte of UTF-8 is a token: 0 to 255, then BOS, EOS, PAD and UNK. */
 public final class ByteTokenizer implements Tokenizer {
@@ -28,6 +29,16 @@ public final class ByteTokenizer implements Tokenizer {
     @Override
     public int pad() {
         return PAD;
+    }
+
+    @Override
+    public long checksum() {
+        return VOCAB_SIZE;
+    }
+
+    @Override
+    public Map<String, Integer> specialTokens() {
+        return Map.of("<s>", BOS, "</s>", EOS, "<pad>", PAD, "<unk>", UNK);
     }
 
     @Override

@@ -3,7 +3,6 @@ package org.ringworld.tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
@@ -19,25 +18,6 @@ final class ByteTokenizerJson {
     private static final String[] SPECIALS = {"<s>", "</s>", "<pad>", "<unk>"};
 
     private ByteTokenizerJson() {}
-
-    /**
-     * The letter by which byte-level BPE writes a byte (GPT-2): itself where it is printable, else
-     * the next free one from U+0100 on.
-     */
-    static String letter(int b) {
-        if (isPrintable(b)) {
-            return Character.toString(b);
-        }
-        int letter = 256;
-        for (int before = 0; before < b; before++) {
-            letter += isPrintable(before) ? 0 : 1;
-        }
-        return Character.toString(letter);
-    }
-
-    private static boolean isPrintable(int b) {
-        return b >= '!' && b <= '~' || b >= 0xa1 && b <= 0xac || b >= 0xae;
-    }
 
     static void write(Path directory) throws DataException {
         try {
@@ -78,7 +58,7 @@ final class ByteTokenizerJson {
         model.put("ignore_merges", false);
         ObjectNode vocab = model.putObject("vocab");
         for (int b = 0; b < 256; b++) {
-            vocab.put(letter(b), b);
+            vocab.put(ByteLetters.letter(b), b);
         }
         model.putArray("merges");
         return json;
@@ -138,35 +118,18 @@ final class ByteTokenizerJson {
         return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(json) + "\n";
     }
 
-    /**
-     * @throws DataException where the file is not this very tokenizer
-     */
-    static Tokenizer read(Path file) throws DataException {
-        if (!file.getFileName().toString().endsWith(".json")) {
-            throw new DataException(file + ": is of a kind that is not read yet");
-        }
-        JsonNode json;
-        try {
-            json = MAPPER.readTree(Utf8.read(file));
-        } catch (JacksonException e) {
-            throw new DataException(file + ": not valid JSON: " + e.getOriginalMessage(), e);
-        }
+    /** Whether a {@code tokenizer.json} is this very tokenizer. */
+    static boolean isOwn(JsonNode json) {
         // Pretty-printing or the order of keys may differ, what decides the ids may not.
         JsonNode own = tokenizer();
+        boolean same = true;
         for (String part :
                 new String[] {"added_tokens", "normalizer", "pre_tokenizer", "decoder"}) {
-            refuseUnless(json.path(part).equals(own.path(part)), file);
+            same &= json.path(part).equals(own.path(part));
         }
         for (String part : new String[] {"type", "vocab", "merges"}) {
-            refuseUnless(json.path("model").path(part).equals(own.path("model").path(part)), file);
+            same &= json.path("model").path(part).equals(own.path("model").path(part));
         }
-        return new ByteTokenizer();
-    }
-
-    private static void refuseUnless(boolean own, Path file) throws DataException {
-        if (!own) {
-            throw new DataException(
-                    file + ": only the byte tokenizer's own tokenizer.json is read yet");
-        }
+        return same;
     }
 }

@@ -8,8 +8,17 @@ package org.ringworld.tokenizer;
  * @param segments number of the document in the row; −1 is padding, seen by nobody
  * @param targets −100 where there is none
  * @param weights of the target in the loss, 0 where there is none
+ * @param visionIds which ids are vision codes and not text; null: none is
+ * @param visionTargets which targets are; null: none is
  */
-public record Row(int[] ids, int[] positions, int[] segments, int[] targets, float[] weights) {
+public record Row(
+        int[] ids,
+        int[] positions,
+        int[] segments,
+        int[] targets,
+        float[] weights,
+        boolean[] visionIds,
+        boolean[] visionTargets) {
     /** The target where there is none. */
     public static final int NO_TARGET = -100;
 
@@ -34,6 +43,11 @@ public record Row(int[] ids, int[] positions, int[] segments, int[] targets, flo
                                     targets.length,
                                     weights.length));
         }
+        if (visionIds != null && (visionIds.length != n || visionTargets.length != n)) {
+            throw new IllegalArgumentException(
+                    "a row of %d ids says of %d whether they are vision codes"
+                            .formatted(n, visionIds.length));
+        }
         for (int i = 0; i < n; i++) {
             require(ids[i] >= 0, "id", ids[i], i);
             require(positions[i] >= 0, "position", positions[i], i);
@@ -52,11 +66,21 @@ public record Row(int[] ids, int[] positions, int[] segments, int[] targets, flo
         }
     }
 
+    /** A row of text alone. */
+    public Row(int[] ids, int[] positions, int[] segments, int[] targets, float[] weights) {
+        this(ids, positions, segments, targets, weights, null, null);
+    }
+
     private static void require(boolean condition, String what, Number value, int at) {
         if (!condition) {
             throw new IllegalArgumentException(
                     "token %d of a row has the %s %s".formatted(at, what, value));
         }
+    }
+
+    /** The same row with other weights. */
+    Row withWeights(float[] other) {
+        return new Row(ids, positions, segments, targets, other, visionIds, visionTargets);
     }
 
     /** Tokens, padding included. */

@@ -9,6 +9,8 @@ final class RowBuilder {
     private final int[] segments;
     private final int[] targets;
     private final float[] weights;
+    private boolean[] visionIds;
+    private boolean[] visionTargets;
     private int used;
     private int segment;
 
@@ -24,10 +26,18 @@ final class RowBuilder {
     }
 
     /** Adds the pairs [from, from + length) of a document as a segment of its own. */
-    void add(int[] documentIds, float[] documentWeights, int from, int length) {
-        System.arraycopy(documentIds, from, ids, used, length);
-        System.arraycopy(documentIds, from + 1, targets, used, length);
-        System.arraycopy(documentWeights, from + 1, weights, used, length);
+    void add(SequencePacking.Document document, int from, int length) {
+        System.arraycopy(document.ids(), from, ids, used, length);
+        System.arraycopy(document.ids(), from + 1, targets, used, length);
+        System.arraycopy(document.weights(), from + 1, weights, used, length);
+        if (document.vision() != null) {
+            if (visionIds == null) {
+                visionIds = new boolean[ids.length];
+                visionTargets = new boolean[ids.length];
+            }
+            System.arraycopy(document.vision(), from, visionIds, used, length);
+            System.arraycopy(document.vision(), from + 1, visionTargets, used, length);
+        }
         for (int i = 0; i < length; i++) {
             positions[used + i] = i;
             segments[used + i] = segment;
@@ -37,6 +47,6 @@ final class RowBuilder {
     }
 
     Row build() {
-        return new Row(ids, positions, segments, targets, weights);
+        return new Row(ids, positions, segments, targets, weights, visionIds, visionTargets);
     }
 }

@@ -20,14 +20,22 @@ import java.util.TreeMap;
 public final class SequencePacking {
     private SequencePacking() {}
 
-    /** Tokens of one document, and the weight of each as a target. The first is never a target. */
-    public record Document(int[] ids, float[] weights) {
+    /**
+     * Tokens of one document, and the weight of each as a target. The first is never a target.
+     *
+     * @param vision which of them are vision codes; null: none is
+     */
+    public record Document(int[] ids, float[] weights, boolean[] vision) {
         public Document {
-            if (ids.length != weights.length) {
+            if (ids.length != weights.length || vision != null && vision.length != ids.length) {
                 throw new IllegalArgumentException(
                         "a document of %d tokens has %d weights"
                                 .formatted(ids.length, weights.length));
             }
+        }
+
+        public Document(int[] ids, float[] weights) {
+            this(ids, weights, null);
         }
 
         /** A document all of whose tokens weigh 1. */
@@ -69,6 +77,18 @@ public final class SequencePacking {
         return rows;
     }
 
+    /** Each piece in a row of its own. */
+    static List<List<Piece>> planPadded(int[] tokens, int seqLen) {
+        List<List<Piece>> rows = new ArrayList<>();
+        for (int d = 0; d < tokens.length; d++) {
+            int pairs = tokens[d] - 1;
+            for (int from = 0; from < pairs; from += seqLen) {
+                rows.add(List.of(new Piece(d, from, Math.min(seqLen, pairs - from))));
+            }
+        }
+        return rows;
+    }
+
     private static void place(
             Piece piece,
             int seqLen,
@@ -98,7 +118,7 @@ public final class SequencePacking {
         RowBuilder row = new RowBuilder(seqLen, pad);
         for (Piece piece : pieces) {
             Document document = documents.get(piece.document());
-            row.add(document.ids(), document.weights(), piece.from(), piece.length());
+            row.add(document, piece.from(), piece.length());
         }
         return row.build();
     }

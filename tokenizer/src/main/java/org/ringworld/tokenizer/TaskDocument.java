@@ -38,7 +38,7 @@ final class TaskDocument {
     /** The document alone in a row. */
     Row row(int seqLen) {
         RowBuilder row = new RowBuilder(seqLen, ByteTokenizer.PAD);
-        row.add(ids, weights, 0, Math.min(length - 1, seqLen));
+        row.add(new SequencePacking.Document(ids, weights), 0, Math.min(length - 1, seqLen));
         return row.build();
     }
 }

@@ -5,10 +5,12 @@ import java.nio.CharBuffer;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * Decodes tokens one at a time. The bytes of a character may come from several tokens: it is given
  * out when its last byte is there. All parts together are {@link Tokenizer#decode} of all tokens.
+ * Where a text goes on, give it the tokens before first: what they say can be ignored.
  */
 public final class TextDecoder {
     private final Tokenizer tokenizer;
@@ -18,6 +20,7 @@ public final class TextDecoder {
                     .onMalformedInput(CodingErrorAction.REPLACE)
                     .onUnmappableCharacter(CodingErrorAction.REPLACE);
     private byte[] pending = new byte[0];
+    private boolean atStart = true;
 
     TextDecoder(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
@@ -25,7 +28,14 @@ public final class TextDecoder {
 
     /** The text that this token completes; often one token's, sometimes empty. */
     public String next(int id) {
-        return decode(tokenizer.bytes(id), false);
+        byte[] bytes = tokenizer.bytes(id);
+        if (atStart && bytes.length > 0) {
+            atStart = false;
+            if (tokenizer.addsSpace() && bytes[0] == ' ') {
+                bytes = Arrays.copyOfRange(bytes, 1, bytes.length);
+            }
+        }
+        return decode(bytes, false);
     }
 
     /** What is left at the end: empty, or U+FFFD for a character that was never completed. */

@@ -1,42 +1,53 @@
 package org.ringworld.tokenizer;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
-import java.util.stream.LongStream;
+import java.util.stream.Stream;
+import org.ringworld.tokenizer.DocumentSet.Part;
 
 /**
  * Documents of a directory, a {@code .txt} or a {@code .jsonl} file as rows to train on. Each is
- * BOS, its tokens, EOS; every token after BOS weighs 1. The tokens are held in memory.
+ * BOS, its tokens, EOS; every token after BOS weighs 1. A {@code .tokens} file that {@link
+ * Tokenization} made before is read without tokenizing again, with the fields and weights it has.
  *
- * <p>An epoch is every row of {@link SequencePacking} once, in a pseudo-random order of its own
- * that follows from (seed, stage, epoch).
+ * <p>An epoch is every row of a {@link Packing} once, in a pseudo-random order of its own that
+ * follows from (seed, stage, epoch).
  */
 public final class TextDocuments {
+    private static final FieldLanguage PLAIN = FieldLanguage.of("text");
+    private static final int NEARBY = 4096;
+
     private final Path path;
     private final Tokenizer tokenizer;
-    private final TokenStore training;
-    private final TokenStore heldOut;
+    private final TokenCache cache;
+    private final DocumentSet training;
+    private final DocumentSet heldOut;
     private final List<String> faults;
     private final long badLines;
 
     private TextDocuments(
             Path path,
             Tokenizer tokenizer,
-            TokenStore training,
-            TokenStore heldOut,
-            TextFiles files) {
+            TokenCache cache,
+            double heldOut,
+            List<String> faults,
+            long badLines) {
         this.path = path;
         this.tokenizer = tokenizer;
-        this.training = training;
-        this.heldOut = heldOut;
-        this.faults = files.faults();
-        this.badLines = files.badLines();
+        this.cache = cache;
+        this.faults = faults;
+        this.badLines = badLines;
+        List<Part> trained = new ArrayList<>();
+        List<Part> kept = new ArrayList<>();
+        divide(heldOut, trained, kept);
+        this.training = new DocumentSet(cache, tokenizer, trained);
+        this.heldOut = new DocumentSet(cache, tokenizer, kept);
     }
 
     /**
@@ -53,83 +64,72 @@ public final class TextDocuments {
         if (!(heldOut >= 0 && heldOut < 1)) {
             throw new IllegalArgumentException("heldOut = " + heldOut + " is not in [0, 1)");
         }
-        if (!Files.exists(path)) {
-            throw new DataException(path + ": there is no such file or directory of documents");
+        if (path.getFileName().toString().endsWith(".tokens")) {
+            TokenCache cache = TokenCache.open(path, tokenizer);
+            return new TextDocuments(
+                    path, tokenizer, cache, heldOut, List.of(), cache.header().badLines());
         }
-        List<String> texts = new ArrayList<>();
-        TextFiles files = new TextFiles(texts::add);
-        files.read(path);
-        if (texts.isEmpty()) {
-            throw new DataException(
-                    path
-                            + ": holds no document"
-                            + (files.faults().isEmpty() ? "" : ": " + files.faults().getFirst()));
+        try {
+            Path directory = Files.createTempDirectory("ringworld-tokens");
+            Path file = directory.resolve("cache.tokens");
+            try {
+                Tokenization.Result result =
+                        Tokenization.run(path, PLAIN, tokenizer, file, (done, total, tokens) -> {});
+                TokenCache cache = TokenCache.open(file, tokenizer);
+                return new TextDocuments(
+                        path, tokenizer, cache, heldOut, result.faults(), result.badLines());
+            } finally {
+                // Mapped by now: the name is not needed any more.
+                try (Stream<Path> left = Files.list(directory)) {
+                    left.forEach(temporary -> temporary.toFile().delete());
+                }
+                Files.delete(directory);
+            }
+        } catch (DataException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new DataException(path + ": cannot be tokenized: " + e.getMessage(), e);
         }
-        boolean[] isHeldOut = new boolean[texts.size()];
-        if (texts.size() == 1 && heldOut > 0) {
-            String text = texts.removeFirst();
-            int cut = cut(text, heldOut);
-            texts.add(text.substring(0, cut));
-            texts.add(text.substring(cut));
-            isHeldOut = new boolean[] {false, true};
-        } else if (heldOut > 0) {
-            isHeldOut = smallestHashes(texts, heldOut);
-        }
-        TokenStore[] stores = {
-            new TokenStore(tokenizer.vocabSize()), new TokenStore(tokenizer.vocabSize())
-        };
-        for (int i = 0; i < texts.size(); i++) {
-            stores[isHeldOut[i] ? 1 : 0].add(document(tokenizer, texts.get(i)));
-            // Encoded: the text itself can go.
-            texts.set(i, null);
-        }
-        return new TextDocuments(path, tokenizer, stores[0], stores[1], files);
     }
 
-    private static int[] document(Tokenizer tokenizer, String text) {
-        int[] tokens = tokenizer.encode(text);
-        int[] ids = new int[tokens.length + 2];
-        ids[0] = tokenizer.bos();
-        System.arraycopy(tokens, 0, ids, 1, tokens.length);
-        ids[ids.length - 1] = tokenizer.eos();
-        return ids;
+    private void divide(double share, List<Part> trained, List<Part> kept) {
+        int count = cache.documents();
+        if (count == 1 && share > 0) {
+            int tokens = cache.tokens(0);
+            int cut = cut(share);
+            trained.add(new Part(0, 0, Math.min(cut + 1, tokens)));
+            kept.add(new Part(0, Math.max(cut - 1, 0), tokens));
+            return;
+        }
+        long most = share > 0 ? largestHeldOut(share) : Long.MIN_VALUE;
+        for (int d = 0; d < count; d++) {
+            boolean isHeldOut = share > 0 && cache.hash(d) <= most;
+            (isHeldOut ? kept : trained).add(new Part(d, 0, cache.tokens(d)));
+        }
     }
 
     /** Where the end that is held out begins: after a line's end if there is one nearby. */
-    private static int cut(String text, double heldOut) {
-        int at = (int) (text.length() * (1 - heldOut));
-        int line = text.indexOf('\n', at) + 1;
-        if (line > 0 && line < text.length() && line - at < 4096) {
-            return line;
+    private int cut(double share) {
+        int tokens = cache.tokens(0);
+        int at = 1 + (int) ((tokens - 2) * (1 - share));
+        int end = Math.max(at, Math.min(tokens - 1, at + NEARBY));
+        int[] near = cache.slice(0, at, end).ids();
+        for (int i = 0; i < near.length; i++) {
+            // A vision code need not be one of the tokenizer's.
+            boolean isText = near[i] < tokenizer.vocabSize();
+            byte[] bytes = isText ? tokenizer.bytes(near[i]) : new byte[0];
+            if (bytes.length > 0 && bytes[bytes.length - 1] == '\n') {
+                return at + i + 1;
+            }
         }
-        boolean splitsPair =
-                at > 0 && at < text.length() && Character.isLowSurrogate(text.charAt(at));
-        return splitsPair ? at - 1 : at;
+        return at;
     }
 
-    private static boolean[] smallestHashes(List<String> texts, double heldOut) {
-        long[] hashes = texts.stream().mapToLong(TextDocuments::hash).toArray();
-        int count = Math.max(1, (int) Math.round(heldOut * hashes.length));
-        long most =
-                LongStream.of(hashes)
-                        .sorted()
-                        .skip(Math.min(count, hashes.length - 1) - 1L)
-                        .findFirst()
-                        .getAsLong();
-        boolean[] isHeldOut = new boolean[hashes.length];
-        for (int i = 0; i < hashes.length; i++) {
-            isHeldOut[i] = hashes[i] <= most;
-        }
-        return isHeldOut;
-    }
-
-    /** Of the text alone: a document stays on its side when others come, and so do its copies. */
-    private static long hash(String text) {
-        long hash = 0xcbf29ce484222325L;
-        for (int i = 0; i < text.length(); i++) {
-            hash = (hash ^ text.charAt(i)) * 0x100000001b3L;
-        }
-        return RowRandom.mix(hash);
+    private long largestHeldOut(double share) {
+        long[] hashes =
+                IntStream.range(0, cache.documents()).mapToLong(cache::hash).sorted().toArray();
+        int count = Math.max(1, (int) Math.round(share * hashes.length));
+        return hashes[Math.min(count, hashes.length - 1) - 1];
     }
 
     /** The first lines that could not be used, a sentence each. */
@@ -142,69 +142,88 @@ public final class TextDocuments {
         return badLines;
     }
 
+    /** The tokens of all training documents, in order: to look at them. */
+    List<int[]> documents() {
+        return IntStream.range(0, training.size())
+                .mapToObj(d -> training.slice(d, 0, training.tokens(d)).ids())
+                .toList();
+    }
+
     /** Targets in all training documents. */
     public long trainingTargets() {
-        return targets(training);
+        return training.targets();
     }
 
     /** Targets in all held-out documents. */
     public long heldOutTargets() {
-        return targets(heldOut);
-    }
-
-    private static long targets(TokenStore store) {
-        return IntStream.range(0, store.documents()).mapToLong(d -> store.tokens(d) - 1).sum();
+        return heldOut.targets();
     }
 
     /**
-     * The training rows.
+     * The training rows, packed.
      *
      * @throws IllegalStateException where everything is held out
      */
     public RowStream training(long seed, int stage) {
-        if (training.documents() == 0) {
+        return training(seed, stage, Packing.DEFAULT);
+    }
+
+    /**
+     * The training rows. The stream throws an IllegalStateException where no document has a length
+     * that {@code packing} takes, or none has a target.
+     *
+     * @throws IllegalStateException where everything is held out
+     */
+    public RowStream training(long seed, int stage, Packing packing) {
+        if (training.size() == 0) {
             throw new IllegalStateException(path + ": heldOut leaves no document to train on");
         }
-        Map<Integer, List<List<SequencePacking.Piece>>> plans = new ConcurrentHashMap<>();
+        Map<Integer, PackedRows> packed = new ConcurrentHashMap<>();
         return (step, seqLen, count) -> {
-            List<List<SequencePacking.Piece>> plan =
-                    plans.computeIfAbsent(seqLen, length -> plan(training, length));
+            PackedRows all = packed.computeIfAbsent(seqLen, length -> rows(packing, length));
+            if (all.count() == 0) {
+                throw new IllegalStateException(
+                        "%s: no document of at least %d and under %d tokens has a target"
+                                .formatted(path, packing.least(), packing.limit()));
+            }
             List<Row> rows = new ArrayList<>(count);
             for (int i = 0; i < count; i++) {
                 long place = Math.addExact(Math.multiplyExact(step, count), i);
-                long epoch = place / plan.size();
+                long epoch = place / all.count();
                 long key = RowRandom.mix(RowRandom.mix(RowRandom.mix(seed) + stage) + epoch);
-                long row = new Permutation(plan.size(), key).at(place % plan.size());
-                rows.add(row(training, plan.get((int) row), seqLen));
+                long row = new Permutation(all.count(), key).at(place % all.count());
+                rows.add(all.row((int) row));
             }
-            return rows;
+            return packing.modalityWeights() ? PackedRows.balanceModalities(rows) : rows;
         };
+    }
+
+    private PackedRows rows(Packing packing, int seqLen) {
+        return new PackedRows(
+                training.ofLength(packing.least(), packing.limit()),
+                packing,
+                seqLen,
+                tokenizer.pad());
     }
 
     /** Rows of an epoch, for logs and for counting epochs. */
     public int rowsPerEpoch(int seqLen) {
-        return plan(training, seqLen).size();
+        return rowsPerEpoch(seqLen, Packing.DEFAULT);
+    }
+
+    /** Rows of an epoch, for logs and for counting epochs. */
+    public int rowsPerEpoch(int seqLen, Packing packing) {
+        return rows(packing, seqLen).count();
+    }
+
+    /** Share of an epoch's places that padding takes. */
+    public double paddingShare(int seqLen, Packing packing) {
+        return rows(packing, seqLen).paddingShare();
     }
 
     /** All held-out rows, in order; none where nothing is held out. */
     public List<Row> heldOut(int seqLen) {
-        return plan(heldOut, seqLen).stream().map(p -> row(heldOut, p, seqLen)).toList();
-    }
-
-    private static List<List<SequencePacking.Piece>> plan(TokenStore store, int seqLen) {
-        int[] tokens = IntStream.range(0, store.documents()).map(store::tokens).toArray();
-        return SequencePacking.plan(tokens, seqLen);
-    }
-
-    private Row row(TokenStore store, List<SequencePacking.Piece> pieces, int seqLen) {
-        RowBuilder row = new RowBuilder(seqLen, tokenizer.pad());
-        for (SequencePacking.Piece piece : pieces) {
-            int[] ids =
-                    store.get(piece.document(), piece.from(), piece.from() + piece.length() + 1);
-            float[] weights = new float[ids.length];
-            Arrays.fill(weights, 1);
-            row.add(ids, weights, 0, piece.length());
-        }
-        return row.build();
+        PackedRows rows = new PackedRows(heldOut, Packing.DEFAULT, seqLen, tokenizer.pad());
+        return IntStream.range(0, rows.count()).mapToObj(rows::row).toList();
     }
 }

@@ -4,10 +4,10 @@ import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
@@ -17,17 +17,17 @@ import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
- * Reads documents: a {@code .txt} file is one, a {@code .jsonl} file has one in the field {@code
- * text} of each line, a directory is all such files below it in the order of their names.
+ * Reads what documents are made from: a {@code .txt} file is one, a {@code .jsonl} file has one in
+ * each line, a directory is all such files below it in the order of their names.
  *
  * <p>Lines of JSON end at LF alone and are strict JSON in strict UTF-8, of which a field given
- * twice counts as given last. Blank lines are skipped; a line that cannot be used is counted, told
- * by file and number, and left out.
+ * twice counts as given last. Blank lines are skipped; a line that cannot be used is an example
+ * with a fault.
  */
 final class TextFiles {
-    private static final int MOST_TOLD = 20;
     private static final int LONGEST_LINE = 1 << 30;
     private static final JsonMapper MAPPER =
             JsonMapper.builder(
@@ -40,25 +40,27 @@ final class TextFiles {
                                     .build())
                     .build();
 
-    private final Consumer<String> documents;
-    private final List<String> faults = new ArrayList<>();
-    private long badLines;
+    private final Consumer<Example> examples;
+    private long bytesRead;
 
     /**
-     * @param documents receives the text of each document in order
+     * What a document is made from.
+     *
+     * @param line of the file, from 1; 0: all of it
+     * @param fields by name; of a {@code .txt} it is {@code text}; null where there is a fault
+     * @param fault why the line cannot be used; null where it can
      */
-    TextFiles(Consumer<String> documents) {
-        this.documents = documents;
+    record Example(Path file, long line, JsonNode fields, String fault) {
+        String tell(String why) {
+            return line == 0 ? file + " " + why : "%s: line %d %s".formatted(file, line, why);
+        }
     }
 
-    /** The first lines that could not be used, a sentence each. */
-    List<String> faults() {
-        return List.copyOf(faults);
-    }
-
-    /** How many lines could not be used. */
-    long badLines() {
-        return badLines;
+    /**
+     * @param examples receives them in order
+     */
+    TextFiles(Consumer<Example> examples) {
+        this.examples = examples;
     }
 
     /**
@@ -66,31 +68,50 @@ final class TextFiles {
      *     UTF-8
      */
     void read(Path path) throws DataException {
-        try {
-            if (!Files.isDirectory(path)) {
-                readFile(path);
-                return;
+        for (Path file : list(path)) {
+            try {
+                readFile(file);
+            } catch (DataException e) {
+                throw e;
+            } catch (IOException e) {
+                throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
             }
-            try (Stream<Path> below = Files.walk(path)) {
-                List<Path> files =
-                        below.filter(
-                                        p ->
-                                                Files.isRegularFile(p)
-                                                        && (is(p, ".txt") || is(p, ".jsonl")))
-                                .sorted()
-                                .toList();
-                if (files.isEmpty()) {
-                    throw new DataException(path + ": there is no .txt or .jsonl file in it");
-                }
-                for (Path file : files) {
-                    readFile(file);
-                }
+        }
+    }
+
+    /** The files that a path stands for, in order. */
+    static List<Path> list(Path path) throws DataException {
+        if (!Files.exists(path)) {
+            throw new DataException(path + ": there is no such file or directory");
+        }
+        if (!Files.isDirectory(path)) {
+            if (!isDocuments(path)) {
+                throw new DataException(
+                        path + ": is neither a directory nor a .txt nor a .jsonl file");
             }
+            return List.of(path);
+        }
+        try (Stream<Path> below = Files.walk(path)) {
+            List<Path> files =
+                    below.filter(p -> Files.isRegularFile(p) && isDocuments(p)).sorted().toList();
+            if (files.isEmpty()) {
+                throw new DataException(path + ": there is no .txt or .jsonl file in it");
+            }
+            return files;
         } catch (DataException e) {
             throw e;
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) {
             throw new DataException(path + ": cannot be read: " + e.getMessage(), e);
         }
+    }
+
+    private static boolean isDocuments(Path file) {
+        return is(file, ".txt") || is(file, ".jsonl");
+    }
+
+    /** Bytes read so far. */
+    long bytesRead() {
+        return bytesRead;
     }
 
     private static boolean is(Path file, String ending) {
@@ -98,20 +119,18 @@ final class TextFiles {
     }
 
     private void readFile(Path file) throws IOException {
-        if (is(file, ".txt")) {
-            documents.accept(Utf8.read(file));
-        } else if (is(file, ".jsonl")) {
+        if (is(file, ".jsonl")) {
             readLines(file);
-        } else {
-            throw new DataException(
-                    file + ": is neither a directory nor a .txt nor a .jsonl file that is there");
+            return;
         }
+        String text = Utf8.read(file);
+        bytesRead += Files.size(file);
+        examples.accept(
+                new Example(
+                        file, 0, JsonNodeFactory.instance.objectNode().put("text", text), null));
     }
 
     private void readLines(Path file) throws IOException {
-        if (!Files.exists(file)) {
-            throw new DataException(file + ": there is no such file");
-        }
         try (InputStream in = new BufferedInputStream(Files.newInputStream(file), 1 << 16)) {
             ByteArrayOutputStream line = new ByteArrayOutputStream();
             long number = 1;
@@ -129,6 +148,7 @@ final class TextFiles {
     }
 
     private void readLine(Path file, long number, byte[] line) {
+        bytesRead += line.length + 1;
         int start = number == 1 && startsWithByteOrderMark(line) ? 3 : 0;
         if (isBlank(line, start)) {
             return;
@@ -151,15 +171,10 @@ final class TextFiles {
             skip(file, number, "is not valid JSON: " + e.getOriginalMessage());
             return;
         }
-        JsonNode text = record.path("text");
-        if (!record.isObject()) {
-            skip(file, number, "is not an object");
-        } else if (text.isMissingNode()) {
-            skip(file, number, "has no field text");
-        } else if (!text.isString()) {
-            skip(file, number, "has a field text that is no string but " + text.getNodeType());
+        if (record.isObject()) {
+            examples.accept(new Example(file, number, record, null));
         } else {
-            documents.accept(text.stringValue());
+            skip(file, number, "is not an object");
         }
     }
 
@@ -180,9 +195,6 @@ final class TextFiles {
     }
 
     private void skip(Path file, long number, String why) {
-        badLines++;
-        if (faults.size() < MOST_TOLD) {
-            faults.add("%s: line %d %s".formatted(file, number, why));
-        }
+        examples.accept(new Example(file, number, null, why));
     }
 }

@@ -1,9 +1,9 @@
 package org.ringworld.tokenizer;
 
-import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import tools.jackson.databind.JsonNode;
 
 /** Text to token ids and back. Threads may share one. */
 public interface Tokenizer {
@@ -26,6 +26,30 @@ public interface Tokenizer {
     int[] encode(String text);
 
     /**
+     * The tokens of a text as the library reads it that this tokenizer comes from: a special token
+     * written in the text may become one.
+     */
+    default int[] encodeLikeReference(String text) {
+        return encode(text);
+    }
+
+    /** Of all that decides ids: it differs where two tokenizers would encode differently. */
+    long checksum();
+
+    /** Ids of the special tokens by what other tools write for them. */
+    default Map<String, Integer> specialTokens() {
+        return Map.of();
+    }
+
+    /**
+     * Whether {@link #encode} puts a space before the text, which decoding drops at the start of a
+     * text and nowhere else.
+     */
+    default boolean addsSpace() {
+        return false;
+    }
+
+    /**
      * The UTF-8 bytes that a token stands for; none for special tokens.
      *
      * @throws IllegalArgumentException where the id is not in [0, vocabSize)
@@ -34,11 +58,12 @@ public interface Tokenizer {
 
     /** The text of tokens; special tokens are left out, bytes that are not UTF-8 become U+FFFD. */
     default String decode(int[] ids) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream(ids.length);
+        TextDecoder decoder = decoder();
+        StringBuilder text = new StringBuilder();
         for (int id : ids) {
-            bytes.writeBytes(bytes(id));
+            text.append(decoder.next(id));
         }
-        return bytes.toString(StandardCharsets.UTF_8);
+        return text.append(decoder.finish()).toString();
     }
 
     /** Decodes as tokens arrive, never half a character. */
@@ -48,7 +73,7 @@ public interface Tokenizer {
 
     /**
      * Writes the files with which other tools open this tokenizer ({@code tokenizer.json} and what
-     * belongs to it) into a model directory.
+     * belongs to it) into a model directory; those that it was read from byte for byte.
      *
      * @throws DataException where they cannot be written
      */
@@ -64,28 +89,38 @@ public interface Tokenizer {
     }
 
     /**
-     * Reads the tokenizer of a model directory, or a {@code tokenizer.json} itself.
+     * Reads a {@code tokenizer.json}, a {@code tokenizer.model}, or the tokenizer of a model
+     * directory: where it holds both, its {@code tokenizer.json}, as Transformers' fast tokenizers
+     * do.
      *
-     * @throws DataException where there is none, or one of a kind that is not read yet
+     * @throws DataException where there is none, or one that is damaged or not supported
      */
     static Tokenizer load(Path path) throws DataException {
-        Path file = path;
-        if (Files.isDirectory(path)) {
-            file = path.resolve("tokenizer.json");
-            if (!Files.exists(file)) {
-                boolean pieces = Files.exists(path.resolve("tokenizer.model"));
-                throw new DataException(
-                        pieces
-                                ? path + ": its tokenizer.model (SentencePiece) is not read yet"
-                                : path + ": holds no tokenizer.json");
-            }
-        }
-        if (!Files.exists(file)) {
+        if (!Files.exists(path)) {
             throw new DataException(
                     "tokenizer = "
                             + path
                             + " is neither bytes nor a file or directory that exists");
         }
-        return ByteTokenizerJson.read(file);
+        Path file = path;
+        if (Files.isDirectory(path)) {
+            file = path.resolve("tokenizer.json");
+            if (!Files.exists(file)) {
+                file = path.resolve("tokenizer.model");
+            }
+            if (!Files.exists(file)) {
+                throw new DataException(
+                        path + ": holds neither a tokenizer.json nor a tokenizer.model");
+            }
+        }
+        TokenizerFiles files = TokenizerFiles.read(file);
+        String name = file.getFileName().toString();
+        if (!name.endsWith(".json")) {
+            return SentencePieceTokenizer.read(files);
+        }
+        JsonNode json = files.json(name);
+        return ByteTokenizerJson.isOwn(json)
+                ? new ByteTokenizer()
+                : HuggingFaceTokenizer.read(files, json);
     }
 }

@@ -34,6 +34,16 @@ final class Utf8 {
         }
     }
 
+    /** The same text, with U+FFFD for each surrogate without its partner. */
+    static String wellFormed(String text) {
+        for (int at = 0; at < text.length(); at++) {
+            if (Character.isSurrogate(text.charAt(at))) {
+                return new String(bytes(text), StandardCharsets.UTF_8);
+            }
+        }
+        return text;
+    }
+
     /**
      * The text of a whole file, a byte order mark skipped.
      *

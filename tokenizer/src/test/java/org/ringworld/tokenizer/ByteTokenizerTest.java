@@ -55,7 +55,7 @@ class ByteTokenizerTest {
         assertThat(Tokenizer.of("bytes").vocabSize()).isEqualTo(260);
         String json = Files.readString(dir.resolve("tokenizer.json"));
         Files.writeString(dir.resolve("tokenizer.json"), json.replace("\"Ġ\" : 32", "\"Ġ\" : 33"));
-        assertThatThrownBy(() -> Tokenizer.load(dir)).hasMessageContaining("is read yet");
+        assertThatThrownBy(() -> Tokenizer.load(dir)).hasMessageContaining("not its own");
         assertThatThrownBy(() -> Tokenizer.of("nowhere")).hasMessageContaining("neither bytes nor");
     }
 }

@@ -37,10 +37,8 @@ class TextDocumentsTest {
                 bad.add(line.path("line").asInt());
             }
         }
-        List<String> texts = new ArrayList<>();
-        TextFiles files = new TextFiles(texts::add);
-        files.read(data("tricky.jsonl"));
-        assertThat(texts).isEqualTo(expected);
+        TextDocuments files = TextDocuments.open(data("tricky.jsonl"), BYTES, 0);
+        assertThat(files.documents().stream().map(BYTES::decode).toList()).isEqualTo(expected);
         assertThat(files.badLines()).isEqualTo(bad.size());
         for (int i = 0; i < bad.size(); i++) {
             assertThat(files.faults().get(i)).contains("tricky.jsonl: line " + bad.get(i) + " ");
@@ -52,9 +50,9 @@ class TextDocumentsTest {
 
     @Test
     void aByteOrderMarkIsNoPartOfTheText() throws Exception {
-        List<String> texts = new ArrayList<>();
-        new TextFiles(texts::add).read(data("bom.jsonl"));
-        assertThat(texts).containsExactly("after bom", "second");
+        TextDocuments documents = TextDocuments.open(data("bom.jsonl"), BYTES, 0);
+        assertThat(documents.documents().stream().map(BYTES::decode))
+                .containsExactly("after bom", "second");
     }
 
     @ParameterizedTest
@@ -90,7 +88,7 @@ class TextDocumentsTest {
                 .hasMessageContaining("is not UTF-8 at byte 1");
         Path other = Files.writeString(tmp.resolve("data.csv"), "a");
         assertThatThrownBy(() -> TextDocuments.open(other, BYTES, 0))
-                .hasMessageContaining("neither");
+                .hasMessageContaining("neither a directory nor");
     }
 
     @ParameterizedTest
@@ -204,6 +202,11 @@ class TextDocumentsTest {
         @Override
         public int pad() {
             return 0;
+        }
+
+        @Override
+        public long checksum() {
+            return 4;
         }
 
         @Override

@@ -1,0 +1,195 @@
+package org.ringworld.tokenizer;
+
+import com.hubspot.jinjava.Jinjava;
+import com.hubspot.jinjava.interpret.RenderResult;
+import com.hubspot.jinjava.interpret.TemplateError;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * How a chat becomes the text that a model goes on from: a Jinja template as Transformers has them,
+ * LWM's where a model brings none. What a template writes of special tokens becomes those tokens;
+ * what the messages say never does.
+ */
+public final class ChatTemplate {
+    /** LWM's: {@code You are a helpful assistant. USER: … ASSISTANT:}. */
+    static final String LWM =
+            """
+            {%- if messages[0]['role'] == 'system' -%}
+                {%- set system = messages[0]['content'] -%}
+                {%- set messages = messages[1:] -%}
+            {%- else -%}
+                {%- set system = 'You are a helpful assistant.' -%}
+            {%- endif -%}
+            {{- bos_token + system + ' ' -}}
+            {%- for message in messages -%}
+                {%- if message['role'] == 'user' -%}
+                    {{- 'USER: ' + message['content'] + ' ' -}}
+                {%- elif message['role'] == 'assistant' -%}
+                    {{- 'ASSISTANT: ' + message['content'] + eos_token -}}
+                {%- else -%}
+                    {{- raise_exception('a message is by system (the first), user or assistant') -}}
+                {%- endif -%}
+            {%- endfor -%}
+            {%- if add_generation_prompt -%}
+                {{- 'ASSISTANT:' -}}
+            {%- endif -%}
+            """;
+
+    // Characters that Unicode keeps free for uses such as this; hidden themselves where they come.
+    private static final String HIDE = "\ufdd0";
+    private static final String END = "\ufdd1";
+    private static final Pattern HIDDEN = Pattern.compile(HIDE + "([0-9]+)" + END);
+
+    private final String template;
+
+    private ChatTemplate(String template) {
+        // Jinja leaves out a last line's end.
+        this.template =
+                template.endsWith("\n") ? template.substring(0, template.length() - 1) : template;
+    }
+
+    /** What somebody says; the roles are system, user, assistant and what else a template knows. */
+    public record Message(String role, String content) {}
+
+    /**
+     * A model directory's own: its {@code chat_template.jinja}, the {@code chat_template} of its
+     * {@code tokenizer_config.json}, else LWM's.
+     *
+     * @throws DataException where the files cannot be read
+     */
+    public static ChatTemplate load(Path directory) throws DataException {
+        Path jinja = directory.resolve("chat_template.jinja");
+        if (Files.exists(jinja)) {
+            return new ChatTemplate(Utf8.read(jinja));
+        }
+        Path config = directory.resolve("tokenizer_config.json");
+        if (!Files.exists(config)) {
+            return new ChatTemplate(LWM);
+        }
+        JsonNode template;
+        try {
+            template = JsonMapper.shared().readTree(Utf8.read(config)).path("chat_template");
+        } catch (JacksonException e) {
+            throw new DataException(config + ": is not valid JSON: " + e.getOriginalMessage(), e);
+        }
+        if (template.isArray()) {
+            template =
+                    template.valueStream()
+                            .filter(t -> t.path("name").asString("").equals("default"))
+                            .findFirst()
+                            .orElse(template.path(0))
+                            .path("template");
+        }
+        return new ChatTemplate(template.isString() ? template.stringValue() : LWM);
+    }
+
+    /** LWM's template. */
+    public static ChatTemplate lwm() {
+        return new ChatTemplate(LWM);
+    }
+
+    /**
+     * The tokens of a chat that the assistant is to answer. BOS is among them where the template
+     * says so.
+     *
+     * @throws IllegalArgumentException where there is no message, or the template is wrong or
+     *     refuses the messages, with its reason
+     */
+    public int[] encode(List<Message> messages, Tokenizer tokenizer) {
+        if (messages.isEmpty()) {
+            throw new IllegalArgumentException("a chat needs at least one message");
+        }
+        Map<String, Integer> specials = tokenizer.specialTokens();
+        List<String> literals = new ArrayList<>(specials.keySet());
+        literals.sort(Comparator.comparingInt(String::length).reversed());
+        Pattern written = pattern(literals);
+        literals.add(HIDE);
+        Pattern hidden = pattern(literals);
+        List<Map<String, String>> safe =
+                messages.stream()
+                        .map(
+                                m ->
+                                        Map.of(
+                                                "role", hide(m.role(), hidden, literals),
+                                                "content", hide(m.content(), hidden, literals)))
+                        .toList();
+        String text =
+                render(safe, text(specials, tokenizer.bos()), text(specials, tokenizer.eos()));
+        IntList ids = new IntList();
+        int from = 0;
+        for (MatchResult special : written.matcher(text).results().toList()) {
+            add(ids, tokenizer, text.substring(from, special.start()), literals);
+            ids.add(specials.get(special.group()));
+            from = special.end();
+        }
+        add(ids, tokenizer, text.substring(from), literals);
+        return ids.toArray();
+    }
+
+    /** Matches any of the texts; nothing where there are none. */
+    private static Pattern pattern(List<String> texts) {
+        return Pattern.compile(
+                texts.isEmpty()
+                        ? "(?!)"
+                        : texts.stream().map(Pattern::quote).collect(Collectors.joining("|")));
+    }
+
+    private static String text(Map<String, Integer> specials, int id) {
+        return specials.entrySet().stream()
+                .filter(special -> special.getValue() == id)
+                .map(Map.Entry::getKey)
+                .findFirst()
+                .orElse("");
+    }
+
+    private static String hide(String text, Pattern hidden, List<String> literals) {
+        return hidden.matcher(text).replaceAll(m -> HIDE + literals.indexOf(m.group()) + END);
+    }
+
+    private static void add(IntList ids, Tokenizer tokenizer, String part, List<String> literals) {
+        if (part.isEmpty()) {
+            return;
+        }
+        String shown =
+                HIDDEN.matcher(part)
+                        .replaceAll(
+                                m ->
+                                        Matcher.quoteReplacement(
+                                                literals.get(Integer.parseInt(m.group(1)))));
+        IntStream.of(tokenizer.encode(shown)).forEach(ids::add);
+    }
+
+    private String render(List<Map<String, String>> messages, String bos, String eos) {
+        Jinjava jinja = ChatJinja.create();
+        Map<String, Object> names =
+                Map.of(
+                        "messages", messages,
+                        "bos_token", bos,
+                        "eos_token", eos,
+                        "add_generation_prompt", true);
+        RenderResult result = jinja.renderForResult(template, names);
+        for (TemplateError error : result.getErrors()) {
+            // Jinja reads what is not there as nothing: that alone is no fault.
+            if (error.getSeverity() == TemplateError.ErrorType.FATAL
+                    || error.getReason() == TemplateError.ErrorReason.SYNTAX_ERROR) {
+                throw new IllegalArgumentException(
+                        "the chat template fails at line %d: %s"
+                                .formatted(error.getLineno(), ChatJinja.reason(error)));
+            }
+        }
+        return result.getOutput();
+    }
+}
