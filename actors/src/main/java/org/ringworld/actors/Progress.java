@@ -16,6 +16,12 @@ public sealed interface Progress {
     /** Unseen rows judged after a stage (−1: before the first). */
     record Judged(int stage, List<Probe.Result> results) implements Progress {}
 
+    /** The state was copied for writing, for which training waited so long. */
+    record Copied(long step, double seconds) implements Progress {}
+
+    /** A snapshot could not be written; training goes on, and the next one is tried. */
+    record NotSaved(String sentence, long step) implements Progress {}
+
     /** A model or snapshot stands on disk. */
     record Saved(Path path, long step) implements Progress {}
 

@@ -26,7 +26,8 @@ class InspectionTest {
                 DType.BF16,
                 LlamaTensors.of(CONFIG),
                 spec -> MemorySegment.ofArray(new byte[(int) spec.count() * 2]),
-                HfDirectory.ExtraFiles.NONE);
+                HfDirectory.ExtraFiles.NONE,
+                Fence.NONE);
         Snapshot.Progress progress =
                 new Snapshot.Progress(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag");
         SnapshotFile.write(snapshot, progress);

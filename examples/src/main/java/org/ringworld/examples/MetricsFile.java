@@ -9,6 +9,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.actors.StepMetrics;
+import org.ringworld.checkpoints.Fence;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
@@ -19,13 +20,17 @@ import tools.jackson.databind.node.ObjectNode;
 final class MetricsFile implements AutoCloseable {
     private static final ObjectMapper JSON = JsonMapper.shared();
 
+    private final Fence fence;
     private final BufferedWriter writer;
     private final List<StepMetrics> steps;
 
     /**
      * Opens the file of a run that goes on after {@code step}; lines of later steps are dropped.
+     *
+     * @param fence whose owner alone may add to it
      */
-    MetricsFile(Path file, long step) throws IOException {
+    MetricsFile(Path file, long step, Fence fence) throws IOException {
+        this.fence = fence;
         this.steps = read(file, step);
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try (BufferedWriter kept = Files.newBufferedWriter(temporary)) {
@@ -33,6 +38,7 @@ final class MetricsFile implements AutoCloseable {
                 kept.write(line(metrics));
             }
         }
+        fence.check();
         Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING);
         this.writer = Files.newBufferedWriter(file, StandardOpenOption.APPEND);
     }
@@ -68,6 +74,7 @@ final class MetricsFile implements AutoCloseable {
 
     void add(StepMetrics metrics) throws IOException {
         steps.add(metrics);
+        fence.check();
         writer.write(line(metrics));
         writer.flush();
     }

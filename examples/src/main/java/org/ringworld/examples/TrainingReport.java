@@ -18,6 +18,7 @@ import org.ringworld.actors.Coordinator;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.Probe;
 import org.ringworld.actors.Progress;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.model.Stage;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -37,10 +38,14 @@ final class TrainingReport {
             new CompletableFuture<>();
     private final TreeMap<Integer, List<Probe.Result>> judged = new TreeMap<>();
     private final long start = System.nanoTime();
+    private final Fence fence;
     private MetricsFile metrics;
+    private int copies;
+    private double secondsCopying;
 
-    TrainingReport(Job job, double flopsLimit) {
+    TrainingReport(Job job, double flopsLimit, Fence fence) {
         this.job = job;
+        this.fence = fence;
         this.output = job.output();
         this.live = new LiveLine(job);
         System.out.printf(
@@ -65,10 +70,23 @@ final class TrainingReport {
                     live.step(stepped.metrics());
                 }
                 case Progress.Judged results -> judged(results);
+                case Progress.Copied copied -> {
+                    copies++;
+                    secondsCopying += copied.seconds();
+                }
+                case Progress.NotSaved not -> {
+                    live.finish();
+                    System.err.printf(
+                            "ringworld: no snapshot of step %d: %s; training goes on%n",
+                            not.step(), not.sentence());
+                }
                 case Progress.Saved saved -> live.println("saved " + saved.path());
                 case Progress.Completed completed -> {
                     pictures();
                     table();
+                    live.println(
+                            "training waited %.2f s in all for %d copies of its state"
+                                    .formatted(secondsCopying, copies));
                     live.println(
                             "done in %s: the model is %s, its loss %s"
                                     .formatted(
@@ -107,7 +125,7 @@ final class TrainingReport {
     }
 
     private void formed(Progress.Formed formed) throws IOException {
-        metrics = new MetricsFile(output.resolve("metrics.jsonl"), formed.step());
+        metrics = new MetricsFile(output.resolve("metrics.jsonl"), formed.step(), fence);
         live.resumed(metrics.steps());
         Path earlier = output.resolve("judged.json");
         if (formed.step() > 0 && Files.exists(earlier)) {
