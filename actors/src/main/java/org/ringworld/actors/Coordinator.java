@@ -1,5 +1,7 @@
 package org.ringworld.actors;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -101,6 +103,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private int judgedStage;
     private final Deque<JobData.Batch> batches = new ArrayDeque<>();
     private final Fence fence;
+    private MetricsFile metrics;
     private List<SaveRequest> saves = List.of();
     private int unwritten;
     private Progress ending;
@@ -253,9 +256,19 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         sentStep = finishedStep;
         plannedStep = finishedStep;
         Arrays.fill(finishedByRank, finishedStep);
+        try {
+            Files.createDirectories(job.output());
+            metrics = new MetricsFile(job.output().resolve("metrics.jsonl"), finishedStep, fence);
+        } catch (IOException e) {
+            return onFault(Faults.sentence(e));
+        }
         listener.tell(
                 new Progress.Formed(
-                        devices.size(), prepared.device(), job.recompute(), finishedStep));
+                        devices.size(),
+                        prepared.device(),
+                        job.recompute(),
+                        finishedStep,
+                        metrics.earlier()));
         tellAll(rank -> new DeviceActor.JoinRing(ringName, epoch, rank, devices.size(), replies));
         return this;
     }
@@ -360,14 +373,19 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         long now = System.nanoTime();
         double seconds = (now - lastNanos) / 1e9;
         lastNanos = now;
-        StepMetrics metrics = StepMetrics.of(job, plan, ranks, epoch, seconds, flopsLimit);
-        if (!Double.isFinite(metrics.gradNorm()) || !Double.isFinite(metrics.loss())) {
+        StepMetrics step = StepMetrics.of(job, plan, ranks, epoch, seconds, flopsLimit);
+        if (!Double.isFinite(step.gradNorm()) || !Double.isFinite(step.loss())) {
             return onFault(
                     "step %d has loss %s and gradient norm %s: the weights were left as they were before it; a smaller learning rate or a tighter clipNorm may help"
-                            .formatted(plan.step(), metrics.loss(), metrics.gradNorm()));
+                            .formatted(plan.step(), step.loss(), step.gradNorm()));
         }
         finishedStep = plan.step();
-        listener.tell(new Progress.Stepped(metrics));
+        try {
+            metrics.add(step);
+        } catch (IOException e) {
+            return onFault(Faults.sentence(e));
+        }
+        listener.tell(new Progress.Stepped(step));
         if (stopAsked && running.isEmpty()) {
             return next();
         }
@@ -432,6 +450,13 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private Behavior<Command> save(List<SaveRequest> requests, int rank) {
         phase = Phase.SAVING;
+        try {
+            metrics.sync();
+        } catch (IOException e) {
+            return fault == null
+                    ? onFault(Faults.sentence(e))
+                    : end(new Progress.Failed(fault, finishedStep, null));
+        }
         saves = requests;
         unwritten += requests.size();
         devices.get(rank).tell(new DeviceActor.Save(requests, replies));
@@ -572,9 +597,12 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         return Behaviors.stopped();
     }
 
-    private Behavior<Command> onPostStop() {
+    private Behavior<Command> onPostStop() throws IOException {
         LocalRings.breakUp(ringName, epoch, "the job ended");
         planner.shutdownNow();
+        if (metrics != null) {
+            metrics.close();
+        }
         return this;
     }
 }

@@ -6,8 +6,14 @@ import org.ringworld.model.Stage;
 
 /** What a job tells whoever watches it. */
 public sealed interface Progress {
-    /** The ring stands. {@code step} is the last finished one when a run goes on, else 0. */
-    record Formed(int size, String device, String recompute, long step) implements Progress {}
+    /**
+     * The ring stands.
+     *
+     * @param step the last finished one when a run goes on, else 0
+     * @param earlier what is on record of the steps up to it
+     */
+    record Formed(int size, String device, String recompute, long step, List<StepMetrics> earlier)
+            implements Progress {}
 
     record StageBegun(int index, Stage stage) implements Progress {}
 

@@ -156,7 +156,7 @@ final class TrainCommand implements Callable<Integer> {
         double limit = FlopsLimit.of(MachineLimits.measure(threads), job.dtype());
         List<Supplier<Device>> devices =
                 Collections.nCopies(job.ringSize(), () -> new CpuDevice(job.threads()));
-        TrainingReport report = new TrainingReport(job, limit, fence);
+        TrainingReport report = new TrainingReport(job, limit);
         ActorSystem<Progress> system =
                 ActorSystem.create(
                         watcher(job, data, source, devices, limit, fence, report),
