@@ -17,6 +17,7 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.ringworld.model.LocalRing;
 import org.ringworld.model.MicroBatch;
+import org.ringworld.model.Modality;
 import org.ringworld.model.Ring;
 import org.ringworld.model.TrainingStep;
 import org.ringworld.runtime.DType;
@@ -80,9 +81,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     /** Of this rank's tokens: Σ w·ce, and for each row how many answers were missed. */
     public record Judged(int rank, long id, double lossSum, int[] missed) implements Reply {}
 
-    /** logits: [S,V]; gradients by name, on rank 0 alone. */
+    /** logits: [S,V] of each head that was asked; gradients by name, on rank 0 alone. */
     public record Forwarded(
-            int rank, double lossSum, float[] logits, Map<String, float[]> gradients)
+            int rank, double lossSum, Map<Modality, float[]> logits, Map<String, float[]> gradients)
             implements Reply {}
 
     public record Measured(int rank, MemoryUse memory) implements Reply {}

@@ -116,14 +116,14 @@ public final class DeviceRing implements AutoCloseable {
     }
 
     /** Logits of one row, its loss and, where asked for, all gradients. */
-    public RowResult forward(Row row, int vocabSize, boolean gradients) {
+    public RowResult forward(Row row, boolean gradients) {
         MicroBatch batch = MicroBatch.of(List.of(row), layout, devices.size());
         List<DeviceActor.Forwarded> ranks =
                 askAll(rank -> replyTo -> new DeviceActor.Forward(EPOCH, batch, gradients, replyTo))
                         .stream()
                         .map(DeviceActor.Forwarded.class::cast)
                         .toList();
-        return RowResult.of(row, batch, ranks, vocabSize);
+        return RowResult.of(row, batch, ranks);
     }
 
     /** One optimizer step. */

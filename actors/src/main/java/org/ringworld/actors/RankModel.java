@@ -5,13 +5,16 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.model.Frame;
 import org.ringworld.model.MicroBatch;
+import org.ringworld.model.Modality;
 import org.ringworld.model.ParameterStore;
 import org.ringworld.model.Recompute;
 import org.ringworld.model.Ring;
@@ -28,6 +31,7 @@ import org.slf4j.LoggerFactory;
 /** The model of one rank on its device. Only the device's own thread touches it. */
 final class RankModel implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(RankModel.class);
+    private static final List<Modality> TEXT = List.of(Modality.TEXT);
 
     private final Device device;
     private final ParameterStore parameters;
@@ -143,12 +147,19 @@ final class RankModel implements AutoCloseable {
         return new DeviceActor.Judged(ring.rank(), id, losses.weightedSum(own), missed);
     }
 
-    /** Logits of this rank's tokens [S,V] and, where asked for, the ring's summed gradients. */
+    /**
+     * Logits of this rank's tokens [S,V], of both heads where the batch says which tokens are
+     * vision codes, and, where asked for, the ring's summed gradients.
+     */
     DeviceActor.Forwarded forward(MicroBatch batch, boolean gradients, Ring ring) {
         SequenceBlock own = batch.blocks().get(ring.rank());
-        int vocab = parameters.config().vocabSize();
-        float[] logits = new float[Math.multiplyExact(own.length(), vocab)];
-        Frame frame = Frame.of(0, 0);
+        Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
+        for (Modality head : own.visionIds() == null ? TEXT : parameters.modalities()) {
+            int vocab = head.vocabSize(parameters.config());
+            logits.put(head, new float[Math.multiplyExact(own.length(), vocab)]);
+        }
+        Transformer.LogitSink sink =
+                (head, block, from) -> copy(block, logits.get(head), from * block.dim(1));
         TokenLosses losses;
         Map<String, float[]> sums = new LinkedHashMap<>();
         if (gradients) {
@@ -159,7 +170,7 @@ final class RankModel implements AutoCloseable {
                             batch,
                             weight == 0 ? 0 : (float) (1 / weight),
                             ring,
-                            (block, from) -> copy(block, logits, from * vocab));
+                            sink);
             if (ring.rank() == 0) {
                 for (int i = 0; i < parameters.specs().size(); i++) {
                     Tensor gradient = parameters.gradient(i);
@@ -169,13 +180,7 @@ final class RankModel implements AutoCloseable {
                 }
             }
         } else {
-            losses =
-                    transformer.forward(
-                            parameters.config(),
-                            batch,
-                            ring,
-                            frame,
-                            (block, from) -> copy(block, logits, from * vocab));
+            losses = transformer.forward(parameters.config(), batch, ring, Frame.of(0, 0), sink);
         }
         return new DeviceActor.Forwarded(ring.rank(), losses.weightedSum(own), logits, sums);
     }

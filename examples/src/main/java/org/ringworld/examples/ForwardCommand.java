@@ -18,6 +18,7 @@ import org.ringworld.checkpoints.SafeTensorsWriter;
 import org.ringworld.checkpoints.SourceType;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.model.BatchFile;
+import org.ringworld.model.Modality;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -31,6 +32,8 @@ import picocli.CommandLine.Parameters;
             "",
             "In: input_ids [seq]; optionally positions, segments, targets (-100: none), loss_weights.",
             "Out, F32: logits [seq, vocab], loss (F64), grad.<name> of every weight.",
+            "With vision_mask (1: a vision code): text_logits and vision_logits instead of logits;",
+            "a target is of the kind of the next id, or as target_vision_mask says.",
             "Keys: ring.size, ring.layout, device.threads, dtype, model.ropeTheta.",
             "",
             "Examples:",
@@ -57,13 +60,13 @@ final class ForwardCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         InferenceSettings on = InferenceSettings.of(settings, model);
         LlamaConfig config = on.config();
-        BatchFile in = BatchFile.read(batch, config.vocabSize());
+        BatchFile in = BatchFile.read(batch, config);
         if (gradients && !in.hasTargets()) {
             throw new UsageException(batch + ": --gradients needs a tensor targets");
         }
         RowResult result;
         try (DeviceRing ring = on.ring(gradients)) {
-            result = ring.forward(in.row(), config.vocabSize(), gradients);
+            result = ring.forward(in.row(), gradients);
         }
         write(in, config, result);
         if (in.hasTargets()) {
@@ -76,8 +79,11 @@ final class ForwardCommand implements Callable<Integer> {
     private void write(BatchFile in, LlamaConfig config, RowResult result)
             throws CheckpointException {
         List<SafeTensorsWriter.Entry> entries = new ArrayList<>();
-        long[] shape = {in.row().ids().length, config.vocabSize()};
-        entries.add(new SafeTensorsWriter.Entry("logits", SourceType.F32, shape));
+        boolean both = result.logits().size() > 1;
+        for (Modality head : result.logits().keySet()) {
+            long[] shape = {in.row().length(), head.vocabSize(config)};
+            entries.add(new SafeTensorsWriter.Entry(name(head, both), SourceType.F32, shape));
+        }
         if (in.hasTargets()) {
             entries.add(new SafeTensorsWriter.Entry("loss", SourceType.F64, new long[] {1}));
         }
@@ -89,7 +95,9 @@ final class ForwardCommand implements Callable<Integer> {
         }
         try (SafeTensorsWriter writer = SafeTensorsWriter.create(out, entries, Map.of());
                 Arena arena = Arena.ofConfined()) {
-            writer.write("logits", floats(arena, result.logits()));
+            for (Modality head : result.logits().keySet()) {
+                writer.write(name(head, both), floats(arena, result.logits().get(head)));
+            }
             if (in.hasTargets()) {
                 writer.write("loss", arena.allocateFrom(ValueLayout.JAVA_DOUBLE, result.loss()));
             }
@@ -99,6 +107,10 @@ final class ForwardCommand implements Callable<Integer> {
             }
             writer.finish();
         }
+    }
+
+    private static String name(Modality head, boolean both) {
+        return both ? head.name().toLowerCase(Locale.ROOT) + "_logits" : "logits";
     }
 
     private static MemorySegment floats(Arena arena, float[] values) {

@@ -12,12 +12,19 @@ import org.ringworld.runtime.Workspace;
 /**
  * A sequence block on its device: the rank's own ids, targets and weights [S], and the positions
  * and segments of every rank [N,S], which say what is visible without a word being exchanged.
+ *
+ * @param ids in the order of {@code idOrder}
+ * @param targets and weights, in the order of {@code targetOrder}
+ * @param tellsVision whether the batch says which tokens are vision codes
  */
 record BlockTensors(
         int rank,
         Tensor ids,
+        ModalityOrder idOrder,
         Tensor targets,
         Tensor weights,
+        ModalityOrder targetOrder,
+        boolean tellsVision,
         Tensor allPositions,
         Tensor allSegments) {
 
@@ -32,15 +39,28 @@ record BlockTensors(
             copy(device, blocks.get(r).positions(), positions.rows(r, r + 1));
             copy(device, blocks.get(r).segments(), segments.rows(r, r + 1));
         }
+        ModalityOrder idOrder = new ModalityOrder(own.visionIds(), length, device, workspace);
+        ModalityOrder targetOrder =
+                new ModalityOrder(own.visionTargets(), length, device, workspace);
         Tensor ids = workspace.take(DType.I32, length);
         Tensor targets = workspace.take(DType.I32, length);
         Tensor weights = workspace.take(DType.F32, length);
-        copy(device, own.ids(), ids);
-        copy(device, own.targets(), targets);
+        copy(device, idOrder.sort(own.ids()), ids);
+        copy(device, targetOrder.sort(own.targets()), targets);
+        float[] sorted = targetOrder.sort(own.weights());
         try (Arena arena = Arena.ofConfined()) {
-            device.copyIn(arena.allocateFrom(ValueLayout.JAVA_FLOAT, own.weights()), weights);
+            device.copyIn(arena.allocateFrom(ValueLayout.JAVA_FLOAT, sorted), weights);
         }
-        return new BlockTensors(rank, ids, targets, weights, positions, segments);
+        return new BlockTensors(
+                rank,
+                ids,
+                idOrder,
+                targets,
+                weights,
+                targetOrder,
+                own.visionIds() != null,
+                positions,
+                segments);
     }
 
     private static void copy(Device device, int[] host, Tensor to) {

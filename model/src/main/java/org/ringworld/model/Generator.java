@@ -104,7 +104,7 @@ public final class Generator implements AutoCloseable {
         Tensor normed = scratch.take(dtype, n, config.hiddenSize());
         Tensor rstd = scratch.take(DType.F32, n);
         float eps = (float) config.rmsNormEps();
-        kernels.embedding(tokens, parameters.embedding(), x);
+        kernels.embedding(tokens, parameters.embedding(Modality.TEXT), x);
         for (int i = 0; i < config.numLayers(); i++) {
             Workspace.Mark mark = scratch.mark();
             ParameterStore.Layer weights = parameters.layer(i);
@@ -162,7 +162,7 @@ public final class Generator implements AutoCloseable {
     private float[] logits(Tensor x, Tensor normed, Tensor rstd) {
         kernels.rmsNorm(x, parameters.finalNorm(), (float) config.rmsNormEps(), normed, rstd);
         Tensor logits = scratch.take(DType.F32, 1, config.vocabSize());
-        kernels.matmul(Product.NT, normed, parameters.head(), logits, false);
+        kernels.matmul(Product.NT, normed, parameters.head(Modality.TEXT), logits, false);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(logits.bytes(), 64);
             device.copyOut(logits, host);

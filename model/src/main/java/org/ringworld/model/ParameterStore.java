@@ -30,6 +30,7 @@ public final class ParameterStore {
     private final LlamaConfig config;
     private final DType dtype;
     private final List<TensorSpec> specs;
+    private final int firstLayer;
     private final long[] offsets;
     private final Tensor weights;
     private final Tensor masters;
@@ -43,6 +44,7 @@ public final class ParameterStore {
         this.config = config;
         this.dtype = dtype;
         this.specs = LlamaTensors.of(config);
+        this.firstLayer = config.visionVocabSize() > 0 ? 2 : 1;
         this.offsets = new long[specs.size() + 1];
         for (int i = 0; i < specs.size(); i++) {
             long size = Tensor.count(specs.get(i).shape());
@@ -90,31 +92,46 @@ public final class ParameterStore {
         return layer(gradients, i);
     }
 
-    /** [V,E]. */
-    public Tensor embedding() {
-        return slice(weights, 0);
+    /** The modalities that the model has tables for. */
+    public List<Modality> modalities() {
+        return config.visionVocabSize() > 0
+                ? List.of(Modality.TEXT, Modality.VISION)
+                : List.of(Modality.TEXT);
     }
 
-    public Tensor embeddingGradient() {
-        return slice(gradients, 0);
+    /**
+     * [V,E].
+     *
+     * @throws IllegalArgumentException where the model has no such table
+     */
+    public Tensor embedding(Modality modality) {
+        return slice(weights, embeddingSpec(modality));
+    }
+
+    public Tensor embeddingGradient(Modality modality) {
+        return slice(gradients, embeddingSpec(modality));
     }
 
     /** [E]. */
     public Tensor finalNorm() {
-        return slice(weights, 1 + PER_LAYER * config.numLayers());
+        return slice(weights, finalNormSpec());
     }
 
     public Tensor finalNormGradient() {
-        return slice(gradients, 1 + PER_LAYER * config.numLayers());
+        return slice(gradients, finalNormSpec());
     }
 
-    /** [V,E]: the embedding itself where they are tied. */
-    public Tensor head() {
-        return slice(weights, config.tieEmbeddings() ? 0 : specs.size() - 1);
+    /**
+     * [V,E]: for text the embedding itself where they are tied.
+     *
+     * @throws IllegalArgumentException where the model has no such table
+     */
+    public Tensor head(Modality modality) {
+        return slice(weights, headSpec(modality));
     }
 
-    public Tensor headGradient() {
-        return slice(gradients, config.tieEmbeddings() ? 0 : specs.size() - 1);
+    public Tensor headGradient(Modality modality) {
+        return slice(gradients, headSpec(modality));
     }
 
     /** Bytes of the weights that compute. */
@@ -215,7 +232,7 @@ public final class ParameterStore {
     }
 
     private Layer layer(Tensor all, int i) {
-        int at = 1 + PER_LAYER * i;
+        int at = firstLayer + PER_LAYER * i;
         return new Layer(
                 slice(all, at),
                 slice(all, at + 1),
@@ -226,6 +243,31 @@ public final class ParameterStore {
                 slice(all, at + 6),
                 slice(all, at + 7),
                 slice(all, at + 8));
+    }
+
+    private int embeddingSpec(Modality modality) {
+        requireTables(modality);
+        return modality == Modality.TEXT ? 0 : 1;
+    }
+
+    private int finalNormSpec() {
+        return firstLayer + PER_LAYER * config.numLayers();
+    }
+
+    private int headSpec(Modality modality) {
+        requireTables(modality);
+        if (modality == Modality.VISION) {
+            return specs.size() - 1;
+        }
+        return config.tieEmbeddings() ? 0 : finalNormSpec() + 1;
+    }
+
+    private void requireTables(Modality modality) {
+        if (modality.vocabSize(config) == 0) {
+            throw new IllegalArgumentException(
+                    "there are vision codes in the data, but the model has no vision tables:"
+                            + " its visionVocabSize is 0");
+        }
     }
 
     private Tensor slice(Tensor all, int spec) {

@@ -19,6 +19,8 @@ import org.ringworld.tokenizer.Row;
  * @param weights loss weight of each target [S]
  * @param rows which row each token is of [S]
  * @param places where in its row each token lies [S]; −1 is padding that the layout added
+ * @param visionIds which ids are vision codes [S]; null on all ranks: no row says so
+ * @param visionTargets which targets are [S]; null likewise
  */
 public record SequenceBlock(
         int[] ids,
@@ -27,7 +29,9 @@ public record SequenceBlock(
         int[] targets,
         float[] weights,
         int[] rows,
-        int[] places) {
+        int[] places,
+        boolean[] visionIds,
+        boolean[] visionTargets) {
 
     /** Local tokens, padding included. */
     public int length() {
@@ -41,9 +45,10 @@ public record SequenceBlock(
         for (Row row : rows) {
             length += layout.blockLength(size, row.ids().length);
         }
+        boolean vision = rows.stream().anyMatch(row -> row.visionIds() != null);
         List<SequenceBlock> blocks = new ArrayList<>();
         for (int rank = 0; rank < size; rank++) {
-            SequenceBlock block = padding(length);
+            SequenceBlock block = padding(length, vision);
             int at = 0;
             for (int r = 0; r < rows.size(); r++) {
                 Row row = rows.get(r);
@@ -53,12 +58,7 @@ public record SequenceBlock(
                     int place = layout.place(rank, size, seqLen, local);
                     block.rows[at] = r;
                     if (place < seqLen) {
-                        block.ids[at] = row.ids()[place];
-                        block.positions[at] = row.positions()[place];
-                        block.segments[at] = segments.get(r)[place];
-                        block.targets[at] = row.targets()[place];
-                        block.weights[at] = row.targets()[place] < 0 ? 0 : row.weights()[place];
-                        block.places[at] = place;
+                        block.set(at, row, place, segments.get(r)[place]);
                     }
                 }
             }
@@ -67,7 +67,20 @@ public record SequenceBlock(
         return blocks;
     }
 
-    private static SequenceBlock padding(int length) {
+    private void set(int at, Row row, int place, int segment) {
+        ids[at] = row.ids()[place];
+        positions[at] = row.positions()[place];
+        segments[at] = segment;
+        targets[at] = row.targets()[place];
+        weights[at] = row.targets()[place] < 0 ? 0 : row.weights()[place];
+        places[at] = place;
+        if (row.visionIds() != null) {
+            visionIds[at] = row.visionIds()[place];
+            visionTargets[at] = row.visionTargets()[place];
+        }
+    }
+
+    private static SequenceBlock padding(int length, boolean vision) {
         int[] segments = new int[length];
         int[] targets = new int[length];
         int[] places = new int[length];
@@ -81,7 +94,9 @@ public record SequenceBlock(
                 targets,
                 new float[length],
                 new int[length],
-                places);
+                places,
+                vision ? new boolean[length] : null,
+                vision ? new boolean[length] : null);
     }
 
     /** Numbers all rows' documents 0.. in order of appearance; padding stays −1. */

@@ -14,14 +14,16 @@ import org.ringworld.runtime.Tensor;
  */
 public record TokenLosses(float[] ce, int[] hits) {
 
-    static TokenLosses copyOut(Device device, SequenceBlock block, Tensor ce, Tensor hits) {
+    /** From the order in which the targets were scored back to the block's. */
+    static TokenLosses copyOut(Device device, ModalityOrder order, Tensor ce, Tensor hits) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment floats = arena.allocate(ce.bytes(), 64);
             MemorySegment ints = arena.allocate(hits.bytes(), 64);
             device.copyOut(ce, floats);
             device.copyOut(hits, ints);
             return new TokenLosses(
-                    floats.toArray(ValueLayout.JAVA_FLOAT), ints.toArray(ValueLayout.JAVA_INT));
+                    order.restore(floats.toArray(ValueLayout.JAVA_FLOAT)),
+                    order.restore(ints.toArray(ValueLayout.JAVA_INT)));
         }
     }
 

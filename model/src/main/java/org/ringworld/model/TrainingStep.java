@@ -1,7 +1,6 @@
 package org.ringworld.model;
 
 import java.util.List;
-import java.util.function.BiConsumer;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -38,14 +37,14 @@ public final class TrainingStep {
     /**
      * The gradients of one micro-batch alone, summed over the ring, without an update.
      *
-     * @param logits is given each block of this rank's logits and its first row; or null
+     * @param logits is given this rank's logits block by block; or null
      */
     public TokenLosses gradients(
             LlamaConfig config,
             MicroBatch batch,
             float gradScale,
             Ring ring,
-            BiConsumer<Tensor, Long> logits) {
+            Transformer.LogitSink logits) {
         TokenLosses losses =
                 transformer.forwardBackward(
                         config,

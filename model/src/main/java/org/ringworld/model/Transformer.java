@@ -2,7 +2,6 @@ package org.ringworld.model;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.BiConsumer;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -36,6 +35,16 @@ public final class Transformer implements AutoCloseable {
         this.eps = (float) config.rmsNormEps();
         this.kept = new Workspace(device);
         this.scratch = new Workspace(device);
+    }
+
+    /** Takes the logits of a rank's tokens as they are made. */
+    public interface LogitSink {
+        /**
+         * @param head the text head alone, or both where the batch says what are vision codes
+         * @param block F32 [rows,V], undefined afterwards
+         * @param from its first row in the rank's block
+         */
+        void take(Modality head, Tensor block, long from);
     }
 
     /** What one pass through the layers has in hand. */
@@ -76,11 +85,11 @@ public final class Transformer implements AutoCloseable {
             float gradScale,
             Recompute recompute,
             boolean add,
-            BiConsumer<Tensor, Long> logits) {
+            LogitSink logits) {
         Workspace.Mark start = kept.mark();
         Context context = context(config, batch, ring, frame, add);
         if (!add) {
-            clearSums(context.block.length());
+            clearSums(context.block);
         }
         List<Kept> layers = new ArrayList<>();
         Tensor x = embed(context);
@@ -110,21 +119,17 @@ public final class Transformer implements AutoCloseable {
         for (int layer = config.numLayers() - 1; layer >= 0; layer--) {
             layerBackward(context, layer, layers.get(layer), dx);
         }
-        kernels.embeddingBackward(context.block.ids(), dx, parameters.embeddingGradient());
+        TokenEmbedding.backward(kernels, parameters, context.block, dx, scratch);
         TokenLosses result =
                 TokenLosses.copyOut(
-                        device, batch.blocks().get(ring.rank()), losses.ce(), losses.hits());
+                        device, context.block.targetOrder(), losses.ce(), losses.hits());
         kept.release(start);
         return result;
     }
 
     /** Forward alone: losses, and logits block by block where they are asked for. */
     public TokenLosses forward(
-            LlamaConfig config,
-            MicroBatch batch,
-            Ring ring,
-            Frame frame,
-            BiConsumer<Tensor, Long> logits) {
+            LlamaConfig config, MicroBatch batch, Ring ring, Frame frame, LogitSink logits) {
         Workspace.Mark start = kept.mark();
         Context context = context(config, batch, ring, frame, true);
         Tensor x = embed(context);
@@ -147,7 +152,7 @@ public final class Transformer implements AutoCloseable {
                         scratch);
         TokenLosses result =
                 TokenLosses.copyOut(
-                        device, batch.blocks().get(ring.rank()), losses.ce(), losses.hits());
+                        device, context.block.targetOrder(), losses.ce(), losses.hits());
         kept.release(start);
         return result;
     }
@@ -163,11 +168,11 @@ public final class Transformer implements AutoCloseable {
     }
 
     /**
-     * The gradients that are sums of rows, norms and embedding, begin at 0; products overwrite the
+     * The gradients that are sums of rows, norms and embeddings, begin at 0; products overwrite the
      * others, unless there is no token to multiply.
      */
-    private void clearSums(long tokens) {
-        if (tokens == 0) {
+    private void clearSums(BlockTensors block) {
+        if (block.length() == 0) {
             kernels.fill(parameters.gradients(), 0);
             return;
         }
@@ -176,8 +181,14 @@ public final class Transformer implements AutoCloseable {
             kernels.fill(parameters.layerGradients(layer).postNorm(), 0);
         }
         kernels.fill(parameters.finalNormGradient(), 0);
-        if (!config.tieEmbeddings()) {
-            kernels.fill(parameters.embeddingGradient(), 0);
+        for (Modality modality : parameters.modalities()) {
+            boolean tied = modality == Modality.TEXT && config.tieEmbeddings();
+            if (!tied) {
+                kernels.fill(parameters.embeddingGradient(modality), 0);
+            }
+            if (block.targetOrder().count(modality) == 0) {
+                kernels.fill(parameters.headGradient(modality), 0);
+            }
         }
     }
 
@@ -196,7 +207,7 @@ public final class Transformer implements AutoCloseable {
 
     private Tensor embed(Context context) {
         Tensor x = kept.take(dtype, context.block.length(), config.hiddenSize());
-        kernels.embedding(context.block.ids(), parameters.embedding(), x);
+        TokenEmbedding.forward(kernels, parameters, context.block, x, scratch);
         return x;
     }
 

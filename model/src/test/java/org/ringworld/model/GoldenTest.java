@@ -31,23 +31,51 @@ class GoldenTest {
     @TestFactory
     Stream<DynamicTest> goldenModelsAreExactOnEveryRing() {
         return Stream.of("llama-gqa", "llama3-tied")
-                .flatMap(name -> tests(GOLDEN.resolve(name), new int[] {1, 2, 3, 5, 8}));
+                .flatMap(
+                        name ->
+                                tests(
+                                        GOLDEN.resolve(name),
+                                        new int[] {1, 2, 3, 5, 8},
+                                        GoldenTest::check));
     }
 
     @TestFactory
     Stream<DynamicTest> reportedCasesAreExactOnEveryRing() throws Exception {
         try (Stream<Path> cases = Files.list(NUMERICS)) {
             return cases.sorted().toList().stream()
-                    .flatMap(directory -> tests(directory, ringSizes(directory)));
+                    .flatMap(
+                            directory -> tests(directory, ringSizes(directory), GoldenTest::check));
         }
     }
 
-    private static Stream<DynamicTest> tests(Path directory, int[] sizes) {
+    @TestFactory
+    Stream<DynamicTest> logitsOfBothHeadsAreExactOnEveryRing() {
+        int[] sizes = {1, 2, 3, 8};
+        return tests(GOLDEN.resolve("lwm-jax"), sizes, GoldenTest::checkBothHeads);
+    }
+
+    private static void checkBothHeads(Path directory, int size, Layout layout) throws Exception {
+        assumeTrue(Files.exists(directory), "the golden cases are not beside this clone");
+        Path file = directory.resolve("expected.safetensors");
+        Row row = BatchFile.read(file, config(directory)).row();
+        RingResult result = run(directory, row, size, layout);
+        try (SafeTensors expected = SafeTensors.open(file)) {
+            checkLogits(result.logits(), row, expected.readFloats("text_logits"));
+            float[][] vision = result.heads().get(Modality.VISION);
+            checkLogits(vision, row, expected.readFloats("vision_logits"));
+        }
+    }
+
+    private interface Check {
+        void run(Path directory, int size, Layout layout) throws Exception;
+    }
+
+    private static Stream<DynamicTest> tests(Path directory, int[] sizes, Check check) {
         List<DynamicTest> tests = new ArrayList<>();
         for (int size : sizes) {
             for (Layout layout : LAYOUTS) {
                 String name = directory.getFileName() + " ring " + size + " " + layout;
-                tests.add(DynamicTest.dynamicTest(name, () -> check(directory, size, layout)));
+                tests.add(DynamicTest.dynamicTest(name, () -> check.run(directory, size, layout)));
             }
         }
         return tests.stream();
@@ -65,27 +93,33 @@ class GoldenTest {
         }
     }
 
+    private static LlamaConfig config(Path directory) throws Exception {
+        try (ModelFiles files = ModelFiles.open(directory)) {
+            return files.config();
+        }
+    }
+
+    private static RingResult run(Path directory, Row row, int size, Layout layout)
+            throws Exception {
+        return RingResult.of(
+                config(directory),
+                parameters -> {
+                    try (ModelFiles files = ModelFiles.open(directory)) {
+                        parameters.load(files);
+                    }
+                },
+                DType.F32,
+                row,
+                layout,
+                size,
+                16,
+                size % 2 == 0 ? Recompute.ALL : Recompute.NONE);
+    }
+
     private static void check(Path directory, int size, Layout layout) throws Exception {
         assumeTrue(Files.exists(directory), "the golden cases are not beside this clone");
-        LlamaConfig config;
-        try (ModelFiles files = ModelFiles.open(directory)) {
-            config = files.config();
-        }
-        Row row = BatchFile.read(directory.resolve("batch.safetensors"), config.vocabSize()).row();
-        RingResult result =
-                RingResult.of(
-                        config,
-                        parameters -> {
-                            try (ModelFiles files = ModelFiles.open(directory)) {
-                                parameters.load(files);
-                            }
-                        },
-                        DType.F32,
-                        row,
-                        layout,
-                        size,
-                        16,
-                        size % 2 == 0 ? Recompute.ALL : Recompute.NONE);
+        Row row = BatchFile.read(directory.resolve("batch.safetensors"), config(directory)).row();
+        RingResult result = run(directory, row, size, layout);
         try (SafeTensors expected = SafeTensors.open(directory.resolve("expected.safetensors"))) {
             checkLogits(result.logits(), row, expected.readFloats("logits"));
             double loss = expected.readFloats("loss")[0];

@@ -43,4 +43,27 @@ final class RandomRows {
         }
         return new Row(ids, positions, segments, targets, weights);
     }
+
+    /**
+     * The row, some of its ids and targets as vision codes: in runs, as frames are, so that ranks
+     * of a ring may hold nothing of one modality.
+     */
+    static Row withVision(SplittableRandom random, Row row) {
+        boolean[] ids = new boolean[row.length()];
+        boolean[] targets = new boolean[row.length()];
+        boolean code = random.nextBoolean();
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = code;
+            code = random.nextInt(7) == 0 ? !code : code;
+            targets[i] = code && row.targets()[i] >= 0;
+        }
+        return new Row(
+                row.ids(),
+                row.positions(),
+                row.segments(),
+                row.targets(),
+                row.weights(),
+                ids,
+                targets);
+    }
 }

@@ -112,7 +112,7 @@ class RingPropertyTest {
         }
     }
 
-    private static Row plain(SplittableRandom random, int length, int vocab) {
+    static Row plain(SplittableRandom random, int length, int vocab) {
         int[] ids = random.ints(length, 0, vocab).toArray();
         int[] targets = random.ints(length, 0, vocab).toArray();
         float[] weights = new float[length];

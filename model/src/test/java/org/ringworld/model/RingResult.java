@@ -3,6 +3,7 @@ package org.ringworld.model;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,13 +14,19 @@ import org.ringworld.runtime.Tensor;
 import org.ringworld.tokenizer.Row;
 
 /** Forward and backward of rows through a ring, put together again in the order of the input. */
-record RingResult(float[][] logits, double loss, Map<String, float[]> gradients) {
+record RingResult(Map<Modality, float[][]> heads, double loss, Map<String, float[]> gradients) {
+
+    /** Of the text head. */
+    float[][] logits() {
+        return heads.get(Modality.TEXT);
+    }
 
     interface Weights {
         void set(ParameterStore parameters) throws Exception;
     }
 
-    private record Local(float[] logits, double lossSum, Map<String, float[]> gradients) {}
+    private record Local(
+            Map<Modality, float[]> logits, double lossSum, Map<String, float[]> gradients) {}
 
     static RingResult of(
             LlamaConfig config,
@@ -32,7 +39,6 @@ record RingResult(float[][] logits, double loss, Map<String, float[]> gradients)
             Recompute recompute) {
         MicroBatch batch = MicroBatch.of(List.of(row), layout, size, tile);
         double weight = batch.targetWeight();
-        int vocab = config.vocabSize();
         List<Local> locals =
                 LocalRanks.run(
                         size,
@@ -41,7 +47,7 @@ record RingResult(float[][] logits, double loss, Map<String, float[]> gradients)
                                     new ParameterStore(device, config, dtype, true);
                             weights.set(parameters);
                             SequenceBlock own = batch.blocks().get(ring.rank());
-                            float[] logits = new float[own.length() * vocab];
+                            Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
                             try (Transformer transformer = new Transformer(device, parameters)) {
                                 TokenLosses losses =
                                         transformer.forwardBackward(
@@ -52,14 +58,18 @@ record RingResult(float[][] logits, double loss, Map<String, float[]> gradients)
                                                 weight == 0 ? 0 : (float) (1 / weight),
                                                 recompute,
                                                 false,
-                                                (block, from) -> {
+                                                (head, block, from) -> {
+                                                    int vocab = (int) block.dim(1);
+                                                    float[] all =
+                                                            logits.computeIfAbsent(
+                                                                    head,
+                                                                    _ ->
+                                                                            new float
+                                                                                    [own.length()
+                                                                                            * vocab]);
                                                     float[] part = floats(device, block);
-                                                    System.arraycopy(
-                                                            part,
-                                                            0,
-                                                            logits,
-                                                            (int) (from * vocab),
-                                                            part.length);
+                                                    int at = (int) from * vocab;
+                                                    System.arraycopy(part, 0, all, at, part.length);
                                                 });
                                 AllReduce.sum(ring, device, parameters.gradients(), 1);
                                 Map<String, float[]> gradients = new LinkedHashMap<>();
@@ -71,24 +81,29 @@ record RingResult(float[][] logits, double loss, Map<String, float[]> gradients)
                                 return new Local(logits, losses.weightedSum(own), gradients);
                             }
                         });
-        float[][] logits = new float[row.ids().length][vocab];
-        double lossSum = 0;
-        for (int rank = 0; rank < size; rank++) {
+        Map<Modality, float[][]> heads = new EnumMap<>(Modality.class);
+        for (Modality head : locals.getFirst().logits.keySet()) {
+            heads.put(head, inOrder(config, row, batch, locals, head));
+        }
+        double lossSum = locals.stream().mapToDouble(Local::lossSum).sum();
+        return new RingResult(
+                heads, weight == 0 ? 0 : lossSum / weight, locals.getFirst().gradients);
+    }
+
+    private static float[][] inOrder(
+            LlamaConfig config, Row row, MicroBatch batch, List<Local> locals, Modality head) {
+        int vocab = head.vocabSize(config);
+        float[][] logits = new float[row.length()][vocab];
+        for (int rank = 0; rank < locals.size(); rank++) {
             SequenceBlock block = batch.blocks().get(rank);
-            lossSum += locals.get(rank).lossSum;
+            float[] from = locals.get(rank).logits.get(head);
             for (int i = 0; i < block.length(); i++) {
                 if (block.places()[i] >= 0) {
-                    System.arraycopy(
-                            locals.get(rank).logits,
-                            i * vocab,
-                            logits[block.places()[i]],
-                            0,
-                            vocab);
+                    System.arraycopy(from, i * vocab, logits[block.places()[i]], 0, vocab);
                 }
             }
         }
-        return new RingResult(
-                logits, weight == 0 ? 0 : lossSum / weight, locals.getFirst().gradients);
+        return logits;
     }
 
     static float[] floats(Device device, Tensor tensor) {
