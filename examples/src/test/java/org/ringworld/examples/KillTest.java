@@ -118,6 +118,6 @@ class KillTest {
     @Test
     @Tag("slow")
     void fiftyKillsChangeNothing() throws Exception {
-        endsLikeTheUndisturbedRun(50, 2500, 2, 2);
+        endsLikeTheUndisturbedRun(50, 400, 2, 2);
     }
 }
