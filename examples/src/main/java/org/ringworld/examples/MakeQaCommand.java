@@ -52,7 +52,8 @@ final class MakeQaCommand implements Callable<Integer> {
             """;
     private static final Pattern PAIR =
             Pattern.compile(
-                    "(?is)\\bQ(?:uestion)?:\\s*(.+?\\?)\\s*\\bA(?:nswer)?:\\s*(\\S.*?)\\s*(?=\\n\\s*Q(?:uestion)?:|\\z)");
+                    "(?is)\\bQ(?:uestion)?:\\s*(.+?\\?)\\s*"
+                            + "\\bA(?:nswer)?:\\s*(\\S.*?)\\s*(?=\\n\\s*Q(?:uestion)?:|\\z)");
 
     @Parameters(
             paramLabel = "DOCUMENTS",
@@ -161,7 +162,8 @@ final class MakeQaCommand implements Callable<Integer> {
             kept.add(head);
         } else if (kept.before().isEmpty() || !kept.before().getFirst().equals(reread(head))) {
             throw new UsageException(
-                    out + " was made of other documents or chunks; choose another --out");
+                    out
+                            + " was made of other documents or chunks, or lost its .pairs; choose another --out");
         }
     }
 
@@ -171,8 +173,7 @@ final class MakeQaCommand implements Callable<Integer> {
 
     private void make(List<Chunk> chunks, Answerer answerer, JsonLines kept, JsonLines lines)
             throws IOException, InterruptedException {
-        List<JsonNode> before =
-                kept.before().subList(Math.min(1, kept.before().size()), kept.before().size());
+        List<JsonNode> before = kept.before().stream().skip(1).toList();
         int written =
                 lines.before().isEmpty()
                         ? -1
