@@ -1,6 +1,7 @@
 package org.ringworld.actors;
 
 import java.nio.file.Path;
+import java.util.List;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.model.Curriculum;
 import org.ringworld.runtime.DType;
@@ -14,6 +15,7 @@ import org.ringworld.runtime.DType;
  * @param threads of each device
  * @param model sizes of the model; its rotary base is each stage's
  * @param start a model to start from, or null for random weights N(0, initStd)
+ * @param data documents of each stage
  * @param heldOut part of the documents that is never trained on
  * @param recompute {@code auto}, {@code all} or {@code none}
  * @param snapshotSteps steps between snapshots
@@ -33,7 +35,7 @@ public record Job(
         Path start,
         double initStd,
         String tokenizer,
-        Path data,
+        List<StageData> data,
         double heldOut,
         Curriculum curriculum,
         String recompute,

@@ -1,15 +1,17 @@
 package org.ringworld.actors;
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.model.Curriculum;
 import org.ringworld.model.Layout;
 import org.ringworld.model.MicroBatch;
 import org.ringworld.model.Stage;
+import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.NeedleTask;
 import org.ringworld.tokenizer.Row;
 import org.ringworld.tokenizer.RowStream;
-import org.ringworld.tokenizer.TextDocuments;
+import org.ringworld.tokenizer.Tokenizer;
 
 /** What a job trains on, stage by stage, and the unseen rows it is judged by. */
 public final class JobData {
@@ -30,37 +32,47 @@ public final class JobData {
     private static final int BATCH_TOKENS = 16_384;
 
     private final List<RowStream> streams;
+    private final StageTexts texts;
     private final List<Probe> probes;
     private final int[] reach;
 
-    private JobData(List<RowStream> streams, List<Probe> probes, int[] reach) {
+    /**
+     * What an epoch of a stage's source comes to.
+     *
+     * @param paddingShare of the places in its rows
+     */
+    public record Epoch(int stage, Path path, int seqLen, int rows, double paddingShare) {}
+
+    private JobData(List<RowStream> streams, StageTexts texts, List<Probe> probes, int[] reach) {
         this.streams = streams;
+        this.texts = texts;
         this.probes = probes;
         this.reach = reach;
     }
 
     /**
-     * The data of a job's stages: {@code text} from {@code documents}, other tasks made by
-     * themselves.
+     * The data of a job's stages: {@code text} from their documents, which are read and encoded
+     * now; other tasks make their own.
      *
-     * @param documents null where no stage needs them
+     * @throws DataException where documents cannot be read, or a stage has none
      */
-    public static JobData of(Curriculum curriculum, long seed, TextDocuments documents) {
+    public static JobData open(Job job, Tokenizer tokenizer) throws DataException {
+        Curriculum curriculum = job.curriculum();
+        StageTexts texts = new StageTexts(tokenizer, job.heldOut(), job.seed());
         List<RowStream> streams = new ArrayList<>();
         List<Probe> probes = new ArrayList<>();
         for (int i = 0; i < curriculum.stages().size(); i++) {
             Stage stage = curriculum.stages().get(i);
             streams.add(
                     stage.task().equals("text")
-                            ? documents.training(seed, i)
-                            : RowStream.of(stage.task(), seed, i));
+                            ? texts.stream(i, stage, job.data().get(i))
+                            : RowStream.of(stage.task(), job.seed(), i));
         }
         int[] textLengths = lengths(curriculum, "text");
         for (int seqLen : textLengths) {
-            List<Row> rows = documents.heldOut(seqLen);
-            int count = Math.clamp(HELD_OUT_TOKENS / seqLen, 1, Math.max(1, rows.size()));
+            List<Row> rows = texts.heldOut(seqLen, HELD_OUT_TOKENS / seqLen);
             if (!rows.isEmpty()) {
-                probes.add(new Probe(HELD_OUT, seqLen, Double.NaN, rows.subList(0, count)));
+                probes.add(new Probe(HELD_OUT, seqLen, Double.NaN, rows));
             }
         }
         int[] needleLengths = lengths(curriculum, "needles");
@@ -72,7 +84,7 @@ public final class JobData {
             }
         }
         int[] reach = curriculum.stages().stream().mapToInt(s -> 2 * s.seqLen()).toArray();
-        return new JobData(streams, List.copyOf(probes), reach);
+        return new JobData(streams, texts, List.copyOf(probes), reach);
     }
 
     private static int[] lengths(Curriculum curriculum, String task) {
@@ -89,6 +101,16 @@ public final class JobData {
         String name = needles == 1 ? "one needle" : needles + " needles, one asked";
         return new Probe(
                 name, seqLen, depth, NeedleTask.test(seed, seqLen, needles, 1, depth, count));
+    }
+
+    /** What an epoch comes to, for each source of each stage of texts. */
+    public List<Epoch> epochs() {
+        return texts.epochs();
+    }
+
+    /** The first lines of documents that could not be used, a sentence each. */
+    public List<String> faults() {
+        return texts.faults();
     }
 
     /** The rows of a stage. */

@@ -29,6 +29,7 @@ import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.ByteTokenizer;
 
 class CoordinatorTest {
     private static final ActorTestKit KIT = ActorTestKit.create();
@@ -72,7 +73,7 @@ class CoordinatorTest {
             newest.snapshot().close();
         }
         TestProbe<Progress> probe = KIT.createTestProbe();
-        JobData data = JobData.of(job.curriculum(), job.seed(), null);
+        JobData data = JobData.open(job, new ByteTokenizer());
         ActorRef<Coordinator.Command> coordinator =
                 KIT.spawn(
                         Coordinator.create(

@@ -49,7 +49,7 @@ final class Jobs {
                 null,
                 0.1,
                 "bytes",
-                null,
+                List.of(),
                 0,
                 new Curriculum(List.of(stages)),
                 "none",

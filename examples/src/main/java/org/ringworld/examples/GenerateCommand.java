@@ -3,6 +3,7 @@ package org.ringworld.examples;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.model.Generator;
@@ -10,6 +11,8 @@ import org.ringworld.model.ParameterStore;
 import org.ringworld.model.Sampler;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.ChatTemplate;
+import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
@@ -26,7 +29,8 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  ringworld generate runs/needles --prompt \"The special magic \"",
-            "  ringworld generate MODEL --prompt \"Once\" --temperature 0.8 --top-p 0.95 --seed 7"
+            "  ringworld generate MODEL --prompt \"Once\" --temperature 0.8 --top-p 0.95 --seed 7",
+            "  ringworld generate MODEL --chat --prompt \"Who hid the letter?\""
         })
 final class GenerateCommand implements Callable<Integer> {
     @Parameters(
@@ -44,6 +48,12 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Option(names = "--prompt", required = true, description = "What to go on from.")
     private String prompt;
+
+    @Option(
+            names = "--chat",
+            description =
+                    "The prompt is what a user says: ask with the model's chat template, or LWM's.")
+    private boolean chat;
 
     @Option(
             names = "--max-new-tokens",
@@ -79,32 +89,66 @@ final class GenerateCommand implements Callable<Integer> {
             Tokenizer tokenizer = tokenizer(files);
             ParameterStore parameters = new ParameterStore(device, config, on.dtype(), false);
             parameters.load(files);
-            int[] ids = withBos(tokenizer, tokenizer.encode(prompt));
+            TextDecoder decoder = tokenizer.decoder();
+            int[] ids = chat ? ask(tokenizer, files.directory()) : goOn(tokenizer, decoder);
             try (Generator generator =
                     new Generator(device, parameters, config, ids.length + maxNewTokens)) {
-                System.out.print(prompt);
-                generate(generator, sampler, tokenizer, ids);
+                write(
+                        generator,
+                        sampler,
+                        tokenizer,
+                        decoder,
+                        ids,
+                        maxNewTokens,
+                        GenerateCommand::show);
                 System.out.println();
             }
         }
         return Ringworld.DONE;
     }
 
-    private void generate(Generator generator, Sampler sampler, Tokenizer tokenizer, int[] ids) {
-        TextDecoder decoder = tokenizer.decoder();
+    private static void show(String text) {
+        System.out.print(text);
+        System.out.flush();
+    }
+
+    /** The prompt's tokens; the decoder has heard them, so that a space after them is not lost. */
+    private int[] goOn(Tokenizer tokenizer, TextDecoder decoder) {
+        int[] ids = withBos(tokenizer, tokenizer.encode(prompt));
+        for (int id : ids) {
+            decoder.next(id);
+        }
+        System.out.print(prompt);
+        return ids;
+    }
+
+    /** The tokens of a chat; what is answered is a text of its own. */
+    private int[] ask(Tokenizer tokenizer, Path directory) throws DataException {
+        return ChatTemplate.load(directory)
+                .encode(List.of(new ChatTemplate.Message("user", prompt)), tokenizer);
+    }
+
+    /** Goes on after {@code ids} to the end of the text or for {@code most} tokens. */
+    static void write(
+            Generator generator,
+            Sampler sampler,
+            Tokenizer tokenizer,
+            TextDecoder decoder,
+            int[] ids,
+            int most,
+            Consumer<String> out) {
         float[] logits = generator.read(ids);
-        for (int i = 0; i < maxNewTokens; i++) {
+        for (int i = 0; i < most; i++) {
             int next = sampler.next(logits);
             if (next == tokenizer.eos() || next >= tokenizer.vocabSize()) {
                 break;
             }
-            System.out.print(decoder.next(next));
-            System.out.flush();
-            if (i + 1 < maxNewTokens) {
+            out.accept(decoder.next(next));
+            if (i + 1 < most) {
                 logits = generator.read(new int[] {next});
             }
         }
-        System.out.print(decoder.finish());
+        out.accept(decoder.finish());
     }
 
     /** The model's own tokenizer; one that the vocabulary does not hold is refused. */

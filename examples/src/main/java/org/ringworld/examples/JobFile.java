@@ -27,6 +27,12 @@ final class JobFile {
     private static final Config DEFAULTS =
             ConfigFactory.parseResourcesAnySyntax(
                     JobFile.class.getClassLoader(), "job-defaults.conf");
+    private static final Config MIX = ConfigFactory.parseString("seqLen = 0, share = 0");
+    private static final Config SOURCE =
+            stageData(DEFAULTS)
+                    .withoutPath("sources")
+                    .withoutPath("modalityWeights")
+                    .withValue("weight", ConfigValueFactory.fromAnyRef(1));
 
     private JobFile() {}
 
@@ -127,7 +133,8 @@ final class JobFile {
 
     private static ConfigValue value(String text) {
         try {
-            return ConfigFactory.parseString("value = " + text).getValue("value");
+            // Of the object, not of the path: null is a value too.
+            return ConfigFactory.parseString("value = " + text).root().get("value");
         } catch (ConfigException e) {
             return ConfigValueFactory.fromAnyRef(text);
         }
@@ -158,28 +165,39 @@ final class JobFile {
 
     private static void checkKeys(Config job) {
         checkKeys(job.withoutPath("stages"), DEFAULTS.withoutPath("stage"), "");
+        checkSources(job, "");
         if (!job.hasPathOrNull("stages") || job.getIsNull("stages")) {
             return;
         }
-        Config stage = DEFAULTS.getConfig("stage");
-        Config known = stage.withValue("optimizer", DEFAULTS.getValue("optimizer"));
+        Config known = usualStage(DEFAULTS);
         int i = 0;
         for (ConfigValue value : list(job, "stages")) {
             if (!(value instanceof ConfigObject object)) {
                 throw new UsageException("stages." + i + " must be an object { seqLen = … }");
             }
-            checkKeys(object.toConfig().withoutPath("mix"), known, "stages." + i + ".");
+            String prefix = "stages." + i++ + ".";
+            checkKeys(object.toConfig().withoutPath("mix"), known, prefix);
+            checkSources(object.toConfig(), prefix);
             if (object.containsKey("mix")) {
-                Config mix = ConfigFactory.parseString("seqLen = 0, share = 0");
-                for (ConfigValue other : list(object.toConfig(), "mix")) {
-                    if (!(other instanceof ConfigObject o)) {
-                        throw new UsageException(
-                                "stages." + i + ".mix holds { seqLen = …, share = … }");
-                    }
-                    checkKeys(o.toConfig(), mix, "stages." + i + ".mix.");
-                }
+                checkObjects(object.toConfig(), "mix", MIX, prefix);
             }
-            i++;
+        }
+    }
+
+    private static void checkSources(Config owner, String prefix) {
+        if (owner.hasPath("data.sources")) {
+            checkObjects(owner, "data.sources", SOURCE, prefix);
+        }
+    }
+
+    /** Checks the keys of each object in a list. */
+    private static void checkObjects(Config owner, String path, Config known, String prefix) {
+        int i = 0;
+        for (ConfigValue value : list(owner, path)) {
+            if (!(value instanceof ConfigObject object)) {
+                throw new UsageException(prefix + path + " holds objects { … }");
+            }
+            checkKeys(object.toConfig(), known, "%s%s.%d.".formatted(prefix, path, i++));
         }
     }
 
@@ -226,7 +244,9 @@ final class JobFile {
         object.forEach(
                 (key, value) -> {
                     String path = prefix + key;
-                    if (value instanceof ConfigObject inner && !inner.isEmpty()) {
+                    // Names of fields are the data's own.
+                    boolean isFree = key.equals("fieldWeights");
+                    if (value instanceof ConfigObject inner && !inner.isEmpty() && !isFree) {
                         leaves(inner, path + ".", into);
                     } else {
                         into.add(path);
@@ -234,20 +254,35 @@ final class JobFile {
                 });
     }
 
-    /** Every stage complete: with the defaults and the job's optimizer under its own. */
+    /** Every stage complete: with the defaults, the job's optimizer and data under its own. */
     private static ConfigValue stages(Config job) {
-        Config stage = DEFAULTS.getConfig("stage");
         List<ConfigObject> whole = new ArrayList<>();
         for (ConfigValue value : list(job, "stages")) {
             Config own = ((ConfigObject) value).toConfig();
-            whole.add(
-                    own.withFallback(
-                                    ConfigFactory.empty()
-                                            .withValue("optimizer", job.getValue("optimizer")))
-                            .withFallback(stage)
-                            .root());
+            boolean hasPath = own.hasPath("data.path");
+            boolean hasSources =
+                    own.hasPath("data.sources") && !list(own, "data.sources").isEmpty();
+            // Documents of a stage's own stand instead of the job's, be those one path or several.
+            if (hasPath && !own.hasPath("data.sources")) {
+                own = own.withFallback(ConfigFactory.parseString("data.sources = []"));
+            } else if (hasSources && !hasPath) {
+                own = own.withFallback(ConfigFactory.parseString("data.path = null"));
+            }
+            whole.add(own.withFallback(usualStage(job)).root());
         }
         return ConfigValueFactory.fromIterable(whole);
+    }
+
+    /** What a stage has where it says nothing. */
+    private static Config usualStage(Config job) {
+        return DEFAULTS.getConfig("stage")
+                .withValue("optimizer", job.getValue("optimizer"))
+                .withValue("data", stageData(job).root());
+    }
+
+    /** The keys of data that a stage may have for itself. */
+    private static Config stageData(Config job) {
+        return job.getConfig("data").withoutPath("task").withoutPath("heldOut");
     }
 
     /**
@@ -259,9 +294,7 @@ final class JobFile {
         for (String key : ORDER) {
             if (key.equals("stages")) {
                 text.append("stages = [\n");
-                Config usual =
-                        DEFAULTS.getConfig("stage")
-                                .withValue("optimizer", job.getValue("optimizer"));
+                Config usual = usualStage(job);
                 for (ConfigValue stage : list(job, "stages")) {
                     text.append("  ")
                             .append(concise(without((ConfigObject) stage, usual.root())))

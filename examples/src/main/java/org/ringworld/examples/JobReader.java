@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.ringworld.actors.Job;
+import org.ringworld.actors.StageData;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.ModelFiles;
@@ -47,7 +48,6 @@ final class JobReader {
         Layout.of(config.getString("ring.layout"));
         String recompute = oneOf(config, "recompute", "auto", "all", "none");
         Path start = path(config, "model.path");
-        Path data = path(config, "data.path");
         double heldOut = config.getDouble("data.heldOut");
         if (heldOut < 0 || heldOut >= 1) {
             throw new UsageException("data.heldOut = " + heldOut + " must be at least 0, under 1");
@@ -67,7 +67,7 @@ final class JobReader {
                 start,
                 config.getDouble("model.initStd"),
                 config.getString("tokenizer"),
-                data,
+                data(config, curriculum),
                 heldOut,
                 curriculum,
                 recompute,
@@ -76,6 +76,23 @@ final class JobReader {
                 config.getInt("snapshot.milestoneEverySteps") == 0
                         ? 0
                         : positive(config, "snapshot.milestoneEverySteps"));
+    }
+
+    private static List<StageData> data(Config config, Curriculum curriculum) {
+        List<StageData> data = new ArrayList<>();
+        List<? extends Config> given = config.getConfigList("stages");
+        for (int i = 0; i < given.size(); i++) {
+            boolean isText = curriculum.stages().get(i).task().equals("text");
+            try {
+                data.add(
+                        isText
+                                ? DataReader.read(given.get(i).getConfig("data"))
+                                : new StageData(List.of(), false));
+            } catch (UsageException | ConfigException e) {
+                throw new UsageException("stages." + i + "." + e.getMessage());
+            }
+        }
+        return data;
     }
 
     private static LlamaConfig modelOf(Path start) {
@@ -123,12 +140,13 @@ final class JobReader {
     }
 
     private static Stage stage(Config stage, Config job) {
+        boolean hasDocuments = DataReader.hasDocuments(stage.getConfig("data"));
         String task =
                 stage.getIsNull("task")
-                        ? job.getIsNull("data.path") ? job.getString("data.task") : "text"
+                        ? hasDocuments ? "text" : job.getString("data.task")
                         : stage.getString("task");
-        if (task.equals("text") && job.getIsNull("data.path")) {
-            throw new UsageException("task = text needs data.path");
+        if (task.equals("text") && !hasDocuments) {
+            throw new UsageException("task = text needs data.path or data.sources");
         }
         if (stage.getIsNull("seqLen")) {
             throw new UsageException("seqLen is missing");

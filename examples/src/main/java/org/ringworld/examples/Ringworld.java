@@ -36,6 +36,7 @@ import picocli.CommandLine.Spec;
             ExportCommand.class,
             InspectCommand.class,
             TokenizeCommand.class,
+            MakeQaCommand.class,
             BenchCommand.class,
             DoctorCommand.class
         })

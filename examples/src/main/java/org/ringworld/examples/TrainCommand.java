@@ -9,6 +9,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -28,7 +29,6 @@ import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.runtime.cpu.MachineLimits;
 import org.ringworld.tokenizer.DataException;
-import org.ringworld.tokenizer.TextDocuments;
 import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -134,10 +134,19 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private static JobData data(Job job, Tokenizer tokenizer) throws DataException {
-        boolean text = job.curriculum().stages().stream().anyMatch(s -> s.task().equals("text"));
-        TextDocuments documents =
-                text ? TextDocuments.open(job.data(), tokenizer, job.heldOut()) : null;
-        return JobData.of(job.curriculum(), job.seed(), documents);
+        JobData data = JobData.open(job, tokenizer);
+        data.faults().forEach(fault -> System.err.println("ringworld: skipped " + fault));
+        for (JobData.Epoch epoch : data.epochs()) {
+            System.out.printf(
+                    Locale.ROOT,
+                    "stage %d: %s gives %d rows of %d an epoch, %.1f %% of them padding%n",
+                    epoch.stage(),
+                    epoch.path(),
+                    epoch.rows(),
+                    epoch.seqLen(),
+                    100 * epoch.paddingShare());
+        }
+        return data;
     }
 
     private static ModelSource source(Job job, Run run) {

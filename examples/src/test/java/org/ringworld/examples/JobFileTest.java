@@ -26,7 +26,13 @@ class JobFileTest {
                 "stages.5.mix=[]",
                 "stages.2.optimizer.learningRate=1e-3",
                 "stages.0.name=\"a, b\"",
-                "model.preset=debug"
+                "model.preset=debug",
+                "data.fields=[question],answer",
+                "data.fields=[\"[a],b\",c]",
+                "data.fieldWeights.answer=2",
+                "data.sources=[{path=a,weight=7},{path=b,weight=3,packing=pad}]",
+                "stages.1.data.path=books",
+                "stages.1.data.sources=[{path=a}]"
             })
     void theJobThatIsKeptIsTheJobThatRan(String override) throws Exception {
         Config job = JobFile.resolve(JobFile.defaultJob(), List.of(override));

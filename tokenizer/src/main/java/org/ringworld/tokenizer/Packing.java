@@ -1,7 +1,5 @@
 package org.ringworld.tokenizer;
 
-import java.util.Locale;
-
 /**
  * How documents become rows.
  *
@@ -10,14 +8,10 @@ import java.util.Locale;
  * @param documentWeights whether every document counts the same in the loss, however long it is:
  *     the loss of packed rows is then the mean over documents of their own means, as if each had
  *     stood in a padded row of its own (LWM, §4.1)
- * @param modalityWeights whether text and vision count the same in the loss of a step, however many
- *     tokens either has (LWM: half their sum)
  */
-public record Packing(
-        Mode mode, int least, int limit, boolean documentWeights, boolean modalityWeights) {
+public record Packing(Mode mode, int least, int limit, boolean documentWeights) {
     /** All documents, packed, every token weighing what its field says. */
-    public static final Packing DEFAULT =
-            new Packing(Mode.PACKED, 0, Integer.MAX_VALUE, false, false);
+    public static final Packing DEFAULT = new Packing(Mode.PACKED, 0, Integer.MAX_VALUE, false);
 
     /** LWM's three ways to fill a row. */
     public enum Mode {
@@ -29,21 +23,19 @@ public record Packing(
         NO_PAD;
 
         /**
-         * @throws IllegalArgumentException where it is none of packed, pad, no-pad
+         * The mode of that name; {@code no_pad} and {@code no-pad} are taken for noPad.
+         *
+         * @throws IllegalArgumentException where it is none of packed, pad, noPad
          */
         public static Mode of(String name) {
+            String plain = name.replaceAll("[-_]", "");
             for (Mode mode : values()) {
-                if (mode.toString().equals(name)) {
+                if (mode.name().replace("_", "").equalsIgnoreCase(plain)) {
                     return mode;
                 }
             }
             throw new IllegalArgumentException(
-                    "packing = " + name + " is not one of packed, pad, no-pad");
-        }
-
-        @Override
-        public String toString() {
-            return name().toLowerCase(Locale.ROOT).replace('_', '-');
+                    "packing = " + name + " is not one of packed, pad, noPad");
         }
     }
 
@@ -58,7 +50,7 @@ public record Packing(
         }
         if (documentWeights && mode == Mode.NO_PAD) {
             throw new IllegalArgumentException(
-                    "documents weigh the same in the modes packed and pad, not in no-pad");
+                    "documentWeights goes with packing = packed or pad, not noPad: there documents have no rows of their own");
         }
     }
 }

@@ -17,6 +17,14 @@ public interface RowStream {
     List<Row> rows(long step, int seqLen, int count);
 
     /**
+     * The same rows, in which text and vision count the same in the loss of a step, however many
+     * tokens either has (LWM: half their sum).
+     */
+    default RowStream withModalityWeights() {
+        return (step, seqLen, count) -> PackedRows.balanceModalities(rows(step, seqLen, count));
+    }
+
+    /**
      * The stream of a task that makes its own data for {@link ByteTokenizer}.
      *
      * @param task {@code copy}, {@code separators} or {@code needles}

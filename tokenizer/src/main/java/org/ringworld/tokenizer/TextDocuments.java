@@ -30,6 +30,9 @@ public final class TextDocuments {
     private final DocumentSet heldOut;
     private final List<String> faults;
     private final long badLines;
+    private final Map<Shape, PackedRows> packed = new ConcurrentHashMap<>();
+
+    private record Shape(Packing packing, int seqLen) {}
 
     private TextDocuments(
             Path path,
@@ -51,15 +54,27 @@ public final class TextDocuments {
     }
 
     /**
+     * Documents whose text is in the field {@code text}.
+     *
+     * @see #open(Path, FieldLanguage, Tokenizer, double)
+     */
+    public static TextDocuments open(Path path, Tokenizer tokenizer, double heldOut)
+            throws DataException {
+        return open(path, PLAIN, tokenizer, heldOut);
+    }
+
+    /**
      * Reads and encodes all documents.
      *
+     * @param fields what of a line is taken; a {@code .tokens} file has its own
      * @param heldOut share of the data that is not trained on, in [0, 1): of several documents
      *     those with the smallest hashes of their text, at least one where the share is over 0; of
      *     a single one its end
      * @throws DataException where a file cannot be used or there is no document at all
      * @throws IllegalArgumentException where heldOut is not such a share
      */
-    public static TextDocuments open(Path path, Tokenizer tokenizer, double heldOut)
+    public static TextDocuments open(
+            Path path, FieldLanguage fields, Tokenizer tokenizer, double heldOut)
             throws DataException {
         if (!(heldOut >= 0 && heldOut < 1)) {
             throw new IllegalArgumentException("heldOut = " + heldOut + " is not in [0, 1)");
@@ -74,7 +89,8 @@ public final class TextDocuments {
             Path file = directory.resolve("cache.tokens");
             try {
                 Tokenization.Result result =
-                        Tokenization.run(path, PLAIN, tokenizer, file, (done, total, tokens) -> {});
+                        Tokenization.run(
+                                path, fields, tokenizer, file, (done, total, tokens) -> {});
                 TokenCache cache = TokenCache.open(file, tokenizer);
                 return new TextDocuments(
                         path, tokenizer, cache, heldOut, result.faults(), result.badLines());
@@ -178,9 +194,8 @@ public final class TextDocuments {
         if (training.size() == 0) {
             throw new IllegalStateException(path + ": heldOut leaves no document to train on");
         }
-        Map<Integer, PackedRows> packed = new ConcurrentHashMap<>();
         return (step, seqLen, count) -> {
-            PackedRows all = packed.computeIfAbsent(seqLen, length -> rows(packing, length));
+            PackedRows all = rows(packing, seqLen);
             if (all.count() == 0) {
                 throw new IllegalStateException(
                         "%s: no document of at least %d and under %d tokens has a target"
@@ -194,16 +209,19 @@ public final class TextDocuments {
                 long row = new Permutation(all.count(), key).at(place % all.count());
                 rows.add(all.row((int) row));
             }
-            return packing.modalityWeights() ? PackedRows.balanceModalities(rows) : rows;
+            return rows;
         };
     }
 
     private PackedRows rows(Packing packing, int seqLen) {
-        return new PackedRows(
-                training.ofLength(packing.least(), packing.limit()),
-                packing,
-                seqLen,
-                tokenizer.pad());
+        return packed.computeIfAbsent(
+                new Shape(packing, seqLen),
+                shape ->
+                        new PackedRows(
+                                training.ofLength(packing.least(), packing.limit()),
+                                packing,
+                                seqLen,
+                                tokenizer.pad()));
     }
 
     /** Rows of an epoch, for logs and for counting epochs. */

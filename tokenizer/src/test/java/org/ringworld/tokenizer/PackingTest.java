@@ -52,7 +52,7 @@ class PackingTest {
     @ParameterizedTest
     @CsvSource({"packed,64", "packed,37", "pad,64", "pad,500"})
     void anEpochHasEveryTargetOnceInEveryMode(String mode, int seqLen) throws Exception {
-        Packing packing = new Packing(Mode.of(mode), 0, Integer.MAX_VALUE, false, false);
+        Packing packing = new Packing(Mode.of(mode), 0, Integer.MAX_VALUE, false);
         TextDocuments documents = TextDocuments.open(cache, BYTES, 0);
         int rows = documents.rowsPerEpoch(seqLen, packing);
         RowStream stream = documents.training(1, 0, packing);
@@ -78,7 +78,7 @@ class PackingTest {
 
     @Test
     void withoutPaddingTheStreamIsCutAnywhere() throws Exception {
-        Packing packing = new Packing(Mode.NO_PAD, 0, Integer.MAX_VALUE, false, false);
+        Packing packing = new Packing(Mode.NO_PAD, 0, Integer.MAX_VALUE, false);
         TextDocuments documents = TextDocuments.open(cache, BYTES, 0);
         int[] stream = documents.documents().stream().flatMapToInt(Arrays::stream).toArray();
         int rows = documents.rowsPerEpoch(100, packing);
@@ -103,7 +103,7 @@ class PackingTest {
     @Test
     void packingIsTightAndPaddingIsNot() throws Exception {
         TextDocuments documents = TextDocuments.open(cache, BYTES, 0);
-        Packing pad = new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false, false);
+        Packing pad = new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false);
         assertThat(documents.paddingShare(256, Packing.DEFAULT)).isLessThan(0.02);
         assertThat(documents.paddingShare(256, pad)).isGreaterThan(0.7);
     }
@@ -112,10 +112,9 @@ class PackingTest {
     @ParameterizedTest
     @CsvSource({"64", "300"})
     void withDocumentWeightsPackingEqualsPadding(int seqLen) throws Exception {
-        PackedRows packed =
-                rowsOf(new Packing(Mode.PACKED, 0, Integer.MAX_VALUE, true, false), seqLen);
+        PackedRows packed = rowsOf(new Packing(Mode.PACKED, 0, Integer.MAX_VALUE, true), seqLen);
         // Documents alone in a row that holds each: the mean over them of their own means.
-        PackedRows padded = rowsOf(new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false, false), 1000);
+        PackedRows padded = rowsOf(new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false), 1000);
         double means = 0;
         int counted = 0;
         for (int r = 0; r < padded.count(); r++) {
@@ -144,9 +143,11 @@ class PackingTest {
 
     @Test
     void textAndVisionCanWeighTheSame() throws Exception {
-        Packing packing = new Packing(Mode.PACKED, 0, Integer.MAX_VALUE, false, true);
         List<Row> rows =
-                TextDocuments.open(cache, BYTES, 0).training(1, 0, packing).rows(3, 64, 20);
+                TextDocuments.open(cache, BYTES, 0)
+                        .training(1, 0)
+                        .withModalityWeights()
+                        .rows(3, 64, 20);
         double text = 0;
         double vision = 0;
         for (Row row : rows) {
@@ -160,7 +161,7 @@ class PackingTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"packed", "pad", "no-pad"})
+    @ValueSource(strings = {"packed", "pad", "noPad"})
     void documentsOfNoTokenAndOfOneAreNoTrouble(String mode) throws Exception {
         Path source =
                 Files.writeString(
@@ -173,8 +174,8 @@ class PackingTest {
         TextDocuments documents = TextDocuments.open(few, BYTES, 0);
         assertThat(documents.documents().stream().mapToInt(d -> d.length).sum()).isEqualTo(3);
         assertThat(documents.trainingTargets()).isZero();
-        Packing packing = new Packing(Mode.of(mode), 0, Integer.MAX_VALUE, false, false);
-        if (mode.equals("no-pad")) {
+        Packing packing = new Packing(Mode.of(mode), 0, Integer.MAX_VALUE, false);
+        if (mode.equals("noPad")) {
             Row row = documents.training(1, 0, packing).rows(0, 8, 1).getFirst();
             assertThat(targets(row)).isEqualTo(2);
             assertThat(row.weights()).containsOnly(0);
@@ -192,16 +193,17 @@ class PackingTest {
     @Test
     void aStageTakesDocumentsOfItsLengths() throws Exception {
         TextDocuments documents = TextDocuments.open(cache, BYTES, 0);
-        Packing packing = new Packing(Mode.PAD, 40, 45, false, false);
+        Packing packing = new Packing(Mode.PAD, 40, 45, false);
         long expected =
                 documents.documents().stream().filter(d -> d.length >= 40 && d.length < 45).count();
         assertThat(documents.rowsPerEpoch(64, packing)).isEqualTo((int) expected).isPositive();
-        Packing none = new Packing(Mode.PACKED, 5000, 9000, false, false);
+        Packing none = new Packing(Mode.PACKED, 5000, 9000, false);
         assertThatThrownBy(() -> documents.training(1, 0, none).rows(0, 64, 1))
                 .hasMessageContaining("no document of at least 5000 and under 9000 tokens");
-        assertThatThrownBy(() -> new Packing(Mode.PACKED, 7, 7, false, false))
+        assertThatThrownBy(() -> new Packing(Mode.PACKED, 7, 7, false))
                 .hasMessageContaining("no document has");
-        assertThatThrownBy(() -> Mode.of("tight")).hasMessageContaining("packed, pad, no-pad");
+        assertThatThrownBy(() -> Mode.of("tight")).hasMessageContaining("packed, pad, noPad");
+        assertThat(Mode.of("no-pad")).isEqualTo(Mode.of("no_pad")).isEqualTo(Mode.NO_PAD);
     }
 
     @Test

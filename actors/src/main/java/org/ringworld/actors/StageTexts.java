@@ -1,0 +1,114 @@
+package org.ringworld.actors;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.ringworld.model.Stage;
+import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.FieldLanguage;
+import org.ringworld.tokenizer.Mixture;
+import org.ringworld.tokenizer.Row;
+import org.ringworld.tokenizer.RowStream;
+import org.ringworld.tokenizer.TextDocuments;
+import org.ringworld.tokenizer.Tokenizer;
+
+/** The documents of all stages of a job, each file read once however many stages take it. */
+final class StageTexts {
+    private final Tokenizer tokenizer;
+    private final double heldOut;
+    private final long seed;
+    private final Map<Corpus, TextDocuments> opened = new LinkedHashMap<>();
+    private final List<JobData.Epoch> epochs = new ArrayList<>();
+    private final List<String> faults = new ArrayList<>();
+
+    private record Corpus(Path path, FieldLanguage fields) {}
+
+    StageTexts(Tokenizer tokenizer, double heldOut, long seed) {
+        this.tokenizer = tokenizer;
+        this.heldOut = heldOut;
+        this.seed = seed;
+    }
+
+    /**
+     * The rows of a stage.
+     *
+     * @throws DataException naming the stage where one of its sources has no document for it
+     */
+    RowStream stream(int index, Stage stage, StageData data) throws DataException {
+        String name = "stages.%d (%s)".formatted(index, stage.name());
+        List<RowStream> streams = new ArrayList<>();
+        for (StageData.Source source : data.sources()) {
+            TextDocuments documents = open(source);
+            streams.add(documents.training(seed, index, source.packing()));
+            int rows = documents.rowsPerEpoch(stage.seqLen(), source.packing());
+            if (rows == 0) {
+                throw new DataException(
+                        "%s: %s has no document to train on of at least %d and under %d tokens; change data.minTokens or data.maxTokens, or leave the stage out"
+                                .formatted(
+                                        name,
+                                        source.path(),
+                                        source.packing().least(),
+                                        source.packing().limit()));
+            }
+            double padding = documents.paddingShare(stage.seqLen(), source.packing());
+            epochs.add(new JobData.Epoch(index, source.path(), stage.seqLen(), rows, padding));
+        }
+        RowStream stream = streams.getFirst();
+        if (streams.size() > 1) {
+            List<Double> weights = data.sources().stream().map(StageData.Source::weight).toList();
+            try {
+                stream = new Mixture(streams, weights, seed, index);
+            } catch (IllegalArgumentException e) {
+                throw new DataException(name + ": data.sources: " + e.getMessage(), e);
+            }
+        }
+        return withoutVision(data.modalityWeights() ? stream.withModalityWeights() : stream, name);
+    }
+
+    /** The model would take the codes for tokens of text. */
+    private static RowStream withoutVision(RowStream stream, String name) {
+        return (step, seqLen, count) -> {
+            List<Row> rows = stream.rows(step, seqLen, count);
+            if (rows.stream().anyMatch(row -> row.visionIds() != null)) {
+                throw new IllegalStateException(
+                        name + ": its data holds vision codes, which cannot be trained on yet");
+            }
+            return rows;
+        };
+    }
+
+    private TextDocuments open(StageData.Source source) throws DataException {
+        Corpus corpus = new Corpus(source.path(), source.fields());
+        TextDocuments documents = opened.get(corpus);
+        if (documents == null) {
+            documents = TextDocuments.open(source.path(), source.fields(), tokenizer, heldOut);
+            opened.put(corpus, documents);
+            faults.addAll(documents.faults());
+            long more = documents.badLines() - documents.faults().size();
+            if (more > 0) {
+                faults.add("%d more lines of %s".formatted(more, source.path()));
+            }
+        }
+        return documents;
+    }
+
+    /** Held-out rows, about so many of each corpus. */
+    List<Row> heldOut(int seqLen, int most) {
+        List<Row> rows = new ArrayList<>();
+        for (TextDocuments documents : opened.values()) {
+            List<Row> all = documents.heldOut(seqLen);
+            rows.addAll(all.subList(0, Math.min(all.size(), Math.max(1, most / opened.size()))));
+        }
+        return rows;
+    }
+
+    List<JobData.Epoch> epochs() {
+        return epochs;
+    }
+
+    List<String> faults() {
+        return faults;
+    }
+}

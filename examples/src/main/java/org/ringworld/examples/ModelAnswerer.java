@@ -1,0 +1,69 @@
+package org.ringworld.examples;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.model.Generator;
+import org.ringworld.model.ParameterStore;
+import org.ringworld.model.Sampler;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.ChatTemplate;
+import org.ringworld.tokenizer.Tokenizer;
+
+/** A model from disk, asked by its own chat template. */
+final class ModelAnswerer implements Answerer {
+    private static final int MOST_TOKENS = 256;
+
+    private final Device device;
+    private final LlamaConfig config;
+    private final ParameterStore parameters;
+    private final Tokenizer tokenizer;
+    private final ChatTemplate template;
+    private final long seed;
+
+    /**
+     * @param seed of the choices, which the first attempt does not make: it is greedy
+     */
+    ModelAnswerer(Path model, long seed) throws Exception {
+        InferenceSettings on = InferenceSettings.of(List.of(), model);
+        try (ModelFiles files = on.open()) {
+            config = on.config();
+            tokenizer = GenerateCommand.tokenizer(files);
+            template = ChatTemplate.load(files.directory());
+            device = new CpuDevice(on.threads());
+            parameters = new ParameterStore(device, config, on.dtype(), false);
+            parameters.load(files);
+        }
+        this.seed = seed;
+    }
+
+    Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    @Override
+    public String answer(String prompt, int attempt) {
+        int[] ids = template.encode(List.of(new ChatTemplate.Message("user", prompt)), tokenizer);
+        Sampler sampler = new Sampler(attempt == 0 ? 0 : 0.8, 0, 0.95, seed + attempt);
+        StringBuilder text = new StringBuilder();
+        try (Generator generator =
+                new Generator(device, parameters, config, ids.length + MOST_TOKENS)) {
+            GenerateCommand.write(
+                    generator,
+                    sampler,
+                    tokenizer,
+                    tokenizer.decoder(),
+                    ids,
+                    MOST_TOKENS,
+                    text::append);
+        }
+        return text.toString();
+    }
+
+    @Override
+    public void close() {
+        device.close();
+    }
+}
