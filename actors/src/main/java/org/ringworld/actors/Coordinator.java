@@ -1,5 +1,8 @@
 package org.ringworld.actors;
 
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -24,6 +27,8 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.model.Curriculum;
 import org.ringworld.model.Layout;
 import org.ringworld.model.Stage;
@@ -61,6 +66,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         STEPPING,
         SAVING,
         DRAINING,
+        ENDING,
         ENDED
     }
 
@@ -96,7 +102,11 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private Judging judging;
     private int judgedStage;
     private final Deque<JobData.Batch> batches = new ArrayDeque<>();
-    private final Deque<SaveRequest> saves = new ArrayDeque<>();
+    private final Fence fence;
+    private MetricsFile metrics;
+    private List<SaveRequest> saves = List.of();
+    private int unwritten;
+    private Progress ending;
     private boolean stopAsked;
     private String fault;
     private final long[] finishedByRank;
@@ -106,6 +116,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /**
      * @param devices one for each rank, owned by the ring from now on
      * @param flopsLimit FLOP/s that all devices can do together
+     * @param fence of this process's ownership of the job's output
      * @param listener is told what happens
      */
     public static Behavior<Command> create(
@@ -114,10 +125,12 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             ModelSource source,
             List<Supplier<Device>> devices,
             double flopsLimit,
+            Fence fence,
             ActorRef<Progress> listener) {
         return Behaviors.setup(
                 context ->
-                        new Coordinator(context, job, data, source, devices, flopsLimit, listener));
+                        new Coordinator(
+                                context, job, data, source, devices, flopsLimit, fence, listener));
     }
 
     private Coordinator(
@@ -127,6 +140,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             ModelSource source,
             List<Supplier<Device>> suppliers,
             double flopsLimit,
+            Fence fence,
             ActorRef<Progress> listener) {
         super(context);
         this.job = job;
@@ -134,6 +148,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         this.curriculum = job.curriculum();
         this.layout = Layout.of(job.layout());
         this.flopsLimit = flopsLimit;
+        this.fence = fence;
         this.listener = listener;
         this.replies = context.messageAdapter(DeviceActor.Reply.class, FromDevice::new);
         this.ringName = context.getSelf().path().toString();
@@ -165,10 +180,21 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private Behavior<Command> onReply(DeviceActor.Reply reply) {
+        // These two come by themselves, whatever the job has gone on to do.
+        if (reply instanceof DeviceActor.Saved saved) {
+            return onSaved(saved);
+        }
+        if (reply instanceof DeviceActor.NotSaved not) {
+            return onNotSaved(not);
+        }
         outstanding--;
         if (reply instanceof DeviceActor.Failed failed) {
             finishedByRank[failed.rank()] = failed.finishedStep();
-            return phase == Phase.SAVING ? onSaveFailed(failed) : onFault(failed.sentence());
+            return phase == Phase.SAVING && fault != null
+                    ? end(
+                            new Progress.Failed(
+                                    fault + "; and " + failed.sentence(), finishedStep, null))
+                    : onFault(failed.sentence());
         }
         if (reply instanceof DeviceActor.Stepped stepped) {
             finishedByRank[stepped.rank()] = stepped.step();
@@ -189,10 +215,10 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             ranks.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
             return onStepped(ranks);
         }
-        answers.add(reply);
-        if (reply instanceof DeviceActor.Saved saved) {
-            return onSaved(saved);
+        if (reply instanceof DeviceActor.Copied copied) {
+            return onCopied(copied);
         }
+        answers.add(reply);
         if (answers.size() < devices.size()) {
             return this;
         }
@@ -206,7 +232,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             case DeviceActor.Judged _ ->
                     onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
             case DeviceActor.Stepped _,
+                    DeviceActor.Copied _,
                     DeviceActor.Saved _,
+                    DeviceActor.NotSaved _,
                     DeviceActor.Measured _,
                     DeviceActor.Forwarded _,
                     DeviceActor.Failed _ ->
@@ -228,9 +256,19 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         sentStep = finishedStep;
         plannedStep = finishedStep;
         Arrays.fill(finishedByRank, finishedStep);
+        try {
+            Files.createDirectories(job.output());
+            metrics = new MetricsFile(job.output().resolve("metrics.jsonl"), finishedStep, fence);
+        } catch (IOException e) {
+            return onFault(Faults.sentence(e));
+        }
         listener.tell(
                 new Progress.Formed(
-                        devices.size(), prepared.device(), job.recompute(), finishedStep));
+                        devices.size(),
+                        prepared.device(),
+                        job.recompute(),
+                        finishedStep,
+                        metrics.earlier()));
         tellAll(rank -> new DeviceActor.JoinRing(ringName, epoch, rank, devices.size(), replies));
         return this;
     }
@@ -252,7 +290,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return finishedStep == 0 ? end(new Progress.Interrupted(0, null)) : save(false);
         }
         if (finishedStep == curriculum.steps()) {
-            return end(new Progress.Completed(job.output().resolve("final")));
+            return endWhenWritten(new Progress.Completed(job.output().resolve("final")));
         }
         phase = Phase.STEPPING;
         Curriculum.Place place = curriculum.place(finishedStep + 1);
@@ -335,14 +373,19 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         long now = System.nanoTime();
         double seconds = (now - lastNanos) / 1e9;
         lastNanos = now;
-        StepMetrics metrics = StepMetrics.of(job, plan, ranks, epoch, seconds, flopsLimit);
-        if (!Double.isFinite(metrics.gradNorm()) || !Double.isFinite(metrics.loss())) {
+        StepMetrics step = StepMetrics.of(job, plan, ranks, epoch, seconds, flopsLimit);
+        if (!Double.isFinite(step.gradNorm()) || !Double.isFinite(step.loss())) {
             return onFault(
                     "step %d has loss %s and gradient norm %s: the weights were left as they were before it; a smaller learning rate or a tighter clipNorm may help"
-                            .formatted(plan.step(), metrics.loss(), metrics.gradNorm()));
+                            .formatted(plan.step(), step.loss(), step.gradNorm()));
         }
         finishedStep = plan.step();
-        listener.tell(new Progress.Stepped(metrics));
+        try {
+            metrics.add(step);
+        } catch (IOException e) {
+            return onFault(Faults.sentence(e));
+        }
+        listener.tell(new Progress.Stepped(step));
         if (stopAsked && running.isEmpty()) {
             return next();
         }
@@ -393,45 +436,93 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     // ---- saving
 
     private SaveRequest snapshot() {
-        return SaveRequest.snapshot(job, finishedStep, epoch);
+        return SaveRequest.snapshot(job, finishedStep, epoch, fence);
     }
 
     private Behavior<Command> save(boolean stageEnds) {
-        saves.clear();
+        List<SaveRequest> requests = new ArrayList<>();
         if (stageEnds) {
-            saves.addAll(SaveRequest.models(job, finishedStep));
+            requests.addAll(SaveRequest.models(job, finishedStep, fence));
         }
-        saves.add(snapshot());
-        return saveNext(0);
+        requests.add(snapshot());
+        return save(requests, 0);
     }
 
-    private Behavior<Command> saveNext(int rank) {
+    private Behavior<Command> save(List<SaveRequest> requests, int rank) {
         phase = Phase.SAVING;
-        devices.get(rank).tell(new DeviceActor.Save(saves.element(), replies));
+        try {
+            metrics.sync();
+        } catch (IOException e) {
+            return fault == null
+                    ? onFault(Faults.sentence(e))
+                    : end(new Progress.Failed(fault, finishedStep, null));
+        }
+        saves = requests;
+        unwritten += requests.size();
+        devices.get(rank).tell(new DeviceActor.Save(requests, replies));
         outstanding++;
         return this;
     }
 
-    private Behavior<Command> onSaved(DeviceActor.Saved saved) {
-        answers.clear();
-        saves.remove();
-        listener.tell(new Progress.Saved(saved.path(), saved.step()));
-        if (!saves.isEmpty()) {
-            return saveNext(saved.rank());
-        }
+    /** Training goes on while the copy is written. */
+    private Behavior<Command> onCopied(DeviceActor.Copied copied) {
+        listener.tell(new Progress.Copied(copied.step(), copied.seconds()));
+        Path snapshot = saves.getLast().path();
         if (fault != null) {
-            return end(new Progress.Failed(fault, saved.step(), saved.path()));
+            return endWhenWritten(new Progress.Failed(fault, copied.step(), snapshot));
         }
         if (stopAsked) {
-            return end(new Progress.Interrupted(finishedStep, saved.path()));
+            return endWhenWritten(new Progress.Interrupted(finishedStep, snapshot));
         }
         int stage = curriculum.place(finishedStep).stage();
         return finishedStep == curriculum.lastStep(stage) ? judge(stage) : next();
     }
 
-    private Behavior<Command> onSaveFailed(DeviceActor.Failed failed) {
-        String sentence = fault == null ? failed.sentence() : fault + "; and " + failed.sentence();
-        return end(new Progress.Failed(sentence, failed.finishedStep(), null));
+    private Behavior<Command> onSaved(DeviceActor.Saved saved) {
+        unwritten--;
+        listener.tell(new Progress.Saved(saved.path(), saved.step()));
+        return written();
+    }
+
+    /** A snapshot on the way may fail, the disk may have room again for the next; no other may. */
+    private Behavior<Command> onNotSaved(DeviceActor.NotSaved not) {
+        unwritten -= not.unwritten();
+        boolean model = curriculum.lastStep(curriculum.place(not.step()).stage()) == not.step();
+        if (phase == Phase.ENDING) {
+            String sentence = fault == null ? not.sentence() : fault + "; and " + not.sentence();
+            return endWhenWritten(new Progress.Failed(sentence, not.step(), null));
+        }
+        if (model || isTakenOver()) {
+            return onFault(not.sentence());
+        }
+        listener.tell(new Progress.NotSaved(not.sentence(), not.step()));
+        return written();
+    }
+
+    private boolean isTakenOver() {
+        try {
+            fence.check();
+            return false;
+        } catch (CheckpointException e) {
+            return true;
+        }
+    }
+
+    private Behavior<Command> written() {
+        if (unwritten > 0) {
+            return this;
+        }
+        return switch (phase) {
+            case ENDING -> end(ending);
+            case DRAINING -> drained();
+            default -> this;
+        };
+    }
+
+    private Behavior<Command> endWhenWritten(Progress how) {
+        phase = Phase.ENDING;
+        ending = how;
+        return written();
     }
 
     // ---- ending
@@ -456,6 +547,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (phase == Phase.ENDED) {
             return this;
         }
+        if (phase == Phase.ENDING) {
+            return end(new Progress.Failed(sentence, finishedStep, null));
+        }
         if (fault == null) {
             fault = sentence;
             LocalRings.breakUp(ringName, epoch, sentence);
@@ -470,7 +564,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
      * nothing.
      */
     private Behavior<Command> drained() {
-        if (outstanding > 0) {
+        if (outstanding > 0 || unwritten > 0) {
             return this;
         }
         int best = 0;
@@ -482,17 +576,19 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (finishedStep == 0 || alive < devices.size()) {
             return end(new Progress.Failed(fault, finishedStep, null));
         }
-        saves.clear();
-        saves.add(snapshot());
-        return saveNext(best);
+        return save(List.of(snapshot()), best);
     }
 
     private Behavior<Command> onGiveUp() {
-        return phase == Phase.DRAINING
-                ? end(
-                        new Progress.Failed(
-                                fault + " (a device does not answer)", finishedStep, null))
-                : this;
+        if (phase != Phase.DRAINING) {
+            return this;
+        }
+        if (outstanding > 0 || alive < devices.size()) {
+            String sentence = fault + " (a device does not answer)";
+            return end(new Progress.Failed(sentence, finishedStep, null));
+        }
+        getContext().scheduleOnce(GIVE_UP, getContext().getSelf(), new GiveUp());
+        return this;
     }
 
     private Behavior<Command> end(Progress how) {
@@ -501,9 +597,12 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         return Behaviors.stopped();
     }
 
-    private Behavior<Command> onPostStop() {
+    private Behavior<Command> onPostStop() throws IOException {
         LocalRings.breakUp(ringName, epoch, "the job ended");
         planner.shutdownNow();
+        if (metrics != null) {
+            metrics.close();
+        }
         return this;
     }
 }

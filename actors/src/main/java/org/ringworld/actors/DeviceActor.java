@@ -1,11 +1,13 @@
 package org.ringworld.actors;
 
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -55,7 +57,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     public record Measure(ActorRef<Reply> replyTo) implements Command {}
 
     /** Write the state to disk; needs no other rank and no ring. */
-    public record Save(SaveRequest request, ActorRef<Reply> replyTo) implements Command {}
+    public record Save(List<SaveRequest> requests, ActorRef<Reply> replyTo) implements Command {}
 
     /** What it answers. */
     public sealed interface Reply {
@@ -88,6 +90,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     public record Saved(int rank, Path path, long step) implements Reply {}
 
+    /** The state is copied and will be written; the next step may come. */
+    public record Copied(int rank, long step, double seconds) implements Reply {}
+
+    /** {@code unwritten} of the requests could not be written. */
+    public record NotSaved(int rank, long step, int unwritten, String sentence) implements Reply {}
+
     /** A command failed; the sentence says why. */
     public record Failed(int rank, long epoch, long finishedStep, String sentence)
             implements Reply {}
@@ -99,6 +107,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     // Touched by the device's thread alone.
     private RankModel model;
     private Ring ring;
+    private TrainingState state;
+    private Future<?> writing = CompletableFuture.completedFuture(null);
+
+    // Copies of the state become files here, while the device goes on.
+    private final ExecutorService writer =
+            Executors.newSingleThreadExecutor(Thread.ofPlatform().name("writer").factory());
 
     // Touched by the actor alone.
     private String ringName;
@@ -201,11 +215,36 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         run(
                 command.replyTo,
                 () -> {
-                    TrainingState.write(
-                            model.parameters(), device, model.finishedStep(), command.request);
-                    return new Saved(index, command.request.path(), model.finishedStep());
+                    // The last one's writing must be over: there is one copy of the state.
+                    long start = System.nanoTime();
+                    writing.get();
+                    if (state == null) {
+                        state = new TrainingState(model.parameters());
+                    }
+                    long step = model.finishedStep();
+                    state.take(device, step);
+                    double seconds = (System.nanoTime() - start) / 1e9;
+                    Copied copied = new Copied(index, step, seconds);
+                    writing = writer.submit(() -> write(command, copied));
+                    return null;
                 });
         return this;
+    }
+
+    /** Answers in this order: copied, then what became of it. */
+    private void write(Save command, Copied copied) {
+        command.replyTo.tell(copied);
+        long step = copied.step();
+        int left = command.requests.size();
+        try {
+            for (SaveRequest request : command.requests) {
+                state.write(request);
+                left--;
+                command.replyTo.tell(new Saved(index, request.path(), step));
+            }
+        } catch (Exception | OutOfMemoryError e) {
+            command.replyTo.tell(new NotSaved(index, step, left, Faults.sentence(e)));
+        }
     }
 
     /** Work with the other ranks of an epoch; of any other epoch than this ring's it is dropped. */
@@ -235,6 +274,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                         model.close();
                     }
                     device.close();
+                    writer.execute(
+                            () -> {
+                                if (state != null) {
+                                    state.close();
+                                }
+                            });
+                    writer.shutdown();
                 });
         thread.shutdown();
         return this;
@@ -246,7 +292,10 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         }
     }
 
-    /** Runs work on the device's thread; a fault breaks the ring, so that the others unwind. */
+    /**
+     * Runs work on the device's thread; a fault breaks the ring, so that the others unwind. Work
+     * that another thread answers for returns null.
+     */
     private void run(ActorRef<Reply> replyTo, Callable<Reply> work) {
         String name = ringName;
         long workEpoch = epoch;
@@ -263,7 +312,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                         long finished = model == null ? 0 : model.finishedStep();
                         reply = new Failed(index, workEpoch, finished, sentence);
                     }
-                    replyTo.tell(reply);
+                    if (reply != null) {
+                        replyTo.tell(reply);
+                    }
                 },
                 thread);
     }

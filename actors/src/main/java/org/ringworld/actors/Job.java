@@ -18,6 +18,7 @@ import org.ringworld.runtime.DType;
  * @param recompute {@code auto}, {@code all} or {@code none}
  * @param snapshotSteps steps between snapshots
  * @param snapshotsKept how many stay
+ * @param milestoneSteps snapshots at multiples of these steps stay too; 0: none does
  */
 public record Job(
         String text,
@@ -37,4 +38,5 @@ public record Job(
         Curriculum curriculum,
         String recompute,
         long snapshotSteps,
-        int snapshotsKept) {}
+        int snapshotsKept,
+        long milestoneSteps) {}

@@ -6,8 +6,14 @@ import org.ringworld.model.Stage;
 
 /** What a job tells whoever watches it. */
 public sealed interface Progress {
-    /** The ring stands. {@code step} is the last finished one when a run goes on, else 0. */
-    record Formed(int size, String device, String recompute, long step) implements Progress {}
+    /**
+     * The ring stands.
+     *
+     * @param step the last finished one when a run goes on, else 0
+     * @param earlier what is on record of the steps up to it
+     */
+    record Formed(int size, String device, String recompute, long step, List<StepMetrics> earlier)
+            implements Progress {}
 
     record StageBegun(int index, Stage stage) implements Progress {}
 
@@ -15,6 +21,12 @@ public sealed interface Progress {
 
     /** Unseen rows judged after a stage (−1: before the first). */
     record Judged(int stage, List<Probe.Result> results) implements Progress {}
+
+    /** The state was copied for writing, for which training waited so long. */
+    record Copied(long step, double seconds) implements Progress {}
+
+    /** A snapshot could not be written; training goes on, and the next one is tried. */
+    record NotSaved(String sentence, long step) implements Progress {}
 
     /** A model or snapshot stands on disk. */
     record Saved(Path path, long step) implements Progress {}

@@ -3,6 +3,7 @@ package org.ringworld.actors;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.model.Curriculum;
 
@@ -12,13 +13,15 @@ import org.ringworld.model.Curriculum;
  * @param config with the rotary base and context length that the weights were last trained with
  * @param tokenizer saved beside the weights
  * @param training what a run needs to go on, or null for the model alone
+ * @param fence whose owner alone may write into the run
  */
-public record SaveRequest(Path path, LlamaConfig config, String tokenizer, Training training) {
+public record SaveRequest(
+        Path path, LlamaConfig config, String tokenizer, Training training, Fence fence) {
     /** Beside the model and the optimizer's state. */
     public record Training(Job job, int stage, long stepInStage, long tokens, long epoch) {}
 
     /** The state after {@code step}: {@code snapshots/step-<n>}. */
-    static SaveRequest snapshot(Job job, long step, long epoch) {
+    static SaveRequest snapshot(Job job, long step, long epoch, Fence fence) {
         Curriculum.Place place =
                 job.curriculum().place(Math.clamp(step, 1, job.curriculum().steps()));
         return new SaveRequest(
@@ -30,23 +33,24 @@ public record SaveRequest(Path path, LlamaConfig config, String tokenizer, Train
                         place.stage(),
                         place.stepInStage() + 1,
                         job.curriculum().tokens(step),
-                        epoch));
+                        epoch),
+                fence);
     }
 
     /**
      * The models of a stage's end: {@code stages/<i>-<seqLen>}, and {@code final} after the last.
      */
-    static List<SaveRequest> models(Job job, long step) {
+    static List<SaveRequest> models(Job job, long step, Fence fence) {
         Curriculum curriculum = job.curriculum();
         int stage = curriculum.place(step).stage();
         LlamaConfig config = trained(job, stage);
         String name = stage + "-" + curriculum.stages().get(stage).seqLen();
         List<SaveRequest> models = new ArrayList<>();
         Path stages = job.output().resolve("stages");
-        models.add(new SaveRequest(stages.resolve(name), config, job.tokenizer(), null));
+        models.add(new SaveRequest(stages.resolve(name), config, job.tokenizer(), null, fence));
         if (step == curriculum.steps()) {
             Path last = job.output().resolve("final");
-            models.add(new SaveRequest(last, config, job.tokenizer(), null));
+            models.add(new SaveRequest(last, config, job.tokenizer(), null, fence));
         }
         return models;
     }

@@ -4,59 +4,84 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import org.ringworld.checkpoints.HfDirectory;
 import org.ringworld.checkpoints.Snapshot;
-import org.ringworld.checkpoints.TensorSource;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.model.ParameterStore;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.tokenizer.Tokenizer;
 
-/** A rank's state to disk and back. Every rank holds all of it, so any one can write it. */
-final class TrainingState {
+/**
+ * A rank's state as it was after a step, copied out of its device, so that training goes on while
+ * the copy is written to disk. Every rank holds all of it, so any one can write it. The memory is
+ * taken once, as much as weights and optimizer have.
+ */
+final class TrainingState implements AutoCloseable {
+    private final Arena arena = Arena.ofShared();
     private final ParameterStore parameters;
-    private final Device device;
-    private final MemorySegment host;
+    private final List<MemorySegment> weights = new ArrayList<>();
+    private final Map<Snapshot.Part, List<MemorySegment>> optimizer =
+            new EnumMap<>(Snapshot.Part.class);
+    private long step;
 
-    private TrainingState(ParameterStore parameters, Device device, Arena arena) {
+    TrainingState(ParameterStore parameters) {
         this.parameters = parameters;
-        this.device = device;
-        long largest =
-                parameters.specs().stream().mapToLong(s -> Tensor.count(s.shape())).max().orElse(0);
-        this.host = arena.allocate(largest * Float.BYTES, 64);
+        for (int i = 0; i < parameters.specs().size(); i++) {
+            weights.add(arena.allocate(parameters.weight(i).bytes(), 64));
+        }
+        for (Snapshot.Part part : Snapshot.Part.of(parameters.dtype())) {
+            List<MemorySegment> copies = new ArrayList<>();
+            for (int i = 0; i < parameters.specs().size(); i++) {
+                copies.add(arena.allocate(tensor(parameters, i, part).bytes(), 64));
+            }
+            optimizer.put(part, copies);
+        }
+    }
+
+    /** Copies the state out as it is after {@code step}; on the device's own thread. */
+    void take(Device device, long step) {
+        this.step = step;
+        for (int i = 0; i < weights.size(); i++) {
+            device.copyOut(parameters.weight(i), weights.get(i));
+            for (Snapshot.Part part : optimizer.keySet()) {
+                device.copyOut(tensor(parameters, i, part), optimizer.get(part).get(i));
+            }
+        }
     }
 
     /** Writes a model, or a snapshot where the request says what a run needs to go on. */
-    static void write(ParameterStore parameters, Device device, long step, SaveRequest request)
-            throws IOException {
+    void write(SaveRequest request) throws IOException {
         Tokenizer tokenizer = Tokenizer.of(request.tokenizer());
-        try (Arena arena = Arena.ofConfined()) {
-            TrainingState state = new TrainingState(parameters, device, arena);
-            List<TensorSpec> specs = parameters.specs();
-            TensorSource weights = spec -> state.copyOut(parameters.weight(specs.indexOf(spec)));
-            if (request.training() == null) {
-                HfDirectory.write(
-                        request.path(),
-                        request.config(),
-                        parameters.dtype(),
-                        specs,
-                        weights,
-                        tokenizer::save);
-                return;
-            }
-            Job job = request.training().job();
-            Snapshot.write(
-                    job.output(),
-                    progress(request.training(), step),
+        DType dtype = parameters.dtype();
+        List<TensorSpec> specs = parameters.specs();
+        if (request.training() == null) {
+            HfDirectory.write(
+                    request.path(),
                     request.config(),
-                    parameters.dtype(),
-                    weights,
-                    (spec, part) -> state.copyOut(state.tensor(specs.indexOf(spec), part)),
-                    tokenizer::save);
-            Snapshot.prune(job.output(), job.snapshotsKept());
+                    dtype,
+                    specs,
+                    spec -> weights.get(specs.indexOf(spec)),
+                    tokenizer::save,
+                    request.fence());
+            return;
         }
+        Job job = request.training().job();
+        Snapshot.write(
+                job.output(),
+                progress(request.training(), step),
+                request.config(),
+                dtype,
+                spec -> weights.get(specs.indexOf(spec)),
+                (spec, part) -> optimizer.get(part).get(specs.indexOf(spec)),
+                tokenizer::save,
+                request.fence());
+        Snapshot.prune(job.output(), job.snapshotsKept(), job.milestoneSteps(), request.fence());
     }
 
     private static Snapshot.Progress progress(SaveRequest.Training training, long step) {
@@ -82,17 +107,21 @@ final class TrainingState {
     static long read(ParameterStore parameters, Device device, Path directory) throws IOException {
         try (Snapshot snapshot = Snapshot.open(directory);
                 Arena arena = Arena.ofConfined()) {
-            TrainingState state = new TrainingState(parameters, device, arena);
+            long largest =
+                    parameters.specs().stream()
+                            .mapToLong(s -> Tensor.count(s.shape()))
+                            .max()
+                            .orElse(0);
+            MemorySegment host = arena.allocate(largest * Float.BYTES, 64);
             for (int i = 0; i < parameters.specs().size(); i++) {
                 TensorSpec spec = parameters.specs().get(i);
+                MemorySegment bytes = host.asSlice(0, Tensor.count(spec.shape()) * Float.BYTES);
                 for (Snapshot.Part part : Snapshot.Part.values()) {
-                    MemorySegment bytes =
-                            state.host.asSlice(0, Tensor.count(spec.shape()) * Float.BYTES);
                     snapshot.read(spec, part, bytes);
                     if (part == Snapshot.Part.MASTER) {
                         parameters.set(i, bytes);
                     } else {
-                        device.copyIn(bytes, state.tensor(i, part));
+                        device.copyIn(bytes, tensor(parameters, i, part));
                     }
                 }
             }
@@ -100,7 +129,7 @@ final class TrainingState {
         }
     }
 
-    private Tensor tensor(int spec, Snapshot.Part part) {
+    private static Tensor tensor(ParameterStore parameters, int spec, Snapshot.Part part) {
         return switch (part) {
             case MASTER -> parameters.master(spec);
             case M -> parameters.firstMoment(spec);
@@ -108,9 +137,8 @@ final class TrainingState {
         };
     }
 
-    private MemorySegment copyOut(Tensor tensor) {
-        MemorySegment bytes = host.asSlice(0, tensor.bytes());
-        device.copyOut(tensor, bytes);
-        return bytes;
+    @Override
+    public void close() {
+        arena.close();
     }
 }

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.LlamaTensors;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.Snapshot;
@@ -40,10 +41,11 @@ class CoordinatorTest {
         KIT.shutdownTestKit();
     }
 
-    private record Ended(Progress last, List<StepMetrics> steps, List<Path> saved) {}
+    private record Ended(
+            Progress last, List<StepMetrics> steps, List<Path> saved, List<Long> notSaved) {}
 
     private interface OnStep {
-        void step(StepMetrics metrics, ActorRef<Coordinator.Command> coordinator);
+        void step(StepMetrics metrics, ActorRef<Coordinator.Command> coordinator) throws Exception;
     }
 
     private static Supplier<Device> cpu() {
@@ -56,6 +58,11 @@ class CoordinatorTest {
 
     private static Ended run(Job job, List<Supplier<Device>> devices, OnStep onStep)
             throws Exception {
+        return run(job, devices, Fence.NONE, onStep);
+    }
+
+    private static Ended run(Job job, List<Supplier<Device>> devices, Fence fence, OnStep onStep)
+            throws Exception {
         Snapshot.Newest newest = Snapshot.newest(job.output());
         ModelSource source =
                 newest.snapshot() == null
@@ -67,9 +74,12 @@ class CoordinatorTest {
         TestProbe<Progress> probe = KIT.createTestProbe();
         JobData data = JobData.of(job.curriculum(), job.seed(), null);
         ActorRef<Coordinator.Command> coordinator =
-                KIT.spawn(Coordinator.create(job, data, source, devices, 1e12, probe.getRef()));
+                KIT.spawn(
+                        Coordinator.create(
+                                job, data, source, devices, 1e12, fence, probe.getRef()));
         List<StepMetrics> steps = new ArrayList<>();
         List<Path> saved = new ArrayList<>();
+        List<Long> notSaved = new ArrayList<>();
         while (true) {
             Progress progress = probe.receiveMessage(PATIENCE);
             switch (progress) {
@@ -78,11 +88,15 @@ class CoordinatorTest {
                     onStep.step(stepped.metrics(), coordinator);
                 }
                 case Progress.Saved s -> saved.add(s.path());
+                case Progress.NotSaved not -> notSaved.add(not.step());
                 case Progress.Completed _, Progress.Interrupted _, Progress.Failed _ -> {
                     probe.expectTerminated(coordinator, PATIENCE);
-                    return new Ended(progress, steps, saved);
+                    return new Ended(progress, steps, saved, notSaved);
                 }
-                case Progress.Formed _, Progress.StageBegun _, Progress.Judged _ -> {}
+                case Progress.Formed _,
+                        Progress.StageBegun _,
+                        Progress.Judged _,
+                        Progress.Copied _ -> {}
             }
         }
     }
@@ -178,6 +192,46 @@ class CoordinatorTest {
         assertThat(second.last).isInstanceOf(Progress.Completed.class);
         assertThat(second.steps.getFirst().step()).isEqualTo(step + 1);
         assertThat(difference(weights(stopped), weights(whole))).isZero();
+    }
+
+    @Test
+    void trainingGoesOnWhereASnapshotCannotBeWritten() throws Exception {
+        Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 2, Jobs.stage(16, 12, 1e-2, 1));
+        Path snapshots = directory.resolve("snapshots");
+        Files.writeString(snapshots, "a file where the directory should be");
+        Ended ended =
+                run(
+                        job,
+                        cpus(2),
+                        (metrics, coordinator) -> {
+                            if (metrics.step() == 7) {
+                                snapshots.toFile().delete();
+                            }
+                        });
+        assertThat(ended.last).isEqualTo(new Progress.Completed(directory.resolve("final")));
+        assertThat(ended.notSaved).contains(2L).doesNotContain(12L);
+        assertThat(ended.saved).contains(snapshots.resolve("step-12"));
+        Snapshot.open(snapshots.resolve("step-12")).close();
+    }
+
+    @Test
+    void anOwnerWhoseSuccessorHasBegunWritesNoMore() throws Exception {
+        Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 2, Jobs.stage(16, 400, 1e-2, 1));
+        Fence fence = Fence.claim(directory);
+        Ended ended =
+                run(
+                        job,
+                        cpus(2),
+                        fence,
+                        (metrics, coordinator) -> {
+                            if (metrics.step() == 3) {
+                                fence.release();
+                                Fence.claim(directory);
+                            }
+                        });
+        assertThat(((Progress.Failed) ended.last).sentence()).contains("taken this run over");
+        assertThat(ended.steps.size()).isLessThan(400);
+        assertThat(directory.resolve("final")).doesNotExist();
     }
 
     @Test

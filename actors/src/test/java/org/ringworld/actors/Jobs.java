@@ -54,6 +54,7 @@ final class Jobs {
                 new Curriculum(List.of(stages)),
                 "none",
                 every,
-                2);
+                2,
+                0);
     }
 }

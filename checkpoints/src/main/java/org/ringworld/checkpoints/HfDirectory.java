@@ -32,22 +32,24 @@ public final class HfDirectory {
         void write(Path directory) throws IOException;
     }
 
-    /** {@link #write(Path, LlamaConfig, DType, List, TensorSource, ExtraFiles, long)}. */
+    /** {@link #write(Path, LlamaConfig, DType, List, TensorSource, ExtraFiles, Fence, long)}. */
     public static void write(
             Path directory,
             LlamaConfig config,
             DType dtype,
             List<TensorSpec> specs,
             TensorSource source,
-            ExtraFiles extra)
+            ExtraFiles extra,
+            Fence fence)
             throws CheckpointException {
-        write(directory, config, dtype, specs, source, extra, SHARD_BYTES);
+        write(directory, config, dtype, specs, source, extra, fence, SHARD_BYTES);
     }
 
     /**
      * Writes a model, in place of an older one in {@code directory}.
      *
      * @param dtype of all weights: F32 or BF16
+     * @param fence whose owner alone may put the model in its place
      * @param shardBytes a file holds no more than this, or a single tensor
      * @throws CheckpointException where something cannot be written; the older model is then intact
      */
@@ -58,6 +60,7 @@ public final class HfDirectory {
             List<TensorSpec> specs,
             TensorSource source,
             ExtraFiles extra,
+            Fence fence,
             long shardBytes)
             throws CheckpointException {
         Path target = directory.toAbsolutePath().normalize();
@@ -70,6 +73,7 @@ public final class HfDirectory {
             writeWeights(temporary, dtype, specs, source, shardBytes);
             extra.write(temporary);
             AtomicFiles.syncTree(temporary);
+            fence.check();
             AtomicFiles.renameDirectory(temporary, target);
         } catch (IOException e) {
             throw SafeTensorsWriter.cannotWrite(directory, e);

@@ -111,7 +111,7 @@ public final class ModelFiles implements AutoCloseable {
     }
 
     /** By the name's ending; without any of the known ones, by what LWM calls its streams. */
-    static WeightFile openFile(Path file, int numHeads) throws CheckpointException {
+    private static WeightFile openFile(Path file, int numHeads) throws CheckpointException {
         String name = file.getFileName().toString();
         if (name.endsWith(".safetensors")) {
             return SafeTensors.open(file);
@@ -136,7 +136,8 @@ public final class ModelFiles implements AutoCloseable {
             Path directory, int numHeads, List<WeightFile> opened) throws IOException {
         for (String start : new String[] {"model.safetensors", "pytorch_model.bin"}) {
             if (Files.exists(directory.resolve(start + ".index.json"))) {
-                return openShards(directory, directory.resolve(start + ".index.json"), opened);
+                Path index = directory.resolve(start + ".index.json");
+                return openShards(directory, index, numHeads, opened);
             }
             if (Files.exists(directory.resolve(start))) {
                 return openSingle(directory.resolve(start), numHeads, opened);
@@ -169,7 +170,8 @@ public final class ModelFiles implements AutoCloseable {
     }
 
     private static Map<String, WeightFile> openShards(
-            Path directory, Path index, List<WeightFile> opened) throws CheckpointException {
+            Path directory, Path index, int numHeads, List<WeightFile> opened)
+            throws CheckpointException {
         JsonNode weightMap = Json.readObject(index).path("weight_map");
         if (!weightMap.isObject()) {
             throw new CheckpointException(index + ": holds no weight_map");
@@ -179,7 +181,7 @@ public final class ModelFiles implements AutoCloseable {
         for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
             String shard = entry.getValue().asString("");
             if (!shards.containsKey(shard)) {
-                WeightFile tensors = openFile(shardFile(index, directory, shard), 1);
+                WeightFile tensors = openFile(shardFile(index, directory, shard), numHeads);
                 opened.add(tensors);
                 shards.put(shard, tensors);
             }

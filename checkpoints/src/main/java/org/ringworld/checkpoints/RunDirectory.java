@@ -68,7 +68,7 @@ final class RunDirectory {
         }
     }
 
-    private static long number(Path path, Pattern pattern) {
+    static long number(Path path, Pattern pattern) {
         Matcher matcher = pattern.matcher(path.getFileName().toString());
         return matcher.matches() ? Long.parseLong(matcher.group(1)) : -1;
     }

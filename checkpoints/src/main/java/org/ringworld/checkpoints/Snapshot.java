@@ -22,6 +22,9 @@ public final class Snapshot implements AutoCloseable {
     private static final String OPTIMIZER = "optimizer-00001-of-00001.safetensors";
     private static final String DIRECTORY = "snapshots";
 
+    /** Headers, the tokenizer, snapshot.pb. */
+    private static final long OTHER_BYTES = 4 << 20;
+
     private final Path directory;
     private final Progress progress;
     private final ModelFiles model;
@@ -84,6 +87,11 @@ public final class Snapshot implements AutoCloseable {
         /** Second moment. */
         V;
 
+        /** Those that are stored beside weights of this dtype. */
+        public static List<Part> of(DType dtype) {
+            return dtype == DType.F32 ? List.of(M, V) : List.of(values());
+        }
+
         String name(TensorSpec spec) {
             return spec.name() + "." + name().toLowerCase(Locale.ROOT);
         }
@@ -101,6 +109,7 @@ public final class Snapshot implements AutoCloseable {
      *
      * @param dtype of the weights; the master copy is asked for where it is not F32
      * @param extra the tokenizer's files
+     * @param fence whose owner alone may add to the run
      * @return the snapshot's directory
      * @throws CheckpointException where it cannot be written; older snapshots are then intact
      */
@@ -111,10 +120,12 @@ public final class Snapshot implements AutoCloseable {
             DType dtype,
             TensorSource weights,
             OptimizerSource optimizer,
-            HfDirectory.ExtraFiles extra)
+            HfDirectory.ExtraFiles extra,
+            Fence fence)
             throws CheckpointException {
         Path directory = run.resolve(DIRECTORY).resolve("step-" + progress.step());
         List<TensorSpec> specs = LlamaTensors.of(config);
+        checkSpace(run, specs, dtype);
         HfDirectory.write(
                 directory,
                 config,
@@ -123,14 +134,31 @@ public final class Snapshot implements AutoCloseable {
                 weights,
                 temporary -> {
                     extra.write(temporary);
-                    writeOptimizer(temporary.resolve(OPTIMIZER), parts(dtype), specs, optimizer);
+                    writeOptimizer(temporary.resolve(OPTIMIZER), Part.of(dtype), specs, optimizer);
                     SnapshotFile.write(temporary, progress);
-                });
+                },
+                fence);
         return directory;
     }
 
-    private static List<Part> parts(DType dtype) {
-        return dtype == DType.F32 ? List.of(Part.M, Part.V) : List.of(Part.values());
+    /** A full disk is better found before a snapshot is half written than after. */
+    private static void checkSpace(Path run, List<TensorSpec> specs, DType dtype)
+            throws CheckpointException {
+        long elements = specs.stream().mapToLong(TensorSpec::count).sum();
+        long needed = elements * (dtype.bytes() + 4L * Part.of(dtype).size()) + OTHER_BYTES;
+        try {
+            Files.createDirectories(run);
+            long free = Files.getFileStore(run).getUsableSpace();
+            if (free < needed) {
+                throw new CheckpointException(
+                        "%s: a snapshot takes %d MiB and %d MiB are free: make room, or keep fewer (snapshot.keep)"
+                                .formatted(run, needed >> 20, free >> 20));
+            }
+        } catch (CheckpointException e) {
+            throw e;
+        } catch (IOException e) {
+            throw SafeTensorsWriter.cannotWrite(run, e);
+        }
     }
 
     private static void writeOptimizer(
@@ -185,7 +213,7 @@ public final class Snapshot implements AutoCloseable {
 
     private void checkOptimizer() throws CheckpointException {
         for (TensorSpec spec : LlamaTensors.of(model.config())) {
-            for (Part part : parts(model.dtype())) {
+            for (Part part : Part.of(model.dtype())) {
                 SafeTensors.Info info = optimizer.info(part.name(spec));
                 TensorSpec stored = new TensorSpec(spec.name(), info.shape());
                 if (info.type() != SourceType.F32 || !stored.equals(spec)) {
@@ -231,13 +259,20 @@ public final class Snapshot implements AutoCloseable {
      * Deletes all but the newest snapshots of a run, and what crashed writers left behind.
      *
      * @param keep how many stay, at least 1
+     * @param milestones every snapshot whose step is a multiple of this stays too; 0: none does
      */
-    public static void prune(Path run, int keep) throws CheckpointException {
+    public static void prune(Path run, int keep, long milestones, Fence fence)
+            throws CheckpointException {
         if (keep < 1) {
             throw new IllegalArgumentException("snapshot.keep = " + keep + " is under 1");
         }
         try {
             for (Path old : all(run).stream().skip(keep).toList()) {
+                if (milestones > 0
+                        && RunDirectory.number(old, RunDirectory.SNAPSHOT) % milestones == 0) {
+                    continue;
+                }
+                fence.check();
                 // Its name goes first: a snapshot that is half deleted must not look like one.
                 Path temporary = AtomicFiles.temporary(old);
                 AtomicFiles.delete(temporary);
@@ -245,6 +280,8 @@ public final class Snapshot implements AutoCloseable {
                 AtomicFiles.delete(temporary);
             }
             deleteLeftovers(run.resolve(DIRECTORY));
+        } catch (CheckpointException e) {
+            throw e;
         } catch (IOException e) {
             throw new CheckpointException(
                     run + ": old snapshots cannot be deleted: " + Json.reason(e), e);

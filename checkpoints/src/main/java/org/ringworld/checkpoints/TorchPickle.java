@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.NoSuchElementException;
 
 /**
  * Reads the pickle of a {@code torch.save} file by a closed list of opcodes. Nothing that it names
@@ -54,7 +55,7 @@ final class TorchPickle {
         } catch (IndexOutOfBoundsException
                 | ClassCastException
                 | IllegalArgumentException
-                | java.util.NoSuchElementException e) {
+                | NoSuchElementException e) {
             throw new CheckpointException(
                     "%s: its pickle is damaged at byte %d".formatted(file, reader.at), e);
         }

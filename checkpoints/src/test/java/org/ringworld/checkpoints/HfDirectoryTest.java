@@ -111,7 +111,8 @@ class HfDirectoryTest {
                                         spec -> {
                                             throw new IllegalStateException("device lost");
                                         },
-                                        HfDirectory.ExtraFiles.NONE))
+                                        HfDirectory.ExtraFiles.NONE,
+                                        Fence.NONE))
                 .hasMessage("device lost");
         assertThat(names(dir)).isEqualTo(before);
         assertThat(names(tmp)).containsExactly("model");
@@ -144,6 +145,7 @@ class HfDirectoryTest {
                 LlamaTensors.of(config),
                 spec -> random(spec, dtype, seed),
                 d -> Files.writeString(d.resolve("extra.txt"), "beside the weights"),
+                Fence.NONE,
                 shardBytes);
     }
 

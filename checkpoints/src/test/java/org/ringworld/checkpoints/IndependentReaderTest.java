@@ -43,7 +43,8 @@ class IndependentReaderTest {
                     written.put(spec.name(), bytes);
                     return MemorySegment.ofArray(bytes);
                 },
-                HfDirectory.ExtraFiles.NONE);
+                HfDirectory.ExtraFiles.NONE,
+                Fence.NONE);
         byte[] file = Files.readAllBytes(tmp.resolve("m/model.safetensors"));
 
         // N: 8 bytes, unsigned, little-endian; N bytes of JSON that begin with {; then the data.

@@ -79,9 +79,49 @@ class SnapshotTest {
         }
         Files.createDirectory(run.resolve("snapshots/.step-11.1.tmp"));
         Files.createDirectory(run.resolve("snapshots/mine"));
-        Snapshot.prune(run, 2);
+        Snapshot.prune(run, 2, 0, Fence.NONE);
         assertThat(names(run.resolve("snapshots"))).containsExactly("mine", "step-100", "step-20");
-        Snapshot.prune(run.resolve("nothing"), 2);
+        Snapshot.prune(run.resolve("nothing"), 2, 0, Fence.NONE);
+    }
+
+    @Test
+    void milestonesStay() throws Exception {
+        for (long step : new long[] {100, 150, 200, 250, 300}) {
+            write(step, 0, DType.F32);
+        }
+        Snapshot.prune(run, 1, 200, Fence.NONE);
+        assertThat(names(run.resolve("snapshots"))).containsExactly("step-200", "step-300");
+    }
+
+    @Test
+    void anOwnerThatWasSucceededWritesNothingMore() throws Exception {
+        write(5, 0, DType.F32);
+        Fence first = Fence.claim(run);
+        assertThatThrownBy(() -> Fence.claim(run))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining("in use by process " + ProcessHandle.current().pid());
+        first.check();
+        first.release();
+        Fence second = Fence.claim(run);
+        assertThat(second.number()).isGreaterThan(first.number());
+        second.check();
+        assertThatThrownBy(first::check).hasMessageContaining("taken this run over");
+        write(6, 0, DType.F32);
+        assertThatThrownBy(() -> Snapshot.prune(run, 1, 0, first))
+                .isInstanceOf(CheckpointException.class);
+        assertThat(names(run.resolve("snapshots"))).containsExactly("step-5", "step-6");
+    }
+
+    @Test
+    void aDeadOwnerBlocksNobody() throws Exception {
+        Process child = new ProcessBuilder("sleep", "60").start();
+        String host = java.net.InetAddress.getLocalHost().getHostName();
+        long start = child.toHandle().info().startInstant().orElseThrow().toEpochMilli();
+        Path owner = Files.createDirectories(run).resolve(".owner-7");
+        Files.writeString(owner, host + " " + child.pid() + " " + start);
+        assertThatThrownBy(() -> Fence.claim(run)).hasMessageContaining("" + child.pid());
+        child.destroyForcibly().waitFor();
+        assertThat(Fence.claim(run).number()).isEqualTo(8);
     }
 
     @Test
@@ -135,7 +175,8 @@ class SnapshotTest {
                 dtype,
                 spec -> HfDirectoryTest.random(spec, dtype, step),
                 (spec, part) -> HfDirectoryTest.random(spec, DType.F32, part.ordinal()),
-                dir -> Files.writeString(dir.resolve("extra.txt"), "a tokenizer"));
+                dir -> Files.writeString(dir.resolve("extra.txt"), "a tokenizer"),
+                Fence.NONE);
     }
 
     private static Snapshot.Progress progress(long step, int stage) {

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.HfDirectory;
 import org.ringworld.checkpoints.LlamaTensors;
 import org.ringworld.checkpoints.ModelFiles;
@@ -63,7 +64,8 @@ final class ImportCommand implements Callable<Integer> {
                     to,
                     specs,
                     spec -> read(files, spec, to, host),
-                    TokenizerFiles.of(files.directory()));
+                    TokenizerFiles.of(files.directory()),
+                    Fence.NONE);
         }
         System.out.println("wrote " + out);
         return Ringworld.DONE;

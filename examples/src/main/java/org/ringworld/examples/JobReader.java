@@ -72,7 +72,10 @@ final class JobReader {
                 curriculum,
                 recompute,
                 positive(config, "snapshot.everySteps"),
-                positive(config, "snapshot.keep"));
+                positive(config, "snapshot.keep"),
+                config.getInt("snapshot.milestoneEverySteps") == 0
+                        ? 0
+                        : positive(config, "snapshot.milestoneEverySteps"));
     }
 
     private static LlamaConfig modelOf(Path start) {

@@ -22,6 +22,7 @@ import org.ringworld.actors.JobData;
 import org.ringworld.actors.ModelSource;
 import org.ringworld.actors.Progress;
 import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.Snapshot;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -46,7 +47,8 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  ringworld train",
             "  ringworld train examples/jobs/needles.conf seed=2 output=runs/second",
-            "  ringworld train ring.size=1 device.threads=2 stages.0.steps=300"
+            "  ringworld train ring.size=1 device.threads=2 stages.0.steps=300",
+            "  ringworld train examples/jobs/needles.conf --resume     fails if there is nothing to go on with"
         })
 final class TrainCommand implements Callable<Integer> {
     @Parameters(
@@ -57,6 +59,11 @@ final class TrainCommand implements Callable<Integer> {
 
     @Option(names = "--print-config", description = "Print the resolved job and do nothing.")
     private boolean printConfig;
+
+    @Option(
+            names = "--resume",
+            description = "Go on with the run in output=, as is done anyway; an error if none is.")
+    private boolean resume;
 
     @Override
     public Integer call() throws Exception {
@@ -69,6 +76,19 @@ final class TrainCommand implements Callable<Integer> {
         int cores = Runtime.getRuntime().availableProcessors();
         Job job = JobReader.read(config, cores);
         Tokenizer tokenizer = tokenizer(job);
+        if (resume && !Files.exists(job.output().resolve("job.conf"))) {
+            throw new UsageException(job.output() + " holds no run to resume");
+        }
+        Fence fence = Fence.claim(job.output());
+        try {
+            return run(config, text, job, tokenizer, fence);
+        } finally {
+            fence.release();
+        }
+    }
+
+    private static int run(Config config, String text, Job job, Tokenizer tokenizer, Fence fence)
+            throws Exception {
         Run run = Run.open(job.output(), config);
         if (run.finished()) {
             System.out.printf(
@@ -79,7 +99,7 @@ final class TrainCommand implements Callable<Integer> {
         System.out.print(text);
         JobData data = data(job, tokenizer);
         ModelSource source = source(job, run);
-        return train(job, data, source);
+        return train(job, data, source, fence);
     }
 
     private Config config() {
@@ -129,7 +149,8 @@ final class TrainCommand implements Callable<Integer> {
                 : new ModelSource.Files(job.model(), job.start());
     }
 
-    private static int train(Job job, JobData data, ModelSource source) throws Exception {
+    private static int train(Job job, JobData data, ModelSource source, Fence fence)
+            throws Exception {
         int cores = Runtime.getRuntime().availableProcessors();
         int threads = Math.min(cores, job.ringSize() * job.threads());
         double limit = FlopsLimit.of(MachineLimits.measure(threads), job.dtype());
@@ -138,7 +159,7 @@ final class TrainCommand implements Callable<Integer> {
         TrainingReport report = new TrainingReport(job, limit);
         ActorSystem<Progress> system =
                 ActorSystem.create(
-                        watcher(job, data, source, devices, limit, report),
+                        watcher(job, data, source, devices, limit, fence, report),
                         "ringworld",
                         ConfigFactory.load());
         Thread onSignal = new Thread(() -> report.stopAndWait(system), "on-signal");
@@ -162,13 +183,20 @@ final class TrainCommand implements Callable<Integer> {
             ModelSource source,
             List<Supplier<Device>> devices,
             double limit,
+            Fence fence,
             TrainingReport report) {
         return Behaviors.setup(
                 context -> {
                     ActorRef<Coordinator.Command> coordinator =
                             context.spawn(
                                     Coordinator.create(
-                                            job, data, source, devices, limit, context.getSelf()),
+                                            job,
+                                            data,
+                                            source,
+                                            devices,
+                                            limit,
+                                            fence,
+                                            context.getSelf()),
                                     "coordinator");
                     report.started(coordinator);
                     return Behaviors.receiveMessage(

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeMap;
@@ -18,6 +19,7 @@ import org.ringworld.actors.Coordinator;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.Probe;
 import org.ringworld.actors.Progress;
+import org.ringworld.actors.StepMetrics;
 import org.ringworld.model.Stage;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -37,7 +39,9 @@ final class TrainingReport {
             new CompletableFuture<>();
     private final TreeMap<Integer, List<Probe.Result>> judged = new TreeMap<>();
     private final long start = System.nanoTime();
-    private MetricsFile metrics;
+    private final List<StepMetrics> steps = new ArrayList<>();
+    private int copies;
+    private double secondsCopying;
 
     TrainingReport(Job job, double flopsLimit) {
         this.job = job;
@@ -61,14 +65,27 @@ final class TrainingReport {
                 case Progress.Formed formed -> formed(formed);
                 case Progress.StageBegun begun -> stageBegun(begun);
                 case Progress.Stepped stepped -> {
-                    metrics.add(stepped.metrics());
+                    steps.add(stepped.metrics());
                     live.step(stepped.metrics());
                 }
                 case Progress.Judged results -> judged(results);
+                case Progress.Copied copied -> {
+                    copies++;
+                    secondsCopying += copied.seconds();
+                }
+                case Progress.NotSaved not -> {
+                    live.finish();
+                    System.err.printf(
+                            "ringworld: no snapshot of step %d: %s; training goes on%n",
+                            not.step(), not.sentence());
+                }
                 case Progress.Saved saved -> live.println("saved " + saved.path());
                 case Progress.Completed completed -> {
                     pictures();
                     table();
+                    live.println(
+                            "training waited %.2f s in all for %d copies of its state"
+                                    .formatted(secondsCopying, copies));
                     live.println(
                             "done in %s: the model is %s, its loss %s"
                                     .formatted(
@@ -107,8 +124,8 @@ final class TrainingReport {
     }
 
     private void formed(Progress.Formed formed) throws IOException {
-        metrics = new MetricsFile(output.resolve("metrics.jsonl"), formed.step());
-        live.resumed(metrics.steps());
+        steps.addAll(formed.earlier());
+        live.resumed(steps);
         Path earlier = output.resolve("judged.json");
         if (formed.step() > 0 && Files.exists(earlier)) {
             JsonMapper.shared()
@@ -214,18 +231,14 @@ final class TrainingReport {
     }
 
     private void pictures() throws IOException {
-        if (metrics != null && !metrics.steps().isEmpty()) {
-            LossChart.loss(output.resolve("loss.png"), job.curriculum(), metrics.steps());
+        if (!steps.isEmpty()) {
+            LossChart.loss(output.resolve("loss.png"), job.curriculum(), steps);
         }
         LossChart.retrieval(output.resolve("retrieval.png"), job.curriculum(), judged);
     }
 
-    Progress awaitEnd() throws IOException {
-        Progress how = end.join();
-        if (metrics != null) {
-            metrics.close();
-        }
-        return how;
+    Progress awaitEnd() {
+        return end.join();
     }
 
     /** For a signal: asks the job to save, and waits for it. */

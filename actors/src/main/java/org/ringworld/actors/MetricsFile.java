@@ -1,40 +1,51 @@
-package org.ringworld.examples;
+package org.ringworld.actors;
 
 import java.io.BufferedWriter;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
-import org.ringworld.actors.StepMetrics;
+import org.ringworld.checkpoints.Fence;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** metrics.jsonl: one line an optimizer step, no gap and no double. */
+/**
+ * metrics.jsonl: one line an optimizer step, no gap and no double. A step's line is durable before
+ * a snapshot of that step is: the lines of a run that goes on are never behind its state.
+ */
 final class MetricsFile implements AutoCloseable {
     private static final ObjectMapper JSON = JsonMapper.shared();
 
-    private final BufferedWriter writer;
-    private final List<StepMetrics> steps;
+    private final Fence fence;
+    private final FileChannel channel;
+    private final List<StepMetrics> earlier;
 
     /**
      * Opens the file of a run that goes on after {@code step}; lines of later steps are dropped.
+     *
+     * @param fence whose owner alone may add to it
      */
-    MetricsFile(Path file, long step) throws IOException {
-        this.steps = read(file, step);
+    MetricsFile(Path file, long step, Fence fence) throws IOException {
+        this.fence = fence;
+        this.earlier = read(file, step);
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try (BufferedWriter kept = Files.newBufferedWriter(temporary)) {
-            for (StepMetrics metrics : steps) {
+            for (StepMetrics metrics : earlier) {
                 kept.write(line(metrics));
             }
         }
-        Files.move(temporary, file, StandardCopyOption.REPLACE_EXISTING);
-        this.writer = Files.newBufferedWriter(file, StandardOpenOption.APPEND);
+        fence.check();
+        Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+        this.channel = FileChannel.open(file, StandardOpenOption.APPEND);
     }
 
     private static List<StepMetrics> read(Path file, long step) throws IOException {
@@ -67,18 +78,25 @@ final class MetricsFile implements AutoCloseable {
     }
 
     void add(StepMetrics metrics) throws IOException {
-        steps.add(metrics);
-        writer.write(line(metrics));
-        writer.flush();
+        fence.check();
+        ByteBuffer line = StandardCharsets.UTF_8.encode(line(metrics));
+        while (line.hasRemaining()) {
+            channel.write(line);
+        }
     }
 
-    /** All steps of the run so far. */
-    List<StepMetrics> steps() {
-        return steps;
+    /** Makes what was added durable. */
+    void sync() throws IOException {
+        channel.force(false);
+    }
+
+    /** The steps that were there when it was opened. */
+    List<StepMetrics> earlier() {
+        return earlier;
     }
 
     @Override
     public void close() throws IOException {
-        writer.close();
+        channel.close();
     }
 }
