@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
@@ -16,6 +17,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.LlamaTensors;
 import org.ringworld.checkpoints.Snapshot;
@@ -111,9 +113,9 @@ class VisionSnapshotTest {
     private Path save(ActorRef<DeviceActor.Command> actor, Job job, long step) {
         Path path = directory.resolve("snapshots/step-" + step);
         SaveRequest.Training training = new SaveRequest.Training(job, 0, step, 0, 1);
-        actor.tell(
-                new DeviceActor.Save(
-                        new SaveRequest(path, MODEL, "bytes", training), probe.getRef()));
+        SaveRequest request = new SaveRequest(path, MODEL, "bytes", training, Fence.NONE);
+        actor.tell(new DeviceActor.Save(List.of(request), probe.getRef()));
+        probe.expectMessageClass(DeviceActor.Copied.class, PATIENCE);
         probe.expectMessageClass(DeviceActor.Saved.class, PATIENCE);
         return path;
     }
