@@ -64,19 +64,7 @@ final class StageTexts {
                 throw new DataException(name + ": data.sources: " + e.getMessage(), e);
             }
         }
-        return withoutVision(data.modalityWeights() ? stream.withModalityWeights() : stream, name);
-    }
-
-    /** The model would take the codes for tokens of text. */
-    private static RowStream withoutVision(RowStream stream, String name) {
-        return (step, seqLen, count) -> {
-            List<Row> rows = stream.rows(step, seqLen, count);
-            if (rows.stream().anyMatch(row -> row.visionIds() != null)) {
-                throw new IllegalStateException(
-                        name + ": its data holds vision codes, which cannot be trained on yet");
-            }
-            return rows;
-        };
+        return data.modalityWeights() ? stream.withModalityWeights() : stream;
     }
 
     private TextDocuments open(StageData.Source source) throws DataException {

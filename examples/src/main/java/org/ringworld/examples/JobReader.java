@@ -123,7 +123,7 @@ final class JobReader {
                 new RopeScaling.None(),
                 config.getBoolean("model.tieEmbeddings"),
                 1,
-                0);
+                config.getInt("model.visionVocabSize"));
     }
 
     private static Curriculum curriculum(Config config) {
