@@ -99,6 +99,8 @@ final class TrainCommand implements Callable<Integer> {
         System.out.print(text);
         JobData data = data(job, tokenizer);
         ModelSource source = source(job, run);
+        // Only now: a job whose data is at fault can be mended and started again.
+        Run.begin(job.output(), config);
         return train(job, data, source, fence);
     }
 
@@ -221,7 +223,6 @@ final class TrainCommand implements Callable<Integer> {
         static Run open(Path output, Config config) throws IOException {
             Path file = output.resolve("job.conf");
             if (!Files.exists(file)) {
-                write(file, config);
                 return new Run(false, null);
             }
             List<String> differences =
@@ -237,7 +238,12 @@ final class TrainCommand implements Callable<Integer> {
             return new Run(false, newest(output));
         }
 
-        private static void write(Path file, Config config) throws IOException {
+        /** Says whose run the directory is, unless it says so already. */
+        static void begin(Path output, Config config) throws IOException {
+            Path file = output.resolve("job.conf");
+            if (Files.exists(file)) {
+                return;
+            }
             Path directory = file.toAbsolutePath().getParent();
             try {
                 Files.createDirectories(directory);

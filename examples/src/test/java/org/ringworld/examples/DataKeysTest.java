@@ -206,6 +206,8 @@ class DataKeysTest {
                         "output=" + directory.resolve("run"));
         assertThat(outcome.code()).isEqualTo(Ringworld.FAILED);
         assertThat(outcome.err()).contains("empty.jsonl: holds no document");
+        // The job can be mended and started again.
+        assertThat(directory.resolve("run/job.conf")).doesNotExist();
     }
 
     @Test
