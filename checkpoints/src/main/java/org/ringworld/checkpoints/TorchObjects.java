@@ -22,18 +22,16 @@ final class TorchObjects {
                     "torch.CharStorage", SourceType.I8,
                     "torch.ByteStorage", SourceType.U8,
                     "torch.BoolStorage", SourceType.BOOL);
-    private static final Map<String, SourceType> DTYPES =
+    // PyTorch froze its typed storages; element types it has gained since lie on untyped ones.
+    private static final String UNTYPED = "torch.storage.UntypedStorage";
+    private static final Map<String, SourceType> NEWER_DTYPES =
             Map.of(
-                    "torch.float64", SourceType.F64,
-                    "torch.float32", SourceType.F32,
-                    "torch.float16", SourceType.F16,
-                    "torch.bfloat16", SourceType.BF16,
-                    "torch.int64", SourceType.I64,
-                    "torch.int32", SourceType.I32,
-                    "torch.int16", SourceType.I16,
-                    "torch.int8", SourceType.I8,
-                    "torch.uint8", SourceType.U8,
-                    "torch.bool", SourceType.BOOL);
+                    "torch.float8_e4m3fn", SourceType.F8_E4M3,
+                    "torch.float8_e5m2", SourceType.F8_E5M2,
+                    "torch.float8_e8m0fnu", SourceType.F8_E8M0,
+                    "torch.uint16", SourceType.U16,
+                    "torch.uint32", SourceType.U32,
+                    "torch.uint64", SourceType.U64);
     private static final int MOST_AXES = 64;
 
     private final Path file;
@@ -60,9 +58,7 @@ final class TorchObjects {
         String typeName = ((Global) id.get(1)).name();
         String key = (String) id.get(2);
         long elements = (Long) id.get(4);
-        boolean untyped =
-                typeName.equals("torch.storage.UntypedStorage")
-                        || typeName.equals("torch.UntypedStorage");
+        boolean untyped = typeName.equals(UNTYPED);
         SourceType type = STORAGES.get(typeName);
         if (type == null && !untyped) {
             throw refused(typeName);
@@ -102,7 +98,7 @@ final class TorchObjects {
     }
 
     private SourceType dtype(Global global) throws CheckpointException {
-        SourceType type = DTYPES.get(global.name());
+        SourceType type = NEWER_DTYPES.get(global.name());
         if (type == null) {
             throw refused(global.name());
         }
