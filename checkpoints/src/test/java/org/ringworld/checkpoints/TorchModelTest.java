@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -68,8 +70,8 @@ class TorchModelTest {
     }
 
     /**
-     * F64 under state_dict beside an optimizer, a dtype and a seed of 64 bits; F16 in protocol 4;
-     * nn.Parameters, one with an attribute and one of BF16.
+     * F64 under state_dict beside an optimizer, a dtype and a seed of 64 bits; F16 in protocol 4,
+     * where no CRC-32 was computed; nn.Parameters, one with an attribute and one of BF16.
      */
     @ParameterizedTest
     @ValueSource(strings = {"wrapped_f64.bin", "f16_without_crc.bin", "parameters.bin"})
@@ -166,6 +168,45 @@ class TorchModelTest {
         Files.writeString(index, json.replace(swapped.formatted(2), swapped.formatted(1)));
         assertThatThrownBy(() -> ModelFiles.open(tmp))
                 .hasMessageContaining("should hold tensor 'lm_head.weight' and does not");
+    }
+
+    /**
+     * Bits all over the first weight, whose storage the tied head shares, and one of the pickle.
+     */
+    @Test
+    void aFlippedBitIsAnErrorThatNamesFileAndTensor() throws Exception {
+        copy("tied.bin");
+        Path file = tmp.resolve("tied.bin");
+        byte[] whole = Files.readAllBytes(file);
+        int embedding = indexOf(whole, new byte[] {0, 0, 0, 0, 0, 0, (byte) 0x80, 0x3c}); // 1 / 64
+        for (int bit = 0; bit < 16 * 8 * 32; bit += 97) {
+            byte[] damaged = whole.clone();
+            damaged[embedding + bit / 8] ^= (byte) (1 << bit % 8);
+            Files.write(file, damaged);
+            try (TorchZip zip = TorchZip.open(file)) {
+                for (String name : new String[] {LlamaTensors.EMBED_TOKENS, LlamaTensors.LM_HEAD}) {
+                    MemorySegment to = MemorySegment.ofArray(new float[16 * 8]);
+                    assertThatThrownBy(() -> zip.read(name, DType.F32, to))
+                            .isInstanceOf(CheckpointException.class)
+                            .hasMessageStartingWith(file.toString())
+                            .hasMessageContaining("'" + name + "' does not match its CRC-32");
+                }
+                zip.read(LlamaTensors.NORM, DType.F32, MemorySegment.ofArray(new float[8]));
+            }
+        }
+        byte[] damaged = whole.clone();
+        damaged[indexOf(whole, "lm_head".getBytes(StandardCharsets.UTF_8))] ^= 1;
+        Files.write(file, damaged);
+        assertThatThrownBy(() -> TorchZip.open(file))
+                .hasMessageContaining("its pickle does not match its CRC-32");
+    }
+
+    private static int indexOf(byte[] all, byte[] part) {
+        int at = 0;
+        while (!Arrays.equals(all, at, at + part.length, part, 0, part.length)) {
+            at++;
+        }
+        return at;
     }
 
     /** torch.save writes these by _rebuild_tensor_v3 on untyped storages. */

@@ -52,16 +52,16 @@ class ZipDirectoryTest {
         return zip.putInt(IN_ZIP64).putInt(IN_ZIP64).putShort((short) 0).flip();
     }
 
-    private static Map<String, MemorySegment> entries(ByteBuffer zip) throws CheckpointException {
+    private static Map<String, StoredEntry> entries(ByteBuffer zip) throws CheckpointException {
         return ZipDirectory.entries(FILE, MemorySegment.ofBuffer(zip));
     }
 
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2, 3, 4, 7})
     void sizesAndPlacesMayBeInTheZip64Field(int wide) throws Exception {
-        Map<String, MemorySegment> entries = entries(zip64(wide, DATA.length, 0));
+        Map<String, StoredEntry> entries = entries(zip64(wide, DATA.length, 0));
         assertThat(entries).containsOnlyKeys("archive/data.pkl");
-        assertThat(entries.get("archive/data.pkl").toArray(Bytes.BYTE)).isEqualTo(DATA);
+        assertThat(entries.get("archive/data.pkl").data().toArray(Bytes.BYTE)).isEqualTo(DATA);
     }
 
     @ParameterizedTest
