@@ -8,9 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Random;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Tag;
@@ -179,9 +177,8 @@ class FuzzTest {
     }
 
     private static void readAll(Path file) throws Exception {
-        List<WeightFile> opened = new ArrayList<>();
-        try {
-            for (var entry : ModelFiles.openWeights(file, 4, opened).entrySet()) {
+        try (WeightFiles weights = WeightFiles.open(file, 4)) {
+            for (var entry : weights.fileOf().entrySet()) {
                 StridedTensor tensor = entry.getValue().tensor(entry.getKey());
                 // An expanded view may be of any size; it takes memory only where it is read.
                 if (tensor.type().isValue() && tensor.count() < 1 << 16) {
@@ -190,8 +187,6 @@ class FuzzTest {
                     entry.getValue().read(entry.getKey(), DType.F32, to);
                 }
             }
-        } finally {
-            opened.forEach(WeightFile::close);
         }
     }
 }

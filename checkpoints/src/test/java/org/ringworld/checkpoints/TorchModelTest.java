@@ -133,6 +133,7 @@ class TorchModelTest {
         copy("tied.bin");
         Files.move(tmp.resolve("tied.bin"), tmp.resolve("pytorch_model-00003-of-00003.bin"));
         holdsItsWeights(tmp);
+        holdsItsWeights(tmp.resolve(INDEX));
         assertThat(Inspection.of(tmp).format()).isEqualTo("PyTorch zip in 2 shards");
     }
 
