@@ -111,7 +111,7 @@ public final class HfDirectory {
             writeShard(directory.resolve(name), dtype, shards.get(i), source);
             shards.get(i).forEach(spec -> weightMap.put(spec.name(), name));
         }
-        Files.writeString(directory.resolve(ModelFiles.INDEX), Json.pretty(index));
+        Files.writeString(directory.resolve(WeightFiles.INDEX), Json.pretty(index));
     }
 
     private static List<List<TensorSpec>> shards(

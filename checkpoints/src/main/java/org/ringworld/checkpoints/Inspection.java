@@ -54,27 +54,38 @@ public record Inspection(
         if (!Files.exists(path)) {
             throw new CheckpointException(path + ": there is no such file or directory");
         }
-        List<WeightFile> opened = new ArrayList<>();
         try {
-            return of(RunDirectory.newestModel(path), opened);
+            return ofModel(RunDirectory.newestModel(path));
         } catch (CheckpointException e) {
             throw e;
         } catch (IOException e) {
             throw new CheckpointException(path + ": cannot be read: " + Json.reason(e), e);
         } catch (ArithmeticException e) {
             throw new CheckpointException(path + ": a tensor has more bytes than 63 bits count", e);
-        } finally {
-            opened.forEach(WeightFile::close);
         }
     }
 
-    private static Inspection of(Path model, List<WeightFile> opened) throws IOException {
+    private static Inspection ofModel(Path model) throws IOException {
         boolean isDirectory = Files.isDirectory(model);
         Path directory = isDirectory ? model : model.toAbsolutePath().getParent();
         Path json = directory.resolve("config.json");
         LlamaConfig config = Files.exists(json) ? LlamaConfig.fromJson(json) : null;
+        boolean isSnapshot = isDirectory && Files.exists(directory.resolve(SnapshotFile.NAME));
+        SnapshotRecord record = isSnapshot ? SnapshotFile.read(directory) : null;
         // Heads only say in which order rows are read, and none is.
-        Map<String, WeightFile> fileOf = ModelFiles.openWeights(model, 1, opened);
+        try (WeightFiles weights = WeightFiles.open(model, 1)) {
+            return new Inspection(
+                    model,
+                    format(weights.files()) + (isSnapshot ? ", a snapshot" : ""),
+                    config,
+                    tensors(weights.fileOf()),
+                    metadata(weights.files()),
+                    isSnapshot ? SnapshotFile.progress(directory, record) : null,
+                    isSnapshot ? checksums(record) : List.of());
+        }
+    }
+
+    private static List<Tensor> tensors(Map<String, WeightFile> fileOf) throws CheckpointException {
         List<Tensor> tensors = new ArrayList<>();
         for (Map.Entry<String, WeightFile> entry : fileOf.entrySet()) {
             StridedTensor stored = entry.getValue().tensor(entry.getKey());
@@ -82,22 +93,17 @@ public record Inspection(
             Path file = entry.getValue().file();
             tensors.add(new Tensor(entry.getKey(), stored.type(), shape, file));
         }
+        return List.copyOf(tensors);
+    }
+
+    private static Map<String, String> metadata(List<WeightFile> files) {
         Map<String, String> metadata = new TreeMap<>();
-        for (WeightFile file : opened) {
+        for (WeightFile file : files) {
             if (file instanceof SafeTensors safeTensors) {
                 metadata.putAll(safeTensors.metadata());
             }
         }
-        boolean isSnapshot = isDirectory && Files.exists(directory.resolve(SnapshotFile.NAME));
-        SnapshotRecord record = isSnapshot ? SnapshotFile.read(directory) : null;
-        return new Inspection(
-                model,
-                format(opened) + (isSnapshot ? ", a snapshot" : ""),
-                config,
-                List.copyOf(tensors),
-                metadata,
-                isSnapshot ? SnapshotFile.progress(directory, record) : null,
-                isSnapshot ? checksums(record) : List.of());
+        return metadata;
     }
 
     private static String format(List<WeightFile> opened) {

@@ -22,31 +22,32 @@ final class TorchObjects {
                     "torch.CharStorage", SourceType.I8,
                     "torch.ByteStorage", SourceType.U8,
                     "torch.BoolStorage", SourceType.BOOL);
-    private static final Map<String, SourceType> DTYPES =
+    // PyTorch froze its typed storages; element types it has gained since lie on untyped ones.
+    private static final String UNTYPED = "torch.storage.UntypedStorage";
+    private static final Map<String, SourceType> NEWER_DTYPES =
             Map.of(
-                    "torch.float64", SourceType.F64,
-                    "torch.float32", SourceType.F32,
-                    "torch.float16", SourceType.F16,
-                    "torch.bfloat16", SourceType.BF16,
-                    "torch.int64", SourceType.I64,
-                    "torch.int32", SourceType.I32,
-                    "torch.int16", SourceType.I16,
-                    "torch.int8", SourceType.I8,
-                    "torch.uint8", SourceType.U8,
-                    "torch.bool", SourceType.BOOL);
+                    "torch.float8_e4m3fn", SourceType.F8_E4M3,
+                    "torch.float8_e5m2", SourceType.F8_E5M2,
+                    "torch.float8_e8m0fnu", SourceType.F8_E8M0,
+                    "torch.uint16", SourceType.U16,
+                    "torch.uint32", SourceType.U32,
+                    "torch.uint64", SourceType.U64);
     private static final int MOST_AXES = 64;
 
     private final Path file;
     private final String folder;
-    private final Map<String, MemorySegment> entries;
+    private final Map<String, StoredEntry> entries;
 
     /** Elements of a storage; of no type where the tensors on it say theirs. */
-    private record Storage(String key, SourceType type, MemorySegment data) {}
+    private record Storage(String key, SourceType type, MemorySegment data, StoredEntry entry) {}
+
+    /** A tensor and the entry of the zip that its elements lie in. */
+    record TorchTensor(StridedTensor view, StoredEntry storage) {}
 
     /**
      * @param folder of the zip, with its slash: storages are its {@code data/<key>}
      */
-    TorchObjects(Path file, String folder, Map<String, MemorySegment> entries) {
+    TorchObjects(Path file, String folder, Map<String, StoredEntry> entries) {
         this.file = file;
         this.folder = folder;
         this.entries = entries;
@@ -60,24 +61,23 @@ final class TorchObjects {
         String typeName = ((Global) id.get(1)).name();
         String key = (String) id.get(2);
         long elements = (Long) id.get(4);
-        boolean untyped =
-                typeName.equals("torch.storage.UntypedStorage")
-                        || typeName.equals("torch.UntypedStorage");
+        boolean untyped = typeName.equals(UNTYPED);
         SourceType type = STORAGES.get(typeName);
         if (type == null && !untyped) {
             throw refused(typeName);
         }
-        MemorySegment data = entries.get(folder + "data/" + key);
-        if (data == null) {
+        StoredEntry entry = entries.get(folder + "data/" + key);
+        if (entry == null) {
             throw fault("storage %s is missing: fetch or copy it again".formatted(key));
         }
+        MemorySegment data = entry.data();
         int width = untyped ? 1 : type.bits() / 8;
         if (elements < 0 || elements > data.byteSize() / width) {
             throw fault(
                     "storage %s has %d bytes, too few for its %d elements of %d"
                             .formatted(key, data.byteSize(), elements, width));
         }
-        return new Storage(key, type, data.asSlice(0, elements * width));
+        return new Storage(key, type, data.asSlice(0, elements * width), entry);
     }
 
     /** What {@code name(*arguments)} makes, for the few names that state dicts are made of. */
@@ -88,7 +88,7 @@ final class TorchObjects {
             case "torch._utils._rebuild_tensor_v3" ->
                     tensor(arguments, dtype((Global) arguments.get(6)));
             case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state" ->
-                    (StridedTensor) arguments.getFirst();
+                    (TorchTensor) arguments.getFirst();
             case "torch.Size" -> TorchPickle.list(arguments.getFirst());
             default -> throw refused(global.name());
         };
@@ -102,7 +102,7 @@ final class TorchObjects {
     }
 
     private SourceType dtype(Global global) throws CheckpointException {
-        SourceType type = DTYPES.get(global.name());
+        SourceType type = NEWER_DTYPES.get(global.name());
         if (type == null) {
             throw refused(global.name());
         }
@@ -110,7 +110,7 @@ final class TorchObjects {
     }
 
     /** Arguments: storage, offset, shape, strides (both in elements), and nothing of interest. */
-    private StridedTensor tensor(List<Object> arguments, SourceType dtype)
+    private TorchTensor tensor(List<Object> arguments, SourceType dtype)
             throws CheckpointException {
         Storage storage = (Storage) arguments.get(0);
         SourceType type = dtype == null ? storage.type() : dtype;
@@ -119,12 +119,14 @@ final class TorchObjects {
         }
         long offset = (Long) arguments.get(1);
         try {
-            return new StridedTensor(
-                    type,
-                    List.of(storage.data()),
-                    offset,
-                    longs(arguments.get(2)),
-                    longs(arguments.get(3)));
+            StridedTensor view =
+                    new StridedTensor(
+                            type,
+                            List.of(storage.data()),
+                            offset,
+                            longs(arguments.get(2)),
+                            longs(arguments.get(3)));
+            return new TorchTensor(view, storage.entry());
         } catch (IllegalArgumentException e) {
             throw fault(
                     "a tensor on storage %s %s elements".formatted(storage.key(), e.getMessage()));

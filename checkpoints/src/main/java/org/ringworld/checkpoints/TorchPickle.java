@@ -212,7 +212,7 @@ final class TorchPickle {
         return Double.longBitsToDouble(Long.reverseBytes(take(8).get(Bytes.LONG, 0)));
     }
 
-    private long longInteger(int bytes) {
+    private Object longInteger(int bytes) {
         byte[] value = take(bytes).toArray(Bytes.BYTE);
         for (int i = 0; i < bytes / 2; i++) {
             byte low = value[i];
@@ -220,10 +220,8 @@ final class TorchPickle {
             value[bytes - 1 - i] = low;
         }
         BigInteger integer = bytes == 0 ? BigInteger.ZERO : new BigInteger(value);
-        if (integer.bitLength() > 63) {
-            throw new IllegalArgumentException("an integer of more than 64 bits");
-        }
-        return integer.longValue();
+        // A wider one is no size of a tensor, but may stand beside them: a random seed.
+        return integer.bitLength() > 63 ? (Object) integer : (Object) integer.longValue();
     }
 
     private String text(long bytes) {

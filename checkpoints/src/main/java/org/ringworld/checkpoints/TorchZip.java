@@ -11,11 +11,14 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import org.ringworld.checkpoints.TorchObjects.TorchTensor;
+import org.ringworld.runtime.DType;
 
 /**
  * A PyTorch {@code .bin}, {@code .pt} or {@code .pth} file as {@code torch.save} writes it since
- * 1.6: a zip of a pickle and storages. Its tensors are the state dict itself or what lies under
- * {@code state_dict}, {@code model} or {@code module}; other values beside them are passed over.
+ * 1.6: a zip of a pickle and storages, each with a CRC-32. Its tensors are the state dict itself or
+ * what lies under {@code state_dict}, {@code model} or {@code module}; other values beside them are
+ * passed over.
  */
 final class TorchZip implements WeightFile {
     private static final String PICKLE = "data.pkl";
@@ -24,9 +27,9 @@ final class TorchZip implements WeightFile {
 
     private final Path file;
     private final Arena arena;
-    private final Map<String, StridedTensor> tensors;
+    private final Map<String, TorchTensor> tensors;
 
-    private TorchZip(Path file, Arena arena, Map<String, StridedTensor> tensors) {
+    private TorchZip(Path file, Arena arena, Map<String, TorchTensor> tensors) {
         this.file = file;
         this.arena = arena;
         this.tensors = tensors;
@@ -67,22 +70,27 @@ final class TorchZip implements WeightFile {
         }
     }
 
-    private static Map<String, StridedTensor> tensors(Path file, Map<String, MemorySegment> entries)
+    private static Map<String, TorchTensor> tensors(Path file, Map<String, StoredEntry> entries)
             throws CheckpointException {
         String folder = folder(file, entries);
-        MemorySegment order = entries.get(folder + "byteorder");
-        if (order != null && !text(order).strip().equals("little")) {
+        StoredEntry order = entries.get(folder + "byteorder");
+        if (order != null && !text(order.data()).strip().equals("little")) {
             throw new CheckpointException(
                     file + ": was written big-endian: save it again on a little-endian machine");
         }
-        MemorySegment pickle = entries.get(folder + PICKLE);
+        StoredEntry entry = entries.get(folder + PICKLE);
+        MemorySegment pickle = entry.data();
         if (pickle.byteSize() > LARGEST_PICKLE) {
             throw new CheckpointException(
                     "%s: its pickle of %d bytes is too large for a state dict"
                             .formatted(file, pickle.byteSize()));
         }
+        if (!entry.isIntact()) {
+            throw new CheckpointException(
+                    file + ": its pickle does not match its CRC-32: copy the file again");
+        }
         Object saved = TorchPickle.read(file, pickle, new TorchObjects(file, folder, entries));
-        Map<String, StridedTensor> tensors = tensorsOf(saved);
+        Map<String, TorchTensor> tensors = tensorsOf(saved);
         for (String wrapper : new String[] {"state_dict", "model", "module"}) {
             if (tensors.isEmpty() && saved instanceof Map<?, ?> map) {
                 tensors = tensorsOf(map.get(wrapper));
@@ -95,7 +103,7 @@ final class TorchZip implements WeightFile {
     }
 
     /** The folder that everything lies in is named after the file that was first written. */
-    private static String folder(Path file, Map<String, MemorySegment> entries)
+    private static String folder(Path file, Map<String, StoredEntry> entries)
             throws CheckpointException {
         for (String name : entries.keySet()) {
             String folder = name.substring(0, name.indexOf('/') + 1);
@@ -107,12 +115,12 @@ final class TorchZip implements WeightFile {
                 file + ": is a zip file without " + PICKLE + ": not one of torch.save's");
     }
 
-    private static Map<String, StridedTensor> tensorsOf(Object saved) {
-        Map<String, StridedTensor> tensors = new LinkedHashMap<>();
+    private static Map<String, TorchTensor> tensorsOf(Object saved) {
+        Map<String, TorchTensor> tensors = new LinkedHashMap<>();
         if (saved instanceof Map<?, ?> map) {
             map.forEach(
                     (key, value) -> {
-                        if (key instanceof String name && value instanceof StridedTensor tensor) {
+                        if (key instanceof String name && value instanceof TorchTensor tensor) {
                             tensors.put(name, tensor);
                         }
                     });
@@ -137,7 +145,22 @@ final class TorchZip implements WeightFile {
 
     @Override
     public StridedTensor tensor(String name) throws CheckpointException {
-        StridedTensor tensor = tensors.get(name);
+        return find(name).view();
+    }
+
+    /** Checks the tensor's storage too, when it is the first to be read of it. */
+    @Override
+    public void read(String name, DType dtype, MemorySegment to) throws CheckpointException {
+        if (!find(name).storage().isIntact()) {
+            throw new CheckpointException(
+                    "%s: the storage of tensor '%s' does not match its CRC-32: copy the file again"
+                            .formatted(file, name));
+        }
+        WeightFile.super.read(name, dtype, to);
+    }
+
+    private TorchTensor find(String name) throws CheckpointException {
+        TorchTensor tensor = tensors.get(name);
         if (tensor == null) {
             throw new CheckpointException(file + ": holds no tensor '" + name + "'");
         }

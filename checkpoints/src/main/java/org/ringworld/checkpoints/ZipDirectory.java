@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The entries of a mapped zip file (PKWARE's APPNOTE, zip64 too) as slices of it. They must be
+ * The entries of a mapped zip file (PKWARE's APPNOTE, zip64 too) where they lie in it. They must be
  * stored, not compressed, as PyTorch writes them; the JDK's own reader does not say where they lie.
  */
 final class ZipDirectory {
@@ -26,15 +26,15 @@ final class ZipDirectory {
 
     private final Path file;
     private final MemorySegment zip;
-    private final Map<String, MemorySegment> entries = new LinkedHashMap<>();
+    private final Map<String, StoredEntry> entries = new LinkedHashMap<>();
 
     private ZipDirectory(Path file, MemorySegment zip) {
         this.file = file;
         this.zip = zip;
     }
 
-    /** Names and bytes, in the order of the directory. */
-    static Map<String, MemorySegment> entries(Path file, MemorySegment zip)
+    /** By name, in the order of the directory. */
+    static Map<String, StoredEntry> entries(Path file, MemorySegment zip)
             throws CheckpointException {
         ZipDirectory directory = new ZipDirectory(file, zip);
         try {
@@ -103,7 +103,8 @@ final class ZipDirectory {
         if (sizes[0] != sizes[1]) {
             throw fault("entry '%s' is stored and has two sizes".formatted(name));
         }
-        if (entries.put(name, data(name, sizes[2], sizes[0])) != null) {
+        MemorySegment data = data(name, sizes[2], sizes[0]);
+        if (entries.put(name, new StoredEntry(data, header.get(Bytes.INT, 16))) != null) {
             throw fault("entry '%s' is there twice".formatted(name));
         }
         return CENTRAL_BYTES + nameBytes + extraBytes + commentBytes;
@@ -140,7 +141,8 @@ final class ZipDirectory {
     }
 
     private void refuseOverlaps() throws CheckpointException {
-        List<MemorySegment> byPlace = new ArrayList<>(entries.values());
+        List<MemorySegment> byPlace = new ArrayList<>();
+        entries.values().forEach(entry -> byPlace.add(entry.data()));
         byPlace.removeIf(entry -> entry.byteSize() == 0);
         byPlace.sort(Comparator.comparingLong(MemorySegment::address));
         for (int i = 1; i < byPlace.size(); i++) {

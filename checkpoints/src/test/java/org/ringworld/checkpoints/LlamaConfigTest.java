@@ -194,6 +194,24 @@ class LlamaConfigTest {
     }
 
     @Test
+    void yarnIsTheSameInTheFormsOfTransformers4And5() throws Exception {
+        String numbers =
+                "\"factor\": 16, \"original_max_position_embeddings\": 4096, \"beta_fast\": 30,"
+                        + " \"beta_slow\": 2, \"attention_factor\": 1.25, \"truncate\": false";
+        for (String rope :
+                new String[] {
+                    "\"rope_theta\": 7e5, \"rope_scaling\": {\"rope_type\": \"yarn\", %s}",
+                    "\"rope_theta\": 7e5, \"rope_scaling\": {\"type\": \"yarn\", %s}",
+                    "\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 7e5, %s}"
+                }) {
+            LlamaConfig config = read("{" + SIZES + ", " + rope.formatted(numbers) + "}");
+            assertThat(config.ropeTheta()).isEqualTo(7e5);
+            assertThat(config.ropeScaling())
+                    .isEqualTo(new RopeScaling.Yarn(16, 4096, 30, 2, 1.25, false));
+        }
+    }
+
+    @Test
     void visionTablesStandBehindTheirTextTwins() {
         LlamaConfig text = LlamaConfig.preset("debug");
         List<String> names =

@@ -110,7 +110,7 @@ class ModelFilesTest {
     @Test
     void aDamagedIndexGivesASentence() throws Exception {
         HfDirectoryTest.write(tmp.resolve("m"), SMALL, DType.F32, 1500, 1);
-        Path index = tmp.resolve("m").resolve(ModelFiles.INDEX);
+        Path index = tmp.resolve("m").resolve(WeightFiles.INDEX);
         byte[] whole = Files.readAllBytes(index);
         Random random = new Random(8);
         for (int i = 0; i < 200; i++) {

@@ -123,6 +123,22 @@ class ConversionCommandsTest {
         return array.valueStream().mapToInt(JsonNode::asInt).toArray();
     }
 
+    @Test
+    void aFlippedBitOfAPyTorchFileIsNotImported() throws IOException {
+        Path golden = shared("golden/llama-gqa");
+        Files.copy(golden.resolve("config.json"), tmp.resolve("config.json"));
+        byte[] weights = Files.readAllBytes(golden.resolve("pytorch_model.bin"));
+        weights[weights.length / 2] ^= 4;
+        Path file = Files.write(tmp.resolve("pytorch_model.bin"), weights);
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run("import", file, tmp.resolve("imported"));
+        assertThat(outcome.code()).isEqualTo(Ringworld.FAILED);
+        assertThat(outcome.err())
+                .contains(file.toString(), ".weight' does not match its CRC-32")
+                .hasLineCount(1);
+        assertThat(tmp.resolve("imported")).doesNotExist();
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"import", "export", "inspect"})
     void aPathThatIsNoModelIsASentence(String command) {
