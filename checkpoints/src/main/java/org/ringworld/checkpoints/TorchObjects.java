@@ -117,6 +117,7 @@ final class TorchObjects {
         if (type == null) {
             throw fault("a tensor on the untyped storage %s has no type".formatted(storage.key()));
         }
+        refuseLazyViews(storage, arguments.subList(dtype == null ? 6 : 7, arguments.size()));
         long offset = (Long) arguments.get(1);
         try {
             StridedTensor view =
@@ -130,6 +131,18 @@ final class TorchObjects {
         } catch (IllegalArgumentException e) {
             throw fault(
                     "a tensor on storage %s %s elements".formatted(storage.key(), e.getMessage()));
+        }
+    }
+
+    /** Of a view that is negated only when used, the values before that are stored. */
+    private void refuseLazyViews(Storage storage, List<Object> metadata)
+            throws CheckpointException {
+        for (Object states : metadata) {
+            if (TorchPickle.map(states).containsValue(true)) {
+                throw fault(
+                        "a tensor on storage %s is a view yet to be negated: save its resolve_neg()"
+                                .formatted(storage.key()));
+            }
         }
     }
 

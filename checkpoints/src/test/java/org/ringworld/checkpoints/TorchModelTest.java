@@ -224,6 +224,13 @@ class TorchModelTest {
         }
     }
 
+    @Test
+    void aViewYetToBeNegatedIsRefusedInsteadOfReadWithoutItsSign() {
+        assertThatThrownBy(() -> TorchZip.open(Resources.path("torch2.13/negated_view.bin")))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining("storage 1 is a view yet to be negated");
+    }
+
     private static SourceType type(TorchZip zip, String name) {
         try {
             return zip.tensor(name).type();
