@@ -196,6 +196,27 @@ class CoordinatorTest {
     }
 
     @Test
+    void aStoppedJobGoesOnInARingOfAnotherSize() throws Exception {
+        Stage stage = Jobs.stage(24, 8, 1e-3, 1);
+        Path whole = directory.resolve("whole");
+        Path stopped = directory.resolve("stopped");
+        run(Jobs.job(whole, 2, "zigzag", DType.F32, 100, stage), cpus(2), NOTHING);
+        run(
+                Jobs.job(stopped, 2, "zigzag", DType.F32, 100, stage),
+                cpus(2),
+                (metrics, coordinator) -> {
+                    if (metrics.step() == 3) {
+                        coordinator.tell(new Coordinator.Stop());
+                    }
+                });
+        Job other = Jobs.job(stopped, 3, "striped", DType.F32, 100, stage);
+        Ended second = run(other, cpus(3), NOTHING);
+        assertThat(second.last).isInstanceOf(Progress.Completed.class);
+        assertThat(second.steps).isNotEmpty();
+        assertThat(difference(weights(stopped), weights(whole))).isLessThan(3e-5);
+    }
+
+    @Test
     void trainingGoesOnWhereASnapshotCannotBeWritten() throws Exception {
         Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 2, Jobs.stage(16, 12, 1e-2, 1));
         Path snapshots = directory.resolve("snapshots");

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -22,24 +21,12 @@ class KillTest {
     @TempDir private Path directory;
 
     private Process train(Path run, int steps, int every) throws Exception {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.add("--add-modules=jdk.incubator.vector");
-        command.add("--enable-native-access=ALL-UNNAMED");
-        command.add("--sun-misc-unsafe-memory-access=allow");
-        command.add("-cp");
-        command.add(System.getProperty("java.class.path"));
-        command.add(Ringworld.class.getName());
-        command.add("train");
-        command.addAll(CommandLineTest.TINY);
-        command.add("stages.0.steps=" + steps);
-        command.add("snapshot.everySteps=" + every);
-        command.add("dtype=bf16");
-        command.add("output=" + run);
-        return new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectOutput(directory.resolve("out.txt").toFile())
-                .start();
+        return SignalTest.start(
+                directory.resolve("out.txt"),
+                "stages.0.steps=" + steps,
+                "snapshot.everySteps=" + every,
+                "dtype=bf16",
+                "output=" + run);
     }
 
     private void endsLikeTheUndisturbedRun(int kills, int steps, int every, long seed)

@@ -19,7 +19,12 @@ import org.ringworld.examples.CommandLineTest.Outcome;
 class SignalTest {
     @TempDir private Path directory;
 
-    private Process train(Path run, List<String> more) throws Exception {
+    private Process train(Path run) throws Exception {
+        return start(directory.resolve("out.txt"), "stages.0.steps=200000", "output=" + run);
+    }
+
+    /** A process of its own that trains the tiny job with these changes. */
+    static Process start(Path out, String... overrides) throws Exception {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("--add-modules=jdk.incubator.vector");
@@ -30,12 +35,10 @@ class SignalTest {
         command.add(Ringworld.class.getName());
         command.add("train");
         command.addAll(CommandLineTest.TINY);
-        command.add("stages.0.steps=200000");
-        command.add("output=" + run);
-        command.addAll(more);
+        command.addAll(List.of(overrides));
         return new ProcessBuilder(command)
                 .redirectErrorStream(true)
-                .redirectOutput(directory.resolve("out.txt").toFile())
+                .redirectOutput(out.toFile())
                 .start();
     }
 
@@ -48,13 +51,18 @@ class SignalTest {
     void aSignalledJobLeavesAModelThatOpensAndGoesOn(String signal, int code) throws Exception {
         Path run = directory.resolve("run");
         Path metrics = run.resolve("metrics.jsonl");
-        Process process = train(run, List.of());
+        Process process = train(run);
         while (lines(metrics) < 20) {
             assertThat(process.isAlive())
                     .as(Files.readString(directory.resolve("out.txt")))
                     .isTrue();
             Thread.sleep(20);
         }
+        Outcome second =
+                CommandLineTest.run(
+                        "train", CommandLineTest.TINY, "stages.0.steps=200000", "output=" + run);
+        assertThat(second.code()).isEqualTo(Ringworld.FAILED);
+        assertThat(second.err()).contains("in use by process " + process.pid());
         new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start().waitFor();
         assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
         assertThat(process.exitValue()).isEqualTo(code);
@@ -67,7 +75,7 @@ class SignalTest {
         Outcome judged = CommandLineTest.run("eval", run, "--lengths", "160", "--needles", "1");
         assertThat(judged.code()).as(judged.err()).isZero();
 
-        Process again = train(run, List.of());
+        Process again = train(run);
         while (lines(metrics) < steps + 10) {
             assertThat(again.isAlive()).isTrue();
             Thread.sleep(20);
