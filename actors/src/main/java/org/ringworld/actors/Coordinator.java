@@ -196,7 +196,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                                     fault + "; and " + failed.sentence(), finishedStep, null))
                     : onFault(failed.sentence());
         }
-        if (reply instanceof DeviceActor.Stepped stepped) {
+        // A step without a finite gradient changes nothing: its rank has not finished it.
+        if (reply instanceof DeviceActor.Stepped stepped
+                && Double.isFinite(stepped.outcome().gradNorm())) {
             finishedByRank[stepped.rank()] = stepped.step();
         }
         if (phase == Phase.DRAINING) {
