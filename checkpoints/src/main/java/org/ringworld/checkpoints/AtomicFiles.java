@@ -57,6 +57,46 @@ final class AtomicFiles {
         delete(old);
     }
 
+    /** What a directory is to hold. */
+    @FunctionalInterface
+    interface Contents {
+        /** Writes into the directory that is being made; its name is temporary. */
+        void write(Path temporary) throws IOException;
+    }
+
+    /**
+     * Writes a directory beside its place, syncs it and puts it there, instead of an older one.
+     *
+     * @param fence whose owner alone may do that
+     * @throws CheckpointException where something cannot be written; the older one is then intact
+     */
+    static void writeDirectory(Path directory, Fence fence, Contents contents)
+            throws CheckpointException {
+        Path target = directory.toAbsolutePath().normalize();
+        Path temporary = temporary(target);
+        try {
+            Files.createDirectories(target.getParent());
+            deleteLeftovers(target);
+            Files.createDirectory(temporary);
+            contents.write(temporary);
+            syncTree(temporary);
+            fence.check();
+            renameDirectory(temporary, target);
+        } catch (IOException e) {
+            throw SafeTensorsWriter.cannotWrite(directory, e);
+        } finally {
+            deleteQuietly(temporary);
+        }
+    }
+
+    private static void deleteQuietly(Path temporary) {
+        try {
+            delete(temporary);
+        } catch (IOException e) {
+            // The next write to the same place removes it; what went wrong first matters more.
+        }
+    }
+
     /** Removes what a crashed writer of {@code target} left beside it. */
     static void deleteLeftovers(Path target) throws IOException {
         String prefix = "." + target.toAbsolutePath().getFileName() + ".";

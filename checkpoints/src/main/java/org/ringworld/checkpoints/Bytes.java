@@ -1,7 +1,9 @@
 package org.ringworld.checkpoints;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.zip.Checksum;
 
 /** Layouts of stored values: little-endian at any alignment, whatever the host's own order. */
 final class Bytes {
@@ -17,5 +19,16 @@ final class Bytes {
     static final ValueLayout.OfDouble DOUBLE =
             ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    // What one ByteBuffer may hold.
+    private static final long CHUNK = 1 << 30;
+
     private Bytes() {}
+
+    /** Adds all of them, however many, to a checksum. */
+    static void addTo(Checksum checksum, MemorySegment bytes) {
+        for (long at = 0; at < bytes.byteSize(); at += CHUNK) {
+            long length = Math.min(CHUNK, bytes.byteSize() - at);
+            checksum.update(bytes.asSlice(at, length).asByteBuffer());
+        }
+    }
 }

@@ -63,31 +63,14 @@ public final class HfDirectory {
             Fence fence,
             long shardBytes)
             throws CheckpointException {
-        Path target = directory.toAbsolutePath().normalize();
-        Path temporary = AtomicFiles.temporary(target);
-        try {
-            Files.createDirectories(target.getParent());
-            AtomicFiles.deleteLeftovers(target);
-            Files.createDirectory(temporary);
-            Files.writeString(temporary.resolve("config.json"), config.toJson(dtype));
-            writeWeights(temporary, dtype, specs, source, shardBytes);
-            extra.write(temporary);
-            AtomicFiles.syncTree(temporary);
-            fence.check();
-            AtomicFiles.renameDirectory(temporary, target);
-        } catch (IOException e) {
-            throw SafeTensorsWriter.cannotWrite(directory, e);
-        } finally {
-            deleteQuietly(temporary);
-        }
-    }
-
-    static void deleteQuietly(Path temporary) {
-        try {
-            AtomicFiles.delete(temporary);
-        } catch (IOException e) {
-            // The next write to the same place removes it; what went wrong first matters more.
-        }
+        AtomicFiles.writeDirectory(
+                directory,
+                fence,
+                temporary -> {
+                    Files.writeString(temporary.resolve("config.json"), config.toJson(dtype));
+                    writeWeights(temporary, dtype, specs, source, shardBytes);
+                    extra.write(temporary);
+                });
     }
 
     private static void writeWeights(

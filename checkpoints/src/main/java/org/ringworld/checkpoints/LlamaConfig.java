@@ -129,8 +129,24 @@ public record LlamaConfig(
     }
 
     public LlamaConfig withRopeTheta(double theta) {
+        return with(vocabSize, theta, maxPositionEmbeddings, visionVocabSize);
+    }
+
+    public LlamaConfig withMaxPositionEmbeddings(int positions) {
+        return with(vocabSize, ropeTheta, positions, visionVocabSize);
+    }
+
+    public LlamaConfig withVocabSize(int size) {
+        return with(size, ropeTheta, maxPositionEmbeddings, visionVocabSize);
+    }
+
+    public LlamaConfig withVisionVocabSize(int size) {
+        return with(vocabSize, ropeTheta, maxPositionEmbeddings, size);
+    }
+
+    private LlamaConfig with(int vocab, double theta, int positions, int visionVocab) {
         return new LlamaConfig(
-                vocabSize,
+                vocab,
                 hiddenSize,
                 intermediateSize,
                 numLayers,
@@ -141,58 +157,7 @@ public record LlamaConfig(
                 theta,
                 ropeScaling,
                 tieEmbeddings,
-                maxPositionEmbeddings,
-                visionVocabSize);
-    }
-
-    public LlamaConfig withMaxPositionEmbeddings(int positions) {
-        return new LlamaConfig(
-                vocabSize,
-                hiddenSize,
-                intermediateSize,
-                numLayers,
-                numHeads,
-                numKvHeads,
-                headDim,
-                rmsNormEps,
-                ropeTheta,
-                ropeScaling,
-                tieEmbeddings,
                 positions,
-                visionVocabSize);
-    }
-
-    public LlamaConfig withVocabSize(int size) {
-        return new LlamaConfig(
-                size,
-                hiddenSize,
-                intermediateSize,
-                numLayers,
-                numHeads,
-                numKvHeads,
-                headDim,
-                rmsNormEps,
-                ropeTheta,
-                ropeScaling,
-                tieEmbeddings,
-                maxPositionEmbeddings,
-                visionVocabSize);
-    }
-
-    public LlamaConfig withVisionVocabSize(int size) {
-        return new LlamaConfig(
-                vocabSize,
-                hiddenSize,
-                intermediateSize,
-                numLayers,
-                numHeads,
-                numKvHeads,
-                headDim,
-                rmsNormEps,
-                ropeTheta,
-                ropeScaling,
-                tieEmbeddings,
-                maxPositionEmbeddings,
-                size);
+                visionVocab);
     }
 }

@@ -46,29 +46,21 @@ public final class LwmDirectory {
     public static void write(Path directory, ModelFiles model, HfDirectory.ExtraFiles extra)
             throws CheckpointException {
         refuseWhatCannotBeSaid(model);
-        Path target = directory.toAbsolutePath().normalize();
-        Path temporary = AtomicFiles.temporary(target);
-        try {
-            Files.createDirectories(target.getParent());
-            AtomicFiles.deleteLeftovers(target);
-            Files.createDirectory(temporary);
-            String config = model.config().toJson(model.dtype());
-            Files.writeString(temporary.resolve("config.json"), config);
-            try (FileChannel channel =
-                    FileChannel.open(
-                            temporary.resolve("params"),
-                            StandardOpenOption.WRITE,
-                            StandardOpenOption.CREATE_NEW)) {
-                new LwmDirectory(model, channel).writeAll();
-            }
-            extra.write(temporary);
-            AtomicFiles.syncTree(temporary);
-            AtomicFiles.renameDirectory(temporary, target);
-        } catch (IOException e) {
-            throw SafeTensorsWriter.cannotWrite(directory, e);
-        } finally {
-            HfDirectory.deleteQuietly(temporary);
-        }
+        AtomicFiles.writeDirectory(
+                directory,
+                Fence.NONE,
+                temporary -> {
+                    String config = model.config().toJson(model.dtype());
+                    Files.writeString(temporary.resolve("config.json"), config);
+                    try (FileChannel channel =
+                            FileChannel.open(
+                                    temporary.resolve("params"),
+                                    StandardOpenOption.WRITE,
+                                    StandardOpenOption.CREATE_NEW)) {
+                        new LwmDirectory(model, channel).writeAll();
+                    }
+                    extra.write(temporary);
+                });
     }
 
     private static void refuseWhatCannotBeSaid(ModelFiles model) throws CheckpointException {

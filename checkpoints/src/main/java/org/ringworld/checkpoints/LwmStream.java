@@ -1,11 +1,8 @@
 package org.ringworld.checkpoints;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -44,21 +41,13 @@ final class LwmStream implements WeightFile {
      * @throws CheckpointException where it is no such stream or cut short
      */
     static LwmStream open(Path file, int numHeads) throws CheckpointException {
-        Arena arena = Arena.ofShared();
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            MemorySegment all =
-                    channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            SafeTensors.refuseLfsPointer(file, all);
-            LwmStream stream = new LwmStream(file, arena, numHeads);
-            stream.readRecords(new MsgPack(all));
-            return stream;
-        } catch (CheckpointException e) {
-            arena.close();
-            throw e;
-        } catch (IOException e) {
-            arena.close();
-            throw new CheckpointException(file + ": cannot be read: " + Json.reason(e), e);
-        }
+        return MappedFile.open(
+                file,
+                (arena, all) -> {
+                    LwmStream stream = new LwmStream(file, arena, numHeads);
+                    stream.readRecords(new MsgPack(all));
+                    return stream;
+                });
     }
 
     private void readRecords(MsgPack in) throws CheckpointException {

@@ -1,13 +1,9 @@
 package org.ringworld.checkpoints;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Map;
 import java.util.Set;
 import org.ringworld.runtime.DType;
@@ -20,8 +16,6 @@ import org.ringworld.runtime.DType;
 public final class SafeTensors implements WeightFile {
     // The limit of the reference implementation.
     private static final long LARGEST_HEADER = 100_000_000;
-    private static final byte[] GIT_LFS =
-            "version https://git-lfs".getBytes(StandardCharsets.US_ASCII);
 
     private final Path file;
     private final Arena arena;
@@ -56,26 +50,19 @@ public final class SafeTensors implements WeightFile {
         if (Files.isDirectory(file)) {
             throw new CheckpointException(file + ": is a directory, not a safetensors file");
         }
-        Arena arena = Arena.ofShared();
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            MemorySegment all =
-                    channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            long headerBytes = headerBytes(file, all);
-            String json = Json.utf8(file, all.asSlice(8, headerBytes).toArray(Bytes.BYTE));
-            MemorySegment data = all.asSlice(8 + headerBytes);
-            SafeTensorsHeader.Parsed header = SafeTensorsHeader.parse(file, json, data.byteSize());
-            return new SafeTensors(file, arena, data, header);
-        } catch (CheckpointException e) {
-            arena.close();
-            throw e;
-        } catch (IOException e) {
-            arena.close();
-            throw new CheckpointException(file + ": cannot be read: " + Json.reason(e), e);
-        }
+        return MappedFile.open(
+                file,
+                (arena, all) -> {
+                    long headerBytes = headerBytes(file, all);
+                    String json = Json.utf8(file, all.asSlice(8, headerBytes).toArray(Bytes.BYTE));
+                    MemorySegment data = all.asSlice(8 + headerBytes);
+                    SafeTensorsHeader.Parsed header =
+                            SafeTensorsHeader.parse(file, json, data.byteSize());
+                    return new SafeTensors(file, arena, data, header);
+                });
     }
 
     private static long headerBytes(Path file, MemorySegment all) throws CheckpointException {
-        refuseLfsPointer(file, all);
         if (all.byteSize() < 8) {
             throw new CheckpointException(
                     "%s: its %d bytes are too few for a safetensors file"
@@ -93,18 +80,6 @@ public final class SafeTensors implements WeightFile {
                             .formatted(file, bytes - (all.byteSize() - 8)));
         }
         return bytes;
-    }
-
-    static void refuseLfsPointer(Path file, MemorySegment all) throws CheckpointException {
-        if (startsWith(all, GIT_LFS)) {
-            throw new CheckpointException(
-                    file + ": is a Git LFS pointer, not the file itself: run git lfs pull there");
-        }
-    }
-
-    private static boolean startsWith(MemorySegment all, byte[] prefix) {
-        return all.byteSize() >= prefix.length
-                && all.asSlice(0, prefix.length).mismatch(MemorySegment.ofArray(prefix)) < 0;
     }
 
     @Override

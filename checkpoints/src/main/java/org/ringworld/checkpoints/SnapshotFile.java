@@ -28,7 +28,6 @@ final class SnapshotFile {
     private static final int FORMAT_VERSION = 1;
     private static final int CHECKSUM_BYTES = 5;
     private static final long LARGEST = 64L << 20;
-    private static final int CHUNK = 1 << 30;
 
     private SnapshotFile() {}
 
@@ -153,9 +152,7 @@ final class SnapshotFile {
                 Arena arena = Arena.ofConfined()) {
             MemorySegment all =
                     channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            for (long at = 0; at < all.byteSize(); at += CHUNK) {
-                crc.update(all.asSlice(at, Math.min(CHUNK, all.byteSize() - at)).asByteBuffer());
-            }
+            Bytes.addTo(crc, all);
         }
         return (int) crc.getValue();
     }

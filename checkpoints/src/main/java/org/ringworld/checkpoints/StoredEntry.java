@@ -5,8 +5,6 @@ import java.util.zip.CRC32;
 
 /** An entry of a mapped zip file, stored as it is, with the CRC-32 that the zip holds of it. */
 final class StoredEntry {
-    private static final long CHUNK = 1 << 30;
-
     private final MemorySegment data;
     private final int crc;
     private boolean intact;
@@ -28,10 +26,7 @@ final class StoredEntry {
     synchronized boolean isIntact() {
         if (!intact) {
             CRC32 sum = new CRC32();
-            for (long at = 0; at < data.byteSize(); at += CHUNK) {
-                long bytes = Math.min(CHUNK, data.byteSize() - at);
-                sum.update(data.asSlice(at, bytes).asByteBuffer());
-            }
+            Bytes.addTo(sum, data);
             intact = (int) sum.getValue() == crc;
         }
         return intact;

@@ -1,12 +1,9 @@
 package org.ringworld.checkpoints;
 
-import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -42,23 +39,16 @@ final class TorchZip implements WeightFile {
      *     zip, big-endian, or its pickle names anything that tensors do not need
      */
     static TorchZip open(Path file) throws CheckpointException {
-        Arena arena = Arena.ofShared();
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            MemorySegment all =
-                    channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            refuseOtherForms(file, all);
-            return new TorchZip(file, arena, tensors(file, ZipDirectory.entries(file, all)));
-        } catch (CheckpointException e) {
-            arena.close();
-            throw e;
-        } catch (IOException e) {
-            arena.close();
-            throw new CheckpointException(file + ": cannot be read: " + Json.reason(e), e);
-        }
+        return MappedFile.open(
+                file,
+                (arena, all) -> {
+                    refuseOtherForms(file, all);
+                    Map<String, StoredEntry> entries = ZipDirectory.entries(file, all);
+                    return new TorchZip(file, arena, tensors(file, entries));
+                });
     }
 
     private static void refuseOtherForms(Path file, MemorySegment all) throws CheckpointException {
-        SafeTensors.refuseLfsPointer(file, all);
         if (all.byteSize() >= 2 && (all.get(Bytes.SHORT, 0) & 0xffff) != 0x4b50) {
             boolean pickle = (all.get(Bytes.BYTE, 0) & 0xff) == 0x80;
             throw new CheckpointException(
