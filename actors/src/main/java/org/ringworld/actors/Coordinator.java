@@ -104,7 +104,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private final Deque<JobData.Batch> batches = new ArrayDeque<>();
     private final Fence fence;
     private MetricsFile metrics;
-    private List<SaveRequest> saves = List.of();
     private int unwritten;
     private Progress ending;
     private boolean stopAsked;
@@ -459,7 +458,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                     ? onFault(Faults.sentence(e))
                     : end(new Progress.Failed(fault, finishedStep, null));
         }
-        saves = requests;
         unwritten += requests.size();
         devices.get(rank).tell(new DeviceActor.Save(requests, replies));
         outstanding++;
@@ -469,7 +467,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** Training goes on while the copy is written. */
     private Behavior<Command> onCopied(DeviceActor.Copied copied) {
         listener.tell(new Progress.Copied(copied.step(), copied.seconds()));
-        Path snapshot = saves.getLast().path();
+        Path snapshot = snapshot().path();
         if (fault != null) {
             return endWhenWritten(new Progress.Failed(fault, copied.step(), snapshot));
         }

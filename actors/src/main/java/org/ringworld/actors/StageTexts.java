@@ -86,8 +86,7 @@ final class StageTexts {
     List<Row> heldOut(int seqLen, int most) {
         List<Row> rows = new ArrayList<>();
         for (TextDocuments documents : opened.values()) {
-            List<Row> all = documents.heldOut(seqLen);
-            rows.addAll(all.subList(0, Math.min(all.size(), Math.max(1, most / opened.size()))));
+            rows.addAll(documents.heldOut(seqLen, Math.max(1, most / opened.size())));
         }
         return rows;
     }

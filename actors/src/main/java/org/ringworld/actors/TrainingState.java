@@ -29,6 +29,7 @@ final class TrainingState implements AutoCloseable {
     private final Map<Snapshot.Part, List<MemorySegment>> optimizer =
             new EnumMap<>(Snapshot.Part.class);
     private long step;
+    private Tokenizer tokenizer;
 
     TrainingState(ParameterStore parameters) {
         this.parameters = parameters;
@@ -57,7 +58,10 @@ final class TrainingState implements AutoCloseable {
 
     /** Writes a model, or a snapshot where the request says what a run needs to go on. */
     void write(SaveRequest request) throws IOException {
-        Tokenizer tokenizer = Tokenizer.of(request.tokenizer());
+        if (tokenizer == null) {
+            // The job's; a large tokenizer.json takes longer to read than a small model to write.
+            tokenizer = Tokenizer.of(request.tokenizer());
+        }
         DType dtype = parameters.dtype();
         List<TensorSpec> specs = parameters.specs();
         if (request.training() == null) {

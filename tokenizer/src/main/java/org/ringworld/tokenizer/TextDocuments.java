@@ -241,7 +241,12 @@ public final class TextDocuments {
 
     /** All held-out rows, in order; none where nothing is held out. */
     public List<Row> heldOut(int seqLen) {
+        return heldOut(seqLen, Integer.MAX_VALUE);
+    }
+
+    /** The first held-out rows, at most so many. */
+    public List<Row> heldOut(int seqLen, int most) {
         PackedRows rows = new PackedRows(heldOut, Packing.DEFAULT, seqLen, tokenizer.pad());
-        return IntStream.range(0, rows.count()).mapToObj(rows::row).toList();
+        return IntStream.range(0, Math.min(rows.count(), most)).mapToObj(rows::row).toList();
     }
 }
