@@ -42,8 +42,8 @@ public record StepMetrics(
             long epoch,
             double seconds,
             double flopsLimit) {
-        double lossSum = ranks.stream().mapToDouble(r -> r.outcome().lossSum()).sum();
-        long hits = ranks.stream().mapToLong(r -> r.outcome().hits()).sum();
+        double lossSum = ranks.getFirst().outcome().lossSum();
+        long hits = ranks.getFirst().outcome().hits();
         double flops = Flops.training(job.model(), plan.tokens(), plan.visiblePairs());
         // Elements of the keys and values of one token, all layers together.
         LlamaConfig model = job.model();

@@ -6,18 +6,23 @@ package org.ringworld.model;
  *
  * @param step optimizer step
  * @param part micro-batch of the step
- * @param layer layer of the model, or slice of a reduction
+ * @param layer layer of the model
  * @param hop how far from its origin
- * @param origin rank whose block it is
+ * @param origin rank whose block it is, or slice of a reduction
+ * @param tile of the block, or piece of the slice
  */
-public record Frame(long step, int part, int layer, Pass pass, int hop, int origin) {
+public record Frame(long step, int part, int layer, Pass pass, int hop, int origin, int tile) {
     /** What all frames of a micro-batch have in common. */
     public static Frame of(long step, int part) {
-        return new Frame(step, part, 0, Pass.FORWARD, 0, 0);
+        return new Frame(step, part, 0, Pass.FORWARD, 0, 0, 0);
     }
 
     Frame ofLayer(int layer) {
-        return new Frame(step, part, layer, pass, hop, origin);
+        return new Frame(step, part, layer, pass, hop, origin, tile);
+    }
+
+    Frame of(Pass pass, int hop, int origin, int tile) {
+        return new Frame(step, part, layer, pass, hop, origin, tile);
     }
 
     /** What a frame carries. */
@@ -31,6 +36,10 @@ public record Frame(long step, int part, int layer, Pass pass, int hop, int orig
         /** Partial sums of an all-reduce. */
         REDUCE,
         /** Complete sums of an all-reduce. */
-        GATHER
+        GATHER,
+        /** What each rank's tokens came to in a step. */
+        OUTCOME,
+        /** A whole training state, for ranks that do not hold it. */
+        STATE
     }
 }

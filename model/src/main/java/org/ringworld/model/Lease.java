@@ -14,7 +14,17 @@ import org.ringworld.runtime.Event;
 public final class Lease {
     private final AtomicInteger readers = new AtomicInteger();
     private final List<Event> reads = new ArrayList<>();
+    private final Runnable whenFree;
     private volatile Thread waiter;
+
+    public Lease() {
+        this(() -> {});
+    }
+
+    /** A lease whose last reader tells the memory's owner; that one's device reads it no more. */
+    public Lease(Runnable whenFree) {
+        this.whenFree = whenFree;
+    }
 
     /** One more reader. */
     public void retain() {
@@ -30,6 +40,7 @@ public final class Lease {
         }
         if (readers.decrementAndGet() == 0) {
             LockSupport.unpark(waiter);
+            whenFree.run();
         }
     }
 

@@ -1,7 +1,7 @@
 package org.ringworld.model;
 
-import java.util.List;
 import java.util.function.BooleanSupplier;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
@@ -17,13 +17,17 @@ public interface Ring {
     int size();
 
     /**
-     * Starts sending tensors under a name. They are immutable until {@code lease} is free again and
+     * Starts sending a tensor under a name. It is immutable until {@code lease} is free again and
      * may be read once {@code ready} has happened.
      */
-    void send(Frame frame, List<Tensor> tensors, Event ready, Lease lease);
+    void send(Frame frame, Tensor tensor, Event ready, Lease lease);
 
-    /** Starts receiving what the previous rank sends under this name. */
-    Transfer receive(Frame frame);
+    /**
+     * Starts receiving the tensor that the previous rank sends under this name. To be called in the
+     * order in which that rank sends, and before waiting for what it sends later: a wire is one
+     * queue, and what nobody expects yet holds up what follows.
+     */
+    Transfer receive(Frame frame, DType dtype, long... shape);
 
     /** Blocks until a condition that another thread makes true and then unparks this one. */
     void awaitUntil(BooleanSupplier condition);
@@ -33,8 +37,11 @@ public interface Ring {
 
     /** Something on its way to this rank. */
     interface Transfer {
-        /** Waits for the tensors; work of {@code device} queued from now on may read them. */
-        List<Tensor> await(Device device);
+        /** Whether {@link #await} would return at once. */
+        boolean hasArrived();
+
+        /** Waits for the tensor; work of {@code device} queued from now on may read it. */
+        Tensor await(Device device);
 
         /** The lease of what arrived: to send it on, and to release it after the last read. */
         Lease lease();

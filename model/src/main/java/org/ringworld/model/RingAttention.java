@@ -1,7 +1,6 @@
 package org.ringworld.model;
 
 import java.util.BitSet;
-import java.util.List;
 import org.ringworld.model.Frame.Pass;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -34,8 +33,109 @@ final class RingAttention {
         this.scale = (float) (1 / Math.sqrt(headDim));
     }
 
-    /** What a rank holds at one hop: a block and, unless it is its own, the lease it came under. */
-    private record Held(KvBlock block, Lease lease) {}
+    /** The block of one origin on a rank at one hop: its own, or tiles that arrive one by one. */
+    private final class Held {
+        private final int hop;
+        private final int origin;
+        private final KvBlock block;
+        private final Lease own;
+        private final Ring.Transfer[] coming;
+
+        /** This rank's own block, at hop 0. */
+        Held(KvBlock block, Lease own) {
+            this(block, own, 0, ring.rank());
+        }
+
+        /** A block in this rank's own memory. */
+        Held(KvBlock block, Lease own, int hop, int origin) {
+            this.hop = hop;
+            this.origin = origin;
+            this.block = block;
+            this.own = own;
+            this.coming = new Ring.Transfer[plan.tiles()];
+        }
+
+        /** What the previous rank sends on from {@code hop − 1}. */
+        Held(Frame frame, Pass pass, int hop, BitSet tiles, DType dtype, KvBlock like) {
+            this.hop = hop;
+            this.origin = plan.origin(ring.rank(), hop);
+            this.block = new KvBlock(plan.tiles());
+            this.own = null;
+            this.coming = new Ring.Transfer[plan.tiles()];
+            for (int t : tiles(tiles)) {
+                long[] shape = like.tiles()[t].shape();
+                coming[t] = ring.receive(frame.of(pass, hop - 1, origin, t), dtype, shape);
+            }
+        }
+
+        boolean hasArrived(int tile) {
+            return block.has(tile) || coming[tile].hasArrived();
+        }
+
+        KvBlock await(int tile) {
+            if (!block.has(tile)) {
+                block.set(tile, coming[tile].await(device));
+            }
+            return block;
+        }
+
+        /** Sends a tile on to the next rank; it must be here. */
+        void send(Frame frame, Pass pass, int tile) {
+            ring.send(
+                    frame.of(pass, hop, origin, tile),
+                    await(tile).tiles()[tile],
+                    device.record(),
+                    own != null ? own : coming[tile].lease());
+        }
+
+        void release() {
+            for (Ring.Transfer transfer : coming) {
+                if (transfer != null) {
+                    transfer.lease().release(device.record());
+                }
+            }
+        }
+    }
+
+    /** Sends on, in their order, the tiles of what is held that a later rank sees. */
+    private final class Onward {
+        private final Frame frame;
+        private final Pass pass;
+        private final Held held;
+        private final int[] tiles;
+        private int sent;
+
+        Onward(Frame frame, Pass pass, Held held) {
+            this.frame = frame;
+            this.pass = pass;
+            this.held = held;
+            this.tiles = tiles(plan.keysSent(held.hop, held.origin));
+        }
+
+        void sendArrived() {
+            while (sent < tiles.length && held.hasArrived(tiles[sent])) {
+                held.send(frame, pass, tiles[sent++]);
+            }
+        }
+
+        void sendRest() {
+            while (sent < tiles.length) {
+                held.send(frame, pass, tiles[sent++]);
+            }
+        }
+    }
+
+    private Held expectKeys(Frame frame, Pass pass, int hop, KvBlock own) {
+        BitSet tiles = plan.keysSent(hop - 1, plan.origin(ring.rank(), hop));
+        return new Held(frame, pass, hop, tiles, own.tiles()[0].dtype(), own);
+    }
+
+    /** The sums of the ranks before this one, of the block it holds at {@code hop}. */
+    private Held expectSums(Frame frame, int hop, KvBlock own) {
+        BitSet tiles =
+                hop < 2 ? new BitSet() : plan.gradientsSent(hop - 1, plan.origin(ring.rank(), hop));
+        return new Held(frame, Pass.GRADIENT, hop, tiles, DType.F32, own);
+    }
 
     /**
      * Attends to all keys of the ring.
@@ -52,22 +152,27 @@ final class RingAttention {
         kernels.fill(lse, Float.NEGATIVE_INFINITY);
         Held held = new Held(own, lease);
         for (int hop = 0; hop < plan.size(); hop++) {
-            int origin = plan.origin(ring.rank(), hop);
-            Ring.Transfer arriving = pass(frame, Pass.FORWARD, hop, held);
-            for (int t : tiles(plan.sees()[ring.rank()][origin])) {
+            boolean last = hop + 1 == plan.size();
+            Held next = last ? null : expectKeys(frame, Pass.FORWARD, hop + 1, own);
+            Onward onward = new Onward(frame, Pass.FORWARD, held);
+            for (int t : tiles(plan.sees()[ring.rank()][held.origin])) {
+                onward.sendArrived();
+                KvBlock keys = held.await(t);
                 kernels.attention(
                         q,
                         block.positions(),
                         block.segments(),
-                        held.block.keys()[t],
-                        held.block.values()[t],
-                        block.keyPositions(origin, plan, t),
-                        block.keySegments(origin, plan, t),
+                        keys.keys()[t],
+                        keys.values()[t],
+                        block.keyPositions(held.origin, plan, t),
+                        block.keySegments(held.origin, plan, t),
                         scale,
                         out,
                         lse);
             }
-            held = take(held, hop, arriving);
+            onward.sendRest();
+            held.release();
+            held = next;
         }
     }
 
@@ -94,23 +199,26 @@ final class RingAttention {
         Held held = new Held(own, lease);
         Travelling sums = new Travelling(scratch, own);
         for (int hop = 0; hop < plan.size(); hop++) {
-            int origin = plan.origin(rank, hop);
-            Ring.Transfer arriving = pass(frame, Pass.BACKWARD, hop, held);
-            BitSet here = hop == 0 ? all() : plan.gradientsSent(hop, origin);
+            boolean last = hop + 1 == plan.size();
+            Held earlier = expectSums(frame, hop, own);
+            Held next = last ? null : expectKeys(frame, Pass.BACKWARD, hop + 1, own);
+            Onward onward = new Onward(frame, Pass.BACKWARD, held);
+            BitSet here = hop == 0 ? all() : plan.gradientsSent(hop, held.origin);
             KvBlock gradient = hop == 0 ? dOwn : sums.next(here);
             for (int t : tiles(here)) {
-                kernels.fill(gradient.keys()[t], 0);
-                kernels.fill(gradient.values()[t], 0);
+                kernels.fill(gradient.tiles()[t], 0);
             }
-            for (int t : tiles(plan.sees()[rank][origin])) {
+            for (int t : tiles(plan.sees()[rank][held.origin])) {
+                onward.sendArrived();
+                KvBlock keys = held.await(t);
                 kernels.attentionBackward(
                         q,
                         block.positions(),
                         block.segments(),
-                        held.block.keys()[t],
-                        held.block.values()[t],
-                        block.keyPositions(origin, plan, t),
-                        block.keySegments(origin, plan, t),
+                        keys.keys()[t],
+                        keys.values()[t],
+                        block.keyPositions(held.origin, plan, t),
+                        block.keySegments(held.origin, plan, t),
                         scale,
                         dOut,
                         lse,
@@ -119,72 +227,31 @@ final class RingAttention {
                         gradient.keys()[t],
                         gradient.values()[t]);
             }
-            held = take(held, hop, arriving);
+            onward.sendRest();
+            held.release();
             if (hop > 0) {
-                addSums(frame, hop - 1, origin, gradient);
-                if (!here.isEmpty()) {
-                    ring.send(
-                            frame(frame, Pass.GRADIENT, hop, origin),
-                            gradient.tensors(here),
-                            device.record(),
-                            sums.lease());
+                Held mine = new Held(gradient, sums.lease(), hop, held.origin);
+                for (int t : tiles(here)) {
+                    addSum(earlier, gradient, t);
+                    mine.send(frame, Pass.GRADIENT, t);
                 }
+                earlier.release();
             }
+            held = next;
         }
-        if (plan.size() > 1) {
-            addSums(frame, plan.size() - 1, rank, dOwn);
+        Held home = expectSums(frame, plan.size(), own);
+        for (int t : tiles(all())) {
+            addSum(home, dOwn, t);
         }
+        home.release();
         sums.awaitFree();
     }
 
-    /** Sends on what is held, where a later rank sees it, and starts receiving the next block. */
-    private Ring.Transfer pass(Frame frame, Pass pass, int hop, Held held) {
-        if (hop + 1 == plan.size()) {
-            return null;
+    /** Adds what the ranks before this one summed up of a tile, if they touched it. */
+    private void addSum(Held earlier, KvBlock into, int tile) {
+        if (earlier.coming[tile] != null) {
+            kernels.add(earlier.await(tile).tiles()[tile], into.tiles()[tile]);
         }
-        int origin = plan.origin(ring.rank(), hop);
-        BitSet onward = plan.keysSent(hop, origin);
-        if (!onward.isEmpty()) {
-            ring.send(
-                    frame(frame, pass, hop, origin),
-                    held.block.tensors(onward),
-                    device.record(),
-                    held.lease);
-        }
-        int next = plan.origin(ring.rank(), hop + 1);
-        return plan.keysSent(hop, next).isEmpty()
-                ? null
-                : ring.receive(frame(frame, pass, hop, next));
-    }
-
-    /** Releases what was held at a hop and takes what arrived for the next, if anything comes. */
-    private Held take(Held held, int hop, Ring.Transfer arriving) {
-        if (hop > 0 && held != null) {
-            held.lease.release(device.record());
-        }
-        if (arriving == null) {
-            return null;
-        }
-        int origin = plan.origin(ring.rank(), hop + 1);
-        List<Tensor> tensors = arriving.await(device);
-        return new Held(KvBlock.of(tensors, plan.keysSent(hop, origin), plan), arriving.lease());
-    }
-
-    /**
-     * Adds the sums that the previous rank sent on at a hop, those of the ranks before this one.
-     */
-    private void addSums(Frame frame, int hop, int origin, KvBlock into) {
-        BitSet tiles = hop == 0 ? new BitSet() : plan.gradientsSent(hop, origin);
-        if (tiles.isEmpty()) {
-            return;
-        }
-        Ring.Transfer arriving = ring.receive(frame(frame, Pass.GRADIENT, hop, origin));
-        KvBlock sums = KvBlock.of(arriving.await(device), tiles, plan);
-        for (int t : tiles(tiles)) {
-            kernels.add(sums.keys()[t], into.keys()[t]);
-            kernels.add(sums.values()[t], into.values()[t]);
-        }
-        arriving.lease().release(device.record());
     }
 
     /**
@@ -229,9 +296,5 @@ final class RingAttention {
 
     private static int[] tiles(BitSet set) {
         return set.stream().toArray();
-    }
-
-    private static Frame frame(Frame of, Pass pass, int hop, int origin) {
-        return new Frame(of.step(), of.part(), of.layer(), pass, hop, origin);
     }
 }

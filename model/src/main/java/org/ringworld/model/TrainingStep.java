@@ -16,21 +16,23 @@ public final class TrainingStep {
     private final ParameterStore parameters;
     private final Transformer transformer;
     private final Tensor sum;
+    private final StepSums sums;
 
     public TrainingStep(Device device, ParameterStore parameters, Transformer transformer) {
         this.device = device;
         this.parameters = parameters;
         this.transformer = transformer;
         this.sum = device.tensor(DType.F32, 1);
+        this.sums = new StepSums(device);
     }
 
     /**
-     * What a rank knows after a step.
+     * What every rank knows after a step, the same on all.
      *
-     * @param lossSum Σ w·ce of its own tokens
-     * @param hits its own answers that were right
-     * @param gradNorm norm of the whole gradient before clipping, the same on all ranks; if it is
-     *     not finite nothing was updated
+     * @param lossSum Σ w·ce of the whole step
+     * @param hits answers that were right
+     * @param gradNorm norm of the whole gradient before clipping; if it is not finite nothing was
+     *     updated
      */
     public record Outcome(double lossSum, long hits, double gradNorm) {}
 
@@ -94,10 +96,12 @@ public final class TrainingStep {
             hits += losses.hits(own);
         }
         AllReduce.sum(ring, device, parameters.gradients(), step);
+        StepSums.Sums whole = sums.gather(ring, new StepSums.Sums(lossSum, hits), step);
+        // From here on no other rank is waited for: whatever happens to them, the update is whole.
         double norm = AdamW.norm(parameters, device, sum);
         if (Double.isFinite(norm)) {
             optimizer.update(parameters, device, rate, step, norm);
         }
-        return new Outcome(lossSum, hits, norm);
+        return new Outcome(whole.loss(), whole.hits(), norm);
     }
 }

@@ -25,6 +25,8 @@ public final class Transformer implements AutoCloseable {
     private final float eps;
     private final Workspace kept;
     private final Workspace scratch;
+    private final Workspace.Mark nothingKept;
+    private final Workspace.Mark nothingHeld;
 
     public Transformer(Device device, ParameterStore parameters) {
         this.device = device;
@@ -35,6 +37,8 @@ public final class Transformer implements AutoCloseable {
         this.eps = (float) config.rmsNormEps();
         this.kept = new Workspace(device);
         this.scratch = new Workspace(device);
+        this.nothingKept = kept.mark();
+        this.nothingHeld = scratch.mark();
     }
 
     /** Takes the logits of a rank's tokens as they are made. */
@@ -86,7 +90,7 @@ public final class Transformer implements AutoCloseable {
             Recompute recompute,
             boolean add,
             LogitSink logits) {
-        Workspace.Mark start = kept.mark();
+        release();
         Context context = context(config, batch, ring, frame, add);
         if (!add) {
             clearSums(context.block);
@@ -123,14 +127,13 @@ public final class Transformer implements AutoCloseable {
         TokenLosses result =
                 TokenLosses.copyOut(
                         device, context.block.targetOrder(), losses.ce(), losses.hits());
-        kept.release(start);
         return result;
     }
 
     /** Forward alone: losses, and logits block by block where they are asked for. */
     public TokenLosses forward(
             LlamaConfig config, MicroBatch batch, Ring ring, Frame frame, LogitSink logits) {
-        Workspace.Mark start = kept.mark();
+        release();
         Context context = context(config, batch, ring, frame, true);
         Tensor x = embed(context);
         for (int layer = 0; layer < config.numLayers(); layer++) {
@@ -153,8 +156,13 @@ public final class Transformer implements AutoCloseable {
         TokenLosses result =
                 TokenLosses.copyOut(
                         device, context.block.targetOrder(), losses.ce(), losses.hits());
-        kept.release(start);
         return result;
+    }
+
+    /** Takes back all memory, also what a micro-batch held that a broken ring cut off. */
+    private void release() {
+        kept.release(nothingKept);
+        scratch.release(nothingHeld);
     }
 
     /** Bytes kept for backward, at most so far. */

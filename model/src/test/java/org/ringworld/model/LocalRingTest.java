@@ -55,14 +55,15 @@ class LocalRingTest {
         Frame frame = Frame.of(1, 0);
         try (Device device = new CpuDevice(1)) {
             CompletableFuture<Void> waiting =
-                    CompletableFuture.runAsync(() -> ring.member(1).receive(frame).await(device));
+                    CompletableFuture.runAsync(
+                            () -> ring.member(1).receive(frame, DType.F32, 3).await(device));
             Thread.sleep(50);
             assertThat(waiting).isNotDone();
             ring.breakUp("rank 0 stopped");
             assertThatThrownBy(() -> waiting.get(5, TimeUnit.SECONDS))
                     .hasCauseInstanceOf(RingBrokenException.class)
                     .hasMessageContaining("rank 0 stopped");
-            assertThatThrownBy(() -> ring.member(0).receive(frame).await(device))
+            assertThatThrownBy(() -> ring.member(0).receive(frame, DType.F32, 3).await(device))
                     .isInstanceOf(RingBrokenException.class);
         }
     }
@@ -73,9 +74,9 @@ class LocalRingTest {
         try (Device device = new CpuDevice(1)) {
             Lease lease = new Lease();
             Tensor x = device.tensor(DType.F32, 3);
-            ring.member(0).send(Frame.of(1, 0), List.of(x), device.record(), lease);
-            Ring.Transfer arrived = ring.member(1).receive(Frame.of(1, 0));
-            assertThat(arrived.await(device)).containsExactly(x);
+            ring.member(0).send(Frame.of(1, 0), x, device.record(), lease);
+            Ring.Transfer arrived = ring.member(1).receive(Frame.of(1, 0), DType.F32, 3);
+            assertThat(arrived.await(device)).isSameAs(x);
             CompletableFuture<Void> owner =
                     CompletableFuture.runAsync(() -> lease.awaitFree(ring.member(0), device));
             Thread.sleep(30);
