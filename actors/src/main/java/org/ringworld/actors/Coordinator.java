@@ -3,47 +3,50 @@ package org.ringworld.actors;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.SecureRandom;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.function.Consumer;
 import java.util.function.IntFunction;
-import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
-import org.apache.pekko.actor.typed.ChildFailed;
 import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.Terminated;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
+import org.ringworld.actors.RingProtocol.Left;
+import org.ringworld.actors.RingProtocol.Weights;
+import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.actors.links.RingEnd;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.Fence;
+import org.ringworld.checkpoints.Snapshot;
 import org.ringworld.model.Curriculum;
-import org.ringworld.model.Layout;
 import org.ringworld.model.Stage;
-import org.ringworld.runtime.Device;
 
 /**
  * Runs one job on a ring of devices: a small state machine.
  *
  * <pre>
- * FORMING → JUDGING → STEPPING → SAVING → JUDGING → STEPPING → … → SAVING → ended
- *     any of them, by a fault or a stop: DRAINING → SAVING → ended
+ * GATHERING → PREPARING → JOINING (→ SYNCHRONIZING) → JUDGING → STEPPING → SAVING → … → ENDING → ENDED
+ *     any of them, by a lost or a new device: GATHERING, a new epoch
+ *     too few devices: WAITING, until there are more
+ *     any of them, by a fault of the job's own or a stop: the state is saved, ENDING → ENDED
  * </pre>
  *
- * A step is one message to each device. The next one is planned and sent while the last is still
- * running, so that no device waits for a mailbox.
+ * A step is one message to each device; the next one is sent while the last is still running, so
+ * that no device waits for a mailbox. An epoch is the fencing number of the job's output: no two
+ * coordinators ever have the same.
  */
 public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** What it is told. */
@@ -52,20 +55,31 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** Finish the steps on their way, save, end: for SIGINT and SIGTERM. */
     public record Stop() implements Command {}
 
-    private record Planned(StepPlan plan) implements Command {}
-
-    private record PlanFailed(String sentence) implements Command {}
+    /**
+     * The devices that the job may use from now on.
+     *
+     * @param gracefully whether those that are missing here are still there: the steps on their way
+     *     are finished with them, and the state is saved if too few are left
+     */
+    public record Devices(List<ActorRef<DeviceActor.Command>> devices, boolean gracefully)
+            implements Command {}
 
     private record FromDevice(DeviceActor.Reply reply) implements Command {}
 
-    private record GiveUp() implements Command {}
+    private record Tick() implements Command {}
+
+    private record Gather() implements Command {}
 
     private enum Phase {
-        FORMING,
+        WAITING,
+        GATHERING,
+        PREPARING,
+        JOINING,
+        SYNCHRONIZING,
         JUDGING,
         STEPPING,
         SAVING,
-        DRAINING,
+        RETIRING,
         ENDING,
         ENDED
     }
@@ -73,154 +87,365 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** Steps that devices may have before them: one running, one ready. */
     private static final int WINDOW = 2;
 
-    /** How long devices may take to unwind after a fault. */
-    private static final Duration GIVE_UP = Duration.ofSeconds(20);
+    private static final Duration TICK = Duration.ofSeconds(1);
 
+    /** Epochs in a row in which no step was finished before the job gives up. */
+    private static final int FRUITLESS = 20;
+
+    private final HostedJob hosted;
     private final Job job;
-    private final JobData data;
     private final Curriculum curriculum;
-    private final Layout layout;
-    private final double flopsLimit;
+    private final double flopsPerDevice;
     private final ActorRef<Progress> listener;
     private final ActorRef<DeviceActor.Reply> replies;
-    private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
-    private final ExecutorService planner =
-            Executors.newSingleThreadExecutor(
-                    Thread.ofPlatform().daemon().name("planner").factory());
-    private final String ringName;
-    private final long epoch = 1;
+    private final Watch watch;
+    private final SecureRandom random = new SecureRandom();
 
-    private Phase phase = Phase.FORMING;
+    private Fence fence;
+    private List<ActorRef<DeviceActor.Command>> devices = List.of();
+    private final Map<ActorRef<DeviceActor.Command>, Left> lefts = new LinkedHashMap<>();
+    private List<ActorRef<DeviceActor.Command>> ring = List.of();
+    private Roster roster;
+    private Phase phase = Phase.WAITING;
+    private boolean begun;
+    private int fruitless;
     private final List<DeviceActor.Reply> answers = new ArrayList<>();
-    private final Deque<StepPlan> running = new ArrayDeque<>();
+    private final Deque<Long> running = new ArrayDeque<>();
     private final Map<Long, List<DeviceActor.Stepped>> stepAnswers = new HashMap<>();
-    private StepPlan ready;
-    private long plannedStep;
     private long sentStep;
     private long finishedStep;
     private long lastNanos;
     private Judging judging;
     private int judgedStage;
-    private final Deque<JobData.Batch> batches = new ArrayDeque<>();
-    private final Fence fence;
+    private int judgedBatch;
     private MetricsFile metrics;
+    private ActorRef<DeviceActor.Command> saver;
     private int unwritten;
     private Progress ending;
     private boolean stopAsked;
+    private boolean regroup;
+    private Devices leaving;
+    private long savedStep;
     private String fault;
-    private final long[] finishedByRank;
-    private int outstanding;
-    private int alive;
 
     /**
-     * @param devices one for each rank, owned by the ring from now on
-     * @param flopsLimit FLOP/s that all devices can do together
-     * @param fence of this process's ownership of the job's output
+     * @param devices those to begin with; {@link Devices} changes them
+     * @param flopsPerDevice FLOP/s that one device can do
+     * @param fence of the ownership of the job's output; its number is the first epoch
      * @param listener is told what happens
+     * @param onHung is told of a device that has not got on for long; null: nobody can remove it,
+     *     the job fails
      */
     public static Behavior<Command> create(
-            Job job,
-            JobData data,
-            ModelSource source,
-            List<Supplier<Device>> devices,
-            double flopsLimit,
+            HostedJob job,
+            List<ActorRef<DeviceActor.Command>> devices,
+            double flopsPerDevice,
             Fence fence,
-            ActorRef<Progress> listener) {
+            ActorRef<Progress> listener,
+            Consumer<ActorRef<DeviceActor.Command>> onHung) {
         return Behaviors.setup(
                 context ->
-                        new Coordinator(
-                                context, job, data, source, devices, flopsLimit, fence, listener));
+                        Behaviors.withTimers(
+                                timers ->
+                                        new Coordinator(
+                                                context,
+                                                timers,
+                                                job,
+                                                devices,
+                                                flopsPerDevice,
+                                                fence,
+                                                listener,
+                                                onHung)));
     }
 
     private Coordinator(
             ActorContext<Command> context,
-            Job job,
-            JobData data,
-            ModelSource source,
-            List<Supplier<Device>> suppliers,
-            double flopsLimit,
+            TimerScheduler<Command> timers,
+            HostedJob hosted,
+            List<ActorRef<DeviceActor.Command>> devices,
+            double flopsPerDevice,
             Fence fence,
-            ActorRef<Progress> listener) {
+            ActorRef<Progress> listener,
+            Consumer<ActorRef<DeviceActor.Command>> onHung) {
         super(context);
-        this.job = job;
-        this.data = data;
+        this.hosted = hosted;
+        this.job = hosted.job();
         this.curriculum = job.curriculum();
-        this.layout = Layout.of(job.layout());
-        this.flopsLimit = flopsLimit;
+        this.flopsPerDevice = flopsPerDevice;
         this.fence = fence;
         this.listener = listener;
         this.replies = context.messageAdapter(DeviceActor.Reply.class, FromDevice::new);
-        this.ringName = context.getSelf().path().toString();
-        this.finishedByRank = new long[job.ringSize()];
-        for (int rank = 0; rank < job.ringSize(); rank++) {
-            ActorRef<DeviceActor.Command> device =
-                    context.spawn(
-                            DeviceActor.create(rank, suppliers.get(rank).get()), "device-" + rank);
-            context.watch(device);
-            devices.add(device);
-            alive++;
-            device.tell(new DeviceActor.Prepare(source, job.dtype(), true, replies));
-        }
-        outstanding = alive;
+        this.watch = new Watch(onHung);
+        timers.startTimerWithFixedDelay(new Tick(), TICK);
+        context.getSelf().tell(new Devices(devices, false));
     }
 
     @Override
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(FromDevice.class, message -> onReply(message.reply))
-                .onMessage(Planned.class, this::onPlanned)
-                .onMessage(PlanFailed.class, message -> onFault(message.sentence))
+                .onMessage(Devices.class, this::onDevices)
                 .onMessage(Stop.class, message -> onStop())
-                .onMessage(GiveUp.class, message -> onGiveUp())
-                .onSignal(ChildFailed.class, lost -> onLost(lost.cause()))
-                .onSignal(Terminated.class, lost -> onLost(null))
+                .onMessage(Tick.class, message -> onTick())
+                .onMessage(Gather.class, message -> phase == Phase.GATHERING ? gather() : this)
+                .onSignal(Terminated.class, this::onTerminated)
                 .onSignal(PostStop.class, signal -> onPostStop())
                 .build();
     }
 
-    private Behavior<Command> onReply(DeviceActor.Reply reply) {
-        // These two come by themselves, whatever the job has gone on to do.
-        if (reply instanceof DeviceActor.Saved saved) {
-            return onSaved(saved);
+    private long epoch() {
+        return fence.number();
+    }
+
+    // ---- who is there
+
+    private Behavior<Command> onDevices(Devices message) {
+        boolean steady = phase == Phase.STEPPING || phase == Phase.JUDGING || phase == Phase.SAVING;
+        if (message.gracefully && steady) {
+            leaving = message;
+            regroup = true;
+            return phase == Phase.STEPPING && running.isEmpty() ? next() : this;
         }
-        if (reply instanceof DeviceActor.NotSaved not) {
-            return onNotSaved(not);
+        leaving = null;
+        List<ActorRef<DeviceActor.Command>> before = devices;
+        devices = List.copyOf(message.devices);
+        devices.stream().filter(d -> !before.contains(d)).forEach(getContext()::watch);
+        if (phase == Phase.ENDED) {
+            return this;
         }
-        outstanding--;
-        if (reply instanceof DeviceActor.Failed failed) {
-            finishedByRank[failed.rank()] = failed.finishedStep();
-            return phase == Phase.SAVING && fault != null
-                    ? end(
-                            new Progress.Failed(
-                                    fault + "; and " + failed.sentence(), finishedStep, null))
-                    : onFault(failed.sentence());
+        if (saver != null && !devices.contains(saver)) {
+            saver = null; // what it was writing is lost with it
+            unwritten = 0;
         }
-        // A step without a finite gradient changes nothing: its rank has not finished it.
-        if (reply instanceof DeviceActor.Stepped stepped
-                && Double.isFinite(stepped.outcome().gradNorm())) {
-            finishedByRank[stepped.rank()] = stepped.step();
+        boolean lost = !devices.containsAll(ring);
+        if (phase == Phase.WAITING) {
+            return devices.size() < needed() ? waiting() : newEpoch("devices came");
         }
-        if (phase == Phase.DRAINING) {
-            return drained();
+        if (phase == Phase.GATHERING) {
+            devices.stream()
+                    .filter(d -> !before.contains(d))
+                    .forEach(d -> d.tell(new RingProtocol.Leave(epoch(), replies)));
+            return gathered();
         }
-        if (reply instanceof DeviceActor.Stepped stepped) {
-            // Two steps may be on their way: a rank can answer the second before all have the
-            // first.
-            List<DeviceActor.Stepped> ranks =
-                    stepAnswers.computeIfAbsent(stepped.step(), step -> new ArrayList<>());
-            ranks.add(stepped);
-            if (ranks.size() < devices.size()) {
-                return this;
+        if (lost) {
+            return newEpoch("a device was lost");
+        }
+        // A larger ring is worth a new epoch, when the steps on their way are done.
+        regroup = Math.min(devices.size(), job.ringSize()) > ring.size();
+        return this;
+    }
+
+    private Behavior<Command> onTerminated(Terminated lost) {
+        List<ActorRef<DeviceActor.Command>> left = new ArrayList<>(devices);
+        return left.removeIf(d -> d.equals(lost.getRef()))
+                ? onDevices(new Devices(left, false))
+                : this;
+    }
+
+    /** Before the first step all devices are waited for, later as many as the job can do with. */
+    private int needed() {
+        return begun ? job.ringMinSize() : job.ringSize();
+    }
+
+    private Behavior<Command> waiting() {
+        phase = Phase.WAITING;
+        ring = List.of();
+        listener.tell(new Progress.Waiting(devices.size(), needed()));
+        return stopAsked ? end(new Progress.Interrupted(finishedStep, null)) : this;
+    }
+
+    // ---- a new epoch
+
+    /** Ends the ring: everybody stands still and says what it holds. */
+    private Behavior<Command> newEpoch(String why) {
+        getContext().getLog().info("epoch {} ends: {}", epoch(), why);
+        if (begun || phase != Phase.WAITING) {
+            try {
+                fence = fence.next();
+            } catch (CheckpointException e) {
+                // Another coordinator has this job: nothing may be written, nobody be told.
+                return end(new Progress.Failed(e.getMessage(), finishedStep, null));
             }
-            stepAnswers.remove(stepped.step());
-            ranks.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
-            return onStepped(ranks);
         }
-        if (reply instanceof DeviceActor.Copied copied) {
-            return onCopied(copied);
+        if (++fruitless > FRUITLESS && fault == null) {
+            fault = "no ring could be formed in %d attempts: %s".formatted(FRUITLESS, why);
+        }
+        phase = Phase.GATHERING;
+        lefts.clear();
+        ring = List.of();
+        if (fruitless > 1) {
+            // Not as fast as messages go: a neighbour may need a moment to notice.
+            Duration pause = Duration.ofMillis(Math.min(2000, 50L << Math.min(6, fruitless)));
+            getContext().scheduleOnce(pause, getContext().getSelf(), new Gather());
+            return this;
+        }
+        return gather();
+    }
+
+    private Behavior<Command> gather() {
+        listener.tell(new Progress.Regrouping(devices));
+        lefts.clear();
+        answers.clear();
+        running.clear();
+        stepAnswers.clear();
+        ring = List.of();
+        regroup = false;
+        watch.begin();
+        devices.forEach(d -> d.tell(new RingProtocol.Leave(epoch(), replies)));
+        return gathered();
+    }
+
+    private Behavior<Command> onLeft(Left left) {
+        lefts.put(left.from(), left);
+        return phase == Phase.GATHERING ? gathered() : this;
+    }
+
+    /** Goes on when each device has answered or is known to be lost. */
+    private Behavior<Command> gathered() {
+        lefts.keySet().retainAll(devices);
+        if (lefts.size() < devices.size()) {
+            return this;
+        }
+        if (fault != null) {
+            return saveBestAndEnd();
+        }
+        if (devices.size() < needed()) {
+            return waiting();
+        }
+        roster = Roster.choose(lefts.values(), hosted.id(), job.ringSize());
+        ring = roster.ring().stream().map(Left::from).toList();
+        return roster.winner() >= 0 ? prepare(Weights.PEER, "") : prepareFromDisk();
+    }
+
+    private Behavior<Command> prepareFromDisk() {
+        try {
+            Snapshot.Newest newest = Snapshot.newest(job.output());
+            newest.skipped().forEach(why -> getContext().getLog().warn("skipped {}", why));
+            try (Snapshot snapshot = newest.snapshot()) {
+                return snapshot == null
+                        ? prepare(Weights.START, "")
+                        : prepare(Weights.SNAPSHOT, snapshot.directory().toString());
+            }
+        } catch (CheckpointException e) {
+            return onFault(e.getMessage());
+        }
+    }
+
+    private Behavior<Command> prepare(Weights weights, String snapshot) {
+        phase = Phase.PREPARING;
+        tellAll(
+                rank ->
+                        new RingProtocol.Host(
+                                epoch(),
+                                rank,
+                                hosted.id(),
+                                job.text(),
+                                weights,
+                                snapshot,
+                                replies));
+        return this;
+    }
+
+    private Behavior<Command> onPrepared(DeviceActor.Prepared prepared) {
+        finishedStep = roster.winner() >= 0 ? roster.step() : prepared.finishedStep();
+        phase = Phase.JOINING;
+        byte[] token = new byte[16];
+        random.nextBytes(token);
+        List<LinkAddress> addresses = roster.ring().stream().map(Left::address).toList();
+        RingEnd.Places places = new RingEnd.Places(epoch(), token, addresses);
+        tellAll(rank -> new RingProtocol.JoinRing(epoch(), rank, places, replies));
+        return this;
+    }
+
+    private Behavior<Command> onJoined() {
+        if (!roster.behind()) {
+            return onFormed();
+        }
+        phase = Phase.SYNCHRONIZING;
+        tellAll(
+                rank ->
+                        new RingProtocol.Synchronize(
+                                epoch(), roster.winner(), roster.step(), replies));
+        return this;
+    }
+
+    private Behavior<Command> onFormed() {
+        sentStep = finishedStep;
+        begun = true;
+        watch.begin();
+        try {
+            openMetrics();
+        } catch (IOException e) {
+            return onFault(Faults.sentence(e));
+        }
+        listener.tell(
+                new Progress.Formed(
+                        epoch(),
+                        ring.size(),
+                        roster.ring().getFirst().name(),
+                        job.recompute(),
+                        finishedStep,
+                        metrics.earlier()));
+        if (finishedStep == 0) {
+            return judge(-1);
+        }
+        // A run that was stopped just after a stage may not have that stage's model yet.
+        int stage = curriculum.place(finishedStep).stage();
+        return finishedStep == curriculum.lastStep(stage) ? save(true) : next();
+    }
+
+    /** Steps that were finished, but not written down by a coordinator that is gone, are told. */
+    private void openMetrics() throws IOException {
+        if (metrics != null) {
+            metrics.close();
+        }
+        Files.createDirectories(job.output());
+        metrics = new MetricsFile(job.output().resolve("metrics.jsonl"), finishedStep, fence);
+        for (DeviceActor.Stepped record : roster.recordsAfter(metrics.lastStep())) {
+            StepPlan plan = hosted.plan(record.step(), ring.size()).join();
+            metrics.add(
+                    StepMetrics.of(
+                            job,
+                            plan,
+                            List.of(record),
+                            record.secondsCompute() + record.secondsWait(),
+                            flopsPerDevice * ring.size()));
+        }
+    }
+
+    // ---- replies
+
+    private Behavior<Command> onReply(DeviceActor.Reply reply) {
+        return switch (reply) {
+            case Left left -> left.epoch() == epoch() ? onLeft(left) : this;
+            case DeviceActor.Failed failed -> onFailed(failed);
+            // These come by themselves, whatever the job has gone on to do.
+            case DeviceActor.Copied copied -> onCopied(copied);
+            case DeviceActor.Saved saved -> onSaved(saved);
+            case DeviceActor.NotSaved not -> onNotSaved(not);
+            case RingProtocol.Pulsed pulsed -> {
+                watch.pulsed(pulsed, epoch());
+                yield this;
+            }
+            case DeviceActor.Stepped stepped ->
+                    stepped.epoch() == epoch() && phase == Phase.STEPPING
+                            ? onStepped(stepped)
+                            : this;
+            case DeviceActor.Prepared prepared -> onAnswer(prepared.epoch(), reply);
+            case DeviceActor.Joined joined -> onAnswer(joined.epoch(), reply);
+            case RingProtocol.Synchronized done -> onAnswer(done.epoch(), reply);
+            case DeviceActor.Judged judged -> onAnswer(judged.epoch(), reply);
+            case DeviceActor.Measured _, DeviceActor.Forwarded _ ->
+                    throw new IllegalStateException("unexpected " + reply);
+        };
+    }
+
+    private Behavior<Command> onAnswer(long of, DeviceActor.Reply reply) {
+        if (of != epoch() || phase == Phase.GATHERING) {
+            return this;
         }
         answers.add(reply);
-        if (answers.size() < devices.size()) {
+        if (answers.size() < ring.size()) {
             return this;
         }
         // In the order of ranks, not of arrival: sums of theirs are the same in every run.
@@ -229,58 +454,26 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         answers.clear();
         return switch (all.getFirst()) {
             case DeviceActor.Prepared prepared -> onPrepared(prepared);
-            case DeviceActor.Joined _ -> onFormed();
-            case DeviceActor.Judged _ ->
-                    onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
-            case DeviceActor.Stepped _,
-                    DeviceActor.Copied _,
-                    DeviceActor.Saved _,
-                    DeviceActor.NotSaved _,
-                    DeviceActor.Measured _,
-                    DeviceActor.Forwarded _,
-                    DeviceActor.Failed _ ->
-                    throw new IllegalStateException("unexpected " + all.getFirst());
+            case DeviceActor.Joined _ -> onJoined();
+            case RingProtocol.Synchronized _ -> onFormed();
+            default -> onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
         };
     }
 
+    /** A broken ring is another's fault and ends the epoch; any other fault ends the job. */
+    private Behavior<Command> onFailed(DeviceActor.Failed failed) {
+        if (!failed.ringBroke()) {
+            return onFault(failed.sentence());
+        }
+        return failed.epoch() == epoch() && phase != Phase.GATHERING && phase != Phase.ENDED
+                ? newEpoch(failed.sentence())
+                : this;
+    }
+
     private void tellAll(IntFunction<DeviceActor.Command> command) {
-        for (int rank = 0; rank < devices.size(); rank++) {
-            devices.get(rank).tell(command.apply(rank));
-            outstanding++;
+        for (int rank = 0; rank < ring.size(); rank++) {
+            ring.get(rank).tell(command.apply(rank));
         }
-    }
-
-    // ---- forming
-
-    private Behavior<Command> onPrepared(DeviceActor.Prepared prepared) {
-        finishedStep = prepared.finishedStep();
-        sentStep = finishedStep;
-        plannedStep = finishedStep;
-        Arrays.fill(finishedByRank, finishedStep);
-        try {
-            Files.createDirectories(job.output());
-            metrics = new MetricsFile(job.output().resolve("metrics.jsonl"), finishedStep, fence);
-        } catch (IOException e) {
-            return onFault(Faults.sentence(e));
-        }
-        listener.tell(
-                new Progress.Formed(
-                        devices.size(),
-                        prepared.device(),
-                        job.recompute(),
-                        finishedStep,
-                        metrics.earlier()));
-        tellAll(rank -> new DeviceActor.JoinRing(ringName, epoch, rank, devices.size(), replies));
-        return this;
-    }
-
-    private Behavior<Command> onFormed() {
-        if (finishedStep == 0) {
-            return judge(-1);
-        }
-        // A run that was stopped just after a stage may not have that stage's model yet.
-        int stage = curriculum.place(finishedStep).stage();
-        return finishedStep == curriculum.lastStep(stage) ? save(true) : next();
     }
 
     // ---- steps
@@ -293,6 +486,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (finishedStep == curriculum.steps()) {
             return endWhenWritten(new Progress.Completed(job.output().resolve("final")));
         }
+        if (regroup) {
+            return regroup();
+        }
         phase = Phase.STEPPING;
         Curriculum.Place place = curriculum.place(finishedStep + 1);
         if (place.stepInStage() == 0 || lastNanos == 0) {
@@ -300,45 +496,36 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             listener.tell(new Progress.StageBegun(place.stage(), stage));
         }
         lastNanos = System.nanoTime();
-        planAhead();
-        return this;
+        return sendSteps();
     }
 
-    /** Plans the step after the last planned one, if the stage still has one. */
-    private void planAhead() {
-        long step = plannedStep + 1;
-        boolean within = step <= lastStepBeforeSaving();
-        if (stopAsked || ready != null || plannedStep > sentStep || !within) {
-            return;
+    /** A ring of other devices; where too few stay, the state is on disk before the others go. */
+    private Behavior<Command> regroup() {
+        if (leaving != null) {
+            boolean tooFew = leaving.devices.size() < job.ringMinSize();
+            if (tooFew && savedStep < finishedStep) {
+                savedStep = finishedStep;
+                return save(false);
+            }
+            if (unwritten > 0) {
+                phase = Phase.RETIRING;
+                return this;
+            }
+            devices = leaving.devices;
+            leaving = null;
         }
-        plannedStep = step;
-        Curriculum.Place place = curriculum.place(step);
-        Stage stage = curriculum.stages().get(place.stage());
-        CompletableFuture<StepPlan> plan =
-                CompletableFuture.supplyAsync(
-                        () ->
-                                StepPlan.of(
-                                        step,
-                                        place.stage(),
-                                        stage,
-                                        place.stepInStage(),
-                                        data.stream(place.stage()),
-                                        layout,
-                                        devices.size()),
-                        planner);
-        getContext()
-                .pipeToSelf(
-                        plan,
-                        (value, error) ->
-                                error == null
-                                        ? new Planned(value)
-                                        : new PlanFailed(Faults.sentence(cause(error))));
+        return newEpoch("the ring changes");
     }
 
-    private static Throwable cause(Throwable error) {
-        return error instanceof CompletionException && error.getCause() != null
-                ? error.getCause()
-                : error;
+    private Behavior<Command> sendSteps() {
+        long last = lastStepBeforeSaving();
+        while (running.size() < WINDOW && sentStep < last && !stopAsked && !regroup) {
+            long step = ++sentStep;
+            running.add(step);
+            hosted.plan(step, ring.size()); // for its constants, which the metrics tell
+            tellAll(rank -> new RingProtocol.TrainStep(epoch(), step, replies));
+        }
+        return this;
     }
 
     /** Steps run ahead of each other, but not past the end of a stage or a snapshot. */
@@ -349,65 +536,70 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         return Math.min(snapshot, curriculum.lastStep(stage));
     }
 
-    private Behavior<Command> onPlanned(Planned message) {
-        if (phase == Phase.STEPPING) {
-            ready = message.plan;
-            sendReady();
+    private Behavior<Command> onStepped(DeviceActor.Stepped stepped) {
+        // Two steps may be on their way: a rank can answer the second before all have the first.
+        List<DeviceActor.Stepped> ranks =
+                stepAnswers.computeIfAbsent(stepped.step(), step -> new ArrayList<>());
+        ranks.add(stepped);
+        if (ranks.size() < ring.size()) {
+            return this;
         }
-        return this;
+        stepAnswers.remove(stepped.step());
+        ranks.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
+        return onStepped(running.remove(), ranks);
     }
 
-    private void sendReady() {
-        if (ready == null || running.size() == WINDOW || stopAsked) {
-            return;
-        }
-        StepPlan plan = ready;
-        ready = null;
-        sentStep = plan.step();
-        running.add(plan);
-        tellAll(rank -> new DeviceActor.Step(epoch, plan, job.recompute(), replies));
-        planAhead();
-    }
-
-    private Behavior<Command> onStepped(List<DeviceActor.Stepped> ranks) {
-        StepPlan plan = running.remove();
+    private Behavior<Command> onStepped(long number, List<DeviceActor.Stepped> ranks) {
+        StepPlan plan = hosted.plan(number, ring.size()).join();
         long now = System.nanoTime();
         double seconds = (now - lastNanos) / 1e9;
         lastNanos = now;
-        StepMetrics step = StepMetrics.of(job, plan, ranks, epoch, seconds, flopsLimit);
+        StepMetrics step = StepMetrics.of(job, plan, ranks, seconds, flopsPerDevice * ring.size());
         if (!Double.isFinite(step.gradNorm()) || !Double.isFinite(step.loss())) {
             return onFault(
                     "step %d has loss %s and gradient norm %s: the weights were left as they were before it; a smaller learning rate or a tighter clipNorm may help"
-                            .formatted(plan.step(), step.loss(), step.gradNorm()));
+                            .formatted(number, step.loss(), step.gradNorm()));
         }
-        finishedStep = plan.step();
+        finishedStep = number;
+        fruitless = 0;
         try {
             metrics.add(step);
         } catch (IOException e) {
             return onFault(Faults.sentence(e));
         }
-        listener.tell(new Progress.Stepped(step));
-        if (stopAsked && running.isEmpty()) {
+        List<Progress.RankTime> times = times(ranks);
+        listener.tell(new Progress.Stepped(step, times));
+        Progress.Straggler straggler = watch.straggler(times);
+        if (straggler != null) {
+            listener.tell(straggler);
+        }
+        if (running.isEmpty() && (stopAsked || regroup)) {
             return next();
         }
         boolean stageEnds = finishedStep == curriculum.lastStep(plan.stage());
         if (stageEnds || (running.isEmpty() && finishedStep % job.snapshotSteps() == 0)) {
             return save(stageEnds);
         }
-        sendReady();
-        planAhead();
-        return this;
+        return sendSteps();
+    }
+
+    private List<Progress.RankTime> times(List<DeviceActor.Stepped> ranks) {
+        List<Progress.RankTime> times = new ArrayList<>();
+        for (DeviceActor.Stepped s : ranks) {
+            Left of = roster.ring().get(s.rank());
+            String device = "rank %d at %s".formatted(s.rank(), of.address());
+            times.add(new Progress.RankTime(device, s.secondsCompute(), s.secondsWait()));
+        }
+        return times;
     }
 
     // ---- judging
 
     private Behavior<Command> judge(int stage) {
         phase = Phase.JUDGING;
-        List<Probe> probes = data.probes(stage);
-        judging = new Judging(probes);
+        judging = new Judging(hosted.data().probes(stage));
         judgedStage = stage;
-        batches.clear();
-        batches.addAll(JobData.batches(probes, layout, devices.size()));
+        judgedBatch = 0;
         return judgeNext();
     }
 
@@ -415,41 +607,36 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (stopAsked) {
             return next();
         }
-        if (batches.isEmpty()) {
+        if (judgedBatch == hosted.data().places(judgedStage).size()) {
             List<Probe.Result> results = judging.results();
             if (!results.isEmpty()) {
                 listener.tell(new Progress.Judged(judgedStage, results));
             }
             return next();
         }
-        JobData.Batch batch = batches.element();
         double theta = curriculum.stages().get(Math.max(0, judgedStage)).ropeTheta();
-        long id = batches.size();
-        tellAll(rank -> new DeviceActor.Judge(epoch, id, batch.micro(), theta, replies));
+        hosted.batch(judgedStage, judgedBatch, ring.size());
+        tellAll(
+                rank ->
+                        new RingProtocol.JudgeBatch(
+                                epoch(), judgedStage, judgedBatch, theta, replies));
         return this;
     }
 
     private Behavior<Command> onJudged(List<DeviceActor.Judged> ranks) {
-        judging.add(batches.remove(), ranks);
+        int probe = hosted.data().places(judgedStage).get(judgedBatch).probe();
+        judging.add(probe, hosted.batch(judgedStage, judgedBatch, ring.size()).join(), ranks);
+        judgedBatch++;
         return judgeNext();
     }
 
     // ---- saving
 
-    private SaveRequest snapshot() {
-        return SaveRequest.snapshot(job, finishedStep, epoch, fence);
-    }
-
     private Behavior<Command> save(boolean stageEnds) {
-        List<SaveRequest> requests = new ArrayList<>();
-        if (stageEnds) {
-            requests.addAll(SaveRequest.models(job, finishedStep, fence));
-        }
-        requests.add(snapshot());
-        return save(requests, 0);
+        return save(stageEnds, ring.getFirst());
     }
 
-    private Behavior<Command> save(List<SaveRequest> requests, int rank) {
+    private Behavior<Command> save(boolean stageEnds, ActorRef<DeviceActor.Command> by) {
         phase = Phase.SAVING;
         try {
             metrics.sync();
@@ -458,16 +645,19 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                     ? onFault(Faults.sentence(e))
                     : end(new Progress.Failed(fault, finishedStep, null));
         }
-        unwritten += requests.size();
-        devices.get(rank).tell(new DeviceActor.Save(requests, replies));
-        outstanding++;
+        unwritten += SaveRequest.of(job, finishedStep, epoch(), stageEnds, fence).size();
+        saver = by;
+        by.tell(new RingProtocol.SaveState(epoch(), stageEnds, replies));
         return this;
     }
 
     /** Training goes on while the copy is written. */
     private Behavior<Command> onCopied(DeviceActor.Copied copied) {
+        if (phase != Phase.SAVING) {
+            return this;
+        }
         listener.tell(new Progress.Copied(copied.step(), copied.seconds()));
-        Path snapshot = snapshot().path();
+        Path snapshot = SaveRequest.snapshot(job, finishedStep, epoch(), fence).path();
         if (fault != null) {
             return endWhenWritten(new Progress.Failed(fault, copied.step(), snapshot));
         }
@@ -479,14 +669,14 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private Behavior<Command> onSaved(DeviceActor.Saved saved) {
-        unwritten--;
+        unwritten = Math.max(0, unwritten - 1);
         listener.tell(new Progress.Saved(saved.path(), saved.step()));
         return written();
     }
 
     /** A snapshot on the way may fail, the disk may have room again for the next; no other may. */
     private Behavior<Command> onNotSaved(DeviceActor.NotSaved not) {
-        unwritten -= not.unwritten();
+        unwritten = Math.max(0, unwritten - not.unwritten());
         boolean model = curriculum.lastStep(curriculum.place(not.step()).stage()) == not.step();
         if (phase == Phase.ENDING) {
             String sentence = fault == null ? not.sentence() : fault + "; and " + not.sentence();
@@ -514,10 +704,12 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         }
         return switch (phase) {
             case ENDING -> end(ending);
-            case DRAINING -> drained();
+            case RETIRING -> regroup();
             default -> this;
         };
     }
+
+    // ---- ending
 
     private Behavior<Command> endWhenWritten(Progress how) {
         phase = Phase.ENDING;
@@ -525,21 +717,13 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         return written();
     }
 
-    // ---- ending
-
     private Behavior<Command> onStop() {
         stopAsked = true;
-        if (phase == Phase.STEPPING && running.isEmpty()) {
-            return next();
-        }
-        return this;
-    }
-
-    private Behavior<Command> onLost(Throwable cause) {
-        alive--;
-        return phase == Phase.ENDED
-                ? this
-                : onFault("a device was lost: " + (cause == null ? "" : Faults.sentence(cause)));
+        return switch (phase) {
+            case WAITING -> waiting();
+            case STEPPING -> running.isEmpty() ? next() : this;
+            default -> this;
+        };
     }
 
     /** The first fault counts; others that follow from it do not. */
@@ -550,56 +734,72 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (phase == Phase.ENDING) {
             return end(new Progress.Failed(sentence, finishedStep, null));
         }
-        if (fault == null) {
-            fault = sentence;
-            LocalRings.breakUp(ringName, epoch, sentence);
-            phase = Phase.DRAINING;
-            getContext().scheduleOnce(GIVE_UP, getContext().getSelf(), new GiveUp());
+        if (fault != null) {
+            return phase == Phase.SAVING
+                    ? end(new Progress.Failed(fault + "; and " + sentence, finishedStep, null))
+                    : this;
         }
-        return drained();
+        fault = sentence;
+        return phase == Phase.GATHERING ? gathered() : newEpoch(sentence);
     }
 
     /**
-     * Once every device has unwound, the rank that got furthest saves; a job not begun saves
-     * nothing.
+     * After a fault, when every device stands still, the one that got furthest saves; a job not
+     * begun saves nothing.
      */
-    private Behavior<Command> drained() {
-        if (outstanding > 0 || unwritten > 0) {
-            return this;
-        }
-        int best = 0;
-        for (int rank = 1; rank < finishedByRank.length; rank++) {
-            best = finishedByRank[rank] > finishedByRank[best] ? rank : best;
-        }
-        finishedStep = finishedByRank[best];
-        answers.clear();
-        if (finishedStep == 0 || alive < devices.size()) {
+    private Behavior<Command> saveBestAndEnd() {
+        roster = Roster.choose(lefts.values(), hosted.id(), Math.max(1, lefts.size()));
+        if (roster.winner() < 0 || roster.step() == 0 || metrics == null) {
             return end(new Progress.Failed(fault, finishedStep, null));
         }
-        return save(List.of(snapshot()), best);
+        finishedStep = roster.step();
+        unwritten = 0;
+        try {
+            openMetrics();
+        } catch (IOException e) {
+            return end(new Progress.Failed(fault, finishedStep, null));
+        }
+        return save(false, roster.ring().get(roster.winner()).from());
     }
 
-    private Behavior<Command> onGiveUp() {
-        if (phase != Phase.DRAINING) {
-            return this;
+    private Behavior<Command> onTick() {
+        boolean busy = phase != Phase.WAITING && phase != Phase.PREPARING && phase != Phase.ENDED;
+        if (busy && phase == Phase.GATHERING) {
+            List<ActorRef<DeviceActor.Command>> silent = new ArrayList<>(devices);
+            silent.removeAll(lefts.keySet());
+            return watch.silent(silent) ? unanswered() : this;
         }
-        if (outstanding > 0 || alive < devices.size()) {
-            String sentence = fault + " (a device does not answer)";
-            return end(new Progress.Failed(sentence, finishedStep, null));
+        if (busy && phase != Phase.SAVING && phase != Phase.ENDING) {
+            tellAll(rank -> new RingProtocol.Pulse(epoch(), replies));
+            if (watch.hung(ring)) {
+                return newEpoch("nobody got on");
+            }
         }
-        getContext().scheduleOnce(GIVE_UP, getContext().getSelf(), new GiveUp());
         return this;
+    }
+
+    private Behavior<Command> unanswered() {
+        fault = (fault == null ? "" : fault + " ") + "(a device does not answer)";
+        return end(new Progress.Failed(fault, finishedStep, null));
     }
 
     private Behavior<Command> end(Progress how) {
         phase = Phase.ENDED;
+        devices.forEach(d -> d.tell(new RingProtocol.Release(epoch())));
+        try {
+            fence.release();
+        } catch (CheckpointException e) {
+            getContext().getLog().warn(e.getMessage());
+        }
         listener.tell(how);
         return Behaviors.stopped();
     }
 
     private Behavior<Command> onPostStop() throws IOException {
-        LocalRings.breakUp(ringName, epoch, "the job ended");
-        planner.shutdownNow();
+        // Also where it is stopped from outside: nobody is left to wait in a ring.
+        if (phase != Phase.ENDED) {
+            devices.forEach(d -> d.tell(new RingProtocol.Leave(epoch() + 1, replies)));
+        }
         if (metrics != null) {
             metrics.close();
         }

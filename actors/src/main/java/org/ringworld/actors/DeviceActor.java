@@ -1,6 +1,9 @@
 package org.ringworld.actors;
 
+import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -8,6 +11,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -15,10 +20,16 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
-import org.ringworld.model.LocalRing;
+import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.actors.links.LinkException;
+import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.ReceiveBuffers;
+import org.ringworld.actors.links.RingEnd;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.model.MicroBatch;
 import org.ringworld.model.Modality;
 import org.ringworld.model.Ring;
+import org.ringworld.model.RingBrokenException;
 import org.ringworld.model.TrainingStep;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -29,15 +40,12 @@ import org.ringworld.runtime.Device;
  * and when this actor stops its neighbours' pending transfers fail at once.
  */
 public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
-    /** What it is asked. */
-    public sealed interface Command {}
+    /** What it is asked: by a coordinator, or by a caller of the same JVM. */
+    public sealed interface Command
+            permits RingProtocol, Prepare, Step, Judge, Forward, Measure, Save {}
 
     /** Take these weights; with {@code training} also an optimizer's state. */
     public record Prepare(ModelSource model, DType dtype, boolean training, ActorRef<Reply> replyTo)
-            implements Command {}
-
-    /** Become rank {@code rank} of a ring. */
-    public record JoinRing(String ring, long epoch, int rank, int size, ActorRef<Reply> replyTo)
             implements Command {}
 
     /** One optimizer step, with all other ranks. */
@@ -60,11 +68,25 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     public record Save(List<SaveRequest> requests, ActorRef<Reply> replyTo) implements Command {}
 
     /** What it answers. */
-    public sealed interface Reply {
+    public sealed interface Reply
+            permits Prepared,
+                    Joined,
+                    Stepped,
+                    Judged,
+                    Forwarded,
+                    Measured,
+                    Saved,
+                    Copied,
+                    NotSaved,
+                    Failed,
+                    RingProtocol.Left,
+                    RingProtocol.Synchronized,
+                    RingProtocol.Pulsed {
         int rank();
     }
 
-    public record Prepared(int rank, String device, long finishedStep) implements Reply {}
+    public record Prepared(int rank, long epoch, String device, long finishedStep)
+            implements Reply {}
 
     public record Joined(int rank, long epoch) implements Reply {}
 
@@ -79,7 +101,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             implements Reply {}
 
     /** Of this rank's tokens: Σ w·ce, and for each row how many answers were missed. */
-    public record Judged(int rank, long id, double lossSum, int[] missed) implements Reply {}
+    public record Judged(int rank, long epoch, long id, double lossSum, int[] missed)
+            implements Reply {}
 
     /** logits: [S,V] of each head that was asked; gradients by name, on rank 0 alone. */
     public record Forwarded(
@@ -96,38 +119,75 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     /** {@code unwritten} of the requests could not be written. */
     public record NotSaved(int rank, long step, int unwritten, String sentence) implements Reply {}
 
-    /** A command failed; the sentence says why. */
-    public record Failed(int rank, long epoch, long finishedStep, String sentence)
+    /**
+     * A command failed; the sentence says why.
+     *
+     * @param ringBroke whether another rank or a link was at fault, not this device
+     */
+    public record Failed(
+            int rank, long epoch, long finishedStep, boolean ringBroke, String sentence)
             implements Reply {}
 
-    private final int index;
+    /** Steps that it can still tell of; a coordinator's successor asks for the last few. */
+    private static final int RECORDS = 256;
+
     private final Device device;
+    private final Links links;
+    private final JobHost host;
+    private final Consumer<LinkAddress> onLost;
+    private final ReceiveBuffers buffers;
     private final ExecutorService thread;
+    private final AtomicInteger queued = new AtomicInteger();
 
     // Touched by the device's thread alone.
     private RankModel model;
+    private HostedJob job;
     private Ring ring;
     private TrainingState state;
     private Future<?> writing = CompletableFuture.completedFuture(null);
+    private final Deque<Stepped> finished = new ArrayDeque<>();
 
     // Copies of the state become files here, while the device goes on.
     private final ExecutorService writer =
             Executors.newSingleThreadExecutor(Thread.ofPlatform().name("writer").factory());
 
     // Touched by the actor alone.
-    private String ringName;
+    private int rank;
+    private RingEnd end;
     private long epoch = -1;
+    private long lastEpoch = -1;
     private long dropped;
 
-    /** An actor that owns {@code device} and closes it when it stops. */
-    public static Behavior<Command> create(int index, Device device) {
-        return Behaviors.setup(context -> new DeviceActor(context, index, device));
+    /** An actor that owns {@code device} and closes it when it stops; its ring is of one JVM. */
+    public static Behavior<Command> create(int index, Device device, Links links) {
+        return create(index, device, links, null, lost -> {});
     }
 
-    private DeviceActor(ActorContext<Command> context, int index, Device device) {
+    /**
+     * @param index its rank until a ring gives it another
+     * @param host opens the jobs that coordinators name
+     * @param onLost is told of a neighbour in another process that closed its link
+     */
+    public static Behavior<Command> create(
+            int index, Device device, Links links, JobHost host, Consumer<LinkAddress> onLost) {
+        return Behaviors.setup(
+                context -> new DeviceActor(context, index, device, links, host, onLost));
+    }
+
+    private DeviceActor(
+            ActorContext<Command> context,
+            int index,
+            Device device,
+            Links links,
+            JobHost host,
+            Consumer<LinkAddress> onLost) {
         super(context);
-        this.index = index;
+        this.rank = index;
         this.device = device;
+        this.links = links;
+        this.host = host;
+        this.onLost = onLost;
+        this.buffers = new ReceiveBuffers(device);
         this.thread =
                 Executors.newSingleThreadExecutor(
                         body -> device.newThread("device-" + index, body));
@@ -136,15 +196,67 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     @Override
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
+                .onMessage(RingProtocol.class, this::onRing)
                 .onMessage(Prepare.class, this::onPrepare)
-                .onMessage(JoinRing.class, this::onJoinRing)
-                .onMessage(Step.class, this::onStep)
-                .onMessage(Judge.class, this::onJudge)
-                .onMessage(Forward.class, this::onForward)
+                .onMessage(
+                        Step.class,
+                        c -> inRing(c.epoch, c.replyTo, () -> step(c.epoch, c.plan, c.recompute)))
+                .onMessage(
+                        Judge.class,
+                        c ->
+                                inRing(
+                                        c.epoch,
+                                        c.replyTo,
+                                        () ->
+                                                model.judge(
+                                                        c.batch, c.ropeTheta, ring, c.epoch, c.id)))
+                .onMessage(
+                        Forward.class,
+                        c ->
+                                inRing(
+                                        c.epoch,
+                                        c.replyTo,
+                                        () -> model.forward(c.batch, c.gradients, ring)))
                 .onMessage(Measure.class, this::onMeasure)
-                .onMessage(Save.class, this::onSave)
+                .onMessage(Save.class, c -> save(c.requests, c.replyTo))
                 .onSignal(PostStop.class, signal -> onStop())
                 .build();
+    }
+
+    private Behavior<Command> onRing(RingProtocol message) {
+        if (message.epoch() < epoch) {
+            return drop(message.epoch());
+        }
+        return switch (message) {
+            case RingProtocol.Leave leave -> onLeave(leave);
+            case RingProtocol.Host c -> inEpoch(c.epoch(), c.replyTo(), () -> host(c));
+            case RingProtocol.JoinRing join -> onJoinRing(join);
+            case RingProtocol.Synchronize c ->
+                    inRing(
+                            c.epoch(),
+                            c.replyTo(),
+                            () -> {
+                                model.synchronize(ring, c.from(), c.step());
+                                return new RingProtocol.Synchronized(rank, c.epoch(), c.step());
+                            });
+            case RingProtocol.TrainStep c -> {
+                if (c.epoch() == epoch && job != null) {
+                    job.plan(c.step(), end.size()); // begun while an earlier step runs
+                }
+                yield inRing(c.epoch(), c.replyTo(), () -> step(c));
+            }
+            case RingProtocol.JudgeBatch c -> inRing(c.epoch(), c.replyTo(), () -> judge(c));
+            case RingProtocol.SaveState c ->
+                    inEpoch(
+                            c.epoch(),
+                            c.replyTo(),
+                            () -> {
+                                write(requests(c), c.replyTo());
+                                return null;
+                            });
+            case RingProtocol.Pulse pulse -> onPulse(pulse);
+            case RingProtocol.Release release -> onRelease();
+        };
     }
 
     private Behavior<Command> onPrepare(Prepare command) {
@@ -152,144 +264,244 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                 command.replyTo,
                 () -> {
                     model = new RankModel(device, command.model, command.dtype, command.training);
-                    return new Prepared(index, device.name(), model.finishedStep());
+                    return new Prepared(rank, epoch, device.name(), model.finishedStep());
                 });
         return this;
     }
 
-    private Behavior<Command> onJoinRing(JoinRing command) {
-        leaveRing("rank " + index + " joined epoch " + command.epoch);
-        ringName = command.ring;
-        epoch = command.epoch;
-        LocalRing joined = LocalRings.join(command.ring, command.epoch, command.size);
+    // ---- epochs
+
+    private Behavior<Command> onLeave(RingProtocol.Leave leave) {
+        lastEpoch = end == null ? lastEpoch : end.epoch();
+        leaveRing("epoch " + leave.epoch() + " began");
+        epoch = leave.epoch();
+        long last = lastEpoch;
         run(
-                command.replyTo,
+                leave.replyTo(),
+                () ->
+                        new RingProtocol.Left(
+                                getContext().getSelf(),
+                                leave.epoch(),
+                                links.address(),
+                                device.name(),
+                                job == null ? "" : job.id(),
+                                model == null ? RankModel.NOTHING : model.finishedStep(),
+                                last,
+                                List.copyOf(finished)));
+        return this;
+    }
+
+    private Reply host(RingProtocol.Host command) throws IOException {
+        boolean known = job != null && job.id().equals(command.job());
+        boolean holds = known && model != null && model.finishedStep() >= 0;
+        if (!holds || command.weights() != RingProtocol.Weights.PEER) {
+            forget();
+            job = host.open(command.job(), command.text());
+            model = new RankModel(device, source(command), job.job().dtype(), true);
+        }
+        return new Prepared(command.rank(), command.epoch(), device.name(), model.finishedStep());
+    }
+
+    private ModelSource source(RingProtocol.Host command) {
+        Job of = job.job();
+        return switch (command.weights()) {
+            case PEER -> new ModelSource.Nothing(of.model());
+            case SNAPSHOT -> new ModelSource.FromSnapshot(of.model(), Path.of(command.snapshot()));
+            case START ->
+                    of.start() == null
+                            ? new ModelSource.Random(of.model(), of.seed(), of.initStd())
+                            : new ModelSource.Files(of.model(), of.start());
+        };
+    }
+
+    private Behavior<Command> onJoinRing(RingProtocol.JoinRing command) {
+        leaveRing("rank " + command.rank() + " joined epoch " + command.epoch());
+        epoch = command.epoch();
+        rank = command.rank();
+        RingEnd joined = new RingEnd(links, command.places(), rank);
+        end = joined;
+        run(
+                command.replyTo(),
                 () -> {
-                    ring = joined.member(command.rank);
-                    return new Joined(index, command.epoch);
+                    ring = joined.open(device, buffers, onLost);
+                    return new Joined(command.rank(), command.epoch());
                 });
         return this;
     }
 
-    private Behavior<Command> onStep(Step command) {
-        return inRing(
-                command.epoch,
-                command.replyTo,
-                () -> {
-                    long start = System.nanoTime();
-                    long waited = ring.nanosWaited();
-                    TrainingStep.Outcome outcome =
-                            model.train(command.plan, ring, command.recompute);
-                    double wait = (ring.nanosWaited() - waited) / 1e9;
-                    double seconds = (System.nanoTime() - start) / 1e9;
-                    return new Stepped(
-                            index,
-                            command.epoch,
-                            command.plan.step(),
-                            outcome,
-                            seconds - wait,
-                            wait);
-                });
+    private void leaveRing(String reason) {
+        if (end == null) {
+            return;
+        }
+        // At once, so that the device's thread unwinds; its end closes after that, on that thread.
+        RingEnd left = end;
+        left.breakUp("rank " + rank + " left: " + reason);
+        end = null;
+        thread.execute(left::close);
     }
 
-    private Behavior<Command> onJudge(Judge command) {
-        return inRing(
-                command.epoch,
-                command.replyTo,
-                () -> model.judge(command.batch, command.ropeTheta, ring, command.id));
+    private Behavior<Command> onPulse(RingProtocol.Pulse pulse) {
+        boolean waiting = queued.get() == 0 || end == null || end.isWaiting();
+        long progress = device.progress() + (end == null ? 0 : end.progress());
+        pulse.replyTo().tell(new RingProtocol.Pulsed(rank, pulse.epoch(), progress, waiting));
+        return this;
     }
 
-    private Behavior<Command> onForward(Forward command) {
-        return inRing(
-                command.epoch,
-                command.replyTo,
-                () -> model.forward(command.batch, command.gradients, ring));
+    private Behavior<Command> onRelease() {
+        leaveRing("the job is over");
+        thread.execute(this::forget);
+        return this;
+    }
+
+    private void forget() {
+        awaitWriting();
+        if (model != null) {
+            model.close();
+            model = null;
+        }
+        if (state != null) {
+            state.close();
+            state = null;
+        }
+        if (job != null) {
+            host.done(job);
+            job = null;
+        }
+        finished.clear();
+    }
+
+    private void awaitWriting() {
+        try {
+            writing.get();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } catch (java.util.concurrent.ExecutionException e) {
+            throw new IllegalStateException(e.getCause());
+        }
+    }
+
+    // ---- work
+
+    private Reply step(RingProtocol.TrainStep command) throws Exception {
+        StepPlan plan = job.plan(command.step(), ring.size()).get();
+        return step(command.epoch(), plan, job.job().recompute());
+    }
+
+    private Reply step(long of, StepPlan plan, String recompute) {
+        long start = System.nanoTime();
+        long waited = ring.nanosWaited();
+        TrainingStep.Outcome outcome = model.train(plan, ring, recompute);
+        double wait = (ring.nanosWaited() - waited) / 1e9;
+        double seconds = (System.nanoTime() - start) / 1e9;
+        Stepped stepped = new Stepped(ring.rank(), of, plan.step(), outcome, seconds - wait, wait);
+        if (Double.isFinite(outcome.gradNorm())) {
+            finished.add(stepped);
+            if (finished.size() > RECORDS) {
+                finished.remove();
+            }
+        }
+        return stepped;
+    }
+
+    private Reply judge(RingProtocol.JudgeBatch c) throws Exception {
+        MicroBatch batch = job.batch(c.stage(), c.index(), ring.size()).get();
+        return model.judge(batch, c.ropeTheta(), ring, c.epoch(), c.index());
     }
 
     private Behavior<Command> onMeasure(Measure command) {
-        run(command.replyTo, () -> new Measured(index, model.memory()));
+        run(command.replyTo, () -> new Measured(rank, model.memory()));
         return this;
     }
 
-    private Behavior<Command> onSave(Save command) {
+    // ---- saving
+
+    private Behavior<Command> save(List<SaveRequest> requests, ActorRef<Reply> replyTo) {
         run(
-                command.replyTo,
+                replyTo,
                 () -> {
-                    // The last one's writing must be over: there is one copy of the state.
-                    long start = System.nanoTime();
-                    writing.get();
-                    if (state == null) {
-                        state = new TrainingState(model.parameters());
-                    }
-                    long step = model.finishedStep();
-                    state.take(device, step);
-                    double seconds = (System.nanoTime() - start) / 1e9;
-                    Copied copied = new Copied(index, step, seconds);
-                    writing = writer.submit(() -> write(command, copied));
+                    write(requests, replyTo);
                     return null;
                 });
         return this;
     }
 
+    private List<SaveRequest> requests(RingProtocol.SaveState command) {
+        Fence fence = new Fence(job.job().output(), command.epoch());
+        return SaveRequest.of(
+                job.job(), model.finishedStep(), command.epoch(), command.stageEnds(), fence);
+    }
+
+    /** Copies the state out of the device, and has the copy written. */
+    private void write(List<SaveRequest> requests, ActorRef<Reply> replyTo) {
+        // The last one's writing must be over: there is one copy of the state.
+        long start = System.nanoTime();
+        awaitWriting();
+        if (state == null) {
+            state = new TrainingState(model.parameters());
+        }
+        long step = model.finishedStep();
+        state.take(device, step);
+        double seconds = (System.nanoTime() - start) / 1e9;
+        Copied copied = new Copied(rank, step, seconds);
+        writing = writer.submit(() -> write(state, requests, copied, replyTo));
+    }
+
     /** Answers in this order: copied, then what became of it. */
-    private void write(Save command, Copied copied) {
-        command.replyTo.tell(copied);
-        long step = copied.step();
-        int left = command.requests.size();
+    private static void write(
+            TrainingState state, List<SaveRequest> requests, Copied copied, ActorRef<Reply> to) {
+        to.tell(copied);
+        int left = requests.size();
         try {
-            for (SaveRequest request : command.requests) {
+            for (SaveRequest request : requests) {
                 state.write(request);
                 left--;
-                command.replyTo.tell(new Saved(index, request.path(), step));
+                to.tell(new Saved(copied.rank, request.path(), copied.step));
             }
         } catch (Exception | OutOfMemoryError e) {
-            command.replyTo.tell(new NotSaved(index, step, left, Faults.sentence(e)));
+            to.tell(new NotSaved(copied.rank, copied.step, left, Faults.sentence(e)));
         }
     }
 
-    /** Work with the other ranks of an epoch; of any other epoch than this ring's it is dropped. */
-    private Behavior<Command> inRing(
-            long workEpoch, ActorRef<Reply> replyTo, Callable<Reply> work) {
-        if (workEpoch == epoch) {
-            run(replyTo, work);
-            return this;
+    // ---- order
+
+    /** Work of an epoch that needs no other rank. */
+    private Behavior<Command> inEpoch(long of, ActorRef<Reply> replyTo, Callable<Reply> work) {
+        if (of != epoch) {
+            return drop(of);
         }
+        run(replyTo, work);
+        return this;
+    }
+
+    /** Work with the other ranks of an epoch; of any other epoch than this ring's it is dropped. */
+    private Behavior<Command> inRing(long of, ActorRef<Reply> replyTo, Callable<Reply> work) {
+        return end == null || of != end.epoch() ? drop(of) : inEpoch(of, replyTo, work);
+    }
+
+    private Behavior<Command> drop(long of) {
         dropped++;
         getContext()
                 .getLog()
                 .warn(
                         "rank {} dropped a message of epoch {} in epoch {} ({} so far)",
-                        index,
-                        workEpoch,
+                        rank,
+                        of,
                         epoch,
                         dropped);
         return this;
     }
 
     private Behavior<Command> onStop() {
-        leaveRing("rank " + index + " stopped");
+        leaveRing("it stopped");
         thread.execute(
                 () -> {
-                    if (model != null) {
-                        model.close();
-                    }
+                    awaitWriting();
+                    forget();
                     device.close();
-                    writer.execute(
-                            () -> {
-                                if (state != null) {
-                                    state.close();
-                                }
-                            });
                     writer.shutdown();
                 });
         thread.shutdown();
         return this;
-    }
-
-    private void leaveRing(String reason) {
-        if (ringName != null) {
-            LocalRings.breakUp(ringName, epoch, reason);
-        }
     }
 
     /**
@@ -297,25 +509,31 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
      * that another thread answers for returns null.
      */
     private void run(ActorRef<Reply> replyTo, Callable<Reply> work) {
-        String name = ringName;
+        int of = rank;
         long workEpoch = epoch;
-        CompletableFuture.runAsync(
+        RingEnd in = end;
+        queued.incrementAndGet();
+        thread.execute(
                 () -> {
                     Reply reply;
                     try {
                         reply = work.call();
                     } catch (Exception | OutOfMemoryError | StackOverflowError e) {
                         String sentence = Faults.sentence(e);
-                        if (name != null) {
-                            LocalRings.breakUp(name, workEpoch, "rank " + index + ": " + sentence);
+                        boolean broke =
+                                e instanceof RingBrokenException || e instanceof LinkException;
+                        if (in != null) {
+                            in.breakUp("rank " + of + ": " + sentence);
+                            in.close();
                         }
-                        long finished = model == null ? 0 : model.finishedStep();
-                        reply = new Failed(index, workEpoch, finished, sentence);
+                        long step = model == null ? RankModel.NOTHING : model.finishedStep();
+                        reply = new Failed(of, workEpoch, step, broke, sentence);
+                    } finally {
+                        queued.decrementAndGet();
                     }
                     if (reply != null) {
                         replyTo.tell(reply);
                     }
-                },
-                thread);
+                });
     }
 }

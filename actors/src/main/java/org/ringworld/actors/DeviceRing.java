@@ -3,6 +3,7 @@ package org.ringworld.actors;
 import com.typesafe.config.ConfigFactory;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -12,6 +13,9 @@ import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RingEnd;
 import org.ringworld.model.Layout;
 import org.ringworld.model.MicroBatch;
 import org.ringworld.runtime.DType;
@@ -34,7 +38,10 @@ public final class DeviceRing implements AutoCloseable {
     private long asked;
 
     private record Spawn(
-            int rank, Device device, ActorRef<ActorRef<DeviceActor.Command>> replyTo) {}
+            int rank,
+            Device device,
+            Links links,
+            ActorRef<ActorRef<DeviceActor.Command>> replyTo) {}
 
     /**
      * Forms a ring.
@@ -51,6 +58,8 @@ public final class DeviceRing implements AutoCloseable {
             boolean training) {
         this.layout = layout;
         this.system = ActorSystem.create(guardian(), "ringworld", ConfigFactory.load());
+        Links links = Links.inProcess();
+        List<LinkAddress> places = Collections.nCopies(devices.size(), links.address());
         try {
             for (int rank = 0; rank < devices.size(); rank++) {
                 int r = rank;
@@ -58,7 +67,9 @@ public final class DeviceRing implements AutoCloseable {
                         join(
                                 AskPattern.<Spawn, ActorRef<DeviceActor.Command>>ask(
                                                 system,
-                                                replyTo -> new Spawn(r, devices.get(r), replyTo),
+                                                replyTo ->
+                                                        new Spawn(
+                                                                r, devices.get(r), links, replyTo),
                                                 PATIENCE,
                                                 system.scheduler())
                                         .toCompletableFuture()));
@@ -67,11 +78,10 @@ public final class DeviceRing implements AutoCloseable {
             askAll(
                     rank ->
                             replyTo ->
-                                    new DeviceActor.JoinRing(
-                                            system.name() + system.hashCode(),
+                                    new RingProtocol.JoinRing(
                                             EPOCH,
                                             rank,
-                                            devices.size(),
+                                            new RingEnd.Places(EPOCH, new byte[0], places),
                                             replyTo));
         } catch (RingFailedException e) {
             close();
@@ -84,7 +94,7 @@ public final class DeviceRing implements AutoCloseable {
                 (context, spawn) -> {
                     ActorRef<DeviceActor.Command> device =
                             context.spawn(
-                                    DeviceActor.create(spawn.rank, spawn.device),
+                                    DeviceActor.create(spawn.rank, spawn.device, spawn.links),
                                     "device-" + spawn.rank);
                     spawn.replyTo.tell(device);
                     return Behaviors.same();
@@ -97,7 +107,8 @@ public final class DeviceRing implements AutoCloseable {
         for (JobData.Batch batch : JobData.batches(probes, layout, devices.size())) {
             long id = asked++;
             judging.add(
-                    batch,
+                    batch.probe(),
+                    batch.micro(),
                     askAll(
                                     rank ->
                                             replyTo ->

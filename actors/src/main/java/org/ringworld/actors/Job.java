@@ -11,6 +11,8 @@ import org.ringworld.runtime.DType;
  *
  * @param text the resolved job as HOCON, kept beside the results and compared when a run goes on
  * @param output where everything it writes goes
+ * @param ringSize devices at most, and to begin with
+ * @param ringMinSize devices that it goes on with after losses
  * @param layout {@code zigzag}, {@code striped} or {@code contiguous}
  * @param threads of each device
  * @param model sizes of the model; its rotary base is each stage's
@@ -29,6 +31,7 @@ public record Job(
         long seed,
         DType dtype,
         int ringSize,
+        int ringMinSize,
         String layout,
         int threads,
         LlamaConfig model,

@@ -132,20 +132,42 @@ public final class JobData {
                 .toList();
     }
 
+    /** Some rows of one probe: from, to (exclusive). */
+    public record Place(int probe, int from, int to) {}
+
     /** Some rows of one probe, cut for a ring. */
     public record Batch(int probe, MicroBatch micro) {}
 
-    /** All rows of probes, a batch at a time. */
-    public static List<Batch> batches(List<Probe> probes, Layout layout, int ringSize) {
-        List<Batch> batches = new ArrayList<>();
+    /** The batches in which a model is judged after a stage. */
+    public List<Place> places(int stage) {
+        return places(probes(stage));
+    }
+
+    private static List<Place> places(List<Probe> probes) {
+        List<Place> places = new ArrayList<>();
         for (int p = 0; p < probes.size(); p++) {
-            List<Row> rows = probes.get(p).rows();
+            int rows = probes.get(p).rows().size();
             int at = Math.max(1, BATCH_TOKENS / probes.get(p).seqLen());
-            for (int from = 0; from < rows.size(); from += at) {
-                List<Row> some = rows.subList(from, Math.min(rows.size(), from + at));
-                batches.add(new Batch(p, MicroBatch.of(some, layout, ringSize)));
+            for (int from = 0; from < rows; from += at) {
+                places.add(new Place(p, from, Math.min(rows, from + at)));
             }
         }
-        return batches;
+        return places;
+    }
+
+    /** One of {@link #places}, cut for a ring. */
+    public MicroBatch batch(int stage, int index, Layout layout, int ringSize) {
+        List<Probe> judged = probes(stage);
+        return batch(judged, places(judged).get(index), layout, ringSize).micro();
+    }
+
+    private static Batch batch(List<Probe> probes, Place place, Layout layout, int ringSize) {
+        List<Row> rows = probes.get(place.probe).rows().subList(place.from, place.to);
+        return new Batch(place.probe, MicroBatch.of(rows, layout, ringSize));
+    }
+
+    /** All rows of probes, a batch at a time. */
+    public static List<Batch> batches(List<Probe> probes, Layout layout, int ringSize) {
+        return places(probes).stream().map(p -> batch(probes, p, layout, ringSize)).toList();
     }
 }

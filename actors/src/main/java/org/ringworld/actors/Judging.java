@@ -2,6 +2,7 @@ package org.ringworld.actors;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.ringworld.model.MicroBatch;
 
 /** Sums up what all ranks found in all batches of some probes. */
 final class Judging {
@@ -17,10 +18,9 @@ final class Judging {
         this.right = new int[probes.size()];
     }
 
-    void add(JobData.Batch batch, List<DeviceActor.Judged> ranks) {
-        int probe = batch.probe();
+    void add(int probe, MicroBatch batch, List<DeviceActor.Judged> ranks) {
         lossSum[probe] += ranks.stream().mapToDouble(DeviceActor.Judged::lossSum).sum();
-        weight[probe] += batch.micro().targetWeight();
+        weight[probe] += batch.targetWeight();
         int rows = ranks.stream().mapToInt(r -> r.missed().length).max().orElse(0);
         for (int row = 0; row < rows; row++) {
             int at = row;

@@ -90,6 +90,11 @@ final class MetricsFile implements AutoCloseable {
         channel.force(false);
     }
 
+    /** The last step on record. */
+    long lastStep() {
+        return earlier.size();
+    }
+
     /** The steps that were there when it was opened. */
     List<StepMetrics> earlier() {
         return earlier;

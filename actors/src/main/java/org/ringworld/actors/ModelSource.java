@@ -13,6 +13,9 @@ public sealed interface ModelSource {
     /** Weights from a model directory or file. */
     record Files(LlamaConfig config, Path model) implements ModelSource {}
 
+    /** No weights yet: another rank will send its own. */
+    record Nothing(LlamaConfig config) implements ModelSource {}
+
     /** Weights and optimizer state from a snapshot. */
     record FromSnapshot(LlamaConfig config, Path snapshot) implements ModelSource {}
 }

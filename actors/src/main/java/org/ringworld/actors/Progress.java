@@ -2,22 +2,42 @@ package org.ringworld.actors;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.ringworld.model.Stage;
 
 /** What a job tells whoever watches it. */
 public sealed interface Progress {
+    /** A new ring is being formed of some of these; others are not used any more. */
+    record Regrouping(List<ActorRef<DeviceActor.Command>> devices) implements Progress {}
+
+    /** Too few devices are there. */
+    record Waiting(int devices, int needed) implements Progress {}
+
     /**
      * The ring stands.
      *
      * @param step the last finished one when a run goes on, else 0
      * @param earlier what is on record of the steps up to it
      */
-    record Formed(int size, String device, String recompute, long step, List<StepMetrics> earlier)
+    record Formed(
+            long epoch,
+            int size,
+            String device,
+            String recompute,
+            long step,
+            List<StepMetrics> earlier)
             implements Progress {}
 
     record StageBegun(int index, Stage stage) implements Progress {}
 
-    record Stepped(StepMetrics metrics) implements Progress {}
+    /** A step is over, on all ranks. */
+    record Stepped(StepMetrics metrics, List<RankTime> ranks) implements Progress {}
+
+    /** What one rank's device spent on a step. */
+    record RankTime(String device, double secondsCompute, double secondsWait) {}
+
+    /** One rank takes much longer than the others, whom it holds up. */
+    record Straggler(String device, double timesMedian) implements Progress {}
 
     /** Unseen rows judged after a stage (−1: before the first). */
     record Judged(int stage, List<Probe.Result> results) implements Progress {}

@@ -40,6 +40,9 @@ final class RankModel implements AutoCloseable {
     private long finishedStep;
     private Recompute recompute;
 
+    /** The finished step of a model that holds no weights yet. */
+    static final long NOTHING = -1;
+
     RankModel(Device device, ModelSource source, DType dtype, boolean training) throws IOException {
         this.device = device;
         this.parameters = new ParameterStore(device, source.config(), dtype, training);
@@ -56,6 +59,7 @@ final class RankModel implements AutoCloseable {
                     parameters.load(files);
                 }
             }
+            case ModelSource.Nothing(LlamaConfig _) -> finishedStep = NOTHING;
             case ModelSource.FromSnapshot(LlamaConfig _, Path snapshot) ->
                     finishedStep = TrainingState.read(parameters, device, snapshot);
         }
@@ -65,6 +69,15 @@ final class RankModel implements AutoCloseable {
 
     long finishedStep() {
         return finishedStep;
+    }
+
+    /** Takes over the state that rank {@code from} holds after {@code step}. */
+    void synchronize(Ring ring, int from, long step) {
+        // Until all of it is here there is nothing whole that another could take over.
+        boolean gives = ring.rank() == from;
+        finishedStep = gives ? step : NOTHING;
+        parameters.broadcast(from, ring, step);
+        finishedStep = step;
     }
 
     ParameterStore parameters() {
@@ -133,7 +146,7 @@ final class RankModel implements AutoCloseable {
     }
 
     /** Losses of this rank's tokens, by row. */
-    DeviceActor.Judged judge(MicroBatch batch, double ropeTheta, Ring ring, long id) {
+    DeviceActor.Judged judge(MicroBatch batch, double ropeTheta, Ring ring, long epoch, long id) {
         LlamaConfig config = parameters.config().withRopeTheta(ropeTheta);
         TokenLosses losses = transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
         SequenceBlock own = batch.blocks().get(ring.rank());
@@ -144,7 +157,7 @@ final class RankModel implements AutoCloseable {
                 missed[own.rows()[i]] += 1 - losses.hits()[i];
             }
         }
-        return new DeviceActor.Judged(ring.rank(), id, losses.weightedSum(own), missed);
+        return new DeviceActor.Judged(ring.rank(), epoch, id, losses.weightedSum(own), missed);
     }
 
     /**

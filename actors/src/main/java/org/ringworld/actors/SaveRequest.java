@@ -20,6 +20,16 @@ public record SaveRequest(
     /** Beside the model and the optimizer's state. */
     public record Training(Job job, int stage, long stepInStage, long tokens, long epoch) {}
 
+    /** All that is written after {@code step}: at a stage's end its models, then a snapshot. */
+    static List<SaveRequest> of(Job job, long step, long epoch, boolean stageEnds, Fence fence) {
+        List<SaveRequest> requests = new ArrayList<>();
+        if (stageEnds) {
+            requests.addAll(models(job, step, fence));
+        }
+        requests.add(snapshot(job, step, epoch, fence));
+        return requests;
+    }
+
     /** The state after {@code step}: {@code snapshots/step-<n>}. */
     static SaveRequest snapshot(Job job, long step, long epoch, Fence fence) {
         Curriculum.Place place =

@@ -39,7 +39,6 @@ public record StepMetrics(
             Job job,
             StepPlan plan,
             List<DeviceActor.Stepped> ranks,
-            long epoch,
             double seconds,
             double flopsLimit) {
         double lossSum = ranks.getFirst().outcome().lossSum();
@@ -53,7 +52,7 @@ public record StepMetrics(
         return new StepMetrics(
                 plan.step(),
                 plan.stage(),
-                epoch,
+                ranks.getFirst().epoch(),
                 plan.targetWeight() == 0 ? 0 : lossSum / plan.targetWeight(),
                 plan.answers() == 0 ? Double.NaN : (double) hits / plan.answers(),
                 plan.learningRate(),

@@ -19,6 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.LlamaTensors;
 import org.ringworld.checkpoints.ModelFiles;
@@ -59,25 +60,24 @@ class CoordinatorTest {
 
     private static Ended run(Job job, List<Supplier<Device>> devices, OnStep onStep)
             throws Exception {
-        return run(job, devices, Fence.NONE, onStep);
+        return run(job, devices, Fence.claim(job.output()), onStep);
     }
 
     private static Ended run(Job job, List<Supplier<Device>> devices, Fence fence, OnStep onStep)
             throws Exception {
-        Snapshot.Newest newest = Snapshot.newest(job.output());
-        ModelSource source =
-                newest.snapshot() == null
-                        ? new ModelSource.Random(job.model(), job.seed(), job.initStd())
-                        : new ModelSource.FromSnapshot(job.model(), newest.snapshot().directory());
-        if (newest.snapshot() != null) {
-            newest.snapshot().close();
-        }
         TestProbe<Progress> probe = KIT.createTestProbe();
-        JobData data = JobData.open(job, new ByteTokenizer());
+        HostedJob hosted = new HostedJob("job", job, JobData.open(job, new ByteTokenizer()));
+        Links links = Links.inProcess();
+        JobHost host = new JobHost(hosted);
+        List<ActorRef<DeviceActor.Command>> actors = new ArrayList<>();
+        for (Supplier<Device> device : devices) {
+            actors.add(
+                    KIT.spawn(
+                            DeviceActor.create(
+                                    actors.size(), device.get(), links, host, lost -> {})));
+        }
         ActorRef<Coordinator.Command> coordinator =
-                KIT.spawn(
-                        Coordinator.create(
-                                job, data, source, devices, 1e12, fence, probe.getRef()));
+                KIT.spawn(Coordinator.create(hosted, actors, 1e12, fence, probe.getRef(), null));
         List<StepMetrics> steps = new ArrayList<>();
         List<Path> saved = new ArrayList<>();
         List<Long> notSaved = new ArrayList<>();
@@ -92,9 +92,11 @@ class CoordinatorTest {
                 case Progress.NotSaved not -> notSaved.add(not.step());
                 case Progress.Completed _, Progress.Interrupted _, Progress.Failed _ -> {
                     probe.expectTerminated(coordinator, PATIENCE);
+                    actors.forEach(KIT::stop);
                     return new Ended(progress, steps, saved, notSaved);
                 }
                 case Progress.Formed _,
+                        Progress.Waiting _,
                         Progress.StageBegun _,
                         Progress.Judged _,
                         Progress.Copied _ -> {}

@@ -10,6 +10,9 @@ import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RingEnd;
 import org.ringworld.model.Layout;
 import org.ringworld.model.MicroBatch;
 import org.ringworld.runtime.DType;
@@ -28,10 +31,11 @@ class DeviceActorTest {
         KIT.shutdownTestKit();
     }
 
+    private final Links links = Links.inProcess();
     private final TestProbe<DeviceActor.Reply> probe = KIT.createTestProbe();
 
-    private ActorRef<DeviceActor.Command> member(String ring, int rank, Device device) {
-        ActorRef<DeviceActor.Command> actor = KIT.spawn(DeviceActor.create(rank, device));
+    private ActorRef<DeviceActor.Command> member(int rank, Device device) {
+        ActorRef<DeviceActor.Command> actor = KIT.spawn(DeviceActor.create(rank, device, links));
         actor.tell(
                 new DeviceActor.Prepare(
                         new ModelSource.Random(Jobs.MODEL, 1, 0.1),
@@ -39,9 +43,19 @@ class DeviceActorTest {
                         false,
                         probe.getRef()));
         probe.expectMessageClass(DeviceActor.Prepared.class, PATIENCE);
-        actor.tell(new DeviceActor.JoinRing(ring, 1, rank, 2, probe.getRef()));
-        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
+        actor.tell(join(1, rank));
         return actor;
+    }
+
+    private RingProtocol.JoinRing join(long epoch, int rank) {
+        List<LinkAddress> both = List.of(links.address(), links.address());
+        RingEnd.Places places = new RingEnd.Places(epoch, new byte[16], both);
+        return new RingProtocol.JoinRing(epoch, rank, places, probe.getRef());
+    }
+
+    private void expectBothJoined() {
+        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
+        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
     }
 
     private DeviceActor.Judge judge(long epoch) {
@@ -50,19 +64,22 @@ class DeviceActorTest {
 
     @Test
     void pendingTransfersFailAtOnceWhenANeighbourStops() {
-        ActorRef<DeviceActor.Command> waiting = member("stops", 0, new CpuDevice(1));
-        ActorRef<DeviceActor.Command> stopping = member("stops", 1, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> waiting = member(0, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> stopping = member(1, new CpuDevice(1));
+        expectBothJoined();
         waiting.tell(judge(1)); // its neighbour was never asked: it waits for keys
         probe.expectNoMessage(Duration.ofMillis(200));
         KIT.stop(stopping);
         DeviceActor.Failed failed =
                 probe.expectMessageClass(DeviceActor.Failed.class, Duration.ofSeconds(2));
-        assertThat(failed.sentence()).contains("rank 1 stopped");
+        assertThat(failed.sentence()).contains("rank 1 left");
     }
 
     @Test
     void messagesOfAnotherEpochAreDropped() {
-        ActorRef<DeviceActor.Command> member = member("epochs", 0, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> member = member(0, new CpuDevice(1));
+        member(1, new CpuDevice(1));
+        expectBothJoined();
         member.tell(judge(0));
         member.tell(judge(2));
         probe.expectNoMessage(Duration.ofMillis(300));
@@ -82,25 +99,27 @@ class DeviceActorTest {
                                 Thread.currentThread().interrupt();
                             }
                         });
-        ActorRef<DeviceActor.Command> busy = member("busy", 0, slow);
-        ActorRef<DeviceActor.Command> other = member("busy", 1, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> busy = member(0, slow);
+        ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
+        expectBothJoined();
         busy.tell(judge(1));
         other.tell(judge(1));
         // Its thread stands in a kernel, yet it takes and acts on a message: it leaves the ring.
-        busy.tell(new DeviceActor.JoinRing("busy", 2, 0, 2, probe.getRef()));
+        busy.tell(new RingProtocol.Leave(2, probe.getRef()));
         DeviceActor.Failed failed =
                 probe.expectMessageClass(DeviceActor.Failed.class, Duration.ofSeconds(5));
         assertThat(failed.rank()).isEqualTo(1);
         go.countDown();
         List<DeviceActor.Reply> rest = probe.receiveSeveralMessages(2, PATIENCE);
         assertThat(rest.get(0)).isInstanceOf(DeviceActor.Failed.class);
-        assertThat(rest.get(1)).isEqualTo(new DeviceActor.Joined(0, 2));
+        assertThat(rest.get(1)).isInstanceOf(RingProtocol.Left.class);
     }
 
     @Test
     void bothRanksTogetherAnswer() {
-        ActorRef<DeviceActor.Command> a = member("both", 0, new CpuDevice(1));
-        ActorRef<DeviceActor.Command> b = member("both", 1, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> a = member(0, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> b = member(1, new CpuDevice(1));
+        expectBothJoined();
         a.tell(judge(1));
         b.tell(judge(1));
         double sum = 0;

@@ -86,6 +86,11 @@ final class FaultyDevice implements Device {
     }
 
     @Override
+    public long progress() {
+        return real.progress();
+    }
+
+    @Override
     public Thread newThread(String name, Runnable body) {
         return real.newThread(name, body);
     }

@@ -43,6 +43,7 @@ final class Jobs {
                 1,
                 dtype,
                 ringSize,
+                1,
                 layout,
                 1,
                 MODEL,

@@ -17,6 +17,8 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RingEnd;
 import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.LlamaTensors;
@@ -71,8 +73,7 @@ class VisionSnapshotTest {
             names = {"F32", "BF16"})
     void goingOnFromASnapshotIsNeverHavingStopped(DType dtype) throws Exception {
         Job job = Jobs.job(directory, 1, "zigzag", dtype, 100, STAGE);
-        ActorRef<DeviceActor.Command> whole =
-                member("whole", new ModelSource.Random(MODEL, 1, 0.1), dtype);
+        ActorRef<DeviceActor.Command> whole = member(new ModelSource.Random(MODEL, 1, 0.1), dtype);
         steps(whole, 0, 3);
         Path middle = save(whole, job, 3);
         assertThat(moments(middle, LlamaTensors.VISION_EMBED_TOKENS)).isPositive();
@@ -80,17 +81,20 @@ class VisionSnapshotTest {
         double right = steps(whole, 3, 6);
 
         ActorRef<DeviceActor.Command> resumed =
-                member("resumed", new ModelSource.FromSnapshot(MODEL, middle), dtype);
+                member(new ModelSource.FromSnapshot(MODEL, middle), dtype);
         assertThat(steps(resumed, 3, 6)).isEqualTo(right);
         KIT.stop(whole);
         KIT.stop(resumed);
     }
 
-    private ActorRef<DeviceActor.Command> member(String ring, ModelSource source, DType dtype) {
-        ActorRef<DeviceActor.Command> actor = KIT.spawn(DeviceActor.create(0, new CpuDevice(1)));
+    private ActorRef<DeviceActor.Command> member(ModelSource source, DType dtype) {
+        Links links = Links.inProcess();
+        RingEnd.Places places = new RingEnd.Places(1, new byte[16], List.of(links.address()));
+        ActorRef<DeviceActor.Command> actor =
+                KIT.spawn(DeviceActor.create(0, new CpuDevice(1), links));
         actor.tell(new DeviceActor.Prepare(source, dtype, true, probe.getRef()));
         probe.expectMessageClass(DeviceActor.Prepared.class, PATIENCE);
-        actor.tell(new DeviceActor.JoinRing(ring + dtype, 1, 0, 1, probe.getRef()));
+        actor.tell(new RingProtocol.JoinRing(1, 0, places, probe.getRef()));
         probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
         return actor;
     }

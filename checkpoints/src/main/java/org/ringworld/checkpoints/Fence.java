@@ -41,34 +41,79 @@ public record Fence(Path run, long number) {
      * @throws CheckpointException where a living process owns it, or it cannot be written
      */
     public static Fence claim(Path run) throws CheckpointException {
+        return claim(run, "");
+    }
+
+    /**
+     * Becomes the owner for a cluster, which has made sure that no other of its members is; one
+     * that was and still lives, stopped or cut off, is taken over from.
+     *
+     * @param cluster one word, the same on all its members; empty: none
+     */
+    public static Fence claim(Path run, String cluster) throws CheckpointException {
         try {
             Files.createDirectories(run);
             long newest = newest(run);
             if (newest > 0) {
-                refuseLiving(run, run.resolve(".owner-" + newest));
+                refuseLiving(run, file(run, newest), cluster);
             }
-            Fence fence = new Fence(run, newest + 1);
-            Files.writeString(fence.file(), here(), StandardOpenOption.CREATE_NEW);
-            for (long old = newest; old > 0 && Files.deleteIfExists(file(run, old)); old--) {}
-            fence.beat();
-            return fence;
-        } catch (FileAlreadyExistsException e) {
-            throw new CheckpointException(run + ": another process has just begun to use it");
+            return new Fence(run, newest + 1).begin(cluster);
         } catch (CheckpointException e) {
             throw e;
         } catch (IOException e) {
-            throw new CheckpointException(
-                    "output = %s cannot be written: %s".formatted(run, Json.reason(e)), e);
+            throw unwritable(run, e);
         }
     }
 
-    private static void refuseLiving(Path run, Path owner) throws IOException {
-        String[] words = Files.readString(owner).strip().split(" ");
-        if (words[0].equals(RELEASED)) {
+    /**
+     * The same owner under the next number: whatever still goes on under this one writes no more.
+     *
+     * @throws CheckpointException where another has taken the run over
+     */
+    public Fence next() throws CheckpointException {
+        if (run == null) {
+            return new Fence(null, number + 1);
+        }
+        check();
+        try {
+            String[] words = words(file());
+            return new Fence(run, number + 1).begin(words.length > 3 ? words[3] : "");
+        } catch (IOException e) {
+            throw unwritable(run, e);
+        }
+    }
+
+    private Fence begin(String cluster) throws CheckpointException {
+        try {
+            String owner = cluster.isEmpty() ? here() : here() + " " + cluster;
+            Files.writeString(file(), owner, StandardOpenOption.CREATE_NEW);
+            for (long old = number - 1; old > 0 && Files.deleteIfExists(file(run, old)); old--) {}
+            beat();
+            return this;
+        } catch (FileAlreadyExistsException e) {
+            throw new CheckpointException(run + ": another process has just begun to use it");
+        } catch (IOException e) {
+            throw unwritable(run, e);
+        }
+    }
+
+    private static CheckpointException unwritable(Path run, IOException e) {
+        return new CheckpointException(
+                "output = %s cannot be written: %s".formatted(run, Json.reason(e)), e);
+    }
+
+    private static String[] words(Path owner) throws IOException {
+        return Files.readString(owner).strip().split(" ");
+    }
+
+    private static void refuseLiving(Path run, Path owner, String cluster) throws IOException {
+        String[] words = words(owner);
+        boolean ours = words.length > 3 && words[3].equals(cluster);
+        if (words[0].equals(RELEASED) || ours) {
             return;
         }
         // One that does not say who it is was begun just now, or was killed as it began.
-        boolean here = words.length == 3 && words[0].equals(host());
+        boolean here = words.length >= 3 && words[0].equals(host());
         boolean lives =
                 here
                         ? words[2].equals(startOf(Long.parseLong(words[1])))
@@ -78,7 +123,7 @@ public record Fence(Path run, long number) {
                     "%s is in use by %s: stop that one first, or choose another output="
                             .formatted(
                                     run,
-                                    words.length == 3
+                                    words.length >= 3
                                             ? "process " + words[1] + " on " + words[0]
                                             : "another process"));
         }

@@ -61,6 +61,7 @@ final class JobReader {
                 config.getLong("seed"),
                 DType.ofValues(config.getString("dtype")),
                 ringSize,
+                positive(config, "ring.minSize"),
                 config.getString("ring.layout"),
                 threads,
                 model.withMaxPositionEmbeddings(curriculum.longestRow()),

@@ -1,5 +1,6 @@
 package org.ringworld.examples;
 
+import java.io.PrintStream;
 import java.util.List;
 import java.util.Locale;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
@@ -20,6 +21,7 @@ final class LiveLine {
     private static final double WARM_SECONDS = 3;
 
     private final Job job;
+    private final PrintStream out;
     private final double total;
     private final ProgressBar bar;
     private double done;
@@ -27,11 +29,18 @@ final class LiveLine {
     private double secondsHere;
     private long lastLine;
 
+    /** On a terminal, or in whatever this process's output goes to. */
     LiveLine(Job job) {
+        this(job, System.out, onTerminal());
+    }
+
+    /** A bar only where {@code terminal}; lines go to {@code out}. */
+    LiveLine(Job job, PrintStream out, boolean terminal) {
         this.job = job;
+        this.out = out;
         this.total = work(job.curriculum().steps());
         this.bar =
-                onTerminal()
+                terminal
                         ? new ProgressBarBuilder()
                                 .setTaskName("step")
                                 .setInitialMax(job.curriculum().steps())
@@ -99,7 +108,7 @@ final class LiveLine {
             bar.setExtraMessage(line);
         } else if (System.nanoTime() - lastLine > QUIET_NANOS) {
             lastLine = System.nanoTime();
-            System.out.printf("step %d/%d  stage %s%n", m.step(), job.curriculum().steps(), line);
+            out.printf("step %d/%d  stage %s%n", m.step(), job.curriculum().steps(), line);
         }
     }
 
@@ -109,7 +118,7 @@ final class LiveLine {
             System.err.print("\r\033[2K");
             System.err.flush();
         }
-        System.out.println(text);
+        out.println(text);
     }
 
     void finish() {

@@ -29,6 +29,13 @@ import picocli.CommandLine.Spec;
         },
         subcommands = {
             TrainCommand.class,
+            NodeCommand.class,
+            SubmitCommand.class,
+            StatusCommand.class,
+            JobsCommand.class,
+            LogsCommand.class,
+            StopCommand.class,
+            DrainCommand.class,
             GenerateCommand.class,
             EvalCommand.class,
             ForwardCommand.class,

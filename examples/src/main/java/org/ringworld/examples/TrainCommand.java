@@ -7,24 +7,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.ringworld.actors.Coordinator;
+import org.ringworld.actors.DeviceActor;
 import org.ringworld.actors.Faults;
+import org.ringworld.actors.HostedJob;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.JobData;
-import org.ringworld.actors.ModelSource;
+import org.ringworld.actors.JobHost;
 import org.ringworld.actors.Progress;
-import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.Fence;
-import org.ringworld.checkpoints.Snapshot;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.runtime.cpu.MachineLimits;
@@ -98,13 +97,17 @@ final class TrainCommand implements Callable<Integer> {
         }
         System.out.print(text);
         JobData data = data(job, tokenizer);
-        ModelSource source = source(job, run);
         // Only now: a job whose data is at fault can be mended and started again.
         Run.begin(job.output(), config);
-        return train(job, data, source, fence);
+        return train(new HostedJob("train", job, data), fence);
     }
 
     private Config config() {
+        return config(arguments);
+    }
+
+    /** The resolved job of a command line: at most one file, and overrides. */
+    static Config config(List<String> arguments) {
         List<String> overrides = new ArrayList<>();
         Path file = null;
         for (String argument : arguments) {
@@ -151,26 +154,15 @@ final class TrainCommand implements Callable<Integer> {
         return data;
     }
 
-    private static ModelSource source(Job job, Run run) {
-        if (run.snapshot() != null) {
-            return new ModelSource.FromSnapshot(job.model(), run.snapshot());
-        }
-        return job.start() == null
-                ? new ModelSource.Random(job.model(), job.seed(), job.initStd())
-                : new ModelSource.Files(job.model(), job.start());
-    }
-
-    private static int train(Job job, JobData data, ModelSource source, Fence fence)
-            throws Exception {
+    private static int train(HostedJob hosted, Fence fence) throws Exception {
+        Job job = hosted.job();
         int cores = Runtime.getRuntime().availableProcessors();
         int threads = Math.min(cores, job.ringSize() * job.threads());
         double limit = FlopsLimit.of(MachineLimits.measure(threads), job.dtype());
-        List<Supplier<Device>> devices =
-                Collections.nCopies(job.ringSize(), () -> new CpuDevice(job.threads()));
         TrainingReport report = new TrainingReport(job, limit);
         ActorSystem<Progress> system =
                 ActorSystem.create(
-                        watcher(job, data, source, devices, limit, fence, report),
+                        watcher(hosted, limit / job.ringSize(), fence, report),
                         "ringworld",
                         ConfigFactory.load());
         Thread onSignal = new Thread(() -> report.stopAndWait(system), "on-signal");
@@ -189,25 +181,29 @@ final class TrainCommand implements Callable<Integer> {
 
     /** The guardian: starts the job and hears what happens. */
     private static Behavior<Progress> watcher(
-            Job job,
-            JobData data,
-            ModelSource source,
-            List<Supplier<Device>> devices,
-            double limit,
-            Fence fence,
-            TrainingReport report) {
+            HostedJob hosted, double flopsPerDevice, Fence fence, TrainingReport report) {
         return Behaviors.setup(
                 context -> {
+                    Job job = hosted.job();
+                    Links links = Links.inProcess();
+                    JobHost host = new JobHost(hosted);
+                    List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+                    for (int rank = 0; rank < job.ringSize(); rank++) {
+                        Device device = new CpuDevice(job.threads());
+                        devices.add(
+                                context.spawn(
+                                        DeviceActor.create(rank, device, links, host, lost -> {}),
+                                        "device-" + rank));
+                    }
                     ActorRef<Coordinator.Command> coordinator =
                             context.spawn(
                                     Coordinator.create(
-                                            job,
-                                            data,
-                                            source,
+                                            hosted,
                                             devices,
-                                            limit,
+                                            flopsPerDevice,
                                             fence,
-                                            context.getSelf()),
+                                            context.getSelf(),
+                                            null),
                                     "coordinator");
                     report.started(coordinator);
                     return Behaviors.receiveMessage(
@@ -219,11 +215,11 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     /** What stands in an output directory already. */
-    record Run(boolean finished, Path snapshot) {
+    record Run(boolean finished) {
         static Run open(Path output, Config config) throws IOException {
             Path file = output.resolve("job.conf");
             if (!Files.exists(file)) {
-                return new Run(false, null);
+                return new Run(false);
             }
             List<String> differences =
                     JobFile.differences(JobFile.resolve(JobFile.read(file), List.of()), config);
@@ -233,9 +229,9 @@ final class TrainCommand implements Callable<Integer> {
                                 .formatted(output, String.join(", ", differences)));
             }
             if (Files.exists(output.resolve("final"))) {
-                return new Run(true, null);
+                return new Run(true);
             }
-            return new Run(false, newest(output));
+            return new Run(false);
         }
 
         /** Says whose run the directory is, unless it says so already. */
@@ -257,14 +253,6 @@ final class TrainCommand implements Callable<Integer> {
                                 + " cannot be written: "
                                 + Faults.sentence(e),
                         e);
-            }
-        }
-
-        private static Path newest(Path output) throws CheckpointException {
-            Snapshot.Newest newest = Snapshot.newest(output);
-            newest.skipped().forEach(why -> System.err.println("ringworld: skipped " + why));
-            try (Snapshot snapshot = newest.snapshot()) {
-                return snapshot == null ? null : snapshot.directory();
             }
         }
     }

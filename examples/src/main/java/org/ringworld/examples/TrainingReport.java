@@ -1,6 +1,7 @@
 package org.ringworld.examples;
 
 import java.io.IOException;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +35,7 @@ final class TrainingReport {
     private final Job job;
     private final Path output;
     private final LiveLine live;
+    private final PrintStream err;
     private final CompletableFuture<Progress> end = new CompletableFuture<>();
     private final CompletableFuture<ActorRef<Coordinator.Command>> coordinator =
             new CompletableFuture<>();
@@ -44,10 +46,21 @@ final class TrainingReport {
     private double secondsCopying;
 
     TrainingReport(Job job, double flopsLimit) {
+        this(job, flopsLimit, new LiveLine(job), System.out, System.err);
+    }
+
+    /** A report of a job whose own file of lines is all there is to see. */
+    TrainingReport(Job job, double flopsLimit, PrintStream log) {
+        this(job, flopsLimit, new LiveLine(job, log, false), log, log);
+    }
+
+    private TrainingReport(
+            Job job, double flopsLimit, LiveLine live, PrintStream out, PrintStream err) {
         this.job = job;
         this.output = job.output();
-        this.live = new LiveLine(job);
-        System.out.printf(
+        this.live = live;
+        this.err = err;
+        out.printf(
                 Locale.ROOT,
                 "limit of the devices, measured: %.0f GFLOP/s (%s)%n",
                 flopsLimit / 1e9,
@@ -63,6 +76,15 @@ final class TrainingReport {
         try {
             switch (progress) {
                 case Progress.Formed formed -> formed(formed);
+                case Progress.Regrouping _ -> {}
+                case Progress.Straggler slow ->
+                        live.println(
+                                "%s takes %.1f times as long as the others and holds them up"
+                                        .formatted(slow.device(), slow.timesMedian()));
+                case Progress.Waiting waiting ->
+                        live.println(
+                                "waiting for devices: %d of %d are there"
+                                        .formatted(waiting.devices(), waiting.needed()));
                 case Progress.StageBegun begun -> stageBegun(begun);
                 case Progress.Stepped stepped -> {
                     steps.add(stepped.metrics());
@@ -75,7 +97,7 @@ final class TrainingReport {
                 }
                 case Progress.NotSaved not -> {
                     live.finish();
-                    System.err.printf(
+                    err.printf(
                             "ringworld: no snapshot of step %d: %s; training goes on%n",
                             not.step(), not.sentence());
                 }
@@ -107,9 +129,9 @@ final class TrainingReport {
                 case Progress.Failed failed -> {
                     pictures();
                     live.finish();
-                    System.err.println("ringworld: " + failed.sentence());
+                    err.println("ringworld: " + failed.sentence());
                     if (failed.snapshot() != null) {
-                        System.err.printf(
+                        err.printf(
                                 "ringworld: the state after step %d is saved as %s%n",
                                 failed.step(), failed.snapshot());
                     }
@@ -118,12 +140,13 @@ final class TrainingReport {
             }
         } catch (IOException | UncheckedIOException e) {
             live.finish();
-            System.err.println("ringworld: " + org.ringworld.actors.Faults.sentence(e));
+            err.println("ringworld: " + org.ringworld.actors.Faults.sentence(e));
             end.complete(new Progress.Failed(e.getMessage(), 0, null));
         }
     }
 
     private void formed(Progress.Formed formed) throws IOException {
+        steps.clear();
         steps.addAll(formed.earlier());
         live.resumed(steps);
         Path earlier = output.resolve("judged.json");
@@ -147,7 +170,8 @@ final class TrainingReport {
                                 formed.recompute(),
                                 formed.step() == 0
                                         ? ""
-                                        : ", going on after step " + formed.step()));
+                                        : ", going on after step %d as epoch %d"
+                                                .formatted(formed.step(), formed.epoch())));
     }
 
     private void stageBegun(Progress.StageBegun begun) {
@@ -251,7 +275,7 @@ final class TrainingReport {
         try {
             end.get(SAVE_SECONDS, TimeUnit.SECONDS);
         } catch (TimeoutException e) {
-            System.err.println("ringworld: the job did not stop within " + SAVE_SECONDS + " s");
+            err.println("ringworld: the job did not stop within " + SAVE_SECONDS + " s");
         } catch (InterruptedException | java.util.concurrent.ExecutionException e) {
             Thread.currentThread().interrupt();
         }

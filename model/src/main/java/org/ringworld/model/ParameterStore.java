@@ -71,6 +71,20 @@ public final class ParameterStore {
             Tensor up,
             Tensor down) {}
 
+    /**
+     * Takes over the weights and the optimizer's state of one rank of the ring, which sends them.
+     *
+     * @param step names the frames
+     */
+    public void broadcast(int root, Ring ring, long step) {
+        Broadcast.from(root, ring, device, weights, step, 0);
+        if (masters != weights) {
+            Broadcast.from(root, ring, device, masters, step, 1);
+        }
+        Broadcast.from(root, ring, device, firstMoments, step, 2);
+        Broadcast.from(root, ring, device, secondMoments, step, 3);
+    }
+
     public LlamaConfig config() {
         return config;
     }

@@ -50,6 +50,9 @@ public interface Device extends AutoCloseable {
     /** What is queued from now on runs after {@code event}, which may be another device's. */
     void await(Event event);
 
+    /** A number that grows while kernels run: one that stands still tells of a hung device. */
+    long progress();
+
     /** A thread to drive this device from, placed where its kernels run best; not started. */
     Thread newThread(String name, Runnable body);
 

@@ -160,6 +160,11 @@ public final class CpuDevice implements Device {
     }
 
     @Override
+    public long progress() {
+        return team.calls();
+    }
+
+    @Override
     public Thread newThread(String name, Runnable body) {
         return new Thread(() -> affinity.run(0, body), name);
     }

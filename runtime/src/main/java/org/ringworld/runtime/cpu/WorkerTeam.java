@@ -22,6 +22,7 @@ final class WorkerTeam implements AutoCloseable {
 
     private final Worker[] workers;
     private volatile Job job;
+    private volatile long calls;
     private volatile boolean closed;
 
     /** A team of {@code threads} with the caller; {@code factory} makes the others. */
@@ -34,6 +35,11 @@ final class WorkerTeam implements AutoCloseable {
         }
     }
 
+    /** Calls of {@link #run} so far. */
+    long calls() {
+        return calls;
+    }
+
     int threads() {
         return workers.length + 1;
     }
@@ -44,6 +50,7 @@ final class WorkerTeam implements AutoCloseable {
      * @throws RuntimeException or Error that an item threw, the first to be seen
      */
     void run(int items, Task task) {
+        calls++; // by the one caller alone
         if (items <= 1 || workers.length == 0) {
             for (int i = 0; i < items; i++) {
                 task.run(i, 0);

@@ -1,0 +1,65 @@
+package org.ringworld.actors;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.Tokenizer;
+
+/** The jobs that this JVM works on; its devices and its coordinator share their data. */
+public final class JobHost {
+    /** Makes a job of its resolved configuration. */
+    public interface Reader {
+        Job read(String text);
+    }
+
+    private static final class Open {
+        final HostedJob job;
+        int users;
+
+        Open(HostedJob job) {
+            this.job = job;
+        }
+    }
+
+    private final Reader reader;
+    private final Map<String, Open> jobs = new HashMap<>();
+
+    /** A host of whatever jobs come. */
+    public JobHost(Reader reader) {
+        this.reader = reader;
+    }
+
+    /** A host of one job, which is open already and stays so. */
+    public JobHost(HostedJob job) {
+        this(_ -> job.job());
+        Open open = new Open(job);
+        open.users = 1;
+        jobs.put(job.id(), open);
+    }
+
+    /**
+     * Opens a job's data, unless it is open; each call is made up for by {@link #done}.
+     *
+     * @param text the resolved configuration
+     */
+    synchronized HostedJob open(String id, String text) throws DataException {
+        Open open = jobs.get(id);
+        if (open == null) {
+            Job job = reader.read(text);
+            JobData data = JobData.open(job, Tokenizer.of(job.tokenizer()));
+            open = new Open(new HostedJob(id, job, data));
+            jobs.put(id, open);
+        }
+        open.users++;
+        return open.job;
+    }
+
+    /** One user less; the last one closes it. */
+    synchronized void done(HostedJob job) {
+        Open open = jobs.get(job.id());
+        if (open != null && --open.users == 0) {
+            jobs.remove(job.id());
+            job.close();
+        }
+    }
+}

@@ -1,0 +1,498 @@
+package org.ringworld.actors;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import org.apache.pekko.actor.Address;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
+import org.apache.pekko.actor.typed.receptionist.ServiceKey;
+import org.apache.pekko.cluster.ClusterEvent;
+import org.apache.pekko.cluster.Member;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.Down;
+import org.apache.pekko.cluster.typed.Subscribe;
+import org.ringworld.checkpoints.Fence;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The cluster's one queue of jobs: gives devices to them in the order of submission and runs a
+ * {@link Coordinator} for each that has some. It is the cluster's singleton; its state is the
+ * queue's directory, so that a successor goes on where it was.
+ */
+public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
+    /** Under which devices are found. */
+    public static final ServiceKey<DeviceActor.Command> DEVICES =
+            ServiceKey.create(DeviceActor.Command.class, "devices");
+
+    /** What a job says of itself, in its output. */
+    public static final String LOG = "train.log";
+
+    /** Bytes of it in one answer. */
+    private static final int LOG_BYTES = 64 << 10;
+
+    /** What it is told. */
+    public sealed interface Command {}
+
+    /**
+     * Somebody asks for something.
+     *
+     * @param what {@code submit} a configuration, {@code stop} a job, {@code jobs}, {@code status}
+     */
+    public record Request(String what, String argument, ActorRef<Answer> replyTo)
+            implements Command {}
+
+    /** These devices will leave; answered when no ring has them any more. */
+    public record Drain(List<ActorRef<DeviceActor.Command>> devices, ActorRef<Answer> replyTo)
+            implements Command {}
+
+    /**
+     * @param done whether what was asked for was done
+     * @param text JSON, or the sentence that says why not
+     */
+    public record Answer(boolean done, String text) {}
+
+    private record Listed(Receptionist.Listing listing) implements Command {}
+
+    private record Downed(Member member) implements Command {}
+
+    private record Opened(QueuedJob job, HostedJob hosted, Fence fence, String fault)
+            implements Command {}
+
+    private record Told(String id, Progress progress) implements Command {}
+
+    private record Dropped() implements Command {}
+
+    /** A job that has devices. */
+    private static final class Running {
+        final QueuedJob job;
+        final Set<ActorRef<DeviceActor.Command>> devices = new LinkedHashSet<>();
+        ActorRef<Coordinator.Command> coordinator;
+        HostedJob hosted;
+        Progress last;
+        List<ActorRef<DeviceActor.Command>> using = List.of();
+        List<Progress.RankTime> times = List.of();
+        StepMetrics metrics;
+        long epoch;
+
+        Running(QueuedJob job) {
+            this.job = job;
+        }
+    }
+
+    private final Path directory;
+    private final String cluster;
+    private final JobRuns runs;
+    private final JobHost host;
+    private final Map<String, QueuedJob> jobs = new LinkedHashMap<>();
+    private final Map<String, Running> running = new LinkedHashMap<>();
+    private final Set<ActorRef<DeviceActor.Command>> listed = new LinkedHashSet<>();
+    private final Set<ActorRef<DeviceActor.Command>> gone = new HashSet<>();
+    private final Set<ActorRef<DeviceActor.Command>> draining = new HashSet<>();
+
+    /**
+     * @param directory that every node reaches
+     * @param cluster its name
+     */
+    public static Behavior<Command> create(
+            Path directory, String cluster, JobRuns runs, JobHost host) {
+        return Behaviors.setup(context -> new JobQueue(context, directory, cluster, runs, host));
+    }
+
+    private JobQueue(
+            ActorContext<Command> context,
+            Path directory,
+            String cluster,
+            JobRuns runs,
+            JobHost host)
+            throws IOException {
+        super(context);
+        this.directory = directory;
+        this.cluster = cluster;
+        this.runs = runs;
+        this.host = host;
+        for (QueuedJob job : QueuedJob.all(directory)) {
+            jobs.put(job.id(), job);
+        }
+        Cluster.get(context.getSystem())
+                .subscriptions()
+                .tell(
+                        Subscribe.create(
+                                context.messageAdapter(
+                                        ClusterEvent.MemberDowned.class,
+                                        event -> new Downed(event.member())),
+                                ClusterEvent.MemberDowned.class));
+        context.getSystem()
+                .receptionist()
+                .tell(
+                        Receptionist.subscribe(
+                                DEVICES,
+                                context.messageAdapter(Receptionist.Listing.class, Listed::new)));
+        context.getLog().info("this node keeps the queue: {} jobs in {}", jobs.size(), directory);
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Request.class, this::onRequest)
+                .onMessage(Drain.class, this::onDrain)
+                .onMessage(Listed.class, this::onListed)
+                .onMessage(Downed.class, this::onDowned)
+                .onMessage(Opened.class, this::onOpened)
+                .onMessage(Told.class, this::onTold)
+                .onMessage(Dropped.class, message -> this)
+                .build();
+    }
+
+    // ---- devices
+
+    private Behavior<Command> onListed(Listed message) {
+        listed.clear();
+        listed.addAll(message.listing.getAllServiceInstances(DEVICES));
+        gone.retainAll(listed);
+        return assign();
+    }
+
+    /** The cluster has decided: that process takes no further part, whatever it may still do. */
+    private Behavior<Command> onDowned(Downed message) {
+        Address address = message.member.address();
+        listed.stream().filter(d -> address(d).equals(address)).forEach(gone::add);
+        return assign();
+    }
+
+    private Address address(ActorRef<?> device) {
+        Address address = device.path().address();
+        return address.hasGlobalScope()
+                ? address
+                : Cluster.get(getContext().getSystem()).selfMember().address();
+    }
+
+    private Behavior<Command> onDrain(Drain drain) {
+        draining.addAll(drain.devices);
+        assign();
+        // Coordinators let go of devices between steps; who asks tries again until they have.
+        boolean held =
+                running.values().stream()
+                        .anyMatch(r -> r.using.stream().anyMatch(drain.devices::contains));
+        drain.replyTo.tell(new Answer(!held, held ? "still in use" : ""));
+        return this;
+    }
+
+    /** Gives free devices to jobs, those that run already first, each up to its ring's size. */
+    private Behavior<Command> assign() {
+        List<ActorRef<DeviceActor.Command>> free = new ArrayList<>(listed);
+        free.removeAll(gone);
+        List<ActorRef<DeviceActor.Command>> present = List.copyOf(free);
+        free.removeAll(draining);
+        running.values().forEach(r -> free.removeAll(r.devices));
+        free.sort(Comparator.comparing(d -> d.path().toString()));
+        for (QueuedJob job : List.copyOf(jobs.values())) {
+            Running runs = running.get(job.id());
+            if (job.state().isOver()) {
+                continue;
+            }
+            if (runs == null) {
+                if (free.isEmpty() || (free.size() < job.ringSize() && !isResumed(job))) {
+                    continue;
+                }
+                runs = new Running(job);
+                running.put(job.id(), runs);
+                open(job);
+            }
+            Set<ActorRef<DeviceActor.Command>> before = Set.copyOf(runs.devices);
+            runs.devices.retainAll(present);
+            boolean lost = !runs.devices.containsAll(before);
+            boolean retire = runs.devices.removeAll(draining);
+            while (runs.devices.size() < job.ringSize() && !free.isEmpty()) {
+                runs.devices.add(free.removeFirst());
+            }
+            if (runs.coordinator != null && !runs.devices.equals(before)) {
+                runs.coordinator.tell(
+                        new Coordinator.Devices(List.copyOf(runs.devices), retire && !lost));
+            }
+        }
+        return this;
+    }
+
+    /** A job that has begun goes on with fewer devices than it asks for. */
+    private static boolean isResumed(QueuedJob job) {
+        return job.state() == QueuedJob.State.RUNNING;
+    }
+
+    private void onHung(ActorRef<DeviceActor.Command> device) {
+        Cluster of = Cluster.get(getContext().getSystem());
+        getContext().getLog().warn("{} does not get on: its node is taken out", device.path());
+        of.manager().tell(new Down(address(device)));
+    }
+
+    // ---- jobs
+
+    /** Reads the job's data on another thread; it may take long. */
+    private void open(QueuedJob job) {
+        CompletableFuture<Opened> opened =
+                CompletableFuture.supplyAsync(
+                        () -> {
+                            try {
+                                HostedJob hosted = host.open(job.id(), job.text());
+                                if (!runs.begin(hosted.job())) {
+                                    return new Opened(job, hosted, null, null);
+                                }
+                                Fence fence = Fence.claim(hosted.job().output(), cluster);
+                                return new Opened(job, hosted, fence, null);
+                            } catch (Exception e) {
+                                return new Opened(job, null, null, Faults.sentence(e));
+                            }
+                        },
+                        task -> Thread.ofPlatform().daemon().name("job-opener").start(task));
+        getContext().pipeToSelf(opened, (value, error) -> value);
+    }
+
+    private Behavior<Command> onOpened(Opened opened) throws IOException {
+        Running runs = running.get(opened.job.id());
+        if (opened.fault != null || opened.fence == null || runs == null) {
+            running.remove(opened.job.id());
+            boolean done = opened.fault == null;
+            QueuedJob.State state = done ? QueuedJob.State.DONE : QueuedJob.State.FAILED;
+            keep(opened.job.now(state, done ? "it was finished already" : opened.fault));
+            return assign();
+        }
+        Job job = opened.hosted.job();
+        double flops = this.runs.flopsOfThread(job);
+        Consumer<Progress> report = this.runs.report(job, flops * job.ringSize());
+        ActorRef<Command> self = getContext().getSelf();
+        String id = opened.job.id();
+        ActorRef<Progress> listener =
+                getContext()
+                        .spawnAnonymous(
+                                Behaviors.receiveMessage(
+                                        progress -> {
+                                            report.accept(progress);
+                                            self.tell(new Told(id, progress));
+                                            return Behaviors.same();
+                                        }));
+        runs.hosted = opened.hosted;
+        runs.coordinator =
+                getContext()
+                        .spawn(
+                                Coordinator.create(
+                                        opened.hosted,
+                                        List.copyOf(runs.devices),
+                                        flops,
+                                        opened.fence,
+                                        listener,
+                                        this::onHung),
+                                "coordinator-" + id);
+        keep(opened.job.now(QueuedJob.State.RUNNING, ""));
+        return this;
+    }
+
+    private void keep(QueuedJob job) throws IOException {
+        job.write(directory);
+        jobs.put(job.id(), job);
+    }
+
+    private Behavior<Command> onTold(Told told) throws IOException {
+        Running runs = running.get(told.id);
+        if (runs == null) {
+            return this;
+        }
+        runs.last = told.progress;
+        switch (told.progress) {
+            case Progress.Stepped stepped -> {
+                runs.metrics = stepped.metrics();
+                runs.times = stepped.ranks();
+            }
+            case Progress.Regrouping regrouping -> runs.using = regrouping.devices();
+            case Progress.Formed formed -> runs.epoch = formed.epoch();
+            case Progress.Completed c ->
+                    ended(runs, QueuedJob.State.DONE, "its model is " + c.model());
+            case Progress.Interrupted i ->
+                    ended(runs, QueuedJob.State.STOPPED, "stopped after step " + i.step());
+            case Progress.Failed f -> ended(runs, QueuedJob.State.FAILED, f.sentence());
+            default -> {}
+        }
+        return this;
+    }
+
+    private void ended(Running runs, QueuedJob.State state, String sentence) throws IOException {
+        running.remove(runs.job.id());
+        host.done(runs.hosted);
+        keep(runs.job.now(state, sentence));
+        assign();
+    }
+
+    // ---- requests
+
+    private Behavior<Command> onRequest(Request request) {
+        try {
+            request.replyTo.tell(
+                    switch (request.what) {
+                        case "submit" -> submit(request.argument);
+                        case "stop" -> stop(request.argument);
+                        case "jobs" -> new Answer(true, jobs().toString());
+                        case "log" -> log(request.argument);
+                        case "status" -> new Answer(true, status().toString());
+                        default -> new Answer(false, "nothing known of " + request.what);
+                    });
+        } catch (IOException e) {
+            request.replyTo.tell(new Answer(false, Faults.sentence(e)));
+        }
+        return this;
+    }
+
+    private Answer submit(String text) throws IOException {
+        Job job;
+        try {
+            job = runs.read(text);
+        } catch (RuntimeException e) {
+            return new Answer(false, Faults.sentence(e));
+        }
+        String output = job.output().toAbsolutePath().normalize().toString();
+        for (QueuedJob other : jobs.values()) {
+            if (!other.state().isOver() && other.output().equals(output)) {
+                return new Answer(false, "job %s writes into %s".formatted(other.id(), output));
+            }
+        }
+        int number = jobs.values().stream().mapToInt(QueuedJob::number).max().orElse(0) + 1;
+        String id = number + "-" + job.name().replaceAll("[^A-Za-z0-9_.-]", "_");
+        keep(
+                new QueuedJob(
+                        id,
+                        text,
+                        output,
+                        job.ringSize(),
+                        QueuedJob.State.QUEUED,
+                        "waits for devices"));
+        assign();
+        return new Answer(true, JsonMapper.shared().createObjectNode().put("id", id).toString());
+    }
+
+    private Answer stop(String id) throws IOException {
+        QueuedJob job = jobs.get(id);
+        if (job == null) {
+            return new Answer(
+                    false, "there is no job %s; there are %s".formatted(id, jobs.keySet()));
+        }
+        Running runs = running.get(id);
+        if (runs != null && runs.coordinator != null) {
+            runs.coordinator.tell(new Coordinator.Stop());
+            return new Answer(true, "{}");
+        }
+        if (job.state().isOver()) {
+            return new Answer(false, "job %s is over: %s".formatted(id, job.sentence()));
+        }
+        running.remove(id);
+        keep(job.now(QueuedJob.State.STOPPED, "stopped before it began"));
+        return new Answer(true, "{}");
+    }
+
+    /** Some of a job's log from a place in it on. */
+    private Answer log(String argument) throws IOException {
+        String[] words = argument.strip().split(" ");
+        QueuedJob job = jobs.get(words[0]);
+        if (job == null) {
+            return new Answer(
+                    false, "there is no job %s; there are %s".formatted(words[0], jobs.keySet()));
+        }
+        long from = words.length > 1 ? Long.parseLong(words[1]) : 0;
+        Path file = Path.of(job.output()).resolve(LOG);
+        byte[] bytes = new byte[0];
+        if (Files.exists(file)) {
+            try (InputStream in = Files.newInputStream(file)) {
+                in.skipNBytes(Math.min(from, Files.size(file)));
+                bytes = in.readNBytes(LOG_BYTES);
+            }
+        }
+        ObjectNode node = JsonMapper.shared().createObjectNode();
+        node.put("next", from + bytes.length).put("text", new String(bytes, UTF_8));
+        node.put("over", job.state().isOver()).put("state", job.state().name().toLowerCase());
+        node.put("sentence", job.sentence());
+        return new Answer(true, node.toString());
+    }
+
+    private ArrayNode jobs() {
+        ArrayNode all = JsonMapper.shared().createArrayNode();
+        for (QueuedJob job : jobs.values()) {
+            ObjectNode node = all.addObject();
+            node.put("id", job.id()).put("state", job.state().name().toLowerCase());
+            node.put("output", job.output()).put("sentence", job.sentence());
+            Running runs = running.get(job.id());
+            if (runs == null) {
+                continue;
+            }
+            node.put("devices", runs.devices.size()).put("ringSize", job.ringSize());
+            node.put("epoch", runs.epoch);
+            if (runs.last instanceof Progress.Waiting waiting) {
+                node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
+            }
+            if (runs.metrics != null) {
+                node.put("step", runs.metrics.step());
+                node.put("steps", runs.hosted.job().curriculum().steps());
+                node.put("loss", runs.metrics.loss());
+                node.put("tokensPerSecond", runs.metrics.tokensPerSecond());
+            }
+            ArrayNode ranks = node.putArray("ranks");
+            for (Progress.RankTime time : runs.times) {
+                ranks.addObject()
+                        .put("device", time.device())
+                        .put("secondsCompute", time.secondsCompute())
+                        .put("secondsWait", time.secondsWait());
+            }
+        }
+        return all;
+    }
+
+    private ObjectNode status() {
+        ObjectNode node = JsonMapper.shared().createObjectNode();
+        Cluster of = Cluster.get(getContext().getSystem());
+        node.put("cluster", cluster);
+        node.put("queue", of.selfMember().address().toString());
+        Set<Member> unreachable = of.state().getUnreachable();
+        ArrayNode members = node.putArray("members");
+        for (Member member : of.state().getMembers()) {
+            ObjectNode m = members.addObject();
+            m.put("address", member.address().hostPort());
+            m.put("status", member.status().toString());
+            m.put("reachable", !unreachable.contains(member));
+            ArrayNode devices = m.putArray("devices");
+            for (ActorRef<DeviceActor.Command> device : listed) {
+                if (address(device).equals(member.address()) && !gone.contains(device)) {
+                    devices.addObject()
+                            .put("name", device.path().name())
+                            .put("job", jobOf(device))
+                            .put("draining", draining.contains(device));
+                }
+            }
+        }
+        node.set("jobs", jobs());
+        return node;
+    }
+
+    private String jobOf(ActorRef<DeviceActor.Command> device) {
+        return running.values().stream()
+                .filter(r -> r.devices.contains(device))
+                .map(r -> r.job.id())
+                .findFirst()
+                .orElse("");
+    }
+}

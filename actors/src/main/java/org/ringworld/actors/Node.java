@@ -1,0 +1,266 @@
+package org.ringworld.actors;
+
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.CoordinatedShutdown;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.SupervisorStrategy;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
+import org.apache.pekko.cluster.Member;
+import org.apache.pekko.cluster.MemberStatus;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.ClusterSingleton;
+import org.apache.pekko.cluster.typed.Down;
+import org.apache.pekko.cluster.typed.SelfUp;
+import org.apache.pekko.cluster.typed.SingletonActor;
+import org.apache.pekko.cluster.typed.Subscribe;
+import org.apache.pekko.management.cluster.bootstrap.ClusterBootstrap;
+import org.apache.pekko.management.javadsl.PekkoManagement;
+import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.actors.links.Links;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+/**
+ * One process of a cluster: its devices, where they take links, and its part in the keeping of the
+ * queue. A node that the cluster has taken out ends its JVM; whoever started it starts it again.
+ */
+public final class Node extends AbstractBehavior<Node.Command> {
+    /** What it is told. */
+    public sealed interface Command {}
+
+    private record Joined() implements Command {}
+
+    private record LinkLost(LinkAddress address) implements Command {}
+
+    private final NodeSettings settings;
+    private final JobHost host;
+    private final Links links;
+    private final ActorRef<JobQueue.Command> queue;
+    private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+
+    /**
+     * Starts a node.
+     *
+     * @throws IOException where a port or a file cannot be had
+     */
+    public static ActorSystem<Command> start(NodeSettings settings, JobRuns runs)
+            throws IOException {
+        Files.createDirectories(settings.queue());
+        Tls tls = settings.tls() == null ? null : Tls.of(settings.tls());
+        ActorSystem<Command> system =
+                ActorSystem.create(
+                        Behaviors.setup(context -> new Node(context, settings, runs, tls)),
+                        settings.cluster(),
+                        settings.toPekko());
+        health(settings, system);
+        PekkoManagement management = PekkoManagement.get(system);
+        if (tls == null) {
+            management.start();
+        } else {
+            tls.useForBootstrap(system);
+            management.start(s -> s.withHttpsConnectionContext(tls.server()));
+        }
+        ClusterBootstrap.get(system).start();
+        return system;
+    }
+
+    private Node(ActorContext<Command> context, NodeSettings settings, JobRuns runs, Tls tls)
+            throws IOException {
+        super(context);
+        this.settings = settings;
+        this.host = new JobHost(runs);
+        Cluster cluster = Cluster.get(context.getSystem());
+        String process = cluster.selfMember().uniqueAddress().toString();
+        this.links =
+                Links.listen(
+                        process,
+                        settings.host(),
+                        settings.linksPort(),
+                        settings.sockets(),
+                        tls == null ? null : tls.context());
+        this.queue =
+                ClusterSingleton.get(context.getSystem())
+                        .init(
+                                SingletonActor.of(
+                                        Behaviors.supervise(
+                                                        JobQueue.create(
+                                                                settings.queue(),
+                                                                settings.cluster(),
+                                                                runs,
+                                                                host))
+                                                .onFailure(
+                                                        SupervisorStrategy.restartWithBackoff(
+                                                                Duration.ofSeconds(1),
+                                                                Duration.ofSeconds(30),
+                                                                0)),
+                                        "queue"));
+        for (int i = 0; i < settings.threads().size(); i++) {
+            Device device = new CpuDevice(settings.threads().get(i));
+            devices.add(
+                    context.spawn(
+                            DeviceActor.create(
+                                    i,
+                                    device,
+                                    links,
+                                    host,
+                                    lost -> context.getSelf().tell(new LinkLost(lost))),
+                            "device-" + i));
+        }
+        cluster.subscriptions()
+                .tell(
+                        Subscribe.create(
+                                context.messageAdapter(SelfUp.class, up -> new Joined()),
+                                SelfUp.class));
+        Control.start(context.getSystem(), settings, queue, tls);
+        drainBeforeLeaving(context);
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Joined.class, message -> onJoined())
+                .onMessage(LinkLost.class, this::onLinkLost)
+                .build();
+    }
+
+    /** A node whose files are others than the cluster's would only fail its jobs. */
+    private Behavior<Command> onJoined() throws IOException {
+        Path marker = settings.queue().resolve(".cluster");
+        Cluster cluster = Cluster.get(getContext().getSystem());
+        List<Member> members = new ArrayList<>();
+        cluster.state().getMembers().forEach(members::add);
+        if (members.size() == 1) {
+            Files.writeString(marker, settings.cluster());
+        } else if (!Files.exists(marker)) {
+            getContext()
+                    .getLog()
+                    .error(
+                            "queue = {} is not the cluster's: what its other nodes wrote there is not here. This node's devices are not used; let it reach the same directory",
+                            settings.queue());
+            return this;
+        }
+        devices.forEach(
+                d ->
+                        getContext()
+                                .getSystem()
+                                .receptionist()
+                                .tell(Receptionist.register(JobQueue.DEVICES, d)));
+        getContext()
+                .getLog()
+                .info(
+                        "member of {} with {} nodes; jobs are taken at {}:{}",
+                        settings.cluster(),
+                        members.size(),
+                        settings.host(),
+                        settings.controlPort() - 2);
+        return this;
+    }
+
+    /** A neighbour of this host that is dead is taken out now, not after seconds of silence. */
+    private Behavior<Command> onLinkLost(LinkLost lost) {
+        if (!links.isDead(lost.address)) {
+            return this;
+        }
+        Cluster cluster = Cluster.get(getContext().getSystem());
+        for (Member member : cluster.state().getMembers()) {
+            boolean same = member.uniqueAddress().toString().equals(lost.address.process());
+            if (same && member.status() != MemberStatus.down()) {
+                getContext().getLog().warn("{} is dead: its socket refuses", member.address());
+                cluster.manager().tell(new Down(member.address()));
+            }
+        }
+        return this;
+    }
+
+    private void drainBeforeLeaving(ActorContext<Command> context) {
+        ActorSystem<Void> system = context.getSystem();
+        List<ActorRef<DeviceActor.Command>> mine = List.copyOf(devices);
+        CoordinatedShutdown.get(Adapter.toClassic(system))
+                .addTask(
+                        CoordinatedShutdown.PhaseBeforeServiceUnbind(),
+                        "drain",
+                        () -> drained(system, mine, System.nanoTime()));
+        CoordinatedShutdown.get(Adapter.toClassic(system))
+                .addTask(
+                        CoordinatedShutdown.PhaseActorSystemTerminate(),
+                        "links",
+                        () -> {
+                            links.close();
+                            return java.util.concurrent.CompletableFuture.completedFuture(
+                                    Done.getInstance());
+                        });
+    }
+
+    /** Asks until no ring has this node's devices, or too much time has passed. */
+    private CompletionStage<Done> drained(
+            ActorSystem<Void> system, List<ActorRef<DeviceActor.Command>> mine, long since) {
+        boolean alone =
+                Cluster.get(system).selfMember().status() == MemberStatus.down() || mine.isEmpty();
+        if (alone || System.nanoTime() - since > Duration.ofSeconds(50).toNanos()) {
+            return java.util.concurrent.CompletableFuture.completedFuture(Done.getInstance());
+        }
+        return AskPattern.<JobQueue.Command, JobQueue.Answer>ask(
+                        queue,
+                        replyTo -> new JobQueue.Drain(mine, replyTo),
+                        Duration.ofSeconds(2),
+                        system.scheduler())
+                .handle((answer, error) -> error == null && answer.done())
+                .thenComposeAsync(
+                        done ->
+                                done
+                                        ? java.util.concurrent.CompletableFuture.completedFuture(
+                                                Done.getInstance())
+                                        : drained(system, mine, since),
+                        java.util.concurrent.CompletableFuture.delayedExecutor(
+                                100, java.util.concurrent.TimeUnit.MILLISECONDS));
+    }
+
+    /** {@code /alive} and {@code /ready}, for whoever watches processes; nothing can be changed. */
+    private static void health(NodeSettings settings, ActorSystem<?> system) throws IOException {
+        InetSocketAddress address =
+                new InetSocketAddress(
+                        InetAddress.getByName(settings.host()), settings.healthPort());
+        HttpServer server = HttpServer.create(address, 16);
+        answer(server, "/alive", () -> true);
+        answer(
+                server,
+                "/ready",
+                () -> Cluster.get(system).selfMember().status() == MemberStatus.up());
+        server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+        server.start();
+        system.getWhenTerminated().thenRun(() -> server.stop(0));
+    }
+
+    private static void answer(HttpServer server, String path, BooleanSupplier good) {
+        server.createContext(
+                path,
+                exchange -> {
+                    boolean is = good.getAsBoolean();
+                    byte[] text = (is ? "yes\n" : "no\n").getBytes(StandardCharsets.US_ASCII);
+                    exchange.sendResponseHeaders(is ? 200 : 503, text.length);
+                    exchange.getResponseBody().write(text);
+                    exchange.close();
+                });
+    }
+}

@@ -1,0 +1,150 @@
+package org.ringworld.actors;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigParseOptions;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.ringworld.actors.links.LinkAddress;
+
+/**
+ * How a node takes part in a cluster: the keys of NODE.conf, whose defaults are node-defaults.conf.
+ *
+ * @param port of Artery; links, control, health and bootstrap have the four after it
+ * @param threads of each device
+ * @param queue the directory of the cluster's jobs, which every node reaches
+ * @param sockets the directory of unix-domain sockets
+ * @param tls null: plain
+ */
+public record NodeSettings(
+        String cluster,
+        String host,
+        int port,
+        List<String> peers,
+        int minNodes,
+        List<Integer> threads,
+        Path queue,
+        Path sockets,
+        Tls tls,
+        Config pekko) {
+    /** PEM files. */
+    public record Tls(Path key, Path certificate, Path authority) {}
+
+    public int linksPort() {
+        return port + 1;
+    }
+
+    public int controlPort() {
+        return port + 2;
+    }
+
+    public int healthPort() {
+        return port + 3;
+    }
+
+    public int bootstrapPort() {
+        return port + 4;
+    }
+
+    /**
+     * Settings of a resolved NODE.conf.
+     *
+     * @throws IllegalArgumentException in a sentence
+     */
+    public static NodeSettings of(Config config) {
+        String host = config.getString("host");
+        Tls tls =
+                config.getIsNull("tls.key")
+                        ? null
+                        : new Tls(
+                                path(config, "tls.key"),
+                                path(config, "tls.certificate"),
+                                path(config, "tls.authority"));
+        if (tls == null && !LinkAddress.isLoopback(host) && !config.getBoolean("insecure")) {
+            throw new IllegalArgumentException(
+                    "host = %s can be reached from other machines: give tls.key, tls.certificate and tls.authority (ringworld certificates makes them), or say insecure = true"
+                            .formatted(host));
+        }
+        List<Integer> threads = new ArrayList<>();
+        for (Config device : config.getConfigList("devices")) {
+            if (!device.hasPath("cpu") || device.root().size() != 1) {
+                throw new IllegalArgumentException(
+                        "devices holds %s; a device is { cpu { threads = 1 } }"
+                                .formatted(device.root().keySet()));
+            }
+            int count = device.getConfig("cpu").getInt("threads");
+            if (count < 1) {
+                throw new IllegalArgumentException("devices: cpu.threads = " + count);
+            }
+            threads.add(count);
+        }
+        return new NodeSettings(
+                config.getString("cluster"),
+                host,
+                config.getInt("port"),
+                config.getStringList("peers"),
+                config.getInt("minNodes"),
+                List.copyOf(threads),
+                path(config, "queue"),
+                Path.of(System.getProperty("java.io.tmpdir")),
+                tls,
+                ConfigFactory.empty());
+    }
+
+    private static Path path(Config config, String key) {
+        return Path.of(config.getString(key)).toAbsolutePath();
+    }
+
+    /** The same node on another port. */
+    public NodeSettings at(int otherPort) {
+        return new NodeSettings(
+                cluster, host, otherPort, peers, minNodes, threads, queue, sockets, tls, pekko);
+    }
+
+    /** The actor system's configuration: cluster.conf with this node's addresses. */
+    Config toPekko() {
+        String endpoints =
+                peers.stream()
+                        .map(NodeSettings::endpoint)
+                        .collect(Collectors.joining(", ", "[", "]"));
+        String settings =
+                """
+                pekko.remote.artery.canonical { hostname = "%s", port = %d }
+                pekko.management.http { hostname = "%s", port = %d }
+                pekko.discovery.config.services.ringworld.endpoints = %s
+                pekko.management.cluster.bootstrap.contact-point-discovery.required-contact-point-nr = %d
+                """
+                        .formatted(host, port, host, bootstrapPort(), endpoints, minNodes);
+        String secured =
+                tls == null
+                        ? ""
+                        : """
+                          pekko.remote.artery {
+                            transport = tls-tcp
+                            ssl.ssl-engine-provider = "org.apache.pekko.remote.artery.tcp.ssl.RotatingKeysSSLEngineProvider"
+                            ssl.rotating-keys-engine { key-file = "%s", cert-file = "%s", ca-cert-file = "%s" }
+                          }
+                          """
+                                .formatted(tls.key, tls.certificate, tls.authority);
+        return ConfigFactory.parseString(settings + secured)
+                .withFallback(
+                        ConfigFactory.parseResources(
+                                NodeSettings.class,
+                                "/cluster.conf",
+                                ConfigParseOptions.defaults().setAllowMissing(false)))
+                .withFallback(ConfigFactory.load())
+                .resolve();
+    }
+
+    private static String endpoint(String peer) {
+        int colon = peer.lastIndexOf(':');
+        if (colon < 0) {
+            throw new IllegalArgumentException("peers holds " + peer + "; a peer is host:port");
+        }
+        return "{ host = \"%s\", port = %d }"
+                .formatted(
+                        peer.substring(0, colon), Integer.parseInt(peer.substring(colon + 1)) + 4);
+    }
+}

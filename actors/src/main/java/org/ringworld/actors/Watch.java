@@ -1,0 +1,106 @@
+package org.ringworld.actors;
+
+import java.time.Duration;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.apache.pekko.actor.typed.ActorRef;
+
+/**
+ * Tells a device that hangs from one that waits for others or has much to do: it has work, waits
+ * for nobody, and neither its kernels nor its links have got on for {@link #STILL}. However long a
+ * transfer takes, its bytes are counted.
+ */
+final class Watch {
+    private static final long STILL = Duration.ofSeconds(5).toNanos();
+
+    /** How long a device may take to unwind before its process is taken for hung. */
+    private static final long SILENT = Duration.ofSeconds(20).toNanos();
+
+    private static final double SLOW = 1.5;
+    private static final int STEPS = 20;
+
+    private record Seen(long progress, long since, boolean waiting) {}
+
+    private final Consumer<ActorRef<DeviceActor.Command>> onHung;
+    private final Map<Integer, Seen> seen = new HashMap<>();
+    private long begun = System.nanoTime();
+    private String slowDevice;
+    private int slowSteps;
+
+    Watch(Consumer<ActorRef<DeviceActor.Command>> onHung) {
+        this.onHung = onHung;
+    }
+
+    void begin() {
+        begun = System.nanoTime();
+        seen.clear();
+    }
+
+    void pulsed(RingProtocol.Pulsed pulsed, long epoch) {
+        if (pulsed.epoch() != epoch) {
+            return;
+        }
+        Seen last = seen.get(pulsed.rank());
+        boolean still =
+                last != null
+                        && last.progress == pulsed.progress()
+                        && last.waiting == pulsed.waiting();
+        long since = still ? last.since : System.nanoTime();
+        seen.put(pulsed.rank(), new Seen(pulsed.progress(), since, pulsed.waiting()));
+    }
+
+    /**
+     * A step is over, which is progress of all.
+     *
+     * @return who has taken {@link #SLOW} times the others' median for {@link #STEPS} steps in a
+     *     row, said once in a while; null: nobody
+     */
+    Progress.Straggler straggler(List<Progress.RankTime> times) {
+        seen.clear();
+        double[] sorted =
+                times.stream().mapToDouble(Progress.RankTime::secondsCompute).sorted().toArray();
+        double median = sorted[(sorted.length - 1) / 2];
+        Progress.RankTime slowest =
+                times.stream()
+                        .max(Comparator.comparingDouble(Progress.RankTime::secondsCompute))
+                        .orElseThrow();
+        boolean slow = times.size() > 1 && slowest.secondsCompute() > SLOW * median;
+        slowSteps = slow && slowest.device().equals(slowDevice) ? slowSteps + 1 : slow ? 1 : 0;
+        slowDevice = slow ? slowest.device() : null;
+        return slowSteps > 0 && slowSteps % STEPS == 0
+                ? new Progress.Straggler(slowDevice, slowest.secondsCompute() / median)
+                : null;
+    }
+
+    /**
+     * Reports devices that hang.
+     *
+     * @return whether the whole ring stands still and nobody in it is to blame
+     */
+    boolean hung(List<ActorRef<DeviceActor.Command>> ring) {
+        long now = System.nanoTime();
+        boolean allWait = seen.size() == ring.size() && !ring.isEmpty();
+        for (Map.Entry<Integer, Seen> entry : seen.entrySet()) {
+            boolean still = now - entry.getValue().since > STILL;
+            allWait &= still && entry.getValue().waiting;
+            if (still && !entry.getValue().waiting && onHung != null) {
+                onHung.accept(ring.get(entry.getKey()));
+            }
+        }
+        return allWait && now - begun > 2 * STILL;
+    }
+
+    /** Reports devices that do not answer; true: nobody can remove them. */
+    boolean silent(List<ActorRef<DeviceActor.Command>> devices) {
+        if (devices.isEmpty() || System.nanoTime() - begun < SILENT) {
+            return false;
+        }
+        if (onHung != null) {
+            devices.forEach(onHung);
+        }
+        return onHung == null;
+    }
+}

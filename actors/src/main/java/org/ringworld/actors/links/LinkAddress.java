@@ -1,0 +1,38 @@
+package org.ringworld.actors.links;
+
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+
+/**
+ * Where a process takes links.
+ *
+ * @param process tells processes apart, also those that had the same address one after the other
+ * @param host of its TCP socket; empty where it takes links of its own JVM alone
+ * @param socket its unix-domain socket, for processes of the same host; empty where it has none
+ */
+public record LinkAddress(String process, String host, int port, String socket) {
+
+    /** Whether both processes run on one host: they share its files and see each other die. */
+    public boolean isSameHost(LinkAddress other) {
+        return host.equals(other.host) || (isLoopback(host) && isLoopback(other.host));
+    }
+
+    Path socketPath() {
+        return Path.of(socket);
+    }
+
+    /** Whether a host's name means this machine alone. */
+    public static boolean isLoopback(String host) {
+        try {
+            return InetAddress.getByName(host).isLoopbackAddress();
+        } catch (UnknownHostException e) {
+            return false;
+        }
+    }
+
+    @Override
+    public String toString() {
+        return host + ":" + port;
+    }
+}

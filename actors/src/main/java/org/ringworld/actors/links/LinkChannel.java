@@ -1,0 +1,74 @@
+package org.ringworld.actors.links;
+
+import java.io.EOFException;
+import java.io.IOException;
+import java.net.StandardSocketOptions;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+
+/**
+ * The bytes of one connection: a plain socket's, or a TLS session's over one. One thread writes,
+ * one reads.
+ */
+sealed interface LinkChannel permits LinkChannel.Plain, TlsChannel {
+    /** Writes both whole. */
+    void write(ByteBuffer header, ByteBuffer payload) throws IOException;
+
+    /**
+     * Fills the buffer.
+     *
+     * @throws EOFException where the other side has closed the connection
+     */
+    void readFully(ByteBuffer to) throws IOException;
+
+    /** Whoever writes or reads fails at once. */
+    void close();
+
+    /** A socket as it is: the kernel reads from and writes to the buffers' own memory. */
+    record Plain(SocketChannel socket) implements LinkChannel {
+        public Plain {
+            configure(socket);
+        }
+
+        @Override
+        public void write(ByteBuffer header, ByteBuffer payload) throws IOException {
+            ByteBuffer[] both = {header, payload};
+            while (header.hasRemaining() || payload.hasRemaining()) {
+                socket.write(both);
+            }
+        }
+
+        @Override
+        public void readFully(ByteBuffer to) throws IOException {
+            while (to.hasRemaining()) {
+                if (socket.read(to) < 0) {
+                    throw new EOFException("the other side closed it");
+                }
+            }
+        }
+
+        @Override
+        public void close() {
+            closeQuietly(socket);
+        }
+    }
+
+    private static void configure(SocketChannel socket) {
+        try {
+            if (!(socket.getRemoteAddress() instanceof UnixDomainSocketAddress)) {
+                socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            }
+        } catch (IOException e) {
+            // The first write or read says what is wrong with it.
+        }
+    }
+
+    static void closeQuietly(SocketChannel socket) {
+        try {
+            socket.close();
+        } catch (IOException e) {
+            // Nothing more can be done with it.
+        }
+    }
+}

@@ -1,0 +1,157 @@
+package org.ringworld.actors.links;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.ClosedChannelException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
+import org.ringworld.model.Frame;
+import org.ringworld.model.Lease;
+import org.ringworld.model.RingMember;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Event;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * The link from the previous rank: one thread reads frames straight into the memory that this rank
+ * has set aside for them. A frame that nobody expects yet is not read: it waits in the socket, and
+ * its sender with it. Nothing that the other side says makes this side take memory.
+ */
+final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
+    private static final long PARK_NANOS = 1_000_000;
+
+    private final long epoch;
+    private final LinkChannel channel;
+    private final RingMember member;
+    private final Device device;
+    private final ReceiveBuffers buffers;
+    private final LongAdder progress;
+    private final Runnable onLost;
+    private final ConcurrentHashMap<Frame, Tensor> expected = new ConcurrentHashMap<>();
+    private final ConcurrentHashMap<Tensor, MemorySegment> memory = new ConcurrentHashMap<>();
+    private final Thread thread;
+    private volatile boolean closed;
+
+    /**
+     * @param onLost is told, on this link's thread, that the other side closed the connection
+     */
+    LinkReceiver(
+            long epoch,
+            LinkChannel channel,
+            RingMember member,
+            Device device,
+            ReceiveBuffers buffers,
+            LongAdder progress,
+            Runnable onLost) {
+        this.epoch = epoch;
+        this.channel = channel;
+        this.member = member;
+        this.device = device;
+        this.buffers = buffers;
+        this.progress = progress;
+        this.onLost = onLost;
+        this.thread =
+                Thread.ofPlatform().daemon().name("link-in-" + member.rank()).unstarted(this::run);
+        thread.start();
+    }
+
+    @Override
+    public void expect(Frame frame, DType dtype, long... shape) {
+        long bytes = Math.multiplyExact(Tensor.count(shape), dtype.bytes());
+        MemorySegment whole = buffers.take(bytes);
+        Tensor tensor = new Tensor(device, dtype, whole.asSlice(0, bytes), shape);
+        memory.put(tensor, whole);
+        expected.put(frame, tensor);
+        LockSupport.unpark(thread);
+    }
+
+    private void run() {
+        try {
+            receive();
+        } catch (ClosedChannelException e) {
+            member.breakUp("this rank left the ring");
+        } catch (IOException e) {
+            if (!closed) {
+                member.breakUp("the link from the previous rank broke: " + e.getMessage());
+                onLost.run();
+            }
+        }
+    }
+
+    private void receive() throws IOException {
+        ByteBuffer bytes =
+                ByteBuffer.allocateDirect(FrameHeader.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        Frame current = null;
+        Tensor tensor = null;
+        long done = 0;
+        while (!closed) {
+            bytes.clear();
+            channel.readFully(bytes);
+            FrameHeader header = FrameHeader.read(bytes, epoch);
+            if (current == null) {
+                current = header.frame();
+                tensor = awaitExpected(current);
+                done = 0;
+            }
+            if (!header.frame().equals(current)
+                    || header.offset() != done
+                    || header.length() > tensor.bytes() - done) {
+                throw new LinkException(
+                        "%d bytes at %d of %s came where %d bytes of %s were left"
+                                .formatted(
+                                        header.length(),
+                                        header.offset(),
+                                        header.frame(),
+                                        tensor.bytes() - done,
+                                        current));
+            }
+            channel.readFully(tensor.memory().asSlice(done, header.length()).asByteBuffer());
+            done += header.length();
+            progress.add(header.length());
+            if (done == tensor.bytes()) {
+                Tensor whole = tensor;
+                Lease lease = new Lease(() -> release(whole));
+                lease.retain();
+                member.arrived(current, tensor, Event.HAPPENED, lease);
+                current = null;
+            }
+        }
+    }
+
+    private void release(Tensor tensor) {
+        MemorySegment whole = memory.remove(tensor);
+        if (whole != null) {
+            buffers.give(whole);
+        }
+    }
+
+    private Tensor awaitExpected(Frame frame) throws IOException {
+        Tensor tensor = expected.remove(frame);
+        while (tensor == null) {
+            if (closed || member.broken() != null) {
+                throw new ClosedChannelException();
+            }
+            LockSupport.parkNanos(this, PARK_NANOS);
+            tensor = expected.remove(frame);
+        }
+        return tensor;
+    }
+
+    /** Ends it; when this returns nothing writes into the memory of what was expected. */
+    @Override
+    public void close() {
+        closed = true;
+        channel.close();
+        Joining.join(thread);
+        for (Tensor tensor : memory.keySet()) {
+            MemorySegment whole = memory.remove(tensor);
+            if (whole != null) {
+                buffers.reclaim(whole);
+            }
+        }
+    }
+}

@@ -1,0 +1,307 @@
+package org.ringworld.actors.links;
+
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.LongAdder;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.SSLEngine;
+import org.ringworld.model.RingMember;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The ends of rings in this JVM, and the sockets at which others reach them. Ranks of one JVM are
+ * linked by reference, processes of one host over a unix-domain socket, hosts over TCP, with TLS
+ * where there is a context for it.
+ */
+public final class Links implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Links.class);
+
+    /** How long a neighbour may take to join the same epoch. */
+    static final long PATIENCE_SECONDS = 15;
+
+    private static final int HELLO_SECONDS = 5;
+
+    /** Connections that have not yet said whom they want. */
+    private static final int STRANGERS = 64;
+
+    private static final byte WELCOME = 1;
+
+    /** One rank of one epoch. */
+    record Key(long epoch, int rank) {}
+
+    /** A rank that waits for its previous one: {@code channel} comes over a socket. */
+    record Seat(RingMember member, byte[] token, CompletableFuture<LinkChannel> channel) {}
+
+    private final LinkAddress address;
+    private final SSLContext tls;
+    private final List<ServerSocketChannel> servers = new ArrayList<>();
+    private final ConcurrentHashMap<Key, CompletableFuture<Seat>> seats = new ConcurrentHashMap<>();
+    private final Semaphore strangers = new Semaphore(STRANGERS);
+    private final LongAdder refused = new LongAdder();
+
+    private Links(LinkAddress address, SSLContext tls) {
+        this.address = address;
+        this.tls = tls;
+    }
+
+    /** Links within this JVM alone; no socket is opened. */
+    public static Links inProcess() {
+        return new Links(new LinkAddress(UUID.randomUUID().toString(), "", 0, ""), null);
+    }
+
+    /**
+     * Links that others reach at {@code host:port}, and those of this host at a unix-domain socket
+     * in {@code directory}.
+     *
+     * @param process tells it from all others, also from one that had its address before
+     * @param port 0: any
+     * @param tls for TCP; null: plain
+     */
+    public static Links listen(
+            String process, String host, int port, Path directory, SSLContext tls)
+            throws IOException {
+        // Nobody else may connect: a new directory is its owner's alone.
+        Path socket = Files.createTempDirectory(directory, "ringworld-").resolve("links");
+        ServerSocketChannel tcp = ServerSocketChannel.open();
+        try {
+            tcp.bind(new InetSocketAddress(host, port));
+        } catch (IOException e) {
+            tcp.close();
+            throw new LinkException(
+                    "links.port = %d at %s cannot be had: %s".formatted(port, host, e.getMessage()),
+                    e);
+        }
+        int bound = ((InetSocketAddress) tcp.getLocalAddress()).getPort();
+        Links links = new Links(new LinkAddress(process, host, bound, socket.toString()), tls);
+        ServerSocketChannel unix = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+        unix.bind(UnixDomainSocketAddress.of(socket));
+        links.serve(tcp, true);
+        links.serve(unix, false);
+        return links;
+    }
+
+    public LinkAddress address() {
+        return address;
+    }
+
+    /** Connections that were turned away so far. */
+    public long refused() {
+        return refused.sum();
+    }
+
+    // ---- seats
+
+    /** A rank of this JVM waits for its previous one. */
+    Seat seat(Key key, RingMember member, byte[] token) {
+        Seat seat = new Seat(member, token, new CompletableFuture<>());
+        seats.computeIfAbsent(key, k -> new CompletableFuture<>()).complete(seat);
+        return seat;
+    }
+
+    void leave(Key key) {
+        seats.remove(key);
+    }
+
+    /** Ends an epoch for all ranks of this JVM. */
+    void breakUp(long epoch, String reason) {
+        seats.forEach(
+                (key, coming) -> {
+                    Seat seat = key.epoch == epoch ? coming.getNow(null) : null;
+                    if (seat != null) {
+                        seat.member.breakUp(reason);
+                        seat.channel.completeExceptionally(new LinkException(reason));
+                    }
+                });
+    }
+
+    /** The member at {@code key} in this JVM, once it has joined. */
+    RingMember member(Key key) throws IOException {
+        return await(seats.computeIfAbsent(key, k -> new CompletableFuture<>()), key).member;
+    }
+
+    static <T> T await(CompletableFuture<T> future, Key key) throws IOException {
+        try {
+            return future.get(PATIENCE_SECONDS, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            throw new LinkException(
+                    "rank %d did not join epoch %d within %d s"
+                            .formatted(key.rank, key.epoch, PATIENCE_SECONDS));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new ClosedChannelException();
+        } catch (java.util.concurrent.ExecutionException e) {
+            throw new LinkException(e.getCause().getMessage(), e.getCause());
+        }
+    }
+
+    // ---- sockets
+
+    private void serve(ServerSocketChannel server, boolean overTcp) {
+        servers.add(server);
+        Thread.ofPlatform()
+                .daemon()
+                .name(overTcp ? "link-accept-tcp" : "link-accept-unix")
+                .start(() -> accept(server, overTcp));
+    }
+
+    private void accept(ServerSocketChannel server, boolean overTcp) {
+        while (server.isOpen()) {
+            try {
+                SocketChannel socket = server.accept();
+                if (strangers.tryAcquire()) {
+                    Thread.ofVirtual().start(() -> greet(socket, overTcp));
+                } else {
+                    refuse(socket, "too many connections say nothing");
+                }
+            } catch (ClosedChannelException e) {
+                return;
+            } catch (IOException e) {
+                LOG.warn("a link could not be taken: {}", e.getMessage());
+            }
+        }
+    }
+
+    private void greet(SocketChannel socket, boolean overTcp) {
+        // Whoever says nothing is cut off: closing the socket ends the read below.
+        CompletableFuture<Void> deadline =
+                CompletableFuture.runAsync(
+                        () -> LinkChannel.closeQuietly(socket),
+                        CompletableFuture.delayedExecutor(HELLO_SECONDS, TimeUnit.SECONDS));
+        try {
+            LinkChannel channel = overTcp ? secured(socket, false) : new LinkChannel.Plain(socket);
+            ByteBuffer bytes = ByteBuffer.allocate(Hello.BYTES);
+            channel.readFully(bytes);
+            deadline.cancel(false);
+            Hello hello = Hello.read(bytes);
+            seat(hello, channel);
+        } catch (IOException e) {
+            refuse(socket, socket.isOpen() ? e.getMessage() : "it said nothing");
+        } finally {
+            deadline.cancel(false);
+            strangers.release();
+        }
+    }
+
+    private void seat(Hello hello, LinkChannel channel) throws IOException {
+        Key key = new Key(hello.epoch(), hello.rank());
+        CompletableFuture<Seat> coming = seats.computeIfAbsent(key, k -> new CompletableFuture<>());
+        try {
+            Seat seat = await(coming, key);
+            if (!hello.hasToken(seat.token) || seat.channel.isDone()) {
+                throw new LinkException("it is no member of epoch " + hello.epoch());
+            }
+            channel.write(ByteBuffer.wrap(new byte[] {WELCOME}), ByteBuffer.allocate(0));
+            if (!seat.channel.complete(channel)) {
+                throw new LinkException("somebody else is the previous rank");
+            }
+        } catch (IOException e) {
+            if (!coming.isDone()) {
+                seats.remove(key, coming);
+            }
+            throw e;
+        }
+    }
+
+    private void refuse(SocketChannel socket, String why) {
+        refused.increment();
+        String from;
+        try {
+            SocketAddress remote = socket.isOpen() ? socket.getRemoteAddress() : null;
+            from = remote == null || remote.toString().isEmpty() ? "this host" : remote.toString();
+        } catch (IOException e) {
+            from = "somebody who is gone";
+        }
+        LOG.warn("refused a link from {}: {} ({} so far)", from, why, refused.sum());
+        LinkChannel.closeQuietly(socket);
+    }
+
+    private LinkChannel secured(SocketChannel socket, boolean client) throws IOException {
+        if (tls == null) {
+            return new LinkChannel.Plain(socket);
+        }
+        SSLEngine engine = tls.createSSLEngine();
+        engine.setUseClientMode(client);
+        engine.setNeedClientAuth(true);
+        return new TlsChannel(socket, engine);
+    }
+
+    /** Connects to rank {@code key} of another process, which has or will have a seat there. */
+    LinkChannel connect(LinkAddress to, Key key, byte[] token) throws IOException {
+        SocketChannel socket = open(to);
+        try {
+            LinkChannel channel =
+                    address.isSameHost(to) ? new LinkChannel.Plain(socket) : secured(socket, true);
+            channel.write(new Hello(key.epoch, key.rank, token).bytes(), ByteBuffer.allocate(0));
+            ByteBuffer answer = ByteBuffer.allocate(1);
+            channel.readFully(answer);
+            if (answer.get(0) != WELCOME) {
+                throw new LinkException("it did not answer as a member does");
+            }
+            return channel;
+        } catch (IOException e) {
+            LinkChannel.closeQuietly(socket);
+            throw new LinkException(
+                    "rank %d at %s could not be reached: %s"
+                            .formatted(key.rank, to, e.getMessage()),
+                    e);
+        }
+    }
+
+    private SocketChannel open(LinkAddress to) throws IOException {
+        return address.isSameHost(to)
+                ? SocketChannel.open(UnixDomainSocketAddress.of(to.socketPath()))
+                : SocketChannel.open(new InetSocketAddress(to.host(), to.port()));
+    }
+
+    /**
+     * Whether a process is proved to be dead: on one host nobody but its end closes its socket, and
+     * then it refuses. Of another host a refusal proves nothing, firewalls refuse too.
+     */
+    public boolean isDead(LinkAddress other) {
+        if (!address.isSameHost(other) || other.socket().isEmpty()) {
+            return false;
+        }
+        try {
+            SocketChannel.open(UnixDomainSocketAddress.of(other.socketPath())).close();
+            return false;
+        } catch (ConnectException e) {
+            return true;
+        } catch (IOException e) {
+            return !Files.exists(other.socketPath());
+        }
+    }
+
+    @Override
+    public void close() {
+        for (ServerSocketChannel server : servers) {
+            try {
+                server.close();
+            } catch (IOException e) {
+                // It was of no more use anyway.
+            }
+        }
+        if (!address.socket().isEmpty()) {
+            address.socketPath().toFile().delete();
+            address.socketPath().getParent().toFile().delete();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+package org.ringworld.actors.links;
+
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import org.ringworld.runtime.Device;
+
+/**
+ * Memory of one device for what arrives over its links, used again and again. Sizes are rounded up
+ * to a quarter of a power of two, so that tiles of nearly the same size share memory. At most
+ * {@link #IDLE} bytes lie unused. It lives as long as its device: a neighbour of the same JVM may
+ * still read a tile of an epoch that has ended.
+ */
+public final class ReceiveBuffers {
+    private static final long IDLE = 64L << 20;
+
+    private final Device device;
+    private final List<MemorySegment> free = new ArrayList<>();
+    private long idle;
+    private long taken;
+    private long most;
+
+    public ReceiveBuffers(Device device) {
+        this.device = device;
+    }
+
+    /** Memory of at least so many bytes, cut to them. */
+    synchronized MemorySegment take(long bytes) {
+        long rounded = rounded(bytes);
+        taken += rounded;
+        most = Math.max(most, taken);
+        for (Iterator<MemorySegment> each = free.iterator(); each.hasNext(); ) {
+            MemorySegment memory = each.next();
+            if (memory.byteSize() == rounded) {
+                each.remove();
+                idle -= rounded;
+                return memory;
+            }
+        }
+        return device.allocate(rounded);
+    }
+
+    /** Gives back what {@link #take} gave. */
+    synchronized void give(MemorySegment memory) {
+        taken -= memory.byteSize();
+        if (idle + memory.byteSize() > IDLE) {
+            device.free(memory);
+        } else {
+            idle += memory.byteSize();
+            free.add(memory);
+        }
+    }
+
+    /** Takes back what an ended epoch did not give back: others may still read it, it stays. */
+    synchronized void reclaim(MemorySegment memory) {
+        taken -= memory.byteSize();
+        idle += memory.byteSize();
+        free.add(memory);
+    }
+
+    /** The most that was taken at once, bytes. */
+    public synchronized long most() {
+        return most;
+    }
+
+    private static long rounded(long bytes) {
+        long step = Math.max(64, Long.highestOneBit(Math.max(1, bytes - 1)) / 2);
+        return Math.ceilDiv(bytes, step) * step;
+    }
+}

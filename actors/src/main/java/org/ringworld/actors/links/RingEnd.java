@@ -1,0 +1,137 @@
+package org.ringworld.actors.links;
+
+import java.io.IOException;
+import java.util.List;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
+import org.ringworld.model.Ring;
+import org.ringworld.model.RingMember;
+import org.ringworld.runtime.Device;
+
+/**
+ * One rank's place in the ring of one epoch: a seat for the previous rank and a link to the next.
+ * It is taken at once and linked later, so that it can be broken up at any time in between.
+ */
+public final class RingEnd implements AutoCloseable {
+    /** What all ranks of an epoch are told. */
+    public record Places(long epoch, byte[] token, List<LinkAddress> addresses) {
+        public int size() {
+            return addresses.size();
+        }
+
+        int next(int rank) {
+            return (rank + 1) % size();
+        }
+
+        int previous(int rank) {
+            return (rank + size() - 1) % size();
+        }
+    }
+
+    private final Links links;
+    private final Places places;
+    private final RingMember member;
+    private final Links.Seat seat;
+    private final LongAdder progress = new LongAdder();
+    private LinkSender sender;
+    private LinkReceiver receiver;
+    private LinkChannel outgoing;
+
+    /** Takes the seat. */
+    public RingEnd(Links links, Places places, int rank) {
+        this.links = links;
+        this.places = places;
+        this.member = new RingMember(rank, places.size());
+        this.seat = links.seat(new Links.Key(places.epoch, rank), member, places.token);
+    }
+
+    /**
+     * Links it to both neighbours; waits for them to take their seats.
+     *
+     * @param onLost is told of a neighbour in another process that closed its connection
+     * @throws IOException saying which one did not come
+     */
+    public Ring open(Device device, ReceiveBuffers buffers, Consumer<LinkAddress> onLost)
+            throws IOException {
+        int rank = member.rank();
+        LinkAddress next = places.addresses.get(places.next(rank));
+        LinkAddress previous = places.addresses.get(places.previous(rank));
+        Links.Key nextKey = new Links.Key(places.epoch, places.next(rank));
+        boolean nextHere = isHere(next);
+        RingMember.Outgoing out;
+        if (nextHere) {
+            out = links.member(nextKey)::arrived;
+        } else {
+            outgoing = links.connect(next, nextKey, places.token);
+            sender = new LinkSender(places.epoch, outgoing, member, progress);
+            out = sender;
+        }
+        if (isHere(previous)) {
+            member.connect(RingMember.Incoming.BY_REFERENCE, out);
+        } else {
+            LinkChannel incoming =
+                    Links.await(seat.channel(), new Links.Key(places.epoch, places.previous(rank)));
+            receiver =
+                    new LinkReceiver(
+                            places.epoch,
+                            incoming,
+                            member,
+                            device,
+                            buffers,
+                            progress,
+                            () -> onLost.accept(previous));
+            member.connect(receiver, out);
+        }
+        if (member.broken() != null) {
+            throw new LinkException(member.broken());
+        }
+        return member;
+    }
+
+    private boolean isHere(LinkAddress other) {
+        return other.process().equals(links.address().process());
+    }
+
+    public int size() {
+        return places.size();
+    }
+
+    public long epoch() {
+        return places.epoch;
+    }
+
+    /** Bytes that came or went so far. */
+    public long progress() {
+        return progress.sum();
+    }
+
+    public boolean isWaiting() {
+        return member.isWaiting();
+    }
+
+    /**
+     * Every wait of this rank and of others of this JVM fails at once; in other processes they do
+     * when {@link #close} follows.
+     */
+    public void breakUp(String reason) {
+        links.breakUp(places.epoch, reason);
+    }
+
+    /**
+     * Leaves: neighbours in other processes see the connections end. When this returns no thread of
+     * a link touches the device's memory.
+     */
+    @Override
+    public void close() {
+        breakUp("this rank left the ring");
+        links.leave(new Links.Key(places.epoch, member.rank()));
+        if (sender != null) {
+            sender.close();
+        }
+        if (receiver != null) {
+            receiver.close();
+        } else {
+            seat.channel().thenAccept(LinkChannel::close);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+package org.ringworld.actors.links;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.net.InetSocketAddress;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CyclicBarrier;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.model.Frame;
+import org.ringworld.model.Lease;
+import org.ringworld.model.Ring;
+import org.ringworld.model.RingBrokenException;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+/** Processes are stood for by several {@link Links} of one JVM: they share nothing but sockets. */
+@Timeout(120)
+class LinksTest {
+    private static final byte[] TOKEN = new byte[Hello.TOKEN];
+
+    @TempDir private Path directory;
+    private final List<Links> all = new ArrayList<>();
+
+    @AfterEach
+    void close() {
+        all.forEach(Links::close);
+    }
+
+    /** {@code unix}: one host; {@code tcp}: hosts that differ by name; {@code here}: one JVM. */
+    private Links links(String transport, int rank) throws IOException {
+        if (transport.equals("here") && !all.isEmpty()) {
+            return all.getFirst();
+        }
+        Links links =
+                switch (transport) {
+                    case "here" -> Links.inProcess();
+                    case "unix" -> Links.listen("process-" + rank, "127.0.0.1", 0, directory, null);
+                    default ->
+                            Links.listen(
+                                    "process-" + rank, "127.0.0." + (rank + 1), 0, directory, null);
+                };
+        all.add(links);
+        return links;
+    }
+
+    private static Frame frame(int step, int hop) {
+        return new Frame(step, 0, 0, Frame.Pass.FORWARD, hop, 0, 0);
+    }
+
+    private static void fill(Tensor tensor, long seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        for (long i = 0; i < tensor.size(); i++) {
+            tensor.memory().setAtIndex(ValueLayout.JAVA_FLOAT, i, random.nextInt());
+        }
+    }
+
+    private interface Body {
+        void run(Ring ring, Device device) throws Exception;
+    }
+
+    private void onRing(String transport, int size, Body body) throws Exception {
+        onRing(transport, size, true, body);
+    }
+
+    private void onRing(String transport, int size, boolean together, Body body) throws Exception {
+        List<Links> links = new ArrayList<>();
+        for (int rank = 0; rank < size; rank++) {
+            links.add(links(transport, rank));
+        }
+        RingEnd.Places places =
+                new RingEnd.Places(3, TOKEN, links.stream().map(Links::address).toList());
+        CyclicBarrier done = new CyclicBarrier(size);
+        try (ExecutorService threads = Executors.newFixedThreadPool(size)) {
+            List<Future<?>> futures = new ArrayList<>();
+            for (int r = 0; r < size; r++) {
+                int rank = r;
+                futures.add(
+                        threads.submit(
+                                () -> {
+                                    try (Device device = new CpuDevice(1);
+                                            RingEnd end =
+                                                    new RingEnd(links.get(rank), places, rank)) {
+                                        Ring ring =
+                                                end.open(
+                                                        device,
+                                                        new ReceiveBuffers(device),
+                                                        lost -> {});
+                                        body.run(ring, device);
+                                        if (together) {
+                                            done.await(); // who leaves ends it for all
+                                        }
+                                    }
+                                    return null;
+                                }));
+            }
+            for (Future<?> future : futures) {
+                future.get(60, TimeUnit.SECONDS);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"here", "unix", "tcp"})
+    void whatIsSentArrivesAndGoesOnUnchanged(String transport) throws Exception {
+        int size = 3;
+        int[] sizes = {1, 17, 524_288, 524_289, 1_300_003, 3};
+        onRing(
+                transport,
+                size,
+                (ring, device) -> {
+                    for (int step = 0; step < sizes.length; step++) {
+                        Tensor mine = device.tensor(DType.F32, sizes[step]);
+                        fill(mine, 100 * step + ring.rank());
+                        Lease lease = new Lease();
+                        ring.send(frame(step, 0), mine, device.record(), lease);
+                        for (int hop = 0; hop < size; hop++) {
+                            Ring.Transfer next =
+                                    ring.receive(frame(step, hop), DType.F32, sizes[step]);
+                            Tensor arrived = next.await(device);
+                            int origin = Math.floorMod(ring.rank() - hop - 1, size);
+                            Tensor expected = device.tensor(DType.F32, sizes[step]);
+                            fill(expected, 100 * step + origin);
+                            assertThat(arrived.memory().mismatch(expected.memory())).isEqualTo(-1);
+                            if (hop + 1 < size) {
+                                ring.send(
+                                        frame(step, hop + 1),
+                                        arrived,
+                                        device.record(),
+                                        next.lease());
+                            }
+                            next.lease().release(device.record());
+                        }
+                        lease.awaitFree(ring, device);
+                    }
+                });
+    }
+
+    @Test
+    void aSenderIsHeldUpUntilTheReceiverExpectsItsFrame() throws Exception {
+        onRing(
+                "unix",
+                2,
+                (ring, device) -> {
+                    if (ring.rank() == 0) {
+                        Tensor big = device.tensor(DType.F32, 8 << 20);
+                        Lease lease = new Lease();
+                        long start = System.nanoTime();
+                        ring.send(frame(1, 0), big, device.record(), lease);
+                        lease.awaitFree(ring, device);
+                        assertThat(System.nanoTime() - start).isGreaterThan(150_000_000L);
+                    } else {
+                        Thread.sleep(200);
+                        ring.receive(frame(1, 0), DType.F32, 8 << 20).await(device);
+                    }
+                });
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"unix", "tcp", "here"})
+    void waitsEndAtOnceWhenANeighbourLeaves(String transport) {
+        assertThatThrownBy(
+                        () ->
+                                onRing(
+                                        transport,
+                                        2,
+                                        false,
+                                        (ring, device) -> {
+                                            if (ring.rank() == 0) {
+                                                ring.receive(frame(1, 0), DType.F32, 8)
+                                                        .await(device);
+                                            } else {
+                                                Thread.sleep(100);
+                                            }
+                                        }))
+                .hasRootCauseInstanceOf(RingBrokenException.class);
+    }
+
+    @Test
+    void aFrameOfAnotherSizeThanExpectedBreaksTheLink() {
+        assertThatThrownBy(
+                        () ->
+                                onRing(
+                                        "unix",
+                                        2,
+                                        false,
+                                        (ring, device) -> {
+                                            Lease lease = new Lease();
+                                            Tensor x = device.tensor(DType.F32, 9);
+                                            if (ring.rank() == 0) {
+                                                ring.send(frame(1, 0), x, device.record(), lease);
+                                                Thread.sleep(1000);
+                                            } else {
+                                                ring.receive(frame(1, 0), DType.F32, 8)
+                                                        .await(device);
+                                            }
+                                        }))
+                .rootCause()
+                .hasMessageContaining("36 bytes at 0")
+                .hasMessageContaining("32 bytes");
+    }
+
+    @Test
+    void strangersAreRefusedAndTheRingGoesOn() throws Exception {
+        Links a = links("unix", 0);
+        Links b = links("unix", 1);
+        InetSocketAddress tcp = new InetSocketAddress(a.address().host(), a.address().port());
+        SplittableRandom random = new SplittableRandom(1);
+        for (int i = 0; i < 20; i++) {
+            byte[] garbage = new byte[random.nextInt(1, 300)];
+            random.nextBytes(garbage);
+            try (SocketChannel socket =
+                    i % 2 == 0
+                            ? SocketChannel.open(tcp)
+                            : SocketChannel.open(
+                                    UnixDomainSocketAddress.of(a.address().socketPath()))) {
+                socket.write(ByteBuffer.wrap(garbage));
+            }
+        }
+        // A member of another epoch's ring, with a token of its own.
+        byte[] other = TOKEN.clone();
+        other[3] = 1;
+        RingEnd.Places places = new RingEnd.Places(3, TOKEN, List.of(a.address(), b.address()));
+        try (Device device = new CpuDevice(1);
+                RingEnd one = new RingEnd(a, places, 0);
+                RingEnd two = new RingEnd(b, places, 1)) {
+            assertThatThrownBy(() -> b.connect(a.address(), new Links.Key(3, 0), other))
+                    .hasMessageContaining("could not be reached");
+            ReceiveBuffers buffers = new ReceiveBuffers(device);
+            CompletableFuture<Ring> first =
+                    CompletableFuture.supplyAsync(() -> open(one, device, buffers));
+            Ring second = open(two, device, buffers);
+            Tensor x = device.tensor(DType.F32, 5);
+            fill(x, 9);
+            second.send(frame(1, 0), x, device.record(), new Lease());
+            MemorySegment arrived =
+                    first.get().receive(frame(1, 0), DType.F32, 5).await(device).memory();
+            assertThat(arrived.mismatch(x.memory())).isEqualTo(-1);
+        }
+        assertThat(a.refused()).isGreaterThanOrEqualTo(21);
+    }
+
+    private static Ring open(RingEnd end, Device device, ReceiveBuffers buffers) {
+        try {
+            return end.open(device, buffers, lost -> {});
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void aProcessOfThisHostIsDeadOnlyWhenItsSocketRefuses() throws Exception {
+        Links a = links("unix", 0);
+        Links b = links("unix", 1);
+        assertThat(a.isDead(b.address())).isFalse();
+        b.close();
+        assertThat(a.isDead(b.address())).isTrue();
+    }
+
+    @Test
+    void headersThatWereTamperedWithAreRefused() throws Exception {
+        ByteBuffer header =
+                ByteBuffer.allocate(FrameHeader.BYTES).order(java.nio.ByteOrder.LITTLE_ENDIAN);
+        FrameHeader written = new FrameHeader(5, frame(7, 2), 64, 100);
+        written.write(header);
+        assertThat(FrameHeader.read(header, 5)).isEqualTo(written);
+        assertThatThrownBy(() -> FrameHeader.read(header, 6)).hasMessageContaining("epoch 5");
+        for (int bit = 0; bit < 8 * FrameHeader.BYTES; bit++) {
+            header.put(bit / 8, (byte) (header.get(bit / 8) ^ (1 << bit % 8)));
+            assertThatThrownBy(() -> FrameHeader.read(header, 5)).isInstanceOf(LinkException.class);
+            header.put(bit / 8, (byte) (header.get(bit / 8) ^ (1 << bit % 8)));
+        }
+    }
+}

@@ -1,0 +1,52 @@
+package org.ringworld.examples;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.function.Consumer;
+import org.ringworld.actors.Job;
+import org.ringworld.actors.JobQueue;
+import org.ringworld.actors.JobRuns;
+import org.ringworld.actors.Progress;
+import org.ringworld.runtime.cpu.MachineLimits;
+
+/** Jobs as a node of a cluster reads, begins and tells of them. */
+final class ClusterRuns implements JobRuns {
+    private static Config config(String text) {
+        return JobFile.resolve(ConfigFactory.parseString(text), java.util.List.of());
+    }
+
+    @Override
+    public Job read(String text) {
+        return JobReader.read(config(text), Runtime.getRuntime().availableProcessors());
+    }
+
+    @Override
+    public boolean begin(Job job) throws IOException {
+        Config config = config(job.text());
+        if (TrainCommand.Run.open(job.output(), config).finished()) {
+            return false;
+        }
+        TrainCommand.Run.begin(job.output(), config);
+        return true;
+    }
+
+    @Override
+    public Consumer<Progress> report(Job job, double flopsLimit) throws IOException {
+        // Its coordinators, one after the other, write on.
+        PrintStream log =
+                new PrintStream(
+                        new FileOutputStream(job.output().resolve(JobQueue.LOG).toFile(), true),
+                        true,
+                        StandardCharsets.UTF_8);
+        return new TrainingReport(job, flopsLimit, log)::hear;
+    }
+
+    @Override
+    public double flopsOfThread(Job job) {
+        return FlopsLimit.of(MachineLimits.measure(1), job.dtype());
+    }
+}

@@ -1,0 +1,108 @@
+package org.ringworld.examples;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.ringworld.actors.Node;
+import org.ringworld.actors.NodeSettings;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Parameters;
+
+/** One process of a cluster. */
+@Command(
+        name = "node",
+        description = "Start a node of a cluster; it finds the others by itself.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "Without NODE.conf it is one of up to four nodes of this machine, on loopback: the ports from",
+            "25520, 25530, 25540 or 25550 on, whichever are free. Ctrl-C lets it leave in good order. A node",
+            "that the cluster has taken out ends with code 255 and is to be started again.",
+            "",
+            "Keys: cluster, host, port, peers, minNodes, devices, queue, tls.{key,certificate,authority}, insecure.",
+            "",
+            "Examples:",
+            "  ringworld node",
+            "  ringworld node 'devices=[{cpu{threads=2}}]'",
+            "  ringworld node host=10.0.0.1 'peers=[\"10.0.0.1:25520\",\"10.0.0.2:25520\"]' minNodes=2 \\",
+            "     tls.key=node.key tls.certificate=node.crt tls.authority=ca.crt queue=/shared/queue"
+        })
+final class NodeCommand implements Callable<Integer> {
+    private static final int NODES_OF_A_MACHINE = 4;
+    private static final int PORTS_OF_A_NODE = 5;
+
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "NODE.conf | key=value",
+            description = "A node's file and overrides of its keys.")
+    private List<String> arguments = List.of();
+
+    @Override
+    public Integer call() throws Exception {
+        NodeSettings settings = settings(arguments);
+        ActorSystem<Node.Command> system = Node.start(settings, new ClusterRuns());
+        System.out.printf(
+                "node of %s at %s:%d, %d device%s%n",
+                settings.cluster(),
+                settings.host(),
+                settings.port(),
+                settings.threads().size(),
+                settings.threads().size() == 1 ? "" : "s");
+        system.getWhenTerminated().toCompletableFuture().join();
+        return Ringworld.DONE;
+    }
+
+    static NodeSettings settings(List<String> arguments) {
+        Config defaults = ConfigFactory.parseResources(NodeSettings.class, "/node-defaults.conf");
+        List<String> overrides = new ArrayList<>();
+        Config given = ConfigFactory.empty();
+        for (String argument : arguments) {
+            if (argument.contains("=")) {
+                overrides.add(argument);
+            } else {
+                given = JobFile.read(Path.of(argument));
+            }
+        }
+        try {
+            Config config = JobFile.settings(overrides, given.withFallback(defaults).resolve());
+            NodeSettings settings = NodeSettings.of(config);
+            boolean ownPort =
+                    given.hasPath("port")
+                            || overrides.stream().anyMatch(o -> o.startsWith("port="));
+            return ownPort ? settings : settings.at(freePort(settings));
+        } catch (ConfigException | IllegalArgumentException e) {
+            throw new UsageException("the node does not fit: " + e.getMessage());
+        }
+    }
+
+    private static int freePort(NodeSettings settings) {
+        for (int i = 0; i < NODES_OF_A_MACHINE; i++) {
+            int port = settings.port() + 10 * i;
+            if (areFree(settings.host(), port)) {
+                return port;
+            }
+        }
+        throw new UsageException(
+                "the ports from %d on are in use by %d nodes; give another port="
+                        .formatted(settings.port(), NODES_OF_A_MACHINE));
+    }
+
+    private static boolean areFree(String host, int first) {
+        for (int port = first; port < first + PORTS_OF_A_NODE; port++) {
+            try (ServerSocket socket = new ServerSocket()) {
+                socket.bind(new InetSocketAddress(host, port));
+            } catch (IOException e) {
+                return false;
+            }
+        }
+        return true;
+    }
+}
