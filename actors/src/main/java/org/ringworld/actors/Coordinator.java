@@ -258,8 +258,8 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     /** Ends the ring: everybody stands still and says what it holds. */
     private Behavior<Command> newEpoch(String why) {
-        getContext().getLog().info("epoch {} ends: {}", epoch(), why);
         if (begun || phase != Phase.WAITING) {
+            getContext().getLog().info("epoch {} of {} ends: {}", epoch(), hosted.id(), why);
             try {
                 fence = fence.next();
             } catch (CheckpointException e) {

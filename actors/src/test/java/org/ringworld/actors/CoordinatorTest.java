@@ -97,6 +97,8 @@ class CoordinatorTest {
                 }
                 case Progress.Formed _,
                         Progress.Waiting _,
+                        Progress.Regrouping _,
+                        Progress.Straggler _,
                         Progress.StageBegun _,
                         Progress.Judged _,
                         Progress.Copied _ -> {}

@@ -286,7 +286,8 @@ public final class Links implements AutoCloseable {
         } catch (ConnectException e) {
             return true;
         } catch (IOException e) {
-            return !Files.exists(other.socketPath());
+            String why = String.valueOf(e.getMessage());
+            return why.contains("refused") || !Files.exists(other.socketPath());
         }
     }
 

@@ -1,0 +1,246 @@
+package org.ringworld.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.ringworld.checkpoints.LlamaTensors;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Tensor;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Nodes of one cluster on this machine, each a process of its own. */
+final class LocalCluster implements AutoCloseable {
+    private static final int PORTS = 10;
+
+    private final Path directory;
+    private final int base;
+    private final List<Process> nodes = new ArrayList<>();
+
+    LocalCluster(Path directory, int size) throws Exception {
+        this.directory = directory;
+        this.base = freePorts(size);
+        for (int i = 0; i < size; i++) {
+            nodes.add(null);
+            start(i);
+        }
+        awaitMembers(size);
+    }
+
+    private static int freePorts(int nodes) throws IOException {
+        for (int attempt = 0; attempt < 100; attempt++) {
+            int base = ThreadLocalRandom.current().nextInt(20_000, 32_000) / PORTS * PORTS;
+            if (IntStream.range(0, nodes * PORTS).allMatch(i -> isFree(base + i))) {
+                return base;
+            }
+        }
+        throw new IOException("no free ports");
+    }
+
+    private static boolean isFree(int port) {
+        try (ServerSocket socket = new ServerSocket()) {
+            socket.bind(new InetSocketAddress("127.0.0.1", port));
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    int port(int node) {
+        return base + PORTS * node;
+    }
+
+    Process process(int node) {
+        return nodes.get(node);
+    }
+
+    Path log(int node) {
+        return directory.resolve("node-" + node + ".log");
+    }
+
+    /** Starts a node, also one that has ended. */
+    void start(int node, String... overrides) throws Exception {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.add("--add-modules=jdk.incubator.vector");
+        command.add("--enable-native-access=ALL-UNNAMED");
+        command.add("--sun-misc-unsafe-memory-access=allow");
+        command.add("-XX:+UseG1GC");
+        command.add("-Xmx400m");
+        command.add("-XX:TieredStopAtLevel=4");
+        command.add("-cp");
+        command.add(System.getProperty("java.class.path"));
+        command.add(Ringworld.class.getName());
+        command.add("node");
+        command.add("port=" + port(node));
+        command.add(
+                IntStream.range(0, nodes.size() + 1)
+                        .mapToObj(i -> "\"127.0.0.1:" + port(i) + "\"")
+                        .collect(Collectors.joining(",", "peers=[", "]")));
+        command.add("queue=" + directory.resolve("queue"));
+        command.addAll(List.of(overrides));
+        Process process =
+                new ProcessBuilder(command)
+                        .redirectErrorStream(true)
+                        .redirectOutput(ProcessBuilder.Redirect.appendTo(log(node).toFile()))
+                        .start();
+        nodes.set(node, process);
+    }
+
+    void signal(int node, String signal) throws Exception {
+        new ProcessBuilder("kill", "-" + signal, Long.toString(nodes.get(node).pid()))
+                .start()
+                .waitFor();
+    }
+
+    void kill(int node) throws Exception {
+        signal(node, "KILL");
+        nodes.get(node).waitFor();
+    }
+
+    /** What any node that lives answers. */
+    JsonNode ask(String command, Object... arguments) {
+        for (int node = 0; node < nodes.size(); node++) {
+            if (nodes.get(node).isAlive()) {
+                List<Object> all = new ArrayList<>(List.of(command));
+                all.addAll(List.of(arguments));
+                all.add("--cluster");
+                all.add("127.0.0.1:" + port(node));
+                CommandLineTest.Outcome outcome = CommandLineTest.run(all.toArray());
+                if (outcome.code() == 0) {
+                    return JsonMapper.shared().readTree(outcome.out());
+                }
+            }
+        }
+        return JsonMapper.shared().createObjectNode();
+    }
+
+    void awaitMembers(int count) throws Exception {
+        await(
+                "%d members up".formatted(count),
+                60,
+                () -> {
+                    int up = 0;
+                    for (JsonNode member : ask("status", "--json").path("members")) {
+                        boolean is = member.path("status").asString().equals("Up");
+                        up += is && !member.path("devices").isEmpty() ? 1 : 0;
+                    }
+                    return up == count;
+                });
+    }
+
+    /** The node that keeps the queue. */
+    int keeper() {
+        String address = ask("status", "--json").path("queue").asString();
+        return (Integer.parseInt(address.substring(address.lastIndexOf(':') + 1)) - base) / PORTS;
+    }
+
+    String submit(List<String> job) {
+        List<Object> arguments = new ArrayList<>(List.of("submit", "--detach"));
+        arguments.addAll(job);
+        arguments.add("--cluster");
+        arguments.add("127.0.0.1:" + port(0));
+        CommandLineTest.Outcome outcome = CommandLineTest.run(arguments.toArray());
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        return outcome.out().strip();
+    }
+
+    void awaitDone(String job, int seconds) throws Exception {
+        await("job " + job, seconds, () -> state(job).equals("done"));
+    }
+
+    String state(String job) {
+        for (JsonNode one : ask("status", "--json").path("jobs")) {
+            if (one.path("id").asString().equals(job)) {
+                String state = one.path("state").asString();
+                assertThat(state).as(one.toString()).isNotEqualTo("failed");
+                return state;
+            }
+        }
+        return "unknown";
+    }
+
+    void await(String what, int seconds, BooleanSupplier condition) throws Exception {
+        long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(seconds);
+        while (!condition.getAsBoolean()) {
+            if (System.nanoTime() > deadline) {
+                throw new AssertionError(what + " did not come within " + seconds + " s" + logs());
+            }
+            Thread.sleep(50);
+        }
+    }
+
+    String logs() throws IOException {
+        StringBuilder all = new StringBuilder();
+        for (int i = 0; i < nodes.size(); i++) {
+            all.append("\n---- node ").append(i).append('\n').append(Files.readString(log(i)));
+        }
+        return all.toString();
+    }
+
+    static long lines(Path metrics) {
+        try {
+            return Files.exists(metrics) ? Files.readAllLines(metrics).size() : 0;
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
+    /** Steps 1 to {@code steps}, none missing and none twice. */
+    static void assertEachStepOnce(Path metrics, int steps) throws IOException {
+        List<Long> told = new ArrayList<>();
+        for (String line : Files.readAllLines(metrics)) {
+            told.add(JsonMapper.shared().readTree(line).path("step").asLong());
+        }
+        assertThat(told)
+                .isEqualTo(java.util.stream.LongStream.rangeClosed(1, steps).boxed().toList());
+    }
+
+    /** The greatest difference of any weight of two models. */
+    static double difference(Path a, Path b) throws Exception {
+        double worst = 0;
+        try (ModelFiles one = ModelFiles.open(a);
+                ModelFiles two = ModelFiles.open(b);
+                Arena arena = Arena.ofConfined()) {
+            for (TensorSpec spec : LlamaTensors.of(one.config())) {
+                long bytes = Tensor.count(spec.shape()) * Float.BYTES;
+                MemorySegment x = arena.allocate(bytes, 64);
+                MemorySegment y = arena.allocate(bytes, 64);
+                one.read(spec, DType.F32, x);
+                two.read(spec, DType.F32, y);
+                for (long i = 0; i < bytes / Float.BYTES; i++) {
+                    float d =
+                            x.getAtIndex(ValueLayout.JAVA_FLOAT, i)
+                                    - y.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+                    worst = Math.max(worst, Math.abs(d));
+                }
+            }
+        }
+        return worst;
+    }
+
+    @Override
+    public void close() {
+        for (Process node : nodes) {
+            if (node != null) {
+                node.destroyForcibly().onExit().join();
+            }
+        }
+    }
+}
