@@ -107,6 +107,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private List<ActorRef<DeviceActor.Command>> ring = List.of();
     private Roster roster;
     private Phase phase = Phase.WAITING;
+    private final boolean resumed;
     private boolean begun;
     private int fruitless;
     private final List<DeviceActor.Reply> answers = new ArrayList<>();
@@ -132,6 +133,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
      * @param devices those to begin with; {@link Devices} changes them
      * @param flopsPerDevice FLOP/s that one device can do
      * @param fence of the ownership of the job's output; its number is the first epoch
+     * @param resumed whether the job has run before: then it does with fewer devices from the start
      * @param listener is told what happens
      * @param onHung is told of a device that has not got on for long; null: nobody can remove it,
      *     the job fails
@@ -141,6 +143,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             List<ActorRef<DeviceActor.Command>> devices,
             double flopsPerDevice,
             Fence fence,
+            boolean resumed,
             ActorRef<Progress> listener,
             Consumer<ActorRef<DeviceActor.Command>> onHung) {
         return Behaviors.setup(
@@ -154,6 +157,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                                                 devices,
                                                 flopsPerDevice,
                                                 fence,
+                                                resumed,
                                                 listener,
                                                 onHung)));
     }
@@ -165,9 +169,11 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             List<ActorRef<DeviceActor.Command>> devices,
             double flopsPerDevice,
             Fence fence,
+            boolean resumed,
             ActorRef<Progress> listener,
             Consumer<ActorRef<DeviceActor.Command>> onHung) {
         super(context);
+        this.resumed = resumed;
         this.hosted = hosted;
         this.job = hosted.job();
         this.curriculum = job.curriculum();
@@ -244,7 +250,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     /** Before the first step all devices are waited for, later as many as the job can do with. */
     private int needed() {
-        return begun ? job.ringMinSize() : job.ringSize();
+        return begun || resumed ? job.ringMinSize() : job.ringSize();
     }
 
     private Behavior<Command> waiting() {
@@ -264,7 +270,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                 fence = fence.next();
             } catch (CheckpointException e) {
                 // Another coordinator has this job: nothing may be written, nobody be told.
-                return end(new Progress.Failed(e.getMessage(), finishedStep, null));
+                return endWhenWritten(new Progress.Failed(e.getMessage(), finishedStep, null));
             }
         }
         if (++fruitless > FRUITLESS && fault == null) {

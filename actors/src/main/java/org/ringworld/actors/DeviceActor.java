@@ -166,7 +166,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     /**
      * @param index its rank until a ring gives it another
      * @param host opens the jobs that coordinators name
-     * @param onLost is told of a neighbour in another process that closed its link
+     * @param onLost is told of neighbours in other processes when the ring broke
      */
     public static Behavior<Command> create(
             int index, Device device, Links links, JobHost host, Consumer<LinkAddress> onLost) {
@@ -323,7 +323,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         run(
                 command.replyTo(),
                 () -> {
-                    ring = joined.open(device, buffers, onLost);
+                    ring = joined.open(device, buffers);
                     return new Joined(command.rank(), command.epoch());
                 });
         return this;
@@ -525,6 +525,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                         if (in != null) {
                             in.breakUp("rank " + of + ": " + sentence);
                             in.close();
+                            if (broke) {
+                                in.neighbours().forEach(onLost);
+                            }
                         }
                         long step = model == null ? RankModel.NOTHING : model.finishedStep();
                         reply = new Failed(of, workEpoch, step, broke, sentence);

@@ -299,6 +299,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                                         List.copyOf(runs.devices),
                                         flops,
                                         opened.fence,
+                                        isResumed(opened.job),
                                         listener,
                                         this::onHung),
                                 "coordinator-" + id);

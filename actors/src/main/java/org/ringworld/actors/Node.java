@@ -51,7 +51,12 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private record Joined() implements Command {}
 
-    private record LinkLost(LinkAddress address) implements Command {}
+    private record RingBroke(LinkAddress neighbour, int probes) implements Command {}
+
+    /** A process that is killed may close its links some time before its socket refuses. */
+    private static final int PROBES = 5;
+
+    private static final Duration BETWEEN_PROBES = Duration.ofMillis(100);
 
     private final NodeSettings settings;
     private final JobHost host;
@@ -124,7 +129,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                     device,
                                     links,
                                     host,
-                                    lost -> context.getSelf().tell(new LinkLost(lost))),
+                                    lost -> context.getSelf().tell(new RingBroke(lost, 0))),
                             "device-" + i));
         }
         cluster.subscriptions()
@@ -140,7 +145,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Joined.class, message -> onJoined())
-                .onMessage(LinkLost.class, this::onLinkLost)
+                .onMessage(RingBroke.class, this::onRingBroke)
                 .build();
     }
 
@@ -178,13 +183,18 @@ public final class Node extends AbstractBehavior<Node.Command> {
     }
 
     /** A neighbour of this host that is dead is taken out now, not after seconds of silence. */
-    private Behavior<Command> onLinkLost(LinkLost lost) {
-        if (!links.isDead(lost.address)) {
+    private Behavior<Command> onRingBroke(RingBroke lost) {
+        if (!links.isDead(lost.neighbour)) {
+            if (lost.probes < PROBES) {
+                RingBroke again = new RingBroke(lost.neighbour, lost.probes + 1);
+                Duration pause = BETWEEN_PROBES.multipliedBy(1L << lost.probes);
+                getContext().scheduleOnce(pause, getContext().getSelf(), again);
+            }
             return this;
         }
         Cluster cluster = Cluster.get(getContext().getSystem());
         for (Member member : cluster.state().getMembers()) {
-            boolean same = member.uniqueAddress().toString().equals(lost.address.process());
+            boolean same = member.uniqueAddress().toString().equals(lost.neighbour.process());
             if (same && member.status() != MemberStatus.down()) {
                 getContext().getLog().warn("{} is dead: its socket refuses", member.address());
                 cluster.manager().tell(new Down(member.address()));

@@ -115,8 +115,10 @@ public record NodeSettings(
                 pekko.management.http { hostname = "%s", port = %d }
                 pekko.discovery.config.services.ringworld.endpoints = %s
                 pekko.management.cluster.bootstrap.contact-point-discovery.required-contact-point-nr = %d
+                pekko.management.cluster.bootstrap.new-cluster-enabled = %s
                 """
-                        .formatted(host, port, host, bootstrapPort(), endpoints, minNodes);
+                        .formatted(
+                                host, port, host, bootstrapPort(), endpoints, minNodes, mayBegin());
         String secured =
                 tls == null
                         ? ""
@@ -136,6 +138,13 @@ public record NodeSettings(
                                 ConfigParseOptions.defaults().setAllowMissing(false)))
                 .withFallback(ConfigFactory.load())
                 .resolve();
+    }
+
+    /**
+     * Two that start at once, each alone, would be two clusters: only the first peer may be alone.
+     */
+    private boolean mayBegin() {
+        return minNodes > 1 || peers.isEmpty() || peers.getFirst().equals(host + ":" + port);
     }
 
     private static String endpoint(String peer) {

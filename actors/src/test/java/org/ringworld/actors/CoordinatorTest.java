@@ -77,7 +77,9 @@ class CoordinatorTest {
                                     actors.size(), device.get(), links, host, lost -> {})));
         }
         ActorRef<Coordinator.Command> coordinator =
-                KIT.spawn(Coordinator.create(hosted, actors, 1e12, fence, probe.getRef(), null));
+                KIT.spawn(
+                        Coordinator.create(
+                                hosted, actors, 1e12, fence, false, probe.getRef(), null));
         List<StepMetrics> steps = new ArrayList<>();
         List<Path> saved = new ArrayList<>();
         List<Long> notSaved = new ArrayList<>();

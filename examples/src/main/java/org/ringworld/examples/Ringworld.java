@@ -36,6 +36,7 @@ import picocli.CommandLine.Spec;
             LogsCommand.class,
             StopCommand.class,
             DrainCommand.class,
+            CertificatesCommand.class,
             GenerateCommand.class,
             EvalCommand.class,
             ForwardCommand.class,

@@ -202,6 +202,7 @@ final class TrainCommand implements Callable<Integer> {
                                             devices,
                                             flopsPerDevice,
                                             fence,
+                                            false,
                                             context.getSelf(),
                                             null),
                                     "coordinator");

@@ -32,6 +32,7 @@ final class LocalCluster implements AutoCloseable {
     private final Path directory;
     private final int base;
     private final List<Process> nodes = new ArrayList<>();
+    private final int[] joined = new int[16];
 
     LocalCluster(Path directory, int size) throws Exception {
         this.directory = directory;
@@ -41,6 +42,9 @@ final class LocalCluster implements AutoCloseable {
             start(i);
         }
         awaitMembers(size);
+        for (int i = 0; i < size; i++) {
+            awaitJoined(i);
+        }
     }
 
     private static int freePorts(int nodes) throws IOException {
@@ -129,6 +133,20 @@ final class LocalCluster implements AutoCloseable {
             }
         }
         return JsonMapper.shared().createObjectNode();
+    }
+
+    /** Waits until a node that was started again is a member again. */
+    void awaitJoined(int node) throws Exception {
+        await("node " + node, 60, () -> joins(node) > joined[node]);
+        joined[node] = joins(node);
+    }
+
+    private int joins(int node) {
+        try {
+            return Files.readString(log(node)).split("member of", -1).length - 1;
+        } catch (IOException e) {
+            return 0;
+        }
     }
 
     void awaitMembers(int count) throws Exception {

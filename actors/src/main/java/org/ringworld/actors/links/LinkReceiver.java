@@ -30,30 +30,24 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     private final Device device;
     private final ReceiveBuffers buffers;
     private final LongAdder progress;
-    private final Runnable onLost;
     private final ConcurrentHashMap<Frame, Tensor> expected = new ConcurrentHashMap<>();
     private final ConcurrentHashMap<Tensor, MemorySegment> memory = new ConcurrentHashMap<>();
     private final Thread thread;
     private volatile boolean closed;
 
-    /**
-     * @param onLost is told, on this link's thread, that the other side closed the connection
-     */
     LinkReceiver(
             long epoch,
             LinkChannel channel,
             RingMember member,
             Device device,
             ReceiveBuffers buffers,
-            LongAdder progress,
-            Runnable onLost) {
+            LongAdder progress) {
         this.epoch = epoch;
         this.channel = channel;
         this.member = member;
         this.device = device;
         this.buffers = buffers;
         this.progress = progress;
-        this.onLost = onLost;
         this.thread =
                 Thread.ofPlatform().daemon().name("link-in-" + member.rank()).unstarted(this::run);
         thread.start();
@@ -77,7 +71,6 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         } catch (IOException e) {
             if (!closed) {
                 member.breakUp("the link from the previous rank broke: " + e.getMessage());
-                onLost.run();
             }
         }
     }

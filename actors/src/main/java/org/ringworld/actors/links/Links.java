@@ -186,15 +186,19 @@ public final class Links implements AutoCloseable {
                 CompletableFuture.runAsync(
                         () -> LinkChannel.closeQuietly(socket),
                         CompletableFuture.delayedExecutor(HELLO_SECONDS, TimeUnit.SECONDS));
+        ByteBuffer asked = ByteBuffer.allocate(Hello.BYTES);
         try {
             LinkChannel channel = overTcp ? secured(socket, false) : new LinkChannel.Plain(socket);
-            ByteBuffer bytes = ByteBuffer.allocate(Hello.BYTES);
-            channel.readFully(bytes);
+            channel.readFully(asked);
             deadline.cancel(false);
-            Hello hello = Hello.read(bytes);
+            Hello hello = Hello.read(asked);
             seat(hello, channel);
         } catch (IOException e) {
-            refuse(socket, socket.isOpen() ? e.getMessage() : "it said nothing");
+            if (asked.position() == 0 && socket.isOpen()) {
+                LinkChannel.closeQuietly(socket); // somebody looked whether this process lives
+            } else {
+                refuse(socket, socket.isOpen() ? e.getMessage() : "it said nothing");
+            }
         } finally {
             deadline.cancel(false);
             strangers.release();

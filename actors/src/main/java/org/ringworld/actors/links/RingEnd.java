@@ -1,9 +1,10 @@
 package org.ringworld.actors.links;
 
 import java.io.IOException;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
-import java.util.function.Consumer;
 import org.ringworld.model.Ring;
 import org.ringworld.model.RingMember;
 import org.ringworld.runtime.Device;
@@ -48,11 +49,9 @@ public final class RingEnd implements AutoCloseable {
     /**
      * Links it to both neighbours; waits for them to take their seats.
      *
-     * @param onLost is told of a neighbour in another process that closed its connection
      * @throws IOException saying which one did not come
      */
-    public Ring open(Device device, ReceiveBuffers buffers, Consumer<LinkAddress> onLost)
-            throws IOException {
+    public Ring open(Device device, ReceiveBuffers buffers) throws IOException {
         int rank = member.rank();
         LinkAddress next = places.addresses.get(places.next(rank));
         LinkAddress previous = places.addresses.get(places.previous(rank));
@@ -71,15 +70,7 @@ public final class RingEnd implements AutoCloseable {
         } else {
             LinkChannel incoming =
                     Links.await(seat.channel(), new Links.Key(places.epoch, places.previous(rank)));
-            receiver =
-                    new LinkReceiver(
-                            places.epoch,
-                            incoming,
-                            member,
-                            device,
-                            buffers,
-                            progress,
-                            () -> onLost.accept(previous));
+            receiver = new LinkReceiver(places.epoch, incoming, member, device, buffers, progress);
             member.connect(receiver, out);
         }
         if (member.broken() != null) {
@@ -98,6 +89,16 @@ public final class RingEnd implements AutoCloseable {
 
     public long epoch() {
         return places.epoch;
+    }
+
+    /** Where its neighbours in other processes are. */
+    public Set<LinkAddress> neighbours() {
+        int rank = member.rank();
+        Set<LinkAddress> both = new LinkedHashSet<>();
+        both.add(places.addresses.get(places.next(rank)));
+        both.add(places.addresses.get(places.previous(rank)));
+        both.removeIf(this::isHere);
+        return both;
     }
 
     /** Bytes that came or went so far. */

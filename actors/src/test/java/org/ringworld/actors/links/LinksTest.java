@@ -102,11 +102,7 @@ class LinksTest {
                                     try (Device device = new CpuDevice(1);
                                             RingEnd end =
                                                     new RingEnd(links.get(rank), places, rank)) {
-                                        Ring ring =
-                                                end.open(
-                                                        device,
-                                                        new ReceiveBuffers(device),
-                                                        lost -> {});
+                                        Ring ring = end.open(device, new ReceiveBuffers(device));
                                         body.run(ring, device);
                                         if (together) {
                                             done.await(); // who leaves ends it for all
@@ -263,7 +259,7 @@ class LinksTest {
 
     private static Ring open(RingEnd end, Device device, ReceiveBuffers buffers) {
         try {
-            return end.open(device, buffers, lost -> {});
+            return end.open(device, buffers);
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
