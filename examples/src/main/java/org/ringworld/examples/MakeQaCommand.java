@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.DocumentChunks;
 import org.ringworld.tokenizer.DocumentChunks.Chunk;
@@ -32,7 +33,7 @@ import tools.jackson.databind.node.ObjectNode;
             "",
             "Each line of the output is some chunks of one document, then the pairs about them. Train on it with",
             "data.fieldsFromExample=fields: the loss is then taken of answers alone. Interrupted, it goes on when",
-            "started again; OUT.pairs keeps each pair until then. A key is read from OPENAI_API_KEY.",
+            "started again; OUT.pairs keeps each pair until then. A second process on OUT is refused. A key is read from OPENAI_API_KEY.",
             "",
             "Examples:",
             "  ringworld make-qa books --out qa.jsonl --model MODEL",
@@ -108,10 +109,13 @@ final class MakeQaCommand implements Callable<Integer> {
         }
         try (Answerer answerer = answerer()) {
             List<Chunk> chunks = chunks(answerer);
-            try (JsonLines kept = new JsonLines(Path.of(out + ".pairs"));
-                    JsonLines lines = new JsonLines(out)) {
+            Fence fence = Fence.claimFile(out);
+            try (JsonLines kept = new JsonLines(Path.of(out + ".pairs"), fence);
+                    JsonLines lines = new JsonLines(out, fence)) {
                 checkSame(kept, lines, chunks);
                 make(chunks, answerer, kept, lines);
+            } finally {
+                fence.release();
             }
         }
         System.out.printf(

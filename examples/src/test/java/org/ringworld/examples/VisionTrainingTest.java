@@ -160,6 +160,20 @@ class VisionTrainingTest {
     }
 
     @Test
+    void bitsAByteAreOfTextsAlone() throws Exception {
+        Path run = directory.resolve("run");
+        assertThat(train(run, "stages.0.steps=1").code()).isZero();
+        Path cache = directory.resolve("pairs.tokens");
+        List<Object> tokenize = List.of("tokenize", pairs, "--out", cache, "--tokenizer", "bytes");
+        String fields = "--fields=caption,vision";
+        assertThat(CommandLineTest.run(tokenize, fields, "--tokens-per-frame=3").code()).isZero();
+        CommandLineTest.Outcome outcome = CommandLineTest.run("eval", run, "--text", cache);
+        assertThat(outcome.code()).isEqualTo(Ringworld.USAGE);
+        assertThat(outcome.err()).contains("pairs.tokens has vision codes");
+        assertThat(outcome.out()).doesNotContain("bits/byte");
+    }
+
+    @Test
     void textOfTheSameLinesNeedsNoTables() throws Exception {
         Path run = directory.resolve("run");
         String[] keys = {"model.visionVocabSize=0", "data.fields=caption", "stages.0.steps=1"};
