@@ -100,6 +100,7 @@ final class RankModel implements AutoCloseable {
                         parameters.config().withRopeTheta(plan.ropeTheta()),
                         plan.parts(),
                         plan.targetWeight(),
+                        plan.answerWeight(),
                         ring,
                         plan.optimizer(),
                         plan.learningRate(),

@@ -139,6 +139,8 @@ class VisionTrainingTest {
         assertThat(metrics.getFirst().get("loss").asDouble())
                 .isCloseTo((Math.log(260) + Math.log(8448)) / 2, within(0.3));
         assertThat(metrics.getLast().get("loss").asDouble()).isLessThan(1);
+        assertThat(metrics.getFirst().get("accuracy").asDouble()).isLessThan(0.1);
+        assertThat(metrics.getLast().get("accuracy").asDouble()).isGreaterThan(0.8);
         assertThat(loss(run, "[vision],caption")).isLessThan(1);
         assertThat(loss(run, "[caption],vision")).isLessThan(1);
     }
