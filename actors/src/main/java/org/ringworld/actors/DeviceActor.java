@@ -131,6 +131,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         this.thread =
                 Executors.newSingleThreadExecutor(
                         body -> device.newThread("device-" + index, body));
+        writer.execute(ThreadPriority::lower);
     }
 
     @Override
