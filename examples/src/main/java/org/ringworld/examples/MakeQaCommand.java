@@ -43,7 +43,7 @@ final class MakeQaCommand implements Callable<Integer> {
     private static final long QUIET_NANOS = 5_000_000_000L;
     private static final int ATTEMPTS = 3;
     private static final int BYTES_OF_A_TOKEN = 4;
-    private static final String PROMPT =
+    static final String PROMPT =
             """
             Read the passage, then write one question that it answers, and the answer, in this form:
             Question: ...?
