@@ -132,7 +132,7 @@ class FullDiskTest {
             boolean lost = !Files.exists(disk.resolve("run/snapshots/step-" + step));
             if (lost) {
                 try (Snapshot older = Snapshot.newest(disk.resolve("run")).snapshot()) {
-                    assertThat(older.progress().step()).isEqualTo(step - 2);
+                    assertThat(older.progress().step()).isBetween(2L, step - 2);
                 }
             }
             Files.delete(disk.resolve("hog"));
