@@ -191,6 +191,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         this.thread =
                 Executors.newSingleThreadExecutor(
                         body -> device.newThread("device-" + index, body));
+        writer.execute(ThreadPriority::lower);
     }
 
     @Override
@@ -426,7 +427,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     }
 
     private List<SaveRequest> requests(RingProtocol.SaveState command) {
-        Fence fence = new Fence(job.job().output(), command.epoch());
+        Fence fence = Fence.of(job.job().output(), command.epoch());
         return SaveRequest.of(
                 job.job(), model.finishedStep(), command.epoch(), command.stageEnds(), fence);
     }

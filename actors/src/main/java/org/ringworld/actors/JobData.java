@@ -58,7 +58,8 @@ public final class JobData {
      */
     public static JobData open(Job job, Tokenizer tokenizer) throws DataException {
         Curriculum curriculum = job.curriculum();
-        StageTexts texts = new StageTexts(tokenizer, job.heldOut(), job.seed());
+        StageTexts texts =
+                new StageTexts(tokenizer, job.model().visionVocabSize(), job.heldOut(), job.seed());
         List<RowStream> streams = new ArrayList<>();
         List<Probe> probes = new ArrayList<>();
         for (int i = 0; i < curriculum.stages().size(); i++) {

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.ringworld.checkpoints.Fence;
 import tools.jackson.core.JacksonException;
@@ -20,7 +21,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * metrics.jsonl: one line an optimizer step, no gap and no double. A step's line is durable before
- * a snapshot of that step is: the lines of a run that goes on are never behind its state.
+ * a snapshot of that step is: the lines of a run that goes on are never behind its state. A disk
+ * that is full for a while delays lines and stops nothing.
  */
 final class MetricsFile implements AutoCloseable {
     private static final ObjectMapper JSON = JsonMapper.shared();
@@ -28,6 +30,7 @@ final class MetricsFile implements AutoCloseable {
     private final Fence fence;
     private final FileChannel channel;
     private final List<StepMetrics> earlier;
+    private byte[] waiting = {};
 
     /**
      * Opens the file of a run that goes on after {@code step}; lines of later steps are dropped.
@@ -79,14 +82,35 @@ final class MetricsFile implements AutoCloseable {
 
     void add(StepMetrics metrics) throws IOException {
         fence.check();
-        ByteBuffer line = StandardCharsets.UTF_8.encode(line(metrics));
-        while (line.hasRemaining()) {
-            channel.write(line);
+        byte[] line = line(metrics).getBytes(StandardCharsets.UTF_8);
+        int before = waiting.length;
+        waiting = Arrays.copyOf(waiting, before + line.length);
+        System.arraycopy(line, 0, waiting, before, line.length);
+        try {
+            flush();
+        } catch (IOException e) {
+            // There may be room again for the next line; sync() tells where there is not.
         }
     }
 
-    /** Makes what was added durable. */
+    private void flush() throws IOException {
+        ByteBuffer lines = ByteBuffer.wrap(waiting);
+        try {
+            while (lines.hasRemaining()) {
+                channel.write(lines);
+            }
+        } finally {
+            waiting = Arrays.copyOfRange(waiting, lines.position(), waiting.length);
+        }
+    }
+
+    /**
+     * Makes what was added durable.
+     *
+     * @throws IOException where some of it cannot be written yet
+     */
     void sync() throws IOException {
+        flush();
         channel.force(false);
     }
 

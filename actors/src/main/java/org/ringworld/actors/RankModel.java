@@ -113,6 +113,7 @@ final class RankModel implements AutoCloseable {
                         parameters.config().withRopeTheta(plan.ropeTheta()),
                         plan.parts(),
                         plan.targetWeight(),
+                        plan.answerWeight(),
                         ring,
                         plan.optimizer(),
                         plan.learningRate(),

@@ -17,6 +17,7 @@ import org.ringworld.tokenizer.Tokenizer;
 /** The documents of all stages of a job, each file read once however many stages take it. */
 final class StageTexts {
     private final Tokenizer tokenizer;
+    private final int visionVocabSize;
     private final double heldOut;
     private final long seed;
     private final Map<Corpus, TextDocuments> opened = new LinkedHashMap<>();
@@ -25,8 +26,12 @@ final class StageTexts {
 
     private record Corpus(Path path, FieldLanguage fields) {}
 
-    StageTexts(Tokenizer tokenizer, double heldOut, long seed) {
+    /**
+     * @param visionVocabSize of the model
+     */
+    StageTexts(Tokenizer tokenizer, int visionVocabSize, double heldOut, long seed) {
         this.tokenizer = tokenizer;
+        this.visionVocabSize = visionVocabSize;
         this.heldOut = heldOut;
         this.seed = seed;
     }
@@ -34,13 +39,23 @@ final class StageTexts {
     /**
      * The rows of a stage.
      *
-     * @throws DataException naming the stage where one of its sources has no document for it
+     * @throws DataException naming the stage where one of its sources has no document for it, or
+     *     has vision codes and the model no tables for them
      */
     RowStream stream(int index, Stage stage, StageData data) throws DataException {
         String name = "stages.%d (%s)".formatted(index, stage.name());
         List<RowStream> streams = new ArrayList<>();
         for (StageData.Source source : data.sources()) {
             TextDocuments documents = open(source);
+            if (documents.visionVocabSize() > visionVocabSize) {
+                throw new DataException(
+                        "%s: %s has vision fields, which need a visionVocabSize of at least %d, and the model's is %d: give a model with vision tables (LWM: 8448), or leave these fields out"
+                                .formatted(
+                                        name,
+                                        source.path(),
+                                        documents.visionVocabSize(),
+                                        visionVocabSize));
+            }
             streams.add(documents.training(seed, index, source.packing()));
             int rows = documents.rowsPerEpoch(stage.seqLen(), source.packing());
             if (rows == 0) {

@@ -9,7 +9,9 @@ import org.ringworld.model.RingPlan;
  *
  * @param step optimizer step, from 1 through all stages
  * @param loss Σ w·ce / Σ w in nats
- * @param accuracy part of the answers that were right; NaN when none was asked
+ * @param accuracy part of the answers that were right: of texts all targets with weight, each
+ *     counted once whatever it weighs; of made-up tasks those that weigh 1, which are what is asked
+ *     for; NaN where there is none
  * @param tokens of this step
  * @param flopsShare useful FLOP/s as a share of what the devices can do
  * @param bytesPlanned bytes of keys, values and their gradients that crossed links
@@ -43,7 +45,7 @@ public record StepMetrics(
             double flopsLimit) {
         double lossSum = ranks.getFirst().outcome().lossSum();
         long hits = ranks.getFirst().outcome().hits();
-        double flops = Flops.training(job.model(), plan.tokens(), plan.visiblePairs());
+        double flops = Flops.training(job.model(), plan);
         // Elements of the keys and values of one token, all layers together.
         LlamaConfig model = job.model();
         long row = 2L * model.numLayers() * model.numKvHeads() * model.headDim();

@@ -18,7 +18,9 @@ import org.ringworld.tokenizer.RowStream;
  *
  * @param step counts from 1 through all stages
  * @param targetWeight Σ w of the whole global step
- * @param answers targets of full weight in the whole step
+ * @param answerWeight the least weight of a target that counts as an answer
+ * @param answers such targets in the whole step
+ * @param visionTargets targets of the vision head in the whole step
  * @param visiblePairs pairs of a query and a key that it sees, for counting FLOPs
  */
 public record StepPlan(
@@ -27,7 +29,9 @@ public record StepPlan(
         double ropeTheta,
         List<MicroBatch> parts,
         double targetWeight,
+        float answerWeight,
         long answers,
+        long visionTargets,
         long visiblePairs,
         long tokens,
         int seqLen,
@@ -53,10 +57,12 @@ public record StepPlan(
             parts.add(MicroBatch.of(piece, layout, ringSize));
         }
         double weight = parts.stream().mapToDouble(MicroBatch::targetWeight).sum();
+        // Weights of documents are shared out among their targets; tasks weigh what is asked for 1.
+        float answerWeight = stage.task().equals("text") ? Float.MIN_VALUE : 1;
         long answers = 0;
         for (MicroBatch part : parts) {
             for (SequenceBlock block : part.blocks()) {
-                answers += TokenLosses.answers(block);
+                answers += TokenLosses.answers(block, answerWeight);
             }
         }
         AdamW optimizer = stage.optimizer();
@@ -66,12 +72,22 @@ public record StepPlan(
                 stage.ropeTheta(),
                 parts,
                 weight,
+                answerWeight,
                 answers,
+                rows.stream().mapToLong(StepPlan::visionTargets).sum(),
                 rows.stream().mapToLong(StepPlan::visiblePairs).sum(),
                 (long) count * seqLen,
                 seqLen,
                 optimizer,
                 optimizer.learningRate().at(stepInStage, stage.steps()));
+    }
+
+    private static long visionTargets(Row row) {
+        long count = 0;
+        for (int i = 0; row.visionTargets() != null && i < row.length(); i++) {
+            count += row.visionTargets()[i] && row.targets()[i] >= 0 ? 1 : 0;
+        }
+        return count;
     }
 
     private static long visiblePairs(Row row) {

@@ -257,7 +257,7 @@ class CoordinatorTest {
                                 Fence.claim(directory);
                             }
                         });
-        assertThat(((Progress.Failed) ended.last).sentence()).contains("taken this run over");
+        assertThat(((Progress.Failed) ended.last).sentence()).contains("taken it over");
         assertThat(ended.steps.size()).isLessThan(400);
         assertThat(directory.resolve("final")).doesNotExist();
     }

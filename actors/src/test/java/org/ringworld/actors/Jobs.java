@@ -36,6 +36,17 @@ final class Jobs {
 
     static Job job(
             Path output, int ringSize, String layout, DType dtype, long every, Stage... stages) {
+        return job(output, MODEL, ringSize, layout, dtype, every, stages);
+    }
+
+    static Job job(
+            Path output,
+            LlamaConfig model,
+            int ringSize,
+            String layout,
+            DType dtype,
+            long every,
+            Stage... stages) {
         return new Job(
                 "job",
                 "test",
@@ -46,7 +57,7 @@ final class Jobs {
                 1,
                 layout,
                 1,
-                MODEL,
+                model,
                 null,
                 0.1,
                 "bytes",

@@ -10,24 +10,26 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * Who may write into a run's directory: the holder of its highest fencing number, which is the file
- * {@code .owner-<number>}. It is looked at before every rename and append, so that an owner that
- * was stopped and wakes up after its successor has begun writes nothing more. It is no lock of the
- * operating system: one that never wakes up blocks nobody.
+ * Who may write into a run's directory, or go on with a file: the holder of its highest fencing
+ * number, which is the file {@code .owner-<number>} in the directory, or {@code
+ * .<name>.owner-<number>} beside the file. It is looked at before every rename and append, so that
+ * an owner that was stopped and wakes up after its successor has begun writes nothing more. It is
+ * no lock of the operating system: one that never wakes up blocks nobody.
  *
- * @param run the directory; null: nobody else can write there, and no check fails
+ * @param output the directory or file; null: nobody else can write there, and no check fails
+ * @param owners the path of an owner's file without its number
  * @param number of this owner, from 1
  */
-public record Fence(Path run, long number) {
+public record Fence(Path output, Path owners, long number) {
     /** For files that belong to no run. */
-    public static final Fence NONE = new Fence(null, 0);
+    public static final Fence NONE = new Fence(null, null, 0);
 
-    private static final Pattern OWNER = Pattern.compile("\\.owner-(\\d{1,18})");
+    private static final Pattern NUMBER = Pattern.compile("\\d{1,18}");
+    private static final String OWNER = ".owner-";
     private static final Duration BEAT = Duration.ofSeconds(5);
 
     /** How long an owner on another host, whose process cannot be seen, is believed to live. */
@@ -53,33 +55,55 @@ public record Fence(Path run, long number) {
     public static Fence claim(Path run, String cluster) throws CheckpointException {
         try {
             Files.createDirectories(run);
-            long newest = newest(run);
+        } catch (IOException e) {
+            throw cannotWrite(run, e);
+        }
+        return claim(run, run.resolve(OWNER), cluster);
+    }
+
+    /**
+     * Becomes the owner of a file, which need not be there yet.
+     *
+     * @throws CheckpointException where a living process owns it, or it cannot be written
+     */
+    public static Fence claimFile(Path file) throws CheckpointException {
+        Path whole = file.toAbsolutePath();
+        return claim(file, whole.resolveSibling("." + whole.getFileName() + OWNER), "");
+    }
+
+    /** The ownership of a run that another process claimed, for one that writes in its name. */
+    public static Fence of(Path run, long number) {
+        return new Fence(run, run.resolve(OWNER), number);
+    }
+
+    private static Fence claim(Path output, Path owners, String cluster)
+            throws CheckpointException {
+        try {
+            long newest = newest(owners);
             if (newest > 0) {
-                refuseLiving(run, file(run, newest), cluster);
+                refuseLiving(output, file(owners, newest), cluster);
             }
-            return new Fence(run, newest + 1).begin(cluster);
+            return new Fence(output, owners, newest + 1).begin(cluster);
         } catch (CheckpointException e) {
             throw e;
         } catch (IOException e) {
-            throw unwritable(run, e);
+            throw cannotWrite(output, e);
         }
     }
 
     /**
      * The same owner under the next number: whatever still goes on under this one writes no more.
      *
-     * @throws CheckpointException where another has taken the run over
+     * @throws CheckpointException where another has taken the output over
      */
     public Fence next() throws CheckpointException {
-        if (run == null) {
-            return new Fence(null, number + 1);
-        }
         check();
         try {
             String[] words = words(file());
-            return new Fence(run, number + 1).begin(words.length > 3 ? words[3] : "");
+            Fence next = new Fence(output, owners, number + 1);
+            return next.begin(words.length > 3 ? words[3] : "");
         } catch (IOException e) {
-            throw unwritable(run, e);
+            throw cannotWrite(output, e);
         }
     }
 
@@ -87,26 +111,26 @@ public record Fence(Path run, long number) {
         try {
             String owner = cluster.isEmpty() ? here() : here() + " " + cluster;
             Files.writeString(file(), owner, StandardOpenOption.CREATE_NEW);
-            for (long old = number - 1; old > 0 && Files.deleteIfExists(file(run, old)); old--) {}
+            for (long old = number - 1; old > 0 && Files.deleteIfExists(file(owners, old)); old--) {}
             beat();
             return this;
         } catch (FileAlreadyExistsException e) {
-            throw new CheckpointException(run + ": another process has just begun to use it");
+            throw new CheckpointException(output + ": another process has just begun to use it");
         } catch (IOException e) {
-            throw unwritable(run, e);
+            throw cannotWrite(output, e);
         }
     }
 
-    private static CheckpointException unwritable(Path run, IOException e) {
+    private static CheckpointException cannotWrite(Path output, IOException e) {
         return new CheckpointException(
-                "output = %s cannot be written: %s".formatted(run, Json.reason(e)), e);
+                "output = %s cannot be written: %s".formatted(output, Json.reason(e)), e);
     }
 
     private static String[] words(Path owner) throws IOException {
         return Files.readString(owner).strip().split(" ");
     }
 
-    private static void refuseLiving(Path run, Path owner, String cluster) throws IOException {
+    private static void refuseLiving(Path output, Path owner, String cluster) throws IOException {
         String[] words = words(owner);
         boolean ours = words.length > 3 && words[3].equals(cluster);
         if (words[0].equals(RELEASED) || ours) {
@@ -120,9 +144,9 @@ public record Fence(Path run, long number) {
                         : age(owner).compareTo(SILENCE) < 0;
         if (lives) {
             throw new CheckpointException(
-                    "%s is in use by %s: stop that one first, or choose another output="
+                    "%s is in use by %s: stop that one first, or choose another output"
                             .formatted(
-                                    run,
+                                    output,
                                     words.length >= 3
                                             ? "process " + words[1] + " on " + words[0]
                                             : "another process"));
@@ -154,22 +178,25 @@ public record Fence(Path run, long number) {
         }
     }
 
-    private static long newest(Path run) throws IOException {
-        try (Stream<Path> inside = Files.list(run)) {
-            return inside.map(path -> OWNER.matcher(path.getFileName().toString()))
-                    .filter(Matcher::matches)
-                    .mapToLong(name -> Long.parseLong(name.group(1)))
+    private static long newest(Path owners) throws IOException {
+        String prefix = owners.getFileName().toString();
+        try (Stream<Path> inside = Files.list(owners.toAbsolutePath().getParent())) {
+            return inside.map(path -> path.getFileName().toString())
+                    .filter(name -> name.startsWith(prefix))
+                    .map(name -> name.substring(prefix.length()))
+                    .filter(number -> NUMBER.matcher(number).matches())
+                    .mapToLong(Long::parseLong)
                     .max()
                     .orElse(0);
         }
     }
 
-    private static Path file(Path run, long number) {
-        return run.resolve(".owner-" + number);
+    private static Path file(Path owners, long number) {
+        return owners.resolveSibling(owners.getFileName().toString() + number);
     }
 
     private Path file() {
-        return file(run, number);
+        return file(owners, number);
     }
 
     /** Touches the file from time to time while this process lives, for those on other hosts. */
@@ -195,20 +222,20 @@ public record Fence(Path run, long number) {
     /**
      * To be called before each rename into the run's directory and each append there.
      *
-     * @throws CheckpointException where another process has taken the run over
+     * @throws CheckpointException where another process has taken it over
      */
     public void check() throws CheckpointException {
         // A successor writes its own file first and removes this one then.
-        if (run != null && (!Files.exists(file()) || Files.exists(file(run, number + 1)))) {
+        if (output != null && (!Files.exists(file()) || Files.exists(file(owners, number + 1)))) {
             throw new CheckpointException(
-                    run + ": another process has taken this run over; nothing more is written");
+                    output + ": another process has taken it over; nothing more is written");
         }
     }
 
-    /** Gives the directory up; the number stays, so that the next one is greater. */
+    /** Gives it up; the number stays, so that the next one is greater. */
     public void release() throws CheckpointException {
         try {
-            if (run != null && Files.exists(file())) {
+            if (output != null && Files.exists(file())) {
                 Files.writeString(file(), RELEASED, StandardOpenOption.TRUNCATE_EXISTING);
             }
         } catch (NoSuchFileException e) {

@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.ringworld.runtime.DType;
@@ -63,17 +64,48 @@ public final class HfDirectory {
             Fence fence,
             long shardBytes)
             throws CheckpointException {
+        write(
+                directory,
+                config,
+                dtype,
+                specs,
+                source,
+                (temporary, _) -> extra.write(temporary),
+                fence,
+                shardBytes);
+    }
+
+    /** Files beside the weights, which need to know of those. */
+    @FunctionalInterface
+    interface FilesBeside {
+        /**
+         * @param checksums CRC-32C of the files of weights by their names
+         */
+        void write(Path temporary, Map<String, Integer> checksums) throws IOException;
+    }
+
+    static void write(
+            Path directory,
+            LlamaConfig config,
+            DType dtype,
+            List<TensorSpec> specs,
+            TensorSource source,
+            FilesBeside beside,
+            Fence fence,
+            long shardBytes)
+            throws CheckpointException {
         AtomicFiles.writeDirectory(
                 directory,
                 fence,
                 temporary -> {
                     Files.writeString(temporary.resolve("config.json"), config.toJson(dtype));
-                    writeWeights(temporary, dtype, specs, source, shardBytes);
-                    extra.write(temporary);
+                    beside.write(
+                            temporary, writeWeights(temporary, dtype, specs, source, shardBytes));
                 });
     }
 
-    private static void writeWeights(
+    /** The checksums of the files, by their names. */
+    private static Map<String, Integer> writeWeights(
             Path directory,
             DType dtype,
             List<TensorSpec> specs,
@@ -82,19 +114,21 @@ public final class HfDirectory {
             throws IOException {
         List<List<TensorSpec>> shards = shards(dtype, specs, shardBytes);
         if (shards.size() == 1) {
-            writeShard(directory.resolve("model.safetensors"), dtype, specs, source);
-            return;
+            String name = "model.safetensors";
+            return Map.of(name, writeShard(directory.resolve(name), dtype, specs, source));
         }
+        Map<String, Integer> checksums = new HashMap<>();
         ObjectNode index = JsonNodeFactory.instance.objectNode();
         long total = specs.stream().mapToLong(s -> s.count() * dtype.bytes()).sum();
         index.putObject("metadata").put("total_size", total);
         ObjectNode weightMap = index.putObject("weight_map");
         for (int i = 0; i < shards.size(); i++) {
             String name = "model-%05d-of-%05d.safetensors".formatted(i + 1, shards.size());
-            writeShard(directory.resolve(name), dtype, shards.get(i), source);
+            checksums.put(name, writeShard(directory.resolve(name), dtype, shards.get(i), source));
             shards.get(i).forEach(spec -> weightMap.put(spec.name(), name));
         }
         Files.writeString(directory.resolve(WeightFiles.INDEX), Json.pretty(index));
+        return checksums;
     }
 
     private static List<List<TensorSpec>> shards(
@@ -113,7 +147,7 @@ public final class HfDirectory {
         return shards;
     }
 
-    private static void writeShard(
+    private static int writeShard(
             Path file, DType dtype, List<TensorSpec> specs, TensorSource source)
             throws CheckpointException {
         SourceType type = SourceType.valueOf(dtype.name());
@@ -125,7 +159,7 @@ public final class HfDirectory {
             for (TensorSpec spec : specs) {
                 writer.write(spec.name(), source.bytes(spec));
             }
-            writer.finish();
+            return writer.finish();
         }
     }
 }

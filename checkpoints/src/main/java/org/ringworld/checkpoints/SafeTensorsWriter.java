@@ -13,6 +13,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.zip.CRC32C;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -23,12 +24,13 @@ import tools.jackson.databind.node.ObjectNode;
  * synced and renamed it; closed before that, it leaves nothing behind.
  */
 public final class SafeTensorsWriter implements AutoCloseable {
-    private static final int CHUNK = 4 << 20;
+    private static final int CHUNK = 1 << 20;
 
     private final Path file;
     private final Path temporary;
     private final List<Entry> entries;
     private final FileChannel channel;
+    private final CRC32C checksum = new CRC32C();
     private ByteBuffer copy;
     private int next;
     private boolean finished;
@@ -151,6 +153,7 @@ public final class SafeTensorsWriter implements AutoCloseable {
     }
 
     private void writeAll(ByteBuffer buffer) throws IOException {
+        checksum.update(buffer.duplicate());
         while (buffer.hasRemaining()) {
             channel.write(buffer);
         }
@@ -159,9 +162,10 @@ public final class SafeTensorsWriter implements AutoCloseable {
     /**
      * Syncs the file and gives it its name, in place of an older one.
      *
+     * @return the file's CRC-32C, of what was given and not of what the disk made of it
      * @throws IllegalStateException where tensors are still to come
      */
-    public void finish() throws CheckpointException {
+    public int finish() throws CheckpointException {
         if (next != entries.size()) {
             throw new IllegalStateException(
                     file + ": tensor " + entries.get(next).name() + " was declared, not written");
@@ -171,6 +175,7 @@ public final class SafeTensorsWriter implements AutoCloseable {
             channel.close();
             AtomicFiles.rename(temporary, file);
             finished = true;
+            return (int) checksum.getValue();
         } catch (IOException e) {
             throw cannotWrite(file, e);
         }

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -132,12 +133,16 @@ public final class Snapshot implements AutoCloseable {
                 dtype,
                 specs,
                 weights,
-                temporary -> {
+                (temporary, weightSums) -> {
                     extra.write(temporary);
-                    writeOptimizer(temporary.resolve(OPTIMIZER), Part.of(dtype), specs, optimizer);
-                    SnapshotFile.write(temporary, progress);
+                    Map<String, Integer> checksums = new HashMap<>(weightSums);
+                    Path file = temporary.resolve(OPTIMIZER);
+                    checksums.put(
+                            OPTIMIZER, writeOptimizer(file, Part.of(dtype), specs, optimizer));
+                    SnapshotFile.write(temporary, progress, checksums);
                 },
-                fence);
+                fence,
+                HfDirectory.SHARD_BYTES);
         return directory;
     }
 
@@ -161,7 +166,7 @@ public final class Snapshot implements AutoCloseable {
         }
     }
 
-    private static void writeOptimizer(
+    private static int writeOptimizer(
             Path file, List<Part> parts, List<TensorSpec> specs, OptimizerSource source)
             throws CheckpointException {
         List<SafeTensorsWriter.Entry> entries = new ArrayList<>();
@@ -177,7 +182,7 @@ public final class Snapshot implements AutoCloseable {
                     writer.write(part.name(spec), source.bytes(spec, part));
                 }
             }
-            writer.finish();
+            return writer.finish();
         }
     }
 

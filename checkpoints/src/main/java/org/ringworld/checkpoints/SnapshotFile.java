@@ -12,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.ringworld.checkpoints.proto.File;
@@ -31,8 +32,13 @@ final class SnapshotFile {
 
     private SnapshotFile() {}
 
-    /** Writes it for the files that are in the directory, which must all be there by now. */
-    static void write(Path directory, Snapshot.Progress progress) throws IOException {
+    /**
+     * Writes it for the files that are in the directory, which must all be there by now.
+     *
+     * @param checksums of files by their names, as far as they are known; the others are read
+     */
+    static void write(Path directory, Snapshot.Progress progress, Map<String, Integer> checksums)
+            throws IOException {
         SnapshotRecord.Builder record =
                 SnapshotRecord.newBuilder()
                         .setFormatVersion(FORMAT_VERSION)
@@ -50,11 +56,13 @@ final class SnapshotFile {
                                         .setLayout(progress.layout()));
         try (Stream<Path> inside = Files.list(directory)) {
             for (Path file : inside.sorted().toList()) {
+                String name = file.getFileName().toString();
+                Integer known = checksums.get(name);
                 record.addFiles(
                         File.newBuilder()
-                                .setName(file.getFileName().toString())
+                                .setName(name)
                                 .setBytes(Files.size(file))
-                                .setCrc32C(checksum(file)));
+                                .setCrc32C(known == null ? checksum(file) : known));
             }
         }
         byte[] bytes = record.build().toByteArray();

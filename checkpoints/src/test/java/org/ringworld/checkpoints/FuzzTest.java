@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Tag;
@@ -96,7 +97,8 @@ class FuzzTest {
                 Files.writeString(tmp.resolve("weights"), "some bytes");
                 SnapshotFile.write(
                         tmp,
-                        new Snapshot.Progress(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag"));
+                        new Snapshot.Progress(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag"),
+                        Map.of());
                 yield tmp.resolve(name);
             }
             default -> Resources.path(format + name);

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.runtime.DType;
@@ -30,7 +31,7 @@ class InspectionTest {
                 Fence.NONE);
         Snapshot.Progress progress =
                 new Snapshot.Progress(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag");
-        SnapshotFile.write(snapshot, progress);
+        SnapshotFile.write(snapshot, progress, Map.of());
         for (Path path : new Path[] {snapshot, tmp.resolve("run")}) {
             Inspection inspection = Inspection.of(path);
             assertThat(inspection.path()).isEqualTo(snapshot);

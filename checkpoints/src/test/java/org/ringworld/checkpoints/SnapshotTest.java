@@ -105,11 +105,27 @@ class SnapshotTest {
         Fence second = Fence.claim(run);
         assertThat(second.number()).isGreaterThan(first.number());
         second.check();
-        assertThatThrownBy(first::check).hasMessageContaining("taken this run over");
+        assertThatThrownBy(first::check).hasMessageContaining("taken it over");
         write(6, 0, DType.F32);
         assertThatThrownBy(() -> Snapshot.prune(run, 1, 0, first))
                 .isInstanceOf(CheckpointException.class);
         assertThat(names(run.resolve("snapshots"))).containsExactly("step-5", "step-6");
+    }
+
+    @Test
+    void aFileHasAnOwnerOfItsOwn() throws Exception {
+        Path file = Files.createDirectories(run).resolve("qa.jsonl");
+        Fence first = Fence.claimFile(file);
+        assertThatThrownBy(() -> Fence.claimFile(file))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining(file + " is in use by process");
+        Fence other = Fence.claimFile(run.resolve("qa.jsonl.2"));
+        Fence directory = Fence.claim(run);
+        first.release();
+        assertThat(Fence.claimFile(file).number()).isEqualTo(2);
+        assertThatThrownBy(first::check).hasMessageContaining("taken it over");
+        other.check();
+        directory.check();
     }
 
     @Test

@@ -138,6 +138,10 @@ final class EvalCommand implements Callable<Integer> {
 
     private List<Probe> textProbes(List<Integer> at, Tokenizer tokenizer) throws IOException {
         TextDocuments documents = TextDocuments.open(text, tokenizer, 0);
+        if (documents.visionVocabSize() > 0) {
+            throw new UsageException(
+                    text + " has vision codes, which no bits a byte can be told of: give texts");
+        }
         List<Probe> probes = new ArrayList<>();
         for (int seqLen : at) {
             // One epoch is every row once; their order does not matter to a mean.

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import org.ringworld.checkpoints.Fence;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -20,13 +21,16 @@ import tools.jackson.databind.json.JsonMapper;
 final class JsonLines implements AutoCloseable {
     private static final JsonMapper JSON = JsonMapper.shared();
 
+    private final Fence fence;
     private final FileChannel file;
     private final List<JsonNode> before = new ArrayList<>();
 
     /**
+     * @param fence whose owner alone may add lines
      * @throws IOException where it cannot be written, or a whole line of it is not JSON
      */
-    JsonLines(Path path) throws IOException {
+    JsonLines(Path path, Fence fence) throws IOException {
+        this.fence = fence;
         byte[] bytes = Files.exists(path) ? Files.readAllBytes(path) : new byte[0];
         int start = 0;
         for (int at = 0; at < bytes.length; at++) {
@@ -57,6 +61,7 @@ final class JsonLines implements AutoCloseable {
     }
 
     void add(JsonNode line) throws IOException {
+        fence.check();
         ByteBuffer bytes = StandardCharsets.UTF_8.encode(JSON.writeValueAsString(line) + "\n");
         while (bytes.hasRemaining()) {
             file.write(bytes);

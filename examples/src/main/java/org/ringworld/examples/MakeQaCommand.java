@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.DocumentChunks;
 import org.ringworld.tokenizer.DocumentChunks.Chunk;
@@ -32,7 +33,7 @@ import tools.jackson.databind.node.ObjectNode;
             "",
             "Each line of the output is some chunks of one document, then the pairs about them. Train on it with",
             "data.fieldsFromExample=fields: the loss is then taken of answers alone. Interrupted, it goes on when",
-            "started again; OUT.pairs keeps each pair until then. A key is read from OPENAI_API_KEY.",
+            "started again; OUT.pairs keeps each pair until then. A second process on OUT is refused. A key is read from OPENAI_API_KEY.",
             "",
             "Examples:",
             "  ringworld make-qa books --out qa.jsonl --model MODEL",
@@ -42,7 +43,7 @@ final class MakeQaCommand implements Callable<Integer> {
     private static final long QUIET_NANOS = 5_000_000_000L;
     private static final int ATTEMPTS = 3;
     private static final int BYTES_OF_A_TOKEN = 4;
-    private static final String PROMPT =
+    static final String PROMPT =
             """
             Read the passage, then write one question that it answers, and the answer, in this form:
             Question: ...?
@@ -108,10 +109,13 @@ final class MakeQaCommand implements Callable<Integer> {
         }
         try (Answerer answerer = answerer()) {
             List<Chunk> chunks = chunks(answerer);
-            try (JsonLines kept = new JsonLines(Path.of(out + ".pairs"));
-                    JsonLines lines = new JsonLines(out)) {
+            Fence fence = Fence.claimFile(out);
+            try (JsonLines kept = new JsonLines(Path.of(out + ".pairs"), fence);
+                    JsonLines lines = new JsonLines(out, fence)) {
                 checkSame(kept, lines, chunks);
                 make(chunks, answerer, kept, lines);
+            } finally {
+                fence.release();
             }
         }
         System.out.printf(

@@ -121,7 +121,7 @@ final class StepBench {
                                     / seconds;
                 }
             }
-            double flops = Flops.training(config, plan.tokens(), plan.visiblePairs());
+            double flops = Flops.training(config, plan);
             return new Result(
                     ringSize,
                     threads,

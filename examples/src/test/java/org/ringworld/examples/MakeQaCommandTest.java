@@ -1,6 +1,7 @@
 package org.ringworld.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatNoException;
 
 import com.sun.net.httpserver.HttpServer;
 import java.net.InetAddress;
@@ -21,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.JobData;
+import org.ringworld.checkpoints.Fence;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.Row;
 import tools.jackson.databind.JsonNode;
@@ -173,6 +175,35 @@ class MakeQaCommandTest {
         assertThat(Files.mismatch(out, whole)).isEqualTo(-1);
         CommandLineTest.Outcome other = make(out, "--seed", "2", "--chunks", "5");
         assertThat(other.code()).isEqualTo(Ringworld.USAGE);
+    }
+
+    @Test
+    void twoProcessesNeverWriteOneOutput() throws Exception {
+        Path out = directory.resolve("qa.jsonl");
+        Fence first = Fence.claimFile(out);
+        CommandLineTest.Outcome second = make(out);
+        assertThat(second.code()).isEqualTo(Ringworld.FAILED);
+        assertThat(second.err().strip())
+                .startsWith("ringworld: " + out + " is in use by process")
+                .hasLineCount(1);
+        assertThat(out).doesNotExist();
+        assertThat(requests).isEmpty();
+        first.release();
+
+        // Its successor begins while it waits for the fourth answer.
+        Path successor = directory.resolve(".qa.jsonl.owner-3");
+        IntFunction<String> good = says;
+        says =
+                n -> {
+                    if (n == 3) {
+                        assertThatNoException().isThrownBy(() -> Files.createFile(successor));
+                    }
+                    return good.apply(n);
+                };
+        CommandLineTest.Outcome succeeded = make(out);
+        assertThat(succeeded.code()).isEqualTo(Ringworld.FAILED);
+        assertThat(succeeded.err()).contains("another process has taken it over");
+        assertThat(lines(Path.of(out + ".pairs"))).hasSize(1 + 3);
     }
 
     @Test

@@ -36,20 +36,20 @@ public record TokenLosses(float[] ce, int[] hits) {
         return sum;
     }
 
-    /** Targets of full weight that were hit: answers, or all of a plain text. */
-    public long hits(SequenceBlock block) {
+    /** Targets of at least {@code weight} that were hit, each counted once. */
+    public long hits(SequenceBlock block, float weight) {
         long sum = 0;
         for (int i = 0; i < hits.length; i++) {
-            sum += block.weights()[i] >= 1 ? hits[i] : 0;
+            sum += block.weights()[i] >= weight ? hits[i] : 0;
         }
         return sum;
     }
 
-    /** Targets of full weight. */
-    public static long answers(SequenceBlock block) {
+    /** Targets of at least {@code weight}. */
+    public static long answers(SequenceBlock block, float weight) {
         long sum = 0;
-        for (float weight : block.weights()) {
-            sum += weight >= 1 ? 1 : 0;
+        for (float w : block.weights()) {
+            sum += w >= weight ? 1 : 0;
         }
         return sum;
     }

@@ -64,6 +64,7 @@ public final class TrainingStep {
     /**
      * @param config with the stage's rotary base
      * @param targetWeight Σ w of all ranks and micro-batches; 0 gives zero gradients
+     * @param answerWeight the least weight of a target that is counted where it is right
      * @param rate learning rate of this update
      * @param step counts from 1
      */
@@ -71,6 +72,7 @@ public final class TrainingStep {
             LlamaConfig config,
             List<MicroBatch> parts,
             double targetWeight,
+            float answerWeight,
             Ring ring,
             AdamW optimizer,
             double rate,
@@ -93,7 +95,7 @@ public final class TrainingStep {
                             null);
             SequenceBlock own = batch.blocks().get(ring.rank());
             lossSum += losses.weightedSum(own);
-            hits += losses.hits(own);
+            hits += losses.hits(own, answerWeight);
         }
         AllReduce.sum(ring, device, parameters.gradients(), step);
         StepSums.Sums whole = sums.gather(ring, new StepSums.Sums(lossSum, hits), step);

@@ -344,6 +344,7 @@ class VisionTest {
                                             config,
                                             List.of(batch),
                                             batch.targetWeight(),
+                                            1,
                                             new LocalRing(1).member(0),
                                             optimizer,
                                             1e-2,

@@ -158,6 +158,11 @@ public final class TextDocuments {
         return badLines;
     }
 
+    /** How many vision codes a model of these documents must know; 0 where they are text alone. */
+    public int visionVocabSize() {
+        return cache.hasVision() ? VisionCodes.VOCAB_SIZE : 0;
+    }
+
     /** The tokens of all training documents, in order: to look at them. */
     List<int[]> documents() {
         return IntStream.range(0, training.size())

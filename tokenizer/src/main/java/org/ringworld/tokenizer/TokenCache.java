@@ -11,6 +11,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.stream.LongStream;
 import java.util.zip.CRC32C;
 
 /**
@@ -235,6 +236,12 @@ final class TokenCache {
             start = end;
         }
         return new SequencePacking.Document(ids, weights, vision);
+    }
+
+    /** Whether any document has vision codes. */
+    boolean hasVision() {
+        return LongStream.range(0, header.runs)
+                .anyMatch(run -> runs.get(INT, run * RUN_BYTES + 8) != 0);
     }
 
     /** Σ of the weights of tokens [from, to) of a document. */

@@ -14,6 +14,9 @@ public final class VisionCodes {
     /** Comes after the last frame. */
     public static final int END_OF_VISION = 8193;
 
+    /** Codes and ends. LWM's tables are padded to 8448. */
+    static final int VOCAB_SIZE = 8194;
+
     static final String BEGIN = "<vision>";
     static final String END = "</vision>";
 
