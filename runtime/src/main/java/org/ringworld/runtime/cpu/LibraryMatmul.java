@@ -1,5 +1,9 @@
 package org.ringworld.runtime.cpu;
 
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
@@ -17,17 +21,21 @@ final class LibraryMatmul {
     /** Longest side of a tile of C: past it oneDNN's own blocking loses an eighth of its rate. */
     private static final int SIDE = 4096;
 
-    /** Elements of a BF16 tile of C, which is formed in F32 first. */
-    private static final int STAGED = 128 * 1024;
+    /** Shapes a worker keeps primitives of: a training step has a dozen. */
+    private static final int KEPT = 256;
 
     private final OneDnn library;
     private final WorkerTeam team;
     private final Scratch scratch;
+    private final List<Map<MatmulPrimitive.Shape, MatmulPrimitive>> primitives = new ArrayList<>();
 
     LibraryMatmul(OneDnn library, WorkerTeam team, Scratch scratch) {
         this.library = library;
         this.team = team;
         this.scratch = scratch;
+        for (int i = 0; i < team.threads(); i++) {
+            primitives.add(new HashMap<>());
+        }
     }
 
     void run(
@@ -39,7 +47,7 @@ final class LibraryMatmul {
             KernelShapes.Matmul shape) {
         int m = Math.toIntExact(shape.m());
         int n = Math.toIntExact(shape.n());
-        int wanted = wanted(2L * m * n * shape.k(), (long) m * n, c.dtype());
+        int wanted = wanted(2L * m * n * shape.k());
         // As square as can be: the longer side is cut first.
         int rowCuts = 1;
         int columnCuts = 1;
@@ -76,12 +84,11 @@ final class LibraryMatmul {
                 });
     }
 
-    private int wanted(long operations, long elements, DType dtype) {
+    private int wanted(long operations) {
         // One tile a thread: more of them balance better but pack more, and lose 5 to 10 % of the
         // rate of 1024³ on 2 threads.
         int threads = team.threads();
-        long tiles = threads == 1 ? 1 : Math.min(threads, operations / LEAST);
-        return (int) Math.max(tiles, dtype == DType.BF16 ? elements / STAGED : 1);
+        return (int) Math.max(1, Math.min(threads, operations / LEAST));
     }
 
     private static int cut(int size, int i, int pieces) {
@@ -107,29 +114,50 @@ final class LibraryMatmul {
         int bytes = a.dtype().bytes();
         boolean left = product == Product.TN;
         boolean right = product == Product.NT;
-        boolean staged = c.dtype() == DType.BF16;
-        long home = c.address() + (row * shape.n() + column) * c.dtype().bytes();
-        long to = staged ? scratch.of(worker, 4L * rows * columns) : home;
-        long stride = staged ? columns : shape.n();
-        for (int i = 0; i < rows && staged && accumulate; i++) {
-            Staging.widen(home + 2L * i * shape.n(), columns, to + 4 * i * stride);
+        char opA = left ? 't' : 'n';
+        char opB = right ? 't' : 'n';
+        long lda = left ? shape.m() : k;
+        long ldb = right ? k : shape.n();
+        long ldc = shape.n();
+        long aAt = a.address() + (left ? row : row * k) * bytes;
+        long bAt = b.address() + (right ? column * k : column) * bytes;
+        long cAt = c.address() + (row * ldc + column) * c.dtype().bytes();
+        if (c.dtype() == DType.BF16) {
+            MatmulPrimitive primitive =
+                    primitive(
+                            worker,
+                            new MatmulPrimitive.Shape(
+                                    opA, opB, rows, columns, k, lda, ldb, ldc, accumulate));
+            primitive.run(aAt, bAt, cAt, scratch.of(worker, primitive.scratchBytes()));
+        } else {
+            library.gemm(
+                    a.dtype() == DType.BF16,
+                    opA,
+                    opB,
+                    rows,
+                    columns,
+                    k,
+                    aAt,
+                    lda,
+                    bAt,
+                    ldb,
+                    accumulate ? 1 : 0,
+                    cAt,
+                    ldc);
         }
-        library.gemm(
-                a.dtype() == DType.BF16,
-                left ? 't' : 'n',
-                right ? 't' : 'n',
-                rows,
-                columns,
-                k,
-                a.address() + (left ? row : row * k) * bytes,
-                left ? shape.m() : k,
-                b.address() + (right ? column * k : column) * bytes,
-                right ? k : shape.n(),
-                accumulate ? 1 : 0,
-                to,
-                stride);
-        for (int i = 0; i < rows && staged; i++) {
-            Staging.narrow(to + 4 * i * stride, columns, home + 2L * i * shape.n());
+    }
+
+    private MatmulPrimitive primitive(int worker, MatmulPrimitive.Shape shape) {
+        Map<MatmulPrimitive.Shape, MatmulPrimitive> mine = primitives.get(worker);
+        MatmulPrimitive primitive = mine.get(shape);
+        if (primitive == null) {
+            // Documents of every length come by: then all are made anew, 0.1 ms each.
+            if (mine.size() == KEPT) {
+                mine.clear();
+            }
+            primitive = new MatmulPrimitive(shape);
+            mine.put(shape, primitive);
         }
+        return primitive;
     }
 }
