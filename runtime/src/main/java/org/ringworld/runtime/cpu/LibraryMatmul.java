@@ -21,6 +21,14 @@ final class LibraryMatmul {
     /** Longest side of a tile of C: past it oneDNN's own blocking loses an eighth of its rate. */
     private static final int SIDE = 4096;
 
+    /**
+     * Longest sums that primitives form: they pack all of one, which then leaves the second cache.
+     */
+    private static final int DEEP = 16384;
+
+    /** Elements of a BF16 tile of C that is formed in F32 first. */
+    private static final int STAGED = 128 * 1024;
+
     /** Shapes a worker keeps primitives of: a training step has a dozen. */
     private static final int KEPT = 256;
 
@@ -47,7 +55,7 @@ final class LibraryMatmul {
             KernelShapes.Matmul shape) {
         int m = Math.toIntExact(shape.m());
         int n = Math.toIntExact(shape.n());
-        int wanted = wanted(2L * m * n * shape.k());
+        int wanted = wanted(m, n, shape.k(), c.dtype());
         // As square as can be: the longer side is cut first.
         int rowCuts = 1;
         int columnCuts = 1;
@@ -84,11 +92,12 @@ final class LibraryMatmul {
                 });
     }
 
-    private int wanted(long operations) {
+    private int wanted(long m, long n, long k, DType dtype) {
         // One tile a thread: more of them balance better but pack more, and lose 5 to 10 % of the
         // rate of 1024³ on 2 threads.
         int threads = team.threads();
-        return (int) Math.max(1, Math.min(threads, operations / LEAST));
+        long tiles = threads == 1 ? 1 : Math.min(threads, 2 * m * n * k / LEAST);
+        return (int) Math.max(tiles, dtype == DType.BF16 && k > DEEP ? m * n / STAGED : 1);
     }
 
     private static int cut(int size, int i, int pieces) {
@@ -114,36 +123,58 @@ final class LibraryMatmul {
         int bytes = a.dtype().bytes();
         boolean left = product == Product.TN;
         boolean right = product == Product.NT;
-        char opA = left ? 't' : 'n';
-        char opB = right ? 't' : 'n';
-        long lda = left ? shape.m() : k;
-        long ldb = right ? k : shape.n();
-        long ldc = shape.n();
+        var tile =
+                new MatmulPrimitive.Shape(
+                        left ? 't' : 'n',
+                        right ? 't' : 'n',
+                        rows,
+                        columns,
+                        k,
+                        left ? shape.m() : k,
+                        right ? k : shape.n(),
+                        shape.n(),
+                        accumulate);
         long aAt = a.address() + (left ? row : row * k) * bytes;
         long bAt = b.address() + (right ? column * k : column) * bytes;
-        long cAt = c.address() + (row * ldc + column) * c.dtype().bytes();
-        if (c.dtype() == DType.BF16) {
-            MatmulPrimitive primitive =
-                    primitive(
-                            worker,
-                            new MatmulPrimitive.Shape(
-                                    opA, opB, rows, columns, k, lda, ldb, ldc, accumulate));
-            primitive.run(aAt, bAt, cAt, scratch.of(worker, primitive.scratchBytes()));
+        long cAt = c.address() + (row * shape.n() + column) * c.dtype().bytes();
+        if (c.dtype() == DType.F32) {
+            gemm(a.dtype(), tile, aAt, bAt, cAt, shape.n());
+        } else if (k > DEEP) {
+            staged(tile, aAt, bAt, cAt, worker);
         } else {
-            library.gemm(
-                    a.dtype() == DType.BF16,
-                    opA,
-                    opB,
-                    rows,
-                    columns,
-                    k,
-                    aAt,
-                    lda,
-                    bAt,
-                    ldb,
-                    accumulate ? 1 : 0,
-                    cAt,
-                    ldc);
+            MatmulPrimitive primitive = primitive(worker, tile);
+            primitive.run(aAt, bAt, cAt, scratch.of(worker, primitive.scratchBytes()));
+        }
+    }
+
+    private void gemm(
+            DType dtype, MatmulPrimitive.Shape tile, long a, long b, long c, long stride) {
+        library.gemm(
+                dtype == DType.BF16,
+                tile.opA(),
+                tile.opB(),
+                tile.m(),
+                tile.n(),
+                tile.k(),
+                a,
+                tile.lda(),
+                b,
+                tile.ldb(),
+                tile.accumulate() ? 1 : 0,
+                c,
+                stride);
+    }
+
+    /** BF16 by way of F32. */
+    private void staged(MatmulPrimitive.Shape tile, long a, long b, long c, int worker) {
+        int n = (int) tile.n();
+        long sums = scratch.of(worker, 4 * tile.m() * n);
+        for (long i = 0; i < tile.m() && tile.accumulate(); i++) {
+            Staging.widen(c + 2 * i * tile.ldc(), n, sums + 4 * i * n);
+        }
+        gemm(DType.BF16, tile, a, b, sums, n);
+        for (long i = 0; i < tile.m(); i++) {
+            Staging.narrow(sums + 4 * i * n, n, c + 2 * i * tile.ldc());
         }
     }
 

@@ -71,6 +71,7 @@ class VectorMatmulTest {
     @ParameterizedTest
     @CsvSource({
         "NT, 1, 7, 5, 4100",
+        "NN, 3, 7, 150, 16390",
         "NN, 2, 100, 65, 2050",
         "NT, 3, 207, 129, 1408",
         "TN, 3, 33, 300, 1030"
