@@ -15,8 +15,11 @@ final class LibraryMatmul {
     /** Floating point operations worth waking another thread for. */
     private static final long LEAST = 1 << 20;
 
-    /** Tiles start at multiples of what oneDNN's inner loops are wide. */
+    /** Tiles start at multiples of what the inner loops of oneDNN's plain products are wide. */
     private static final int GRAIN = 48;
+
+    /** Primitives fit theirs to the tile: even halves are worth more to them. */
+    private static final int PRIMITIVE_GRAIN = 32;
 
     /** Longest side of a tile of C: past it oneDNN's own blocking loses an eighth of its rate. */
     private static final int SIDE = 4096;
@@ -56,13 +59,14 @@ final class LibraryMatmul {
         int m = Math.toIntExact(shape.m());
         int n = Math.toIntExact(shape.n());
         int wanted = wanted(m, n, shape.k(), c.dtype());
+        int grain = byPrimitive(c.dtype(), shape.k()) ? PRIMITIVE_GRAIN : GRAIN;
         // As square as can be: the longer side is cut first.
         int rowCuts = 1;
         int columnCuts = 1;
         while (rowCuts * columnCuts < wanted || m / rowCuts > SIDE || n / columnCuts > SIDE) {
-            if (m / rowCuts >= n / columnCuts && m / rowCuts >= 2 * GRAIN) {
+            if (m / rowCuts >= n / columnCuts && m / rowCuts >= 2 * grain) {
                 rowCuts++;
-            } else if (n / columnCuts >= 2 * GRAIN) {
+            } else if (n / columnCuts >= 2 * grain) {
                 columnCuts++;
             } else {
                 break;
@@ -73,10 +77,10 @@ final class LibraryMatmul {
         team.run(
                 rows * columns,
                 (item, worker) -> {
-                    int row = cut(m, item / columns, rows);
-                    int column = cut(n, item % columns, columns);
-                    int tileRows = cut(m, item / columns + 1, rows) - row;
-                    int tileColumns = cut(n, item % columns + 1, columns) - column;
+                    int row = cut(m, item / columns, rows, grain);
+                    int column = cut(n, item % columns, columns, grain);
+                    int tileRows = cut(m, item / columns + 1, rows, grain) - row;
+                    int tileColumns = cut(n, item % columns + 1, columns, grain) - column;
                     tile(
                             product,
                             a,
@@ -92,6 +96,10 @@ final class LibraryMatmul {
                 });
     }
 
+    private static boolean byPrimitive(DType result, long k) {
+        return result == DType.BF16 && k <= DEEP;
+    }
+
     private int wanted(long m, long n, long k, DType dtype) {
         // One tile a thread: more of them balance better but pack more, and lose 5 to 10 % of the
         // rate of 1024³ on 2 threads.
@@ -100,8 +108,8 @@ final class LibraryMatmul {
         return (int) Math.max(tiles, dtype == DType.BF16 && k > DEEP ? m * n / STAGED : 1);
     }
 
-    private static int cut(int size, int i, int pieces) {
-        return i == pieces ? size : (int) ((long) size * i / pieces) / GRAIN * GRAIN;
+    private static int cut(int size, int i, int pieces, int grain) {
+        return i == pieces ? size : (int) ((long) size * i / pieces) / grain * grain;
     }
 
     private void tile(
@@ -137,13 +145,13 @@ final class LibraryMatmul {
         long aAt = a.address() + (left ? row : row * k) * bytes;
         long bAt = b.address() + (right ? column * k : column) * bytes;
         long cAt = c.address() + (row * shape.n() + column) * c.dtype().bytes();
-        if (c.dtype() == DType.F32) {
-            gemm(a.dtype(), tile, aAt, bAt, cAt, shape.n());
-        } else if (k > DEEP) {
-            staged(tile, aAt, bAt, cAt, worker);
-        } else {
+        if (byPrimitive(c.dtype(), k)) {
             MatmulPrimitive primitive = primitive(worker, tile);
             primitive.run(aAt, bAt, cAt, scratch.of(worker, primitive.scratchBytes()));
+        } else if (c.dtype() == DType.BF16) {
+            staged(tile, aAt, bAt, cAt, worker);
+        } else {
+            gemm(a.dtype(), tile, aAt, bAt, cAt, shape.n());
         }
     }
 
