@@ -53,53 +53,74 @@ record SoftmaxState(int side, long at) {
      */
     boolean begin(Tensor lse, int heads, int head, long first, int n) {
         Lanes.MEMORY.asSlice(total(0), (long) n * BYTES).fill((byte) 0);
+        boolean any = take(lse, heads, head, first, n);
+        if (any) {
+            factors(maximum(0), n, maximum(side));
+            totals(n);
+        }
+        return any;
+    }
+
+    /** Gives n rows back as a lse; the factor is what makes the row of results a mean. */
+    void end(Tensor lse, int heads, int head, long first, int n) {
+        sums(n);
+        finish(maximum(0), n, maximum(side));
+        give(lse, heads, head, first, n);
+    }
+
+    // Each loop is a method of its own: the compiler has then finished it before its callers, and
+    // calls it. Inlined all into one, their operations are more than it takes, and it boxes
+    // vectors.
+
+    private boolean take(Tensor lse, int heads, int head, long first, int n) {
         boolean any = false;
         for (int i = 0; i < n; i++) {
             float carried = get(lse.address() + 4 * ((first + i) * heads + head));
             set(maximum(i), carried);
             any |= carried != Float.NEGATIVE_INFINITY;
         }
-        if (any) {
-            for (int i = 0; i < n; i += COUNT) {
-                factors(maximum(i), maximum(side + i));
-            }
-            for (int i = 0; i < n; i++) {
-                set(total(i), factor(i));
-            }
-        }
         return any;
     }
 
-    private static void factors(long maxima, long factors) {
-        FloatVector lse = load(maxima);
-        FloatVector max = lse.mul(LOG2_E);
-        store(max, maxima);
-        // −∞ less −∞ is no number; such a row has summed nothing yet.
-        FloatVector rest = max.fma(FloatVector.broadcast(Lanes.F32, -LN_2), lse);
-        FloatVector factor = VectorMath.exp(rest);
-        store(factor.blend(0f, lse.lt(-Float.MAX_VALUE)), factors);
-    }
-
-    /** Gives n rows back as a lse; the factor is what makes the row of results a mean. */
-    void end(Tensor lse, int heads, int head, long first, int n) {
-        for (int i = 0; i < n; i++) {
-            set(maximum(side + i), Lanes.sum(load(total(i))));
-        }
-        for (int i = 0; i < n; i += COUNT) {
-            finish(maximum(i), maximum(side + i));
-        }
+    private void give(Tensor lse, int heads, int head, long first, int n) {
         for (int i = 0; i < n; i++) {
             set(lse.address() + 4 * ((first + i) * heads + head), get(maximum(i)));
         }
     }
 
-    /** One vector of maxima becomes lse, and of totals factors. */
-    private static void finish(long maxima, long totals) {
-        FloatVector max = load(maxima);
-        FloatVector total = load(totals);
-        FloatVector lse = max.fma(FloatVector.broadcast(Lanes.F32, LN_2), VectorMath.log(total));
-        store(lse, maxima);
-        store(FloatVector.broadcast(Lanes.F32, 1f).div(total), totals);
+    private static void factors(long maxima, int n, long factors) {
+        for (long at = 0; at < 4L * n; at += BYTES) {
+            FloatVector lse = load(maxima + at);
+            FloatVector max = lse.mul(LOG2_E);
+            store(max, maxima + at);
+            // −∞ less −∞ is no number; such a row has summed nothing yet.
+            FloatVector rest = max.fma(FloatVector.broadcast(Lanes.F32, -LN_2), lse);
+            FloatVector factor = VectorMath.exp(rest);
+            store(factor.blend(0f, lse.lt(-Float.MAX_VALUE)), factors + at);
+        }
+    }
+
+    private void totals(int n) {
+        for (int i = 0; i < n; i++) {
+            set(total(i), factor(i));
+        }
+    }
+
+    private void sums(int n) {
+        for (int i = 0; i < n; i++) {
+            set(maximum(side + i), Lanes.sum(load(total(i))));
+        }
+    }
+
+    /** Maxima become lse, and totals factors. */
+    private static void finish(long maxima, int n, long totals) {
+        for (long at = 0; at < 4L * n; at += BYTES) {
+            FloatVector max = load(maxima + at);
+            FloatVector total = load(totals + at);
+            FloatVector log = VectorMath.log(total);
+            store(max.fma(FloatVector.broadcast(Lanes.F32, LN_2), log), maxima + at);
+            store(FloatVector.broadcast(Lanes.F32, 1f).div(total), totals + at);
+        }
     }
 
     boolean sawNothing(int row) {
