@@ -5,7 +5,6 @@ import static org.ringworld.runtime.cpu.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.Lanes.get;
 import static org.ringworld.runtime.cpu.Lanes.load;
 import static org.ringworld.runtime.cpu.Lanes.set;
-import static org.ringworld.runtime.cpu.Lanes.store;
 import static org.ringworld.runtime.cpu.VectorMath.LN_2;
 import static org.ringworld.runtime.cpu.VectorMath.LOG2_E;
 
@@ -52,74 +51,34 @@ record SoftmaxState(int side, long at) {
      * @return whether any row has seen anything
      */
     boolean begin(Tensor lse, int heads, int head, long first, int n) {
+        // One row at a time, here and at the end: vectors of logarithms and exponentials inlined
+        // this deep are more than the compiler takes, and it allocates them.
         Lanes.MEMORY.asSlice(total(0), (long) n * BYTES).fill((byte) 0);
-        boolean any = take(lse, heads, head, first, n);
-        if (any) {
-            factors(maximum(0), n, maximum(side));
-            totals(n);
+        boolean any = false;
+        for (int i = 0; i < n; i++) {
+            float carried = get(lse.address() + 4 * ((first + i) * heads + head));
+            float max = carried * LOG2_E;
+            set(maximum(i), max);
+            if (carried != Float.NEGATIVE_INFINITY) {
+                float factor = (float) Math.exp(Math.fma(max, -LN_2, carried));
+                set(maximum(side + i), factor);
+                set(total(i), factor);
+                any = true;
+            } else {
+                set(maximum(side + i), 0);
+            }
         }
         return any;
     }
 
     /** Gives n rows back as a lse; the factor is what makes the row of results a mean. */
     void end(Tensor lse, int heads, int head, long first, int n) {
-        sums(n);
-        finish(maximum(0), n, maximum(side));
-        give(lse, heads, head, first, n);
-    }
-
-    // Each loop is a method of its own: the compiler has then finished it before its callers, and
-    // calls it. Inlined all into one, their operations are more than it takes, and it boxes
-    // vectors.
-
-    private boolean take(Tensor lse, int heads, int head, long first, int n) {
-        boolean any = false;
         for (int i = 0; i < n; i++) {
-            float carried = get(lse.address() + 4 * ((first + i) * heads + head));
-            set(maximum(i), carried);
-            any |= carried != Float.NEGATIVE_INFINITY;
-        }
-        return any;
-    }
-
-    private void give(Tensor lse, int heads, int head, long first, int n) {
-        for (int i = 0; i < n; i++) {
-            set(lse.address() + 4 * ((first + i) * heads + head), get(maximum(i)));
-        }
-    }
-
-    private static void factors(long maxima, int n, long factors) {
-        for (long at = 0; at < 4L * n; at += BYTES) {
-            FloatVector lse = load(maxima + at);
-            FloatVector max = lse.mul(LOG2_E);
-            store(max, maxima + at);
-            // −∞ less −∞ is no number; such a row has summed nothing yet.
-            FloatVector rest = max.fma(FloatVector.broadcast(Lanes.F32, -LN_2), lse);
-            FloatVector factor = VectorMath.exp(rest);
-            store(factor.blend(0f, lse.lt(-Float.MAX_VALUE)), factors + at);
-        }
-    }
-
-    private void totals(int n) {
-        for (int i = 0; i < n; i++) {
-            set(total(i), factor(i));
-        }
-    }
-
-    private void sums(int n) {
-        for (int i = 0; i < n; i++) {
-            set(maximum(side + i), Lanes.sum(load(total(i))));
-        }
-    }
-
-    /** Maxima become lse, and totals factors. */
-    private static void finish(long maxima, int n, long totals) {
-        for (long at = 0; at < 4L * n; at += BYTES) {
-            FloatVector max = load(maxima + at);
-            FloatVector total = load(totals + at);
-            FloatVector log = VectorMath.log(total);
-            store(max.fma(FloatVector.broadcast(Lanes.F32, LN_2), log), maxima + at);
-            store(FloatVector.broadcast(Lanes.F32, 1f).div(total), totals + at);
+            float total = Lanes.sum(load(total(i)));
+            float value = (float) (get(maximum(i)) * (double) LN_2 + Math.log(total));
+            set(maximum(i), value);
+            set(maximum(side + i), 1 / total);
+            set(lse.address() + 4 * ((first + i) * heads + head), value);
         }
     }
 
