@@ -83,7 +83,11 @@ public final class KernelBench {
         for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
             for (int[] s : sizes) {
                 for (Product product : Product.values()) {
-                    product(product, dtype, s[0], s[1], s[2]);
+                    product(product, dtype, DType.F32, s[0], s[1], s[2]);
+                }
+                if (dtype == DType.BF16) {
+                    product(Product.NT, dtype, dtype, s[0], s[1], s[2]);
+                    product(Product.NN, dtype, dtype, s[0], s[1], s[2]);
                 }
             }
             vector(dtype, 2048, 5504);
@@ -91,12 +95,13 @@ public final class KernelBench {
     }
 
     /** c[m,n], over k. */
-    private void product(Product product, DType dtype, int m, int k, int n) {
+    private void product(Product product, DType dtype, DType result, int m, int k, int n) {
         Tensor a = product == Product.TN ? normal(dtype, k, m) : normal(dtype, m, k);
         Tensor b = product == Product.NT ? normal(dtype, n, k) : normal(dtype, k, n);
-        Tensor c = device.tensor(DType.F32, m, n);
+        Tensor c = device.tensor(result, m, n);
         boolean add = product == Product.TN;
-        String name = "matmul %s%s %s".formatted(product, add ? " +=" : "", dtype);
+        String to = result == DType.BF16 ? " → BF16" : "";
+        String name = "matmul %s%s %s%s".formatted(product, add ? " +=" : "", dtype, to);
         double flops = 2.0 * m * n * k;
         flops(
                 name,

@@ -34,6 +34,7 @@ final class OneDnn {
 
     private static final OneDnn LOADED = load();
 
+    private final SymbolLookup functions;
     private final String version;
     private final MethodHandle sgemm;
     private final MethodHandle bf16gemm;
@@ -42,6 +43,7 @@ final class OneDnn {
     private final ThreadLocal<Boolean> prepared = ThreadLocal.withInitial(() -> false);
 
     private OneDnn(SymbolLookup openMp, SymbolLookup dnnl) throws Throwable {
+        functions = dnnl;
         setThreads =
                 bind(
                         openMp,
@@ -106,6 +108,24 @@ final class OneDnn {
         return bf16Products;
     }
 
+    /** One of its C functions. */
+    MethodHandle function(String name, FunctionDescriptor type) {
+        return bind(functions, name, type);
+    }
+
+    /** From here on what this thread calls runs on it alone. */
+    void useOneThread() {
+        if (prepared.get()) {
+            return;
+        }
+        try {
+            setThreads.invokeExact(1);
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+        prepared.set(true);
+    }
+
     /**
      * c[m,n] = beta · c + op(a) · op(b), row-major; 't' transposes. Leading dimensions in elements,
      * operands by address. The operands are BF16 where {@code bf16} says so; c is F32.
@@ -124,11 +144,8 @@ final class OneDnn {
             float beta,
             long c,
             long ldc) {
+        useOneThread();
         try {
-            if (!prepared.get()) {
-                setThreads.invokeExact(1);
-                prepared.set(true);
-            }
             MethodHandle gemm = bf16 ? bf16gemm : sgemm;
             int status =
                     (int)

@@ -5,7 +5,6 @@ import static org.ringworld.runtime.cpu.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.Lanes.get;
 import static org.ringworld.runtime.cpu.Lanes.load;
 import static org.ringworld.runtime.cpu.Lanes.set;
-import static org.ringworld.runtime.cpu.Lanes.store;
 import static org.ringworld.runtime.cpu.VectorMath.LN_2;
 import static org.ringworld.runtime.cpu.VectorMath.LOG2_E;
 
@@ -52,54 +51,35 @@ record SoftmaxState(int side, long at) {
      * @return whether any row has seen anything
      */
     boolean begin(Tensor lse, int heads, int head, long first, int n) {
+        // One row at a time, here and at the end: vectors of logarithms and exponentials inlined
+        // this deep are more than the compiler takes, and it allocates them.
         Lanes.MEMORY.asSlice(total(0), (long) n * BYTES).fill((byte) 0);
         boolean any = false;
         for (int i = 0; i < n; i++) {
             float carried = get(lse.address() + 4 * ((first + i) * heads + head));
-            set(maximum(i), carried);
-            any |= carried != Float.NEGATIVE_INFINITY;
-        }
-        if (any) {
-            for (int i = 0; i < n; i += COUNT) {
-                factors(maximum(i), maximum(side + i));
-            }
-            for (int i = 0; i < n; i++) {
-                set(total(i), factor(i));
+            float max = carried * LOG2_E;
+            set(maximum(i), max);
+            if (carried != Float.NEGATIVE_INFINITY) {
+                float factor = (float) Math.exp(Math.fma(max, -LN_2, carried));
+                set(maximum(side + i), factor);
+                set(total(i), factor);
+                any = true;
+            } else {
+                set(maximum(side + i), 0);
             }
         }
         return any;
     }
 
-    private static void factors(long maxima, long factors) {
-        FloatVector lse = load(maxima);
-        FloatVector max = lse.mul(LOG2_E);
-        store(max, maxima);
-        // −∞ less −∞ is no number; such a row has summed nothing yet.
-        FloatVector rest = max.fma(FloatVector.broadcast(Lanes.F32, -LN_2), lse);
-        FloatVector factor = VectorMath.exp(rest);
-        store(factor.blend(0f, lse.lt(-Float.MAX_VALUE)), factors);
-    }
-
     /** Gives n rows back as a lse; the factor is what makes the row of results a mean. */
     void end(Tensor lse, int heads, int head, long first, int n) {
         for (int i = 0; i < n; i++) {
-            set(maximum(side + i), Lanes.sum(load(total(i))));
+            float total = Lanes.sum(load(total(i)));
+            float value = (float) (get(maximum(i)) * (double) LN_2 + Math.log(total));
+            set(maximum(i), value);
+            set(maximum(side + i), 1 / total);
+            set(lse.address() + 4 * ((first + i) * heads + head), value);
         }
-        for (int i = 0; i < n; i += COUNT) {
-            finish(maximum(i), maximum(side + i));
-        }
-        for (int i = 0; i < n; i++) {
-            set(lse.address() + 4 * ((first + i) * heads + head), get(maximum(i)));
-        }
-    }
-
-    /** One vector of maxima becomes lse, and of totals factors. */
-    private static void finish(long maxima, long totals) {
-        FloatVector max = load(maxima);
-        FloatVector total = load(totals);
-        FloatVector lse = max.fma(FloatVector.broadcast(Lanes.F32, LN_2), VectorMath.log(total));
-        store(lse, maxima);
-        store(FloatVector.broadcast(Lanes.F32, 1f).div(total), totals);
     }
 
     boolean sawNothing(int row) {

@@ -24,8 +24,6 @@ final class VectorMath {
     private static final float LN2_HIGH = 0x1.62e4p-1f;
     private static final float LN2_LOW = 0x1.7f7d1cp-20f;
 
-    private static final int ROOT_HALF = 0x3f3504f3;
-
     private VectorMath() {}
 
     /**
@@ -67,30 +65,6 @@ final class VectorMath {
         p = p.mul(f).fma(f, f).add(one);
         FloatVector y = timesPowerOfTwo(p, rounded);
         return y.blend(0f, x.lt(-87.336544f));
-    }
-
-    /** The natural logarithm of normal positive numbers (Cephes' logf). */
-    static FloatVector log(FloatVector x) {
-        // x = m · 2^e with m in [√½, √2).
-        IntVector bits = x.reinterpretAsInts();
-        IntVector exponent = bits.sub(ROOT_HALF).lanewise(VectorOperators.ASHR, 23);
-        FloatVector z =
-                bits.sub(exponent.lanewise(VectorOperators.LSHL, 23)).reinterpretAsFloats().sub(1f);
-        FloatVector e = (FloatVector) exponent.convert(VectorOperators.I2F, 0);
-        FloatVector p = FloatVector.broadcast(F32, 7.0376836e-2f);
-        p = p.fma(z, FloatVector.broadcast(F32, -1.1514610e-1f));
-        p = p.fma(z, FloatVector.broadcast(F32, 1.1676998e-1f));
-        p = p.fma(z, FloatVector.broadcast(F32, -1.2420141e-1f));
-        p = p.fma(z, FloatVector.broadcast(F32, 1.4249323e-1f));
-        p = p.fma(z, FloatVector.broadcast(F32, -1.6668057e-1f));
-        p = p.fma(z, FloatVector.broadcast(F32, 2.0000714e-1f));
-        p = p.fma(z, FloatVector.broadcast(F32, -2.4999994e-1f));
-        p = p.fma(z, FloatVector.broadcast(F32, 3.3333331e-1f));
-        FloatVector square = z.mul(z);
-        FloatVector y = p.mul(z).mul(square);
-        y = e.fma(FloatVector.broadcast(F32, LN2_LOW), y);
-        y = square.fma(FloatVector.broadcast(F32, -0.5f), y).add(z);
-        return e.fma(FloatVector.broadcast(F32, LN2_HIGH), y);
     }
 
     /** Java's maximum minds NaN and the sign of 0 in five instructions; this takes two. */

@@ -82,12 +82,17 @@ final class VectorRows {
                         long at = (long) getInt(ids.address() + 4 * s) * dim + from;
                         long x = Staging.in(dy, s * dim + from, n, copy);
                         long into = Staging.in(dTable, at, n, copyInto);
-                        for (int i = 0; i < n; i += COUNT) {
-                            store(load(into + 4L * i).add(load(x + 4L * i)), into + 4L * i);
-                        }
+                        add(x, n, into);
                         Staging.done(dTable, at, n, copyInto);
                     }
                 });
+    }
+
+    /** Apart from the rows' loop, which is entered once a step and would be compiled too late. */
+    private static void add(long x, int n, long into) {
+        for (int i = 0; i < n; i += COUNT) {
+            store(load(into + 4L * i).add(load(x + 4L * i)), into + 4L * i);
+        }
     }
 
     void rmsNorm(Tensor x, Tensor weight, float eps, Tensor y, Tensor rstd) {

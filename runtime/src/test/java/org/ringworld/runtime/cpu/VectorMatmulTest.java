@@ -1,10 +1,16 @@
 package org.ringworld.runtime.cpu;
 
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.ringworld.runtime.DType.BF16;
+
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Kernels.Product;
@@ -30,7 +36,7 @@ class VectorMatmulTest {
         };
         List<Arguments> cases = new ArrayList<>();
         for (Product product : Product.values()) {
-            for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+            for (DType dtype : new DType[] {DType.F32, BF16}) {
                 for (int[] s : sizes) {
                     for (int threads = 1; threads <= 3; threads++) {
                         cases.add(Arguments.of(product, dtype, threads, s[0], s[1], s[2]));
@@ -58,6 +64,55 @@ class VectorMatmulTest {
                     p.check(java, 3e-6, (f, r) -> f.matmul(product, a, b, r.get(0), add), c);
                     p.check(java, 3e-6, (f, r) -> f.matmul(product, a, b, r.get(0), add), narrow);
                 }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "NT, 1, 7, 5, 4100",
+        "NN, 3, 7, 150, 16390",
+        "NN, 2, 100, 65, 2050",
+        "NT, 3, 207, 129, 1408",
+        "TN, 3, 33, 300, 1030"
+    })
+    void aBf16ResultIsTheSumRoundedOnce(Product product, int threads, int m, int n, int k) {
+        try (var p = new Parity(threads)) {
+            Tensor a = product == Product.TN ? p.normal(BF16, k, m) : p.normal(BF16, m, k);
+            Tensor b = product == Product.NT ? p.normal(BF16, n, k) : p.normal(BF16, k, n);
+            Tensor c = p.normal(BF16, m, n);
+            float[] left = p.tensors().read(a);
+            float[] right = p.tensors().read(b);
+            float[] sums = p.tensors().read(c);
+            p.device().kernels().matmul(product, a, b, c, true);
+            float[] actual = p.tensors().read(c);
+            for (int i = 0; i < m * n; i++) {
+                double sum = sums[i];
+                double size = Math.abs(sum);
+                for (int j = 0; j < k; j++) {
+                    double x = left[product == Product.TN ? j * m + i / n : i / n * k + j];
+                    double y = right[product == Product.NT ? i % n * k + j : j * n + i % n];
+                    sum += x * y;
+                    size += Math.abs(x * y);
+                }
+                assertThat((double) actual[i])
+                        .isCloseTo(sum, within(Math.abs(sum) / 256 + 1e-6 * size));
+            }
+        }
+    }
+
+    @Test
+    void moreShapesThanAreKeptAreAsRightAsTheFirst() {
+        try (var p = new Parity(1)) {
+            Tensor a = p.normal(BF16, 620, 9);
+            Tensor b = p.normal(BF16, 5, 9);
+            Tensor c = p.normal(BF16, 620, 5);
+            for (int rows = 10; rows < 630; rows++) {
+                int m = rows % 310 * 2;
+                p.check(
+                        3e-6,
+                        (f, r) -> f.matmul(Product.NT, a.rows(0, m), b, r.get(0).rows(0, m), true),
+                        c);
             }
         }
     }
