@@ -14,13 +14,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Supplier;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -28,13 +28,13 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.RopeScaling;
 import org.ringworld.checkpoints.Snapshot;
 import org.ringworld.model.Stage;
 import org.ringworld.runtime.DType;
-import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.ByteTokenizer;
 import tools.jackson.databind.json.JsonMapper;
@@ -165,10 +165,19 @@ class FullDiskTest {
         FutureTask<Long> hog = new FutureTask<>(this::fillOnce);
         Thread.ofPlatform().daemon().start(hog);
         TestProbe<Progress> probe = KIT.createTestProbe();
-        List<Supplier<Device>> devices = List.of(() -> new CpuDevice(1));
-        ModelSource source = new ModelSource.Random(MODEL, 1, 0.1);
-        JobData data = JobData.open(job, new ByteTokenizer());
-        KIT.spawn(Coordinator.create(job, data, source, devices, 1e12, Fence.NONE, probe.getRef()));
+        HostedJob hosted = new HostedJob("job", job, JobData.open(job, new ByteTokenizer()));
+        ActorRef<DeviceActor.Command> device =
+                KIT.spawn(
+                        DeviceActor.create(
+                                0,
+                                new CpuDevice(1),
+                                Links.inProcess(),
+                                new JobHost(hosted),
+                                lost -> {}));
+        Fence fence = Fence.claim(job.output());
+        KIT.spawn(
+                Coordinator.create(
+                        hosted, List.of(device), 1e12, fence, false, probe.getRef(), null));
         List<String> sentences = new ArrayList<>();
         List<Long> saved = new ArrayList<>();
         Progress progress = null;

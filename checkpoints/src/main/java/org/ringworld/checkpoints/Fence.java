@@ -111,7 +111,9 @@ public record Fence(Path output, Path owners, long number) {
         try {
             String owner = cluster.isEmpty() ? here() : here() + " " + cluster;
             Files.writeString(file(), owner, StandardOpenOption.CREATE_NEW);
-            for (long old = number - 1; old > 0 && Files.deleteIfExists(file(owners, old)); old--) {}
+            for (long old = number - 1;
+                    old > 0 && Files.deleteIfExists(file(owners, old));
+                    old--) {}
             beat();
             return this;
         } catch (FileAlreadyExistsException e) {
