@@ -45,8 +45,7 @@ import org.ringworld.model.Stage;
  * </pre>
  *
  * A step is one message to each device; the next one is sent while the last is still running, so
- * that no device waits for a mailbox. An epoch is the fencing number of the job's output: no two
- * coordinators ever have the same.
+ * that no device waits for a mailbox.
  */
 public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** What it is told. */
@@ -101,6 +100,8 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private final Watch watch;
     private final SecureRandom random = new SecureRandom();
 
+    private final Epochs epochs;
+    private long epoch;
     private Fence fence;
     private List<ActorRef<DeviceActor.Command>> devices = List.of();
     private final Map<ActorRef<DeviceActor.Command>, Left> lefts = new LinkedHashMap<>();
@@ -132,7 +133,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /**
      * @param devices those to begin with; {@link Devices} changes them
      * @param flopsPerDevice FLOP/s that one device can do
-     * @param fence of the ownership of the job's output; its number is the first epoch
+     * @param fence of the ownership of the job's output; each epoch takes its next number
      * @param resumed whether the job has run before: then it does with fewer devices from the start
      * @param listener is told what happens
      * @param onHung is told of a device that has not got on for long; null: nobody can remove it,
@@ -142,6 +143,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             HostedJob job,
             List<ActorRef<DeviceActor.Command>> devices,
             double flopsPerDevice,
+            Epochs epochs,
             Fence fence,
             boolean resumed,
             ActorRef<Progress> listener,
@@ -156,6 +158,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                                                 job,
                                                 devices,
                                                 flopsPerDevice,
+                                                epochs,
                                                 fence,
                                                 resumed,
                                                 listener,
@@ -168,11 +171,15 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             HostedJob hosted,
             List<ActorRef<DeviceActor.Command>> devices,
             double flopsPerDevice,
+            Epochs epochs,
             Fence fence,
             boolean resumed,
             ActorRef<Progress> listener,
-            Consumer<ActorRef<DeviceActor.Command>> onHung) {
+            Consumer<ActorRef<DeviceActor.Command>> onHung)
+            throws CheckpointException {
         super(context);
+        this.epochs = epochs;
+        this.epoch = epochs.next();
         this.resumed = resumed;
         this.hosted = hosted;
         this.job = hosted.job();
@@ -197,10 +204,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                 .onSignal(Terminated.class, this::onTerminated)
                 .onSignal(PostStop.class, signal -> onPostStop())
                 .build();
-    }
-
-    private long epoch() {
-        return fence.number();
     }
 
     // ---- who is there
@@ -230,7 +233,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (phase == Phase.GATHERING) {
             devices.stream()
                     .filter(d -> !before.contains(d))
-                    .forEach(d -> d.tell(new RingProtocol.Leave(epoch(), replies)));
+                    .forEach(d -> d.tell(new RingProtocol.Leave(epoch, replies)));
             return gathered();
         }
         if (lost) {
@@ -265,9 +268,10 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** Ends the ring: everybody stands still and says what it holds. */
     private Behavior<Command> newEpoch(String why) {
         if (begun || phase != Phase.WAITING) {
-            getContext().getLog().info("epoch {} of {} ends: {}", epoch(), hosted.id(), why);
+            getContext().getLog().info("epoch {} of {} ends: {}", epoch, hosted.id(), why);
             try {
                 fence = fence.next();
+                epoch = epochs.next();
             } catch (CheckpointException e) {
                 // Another coordinator has this job: nothing may be written, nobody be told.
                 return endWhenWritten(new Progress.Failed(e.getMessage(), finishedStep, null));
@@ -297,7 +301,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         ring = List.of();
         regroup = false;
         watch.begin();
-        devices.forEach(d -> d.tell(new RingProtocol.Leave(epoch(), replies)));
+        devices.forEach(d -> d.tell(new RingProtocol.Leave(epoch, replies)));
         return gathered();
     }
 
@@ -342,13 +346,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         tellAll(
                 rank ->
                         new RingProtocol.Host(
-                                epoch(),
-                                rank,
-                                hosted.id(),
-                                job.text(),
-                                weights,
-                                snapshot,
-                                replies));
+                                epoch, rank, hosted.id(), job.text(), weights, snapshot, replies));
         return this;
     }
 
@@ -358,8 +356,8 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         byte[] token = new byte[16];
         random.nextBytes(token);
         List<LinkAddress> addresses = roster.ring().stream().map(Left::address).toList();
-        RingEnd.Places places = new RingEnd.Places(epoch(), token, addresses);
-        tellAll(rank -> new RingProtocol.JoinRing(epoch(), rank, places, replies));
+        RingEnd.Places places = new RingEnd.Places(epoch, token, addresses);
+        tellAll(rank -> new RingProtocol.JoinRing(epoch, rank, places, replies));
         return this;
     }
 
@@ -371,7 +369,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         tellAll(
                 rank ->
                         new RingProtocol.Synchronize(
-                                epoch(), roster.winner(), roster.step(), replies));
+                                epoch, roster.winner(), roster.step(), replies));
         return this;
     }
 
@@ -379,19 +377,20 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         sentStep = finishedStep;
         begun = true;
         watch.begin();
+        List<StepMetrics> earlier;
         try {
-            openMetrics();
+            earlier = openMetrics();
         } catch (IOException e) {
             return onFault(Faults.sentence(e));
         }
         listener.tell(
                 new Progress.Formed(
-                        epoch(),
+                        epoch,
                         ring.size(),
                         roster.ring().getFirst().name(),
                         job.recompute(),
                         finishedStep,
-                        metrics.earlier()));
+                        earlier));
         if (finishedStep == 0) {
             return judge(-1);
         }
@@ -400,43 +399,57 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         return finishedStep == curriculum.lastStep(stage) ? save(true) : next();
     }
 
-    /** Steps that were finished, but not written down by a coordinator that is gone, are told. */
-    private void openMetrics() throws IOException {
-        if (metrics != null) {
-            metrics.close();
+    /**
+     * Goes on with the file where it holds no more than what is finished; else it is read, and
+     * later lines dropped. Steps that were finished but not written down, as by a coordinator that
+     * is gone, are.
+     *
+     * @return the lines on record, or null where it goes on
+     */
+    private List<StepMetrics> openMetrics() throws IOException {
+        boolean goesOn = metrics != null && metrics.lastStep() <= finishedStep;
+        if (goesOn) {
+            metrics.next(fence);
+        } else {
+            if (metrics != null) {
+                metrics.close();
+            }
+            Files.createDirectories(job.output());
+            metrics = new MetricsFile(job.output().resolve("metrics.jsonl"), finishedStep, fence);
         }
-        Files.createDirectories(job.output());
-        metrics = new MetricsFile(job.output().resolve("metrics.jsonl"), finishedStep, fence);
+        List<StepMetrics> told = new ArrayList<>(goesOn ? List.of() : metrics.earlier());
         for (DeviceActor.Stepped record : roster.recordsAfter(metrics.lastStep())) {
             StepPlan plan = hosted.plan(record.step(), ring.size()).join();
-            metrics.add(
+            double seconds = record.secondsCompute() + record.secondsWait();
+            StepMetrics step =
                     StepMetrics.of(
-                            job,
-                            plan,
-                            List.of(record),
-                            record.secondsCompute() + record.secondsWait(),
-                            flopsPerDevice * ring.size()));
+                            job, plan, List.of(record), seconds, flopsPerDevice * ring.size());
+            metrics.add(step);
+            if (goesOn) {
+                listener.tell(new Progress.Stepped(step, List.of()));
+            } else {
+                told.add(step);
+            }
         }
+        return goesOn ? null : told;
     }
 
     // ---- replies
 
     private Behavior<Command> onReply(DeviceActor.Reply reply) {
         return switch (reply) {
-            case Left left -> left.epoch() == epoch() ? onLeft(left) : this;
+            case Left left -> left.epoch() == epoch ? onLeft(left) : this;
             case DeviceActor.Failed failed -> onFailed(failed);
             // These come by themselves, whatever the job has gone on to do.
             case DeviceActor.Copied copied -> onCopied(copied);
             case DeviceActor.Saved saved -> onSaved(saved);
             case DeviceActor.NotSaved not -> onNotSaved(not);
             case RingProtocol.Pulsed pulsed -> {
-                watch.pulsed(pulsed, epoch());
+                watch.pulsed(pulsed, epoch);
                 yield this;
             }
             case DeviceActor.Stepped stepped ->
-                    stepped.epoch() == epoch() && phase == Phase.STEPPING
-                            ? onStepped(stepped)
-                            : this;
+                    stepped.epoch() == epoch && phase == Phase.STEPPING ? onStepped(stepped) : this;
             case DeviceActor.Prepared prepared -> onAnswer(prepared.epoch(), reply);
             case DeviceActor.Joined joined -> onAnswer(joined.epoch(), reply);
             case RingProtocol.Synchronized done -> onAnswer(done.epoch(), reply);
@@ -447,7 +460,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private Behavior<Command> onAnswer(long of, DeviceActor.Reply reply) {
-        if (of != epoch() || phase == Phase.GATHERING) {
+        if (of != epoch || phase == Phase.GATHERING) {
             return this;
         }
         answers.add(reply);
@@ -471,7 +484,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (!failed.ringBroke()) {
             return onFault(failed.sentence());
         }
-        return failed.epoch() == epoch() && phase != Phase.GATHERING && phase != Phase.ENDED
+        return failed.epoch() == epoch && phase != Phase.GATHERING && phase != Phase.ENDED
                 ? newEpoch(failed.sentence())
                 : this;
     }
@@ -529,7 +542,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             long step = ++sentStep;
             running.add(step);
             hosted.plan(step, ring.size()); // for its constants, which the metrics tell
-            tellAll(rank -> new RingProtocol.TrainStep(epoch(), step, replies));
+            tellAll(rank -> new RingProtocol.TrainStep(epoch, step, replies));
         }
         return this;
     }
@@ -625,7 +638,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         tellAll(
                 rank ->
                         new RingProtocol.JudgeBatch(
-                                epoch(), judgedStage, judgedBatch, theta, replies));
+                                epoch, judgedStage, judgedBatch, theta, replies));
         return this;
     }
 
@@ -651,9 +664,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                     ? onFault(Faults.sentence(e))
                     : end(new Progress.Failed(fault, finishedStep, null));
         }
-        unwritten += SaveRequest.of(job, finishedStep, epoch(), stageEnds, fence).size();
+        unwritten += SaveRequest.of(job, finishedStep, epoch, stageEnds, fence).size();
         saver = by;
-        by.tell(new RingProtocol.SaveState(epoch(), stageEnds, replies));
+        by.tell(new RingProtocol.SaveState(epoch, fence.number(), stageEnds, replies));
         return this;
     }
 
@@ -663,7 +676,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return this;
         }
         listener.tell(new Progress.Copied(copied.step(), copied.seconds()));
-        Path snapshot = SaveRequest.snapshot(job, finishedStep, epoch(), fence).path();
+        Path snapshot = SaveRequest.snapshot(job, finishedStep, epoch, fence).path();
         if (fault != null) {
             return endWhenWritten(new Progress.Failed(fault, copied.step(), snapshot));
         }
@@ -776,7 +789,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return watch.silent(silent) ? unanswered() : this;
         }
         if (busy && phase != Phase.SAVING && phase != Phase.ENDING) {
-            tellAll(rank -> new RingProtocol.Pulse(epoch(), replies));
+            tellAll(rank -> new RingProtocol.Pulse(epoch, replies));
             if (watch.hung(ring)) {
                 return newEpoch("nobody got on");
             }
@@ -791,7 +804,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private Behavior<Command> end(Progress how) {
         phase = Phase.ENDED;
-        devices.forEach(d -> d.tell(new RingProtocol.Release(epoch())));
+        devices.forEach(d -> d.tell(new RingProtocol.Release(epoch)));
         try {
             fence.release();
         } catch (CheckpointException e) {
@@ -804,7 +817,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private Behavior<Command> onPostStop() throws IOException {
         // Also where it is stopped from outside: nobody is left to wait in a ring.
         if (phase != Phase.ENDED) {
-            devices.forEach(d -> d.tell(new RingProtocol.Leave(epoch() + 1, replies)));
+            devices.forEach(d -> d.tell(new RingProtocol.Leave(epoch + 1, replies)));
         }
         if (metrics != null) {
             metrics.close();

@@ -26,6 +26,7 @@ import org.ringworld.actors.links.Links;
 import org.ringworld.actors.links.ReceiveBuffers;
 import org.ringworld.actors.links.RingEnd;
 import org.ringworld.checkpoints.Fence;
+import org.ringworld.model.BatchFile;
 import org.ringworld.model.MicroBatch;
 import org.ringworld.model.Modality;
 import org.ringworld.model.Ring;
@@ -142,6 +143,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     // Touched by the device's thread alone.
     private RankModel model;
     private HostedJob job;
+    private Inference inference;
     private Ring ring;
     private TrainingState state;
     private Future<?> writing = CompletableFuture.completedFuture(null);
@@ -231,6 +233,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         return switch (message) {
             case RingProtocol.Leave leave -> onLeave(leave);
             case RingProtocol.Host c -> inEpoch(c.epoch(), c.replyTo(), () -> host(c));
+            case RingProtocol.LoadModel c -> inEpoch(c.epoch(), c.replyTo(), () -> load(c));
+            case RingProtocol.ForwardFile c -> inRing(c.epoch(), c.replyTo(), () -> forward(c));
             case RingProtocol.JoinRing join -> onJoinRing(join);
             case RingProtocol.Synchronize c ->
                     inRing(
@@ -301,6 +305,23 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             model = new RankModel(device, source(command), job.job().dtype(), true);
         }
         return new Prepared(command.rank(), command.epoch(), device.name(), model.finishedStep());
+    }
+
+    private Reply load(RingProtocol.LoadModel command) throws IOException {
+        forget();
+        inference = host.inference(Path.of(command.model()), command.settings());
+        ModelSource source = new ModelSource.Files(inference.config(), inference.model());
+        model = new RankModel(device, source, inference.dtype(), command.gradients());
+        return new Prepared(command.rank(), command.epoch(), device.name(), 0);
+    }
+
+    private Reply forward(RingProtocol.ForwardFile command) throws IOException {
+        BatchFile batch = inference.batch(Path.of(command.batch()));
+        Forwarded made =
+                model.forward(inference.cut(batch, ring.size()), command.gradients(), ring);
+        Path part = ForwardedFile.part(Path.of(command.out()), ring.rank());
+        ForwardedFile.write(made, part);
+        return new Saved(ring.rank(), part, 0);
     }
 
     private ModelSource source(RingProtocol.Host command) {
@@ -427,7 +448,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     }
 
     private List<SaveRequest> requests(RingProtocol.SaveState command) {
-        Fence fence = Fence.of(job.job().output(), command.epoch());
+        Fence fence = Fence.of(job.job().output(), command.fence());
         return SaveRequest.of(
                 job.job(), model.finishedStep(), command.epoch(), command.stageEnds(), fence);
     }

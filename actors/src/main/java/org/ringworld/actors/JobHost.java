@@ -1,5 +1,7 @@
 package org.ringworld.actors;
 
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 import org.ringworld.tokenizer.DataException;
@@ -10,6 +12,11 @@ public final class JobHost {
     /** Makes a job of its resolved configuration. */
     public interface Reader {
         Job read(String text);
+
+        /** How a saved model is to be run; those who only train need not know. */
+        default Inference inference(Path model, String settings) throws IOException {
+            throw new IOException("this process runs no saved models");
+        }
     }
 
     private static final class Open {
@@ -52,6 +59,10 @@ public final class JobHost {
         }
         open.users++;
         return open.job;
+    }
+
+    Inference inference(Path model, String settings) throws IOException {
+        return reader.inference(model, settings);
     }
 
     /** One user less; the last one closes it. */

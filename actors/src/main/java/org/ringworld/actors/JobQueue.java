@@ -8,11 +8,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
@@ -81,7 +83,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private record Told(String id, Progress progress) implements Command {}
 
-    private record Dropped() implements Command {}
+    private record Forwarded(String id, String sentence) implements Command {}
 
     /** A job that has devices. */
     private static final class Running {
@@ -104,11 +106,15 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     private final String cluster;
     private final JobRuns runs;
     private final JobHost host;
+    private final Epochs epochs;
     private final Map<String, QueuedJob> jobs = new LinkedHashMap<>();
     private final Map<String, Running> running = new LinkedHashMap<>();
     private final Set<ActorRef<DeviceActor.Command>> listed = new LinkedHashSet<>();
     private final Set<ActorRef<DeviceActor.Command>> gone = new HashSet<>();
     private final Set<ActorRef<DeviceActor.Command>> draining = new HashSet<>();
+    private final Map<String, List<ActorRef<DeviceActor.Command>>> forwarding = new HashMap<>();
+    private final Map<String, Optional<String>> forwarded = new HashMap<>();
+    private int forwards;
 
     /**
      * @param directory that every node reaches
@@ -131,6 +137,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         this.cluster = cluster;
         this.runs = runs;
         this.host = host;
+        // From now on a keeper that was stopped and wakes up begins no epoch any more.
+        this.epochs = Epochs.of(Fence.claim(directory, cluster));
         for (QueuedJob job : QueuedJob.all(directory)) {
             jobs.put(job.id(), job);
         }
@@ -160,7 +168,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                 .onMessage(Downed.class, this::onDowned)
                 .onMessage(Opened.class, this::onOpened)
                 .onMessage(Told.class, this::onTold)
-                .onMessage(Dropped.class, message -> this)
+                .onMessage(Forwarded.class, this::onForwarded)
                 .build();
     }
 
@@ -200,12 +208,9 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     /** Gives free devices to jobs, those that run already first, each up to its ring's size. */
     private Behavior<Command> assign() {
-        List<ActorRef<DeviceActor.Command>> free = new ArrayList<>(listed);
-        free.removeAll(gone);
-        List<ActorRef<DeviceActor.Command>> present = List.copyOf(free);
-        free.removeAll(draining);
-        running.values().forEach(r -> free.removeAll(r.devices));
-        free.sort(Comparator.comparing(d -> d.path().toString()));
+        List<ActorRef<DeviceActor.Command>> present = new ArrayList<>(listed);
+        present.removeAll(gone);
+        List<ActorRef<DeviceActor.Command>> free = free();
         for (QueuedJob job : List.copyOf(jobs.values())) {
             Running runs = running.get(job.id());
             if (job.state().isOver()) {
@@ -232,6 +237,16 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             }
         }
         return this;
+    }
+
+    private List<ActorRef<DeviceActor.Command>> free() {
+        List<ActorRef<DeviceActor.Command>> free = new ArrayList<>(listed);
+        free.removeAll(gone);
+        free.removeAll(draining);
+        running.values().forEach(r -> free.removeAll(r.devices));
+        forwarding.values().forEach(free::removeAll);
+        free.sort(Comparator.comparing(d -> d.path().toString()));
+        return free;
     }
 
     /** A job that has begun goes on with fewer devices than it asks for. */
@@ -298,6 +313,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                                         opened.hosted,
                                         List.copyOf(runs.devices),
                                         flops,
+                                        epochs,
                                         opened.fence,
                                         isResumed(opened.job),
                                         listener,
@@ -351,6 +367,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                         case "submit" -> submit(request.argument);
                         case "stop" -> stop(request.argument);
                         case "jobs" -> new Answer(true, jobs().toString());
+                        case "forward" -> forward(request.argument);
+                        case "forwarded" -> forwarded(request.argument);
                         case "log" -> log(request.argument);
                         case "status" -> new Answer(true, status().toString());
                         default -> new Answer(false, "nothing known of " + request.what);
@@ -386,6 +404,50 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                         "waits for devices"));
         assign();
         return new Answer(true, JsonMapper.shared().createObjectNode().put("id", id).toString());
+    }
+
+    // ---- forward: nothing of it is kept; who loses the answer asks again
+
+    private Answer forward(String argument) throws IOException {
+        ForwardRun.Order order = JsonMapper.shared().readValue(argument, ForwardRun.Order.class);
+        Inference on = runs.inference(order.model(), order.settings());
+        List<ActorRef<DeviceActor.Command>> free = free();
+        if (free.size() < on.ringSize()) {
+            return new Answer(
+                    false,
+                    "%d devices are free, %d are needed".formatted(free.size(), on.ringSize()));
+        }
+        String id = "f" + (++forwards);
+        List<ActorRef<DeviceActor.Command>> taken = List.copyOf(free.subList(0, on.ringSize()));
+        forwarding.put(id, taken);
+        ActorRef<Command> self = getContext().getSelf();
+        getContext()
+                .spawn(
+                        ForwardRun.create(
+                                order,
+                                taken,
+                                epochs.next(),
+                                sentence -> self.tell(new Forwarded(id, sentence))),
+                        "forward-" + id);
+        return new Answer(true, JsonMapper.shared().createObjectNode().put("id", id).toString());
+    }
+
+    private Behavior<Command> onForwarded(Forwarded message) {
+        forwarding.remove(message.id);
+        forwarded.put(message.id, Optional.ofNullable(message.sentence));
+        return assign();
+    }
+
+    private Answer forwarded(String id) {
+        Optional<String> sentence = forwarded.get(id);
+        if (sentence != null && sentence.isPresent()) {
+            return new Answer(false, sentence.get());
+        }
+        if (sentence == null && !forwarding.containsKey(id)) {
+            return new Answer(false, "nothing is known of it any more; ask again");
+        }
+        ObjectNode node = JsonMapper.shared().createObjectNode().put("done", sentence != null);
+        return new Answer(true, node.toString());
     }
 
     private Answer stop(String id) throws IOException {

@@ -27,9 +27,10 @@ import tools.jackson.databind.node.ObjectNode;
 final class MetricsFile implements AutoCloseable {
     private static final ObjectMapper JSON = JsonMapper.shared();
 
-    private final Fence fence;
+    private Fence fence;
     private final FileChannel channel;
     private final List<StepMetrics> earlier;
+    private long lastStep;
     private byte[] waiting = {};
 
     /**
@@ -40,6 +41,7 @@ final class MetricsFile implements AutoCloseable {
     MetricsFile(Path file, long step, Fence fence) throws IOException {
         this.fence = fence;
         this.earlier = read(file, step);
+        this.lastStep = earlier.size();
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try (BufferedWriter kept = Files.newBufferedWriter(temporary)) {
             for (StepMetrics metrics : earlier) {
@@ -82,6 +84,7 @@ final class MetricsFile implements AutoCloseable {
 
     void add(StepMetrics metrics) throws IOException {
         fence.check();
+        lastStep = metrics.step();
         byte[] line = line(metrics).getBytes(StandardCharsets.UTF_8);
         int before = waiting.length;
         waiting = Arrays.copyOf(waiting, before + line.length);
@@ -114,9 +117,14 @@ final class MetricsFile implements AutoCloseable {
         channel.force(false);
     }
 
+    /** Goes on in the owner's next epoch. */
+    void next(Fence epoch) {
+        fence = epoch;
+    }
+
     /** The last step on record. */
     long lastStep() {
-        return earlier.size();
+        return lastStep;
     }
 
     /** The steps that were there when it was opened. */

@@ -17,7 +17,7 @@ public sealed interface Progress {
      * The ring stands.
      *
      * @param step the last finished one when a run goes on, else 0
-     * @param earlier what is on record of the steps up to it
+     * @param earlier what is on record of the steps up to it; null: what was told before
      */
     record Formed(
             long epoch,

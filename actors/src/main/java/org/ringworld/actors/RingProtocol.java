@@ -66,8 +66,33 @@ public sealed interface RingProtocol extends DeviceActor.Command {
 
     /**
      * Write the state to disk, at a stage's end its models too; needs no other rank and no ring.
+     *
+     * @param fence the number under which the job's output is owned
      */
-    record SaveState(long epoch, boolean stageEnds, ActorRef<DeviceActor.Reply> replyTo)
+    record SaveState(long epoch, long fence, boolean stageEnds, ActorRef<DeviceActor.Reply> replyTo)
+            implements RingProtocol {}
+
+    /**
+     * Become rank {@code rank} and hold a saved model's weights, to run it.
+     *
+     * @param settings as {@link JobHost.Reader} takes them
+     */
+    record LoadModel(
+            long epoch,
+            int rank,
+            String model,
+            String settings,
+            boolean gradients,
+            ActorRef<DeviceActor.Reply> replyTo)
+            implements RingProtocol {}
+
+    /** Run the batch of a file with all other ranks; write your part beside {@code out}. */
+    record ForwardFile(
+            long epoch,
+            String batch,
+            String out,
+            boolean gradients,
+            ActorRef<DeviceActor.Reply> replyTo)
             implements RingProtocol {}
 
     /** Say whether you get on. */

@@ -154,7 +154,23 @@ public final class RingSerializer extends SerializerWithStringManifest
             case RingProtocol.SaveState m ->
                     to.getSaveStateBuilder()
                             .setEpoch(m.epoch())
+                            .setFence(m.fence())
                             .setStageEnds(m.stageEnds())
+                            .setReplyTo(text(m.replyTo()));
+            case RingProtocol.LoadModel m ->
+                    to.getLoadModelBuilder()
+                            .setEpoch(m.epoch())
+                            .setRank(m.rank())
+                            .setModel(m.model())
+                            .setSettings(m.settings())
+                            .setGradients(m.gradients())
+                            .setReplyTo(text(m.replyTo()));
+            case RingProtocol.ForwardFile m ->
+                    to.getForwardFileBuilder()
+                            .setEpoch(m.epoch())
+                            .setBatch(m.batch())
+                            .setOut(m.out())
+                            .setGradients(m.gradients())
                             .setReplyTo(text(m.replyTo()));
             case RingProtocol.Pulse m ->
                     to.getPulseBuilder().setEpoch(m.epoch()).setReplyTo(text(m.replyTo()));
@@ -308,7 +324,26 @@ public final class RingSerializer extends SerializerWithStringManifest
             case SAVE_STATE -> {
                 RingWire.SaveState m = message.getSaveState();
                 yield new RingProtocol.SaveState(
-                        m.getEpoch(), m.getStageEnds(), ref(m.getReplyTo()));
+                        m.getEpoch(), m.getFence(), m.getStageEnds(), ref(m.getReplyTo()));
+            }
+            case LOAD_MODEL -> {
+                RingWire.LoadModel m = message.getLoadModel();
+                yield new RingProtocol.LoadModel(
+                        m.getEpoch(),
+                        m.getRank(),
+                        m.getModel(),
+                        m.getSettings(),
+                        m.getGradients(),
+                        ref(m.getReplyTo()));
+            }
+            case FORWARD_FILE -> {
+                RingWire.ForwardFile m = message.getForwardFile();
+                yield new RingProtocol.ForwardFile(
+                        m.getEpoch(),
+                        m.getBatch(),
+                        m.getOut(),
+                        m.getGradients(),
+                        ref(m.getReplyTo()));
             }
             case PULSE -> {
                 RingWire.Pulse m = message.getPulse();

@@ -79,7 +79,14 @@ class CoordinatorTest {
         ActorRef<Coordinator.Command> coordinator =
                 KIT.spawn(
                         Coordinator.create(
-                                hosted, actors, 1e12, fence, false, probe.getRef(), null));
+                                hosted,
+                                actors,
+                                1e12,
+                                Epochs.from(1),
+                                fence,
+                                false,
+                                probe.getRef(),
+                                null));
         List<StepMetrics> steps = new ArrayList<>();
         List<Path> saved = new ArrayList<>();
         List<Long> notSaved = new ArrayList<>();

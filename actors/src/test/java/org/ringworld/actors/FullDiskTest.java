@@ -177,7 +177,14 @@ class FullDiskTest {
         Fence fence = Fence.claim(job.output());
         KIT.spawn(
                 Coordinator.create(
-                        hosted, List.of(device), 1e12, fence, false, probe.getRef(), null));
+                        hosted,
+                        List.of(device),
+                        1e12,
+                        Epochs.from(1),
+                        fence,
+                        false,
+                        probe.getRef(),
+                        null));
         List<String> sentences = new ArrayList<>();
         List<Long> saved = new ArrayList<>();
         Progress progress = null;

@@ -47,7 +47,9 @@ class RingSerializerTest {
                 new RingProtocol.Synchronize(9, 2, 77, to),
                 new RingProtocol.TrainStep(9, 78, to),
                 new RingProtocol.JudgeBatch(9, -1, 3, 1e6, to),
-                new RingProtocol.SaveState(9, true, to),
+                new RingProtocol.SaveState(9, 5, true, to),
+                new RingProtocol.LoadModel(9, 1, "/m", "ring.size=3", true, to),
+                new RingProtocol.ForwardFile(9, "/b", "/o", false, to),
                 new RingProtocol.Pulse(9, to),
                 new RingProtocol.Release(9),
                 new RingProtocol.Left(

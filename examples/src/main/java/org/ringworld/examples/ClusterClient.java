@@ -32,6 +32,13 @@ final class ClusterClient {
             description = "PEM files that the cluster trusts, where it uses TLS.")
     private Path[] tls;
 
+    ClusterClient() {}
+
+    ClusterClient(String node, Path[] tls) {
+        this.cluster = node;
+        this.tls = tls;
+    }
+
     /**
      * Asks for something.
      *

@@ -6,7 +6,9 @@ import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.function.Consumer;
+import org.ringworld.actors.Inference;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.JobQueue;
 import org.ringworld.actors.JobRuns;
@@ -22,6 +24,15 @@ final class ClusterRuns implements JobRuns {
     @Override
     public Job read(String text) {
         return JobReader.read(config(text), Runtime.getRuntime().availableProcessors());
+    }
+
+    @Override
+    public Inference inference(Path model, String settings) throws IOException {
+        return inference(InferenceSettings.of(settings.lines().toList(), model));
+    }
+
+    static Inference inference(InferenceSettings on) {
+        return new Inference(on.model(), on.config(), on.dtype(), on.ringSize(), on.layout());
     }
 
     @Override

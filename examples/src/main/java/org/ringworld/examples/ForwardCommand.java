@@ -10,6 +10,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.ringworld.actors.DeviceRing;
+import org.ringworld.actors.ForwardedFile;
 import org.ringworld.actors.RowResult;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.LlamaConfig;
@@ -19,9 +20,12 @@ import org.ringworld.checkpoints.SourceType;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.model.BatchFile;
 import org.ringworld.model.Modality;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Logits, loss and gradients of one batch, for people who compare implementations. */
 @Command(
@@ -38,9 +42,12 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  ringworld forward MODEL --batch batch.safetensors --out out.safetensors",
-            "  ringworld forward MODEL --batch b.safetensors --out o.safetensors --gradients ring.size=8"
+            "  ringworld forward MODEL --batch b.safetensors --out o.safetensors --gradients ring.size=8",
+            "  ringworld forward MODEL --batch b.safetensors --out o.safetensors ring.size=3 --cluster 127.0.0.1:25520"
         })
 final class ForwardCommand implements Callable<Integer> {
+    private static final long POLL_MILLIS = 100;
+
     @Parameters(index = "0", paramLabel = "MODEL", description = "A model directory or file.")
     private Path model;
 
@@ -52,6 +59,30 @@ final class ForwardCommand implements Callable<Integer> {
 
     @Option(names = "--out", required = true, description = "Where the results go.")
     private Path out;
+
+    @ArgGroup(exclusive = false)
+    private InCluster cluster;
+
+    /** On a cluster's devices instead of this process's own. */
+    static final class InCluster {
+        @Option(
+                names = "--cluster",
+                required = true,
+                paramLabel = "HOST:PORT",
+                description = "On the devices of this cluster; the paths are those of its nodes.")
+        private String node;
+
+        @Option(
+                names = "--tls",
+                paramLabel = "KEY,CERTIFICATE,AUTHORITY",
+                split = ",",
+                description = "PEM files that the cluster trusts, where it uses TLS.")
+        private Path[] tls;
+
+        ClusterClient client() {
+            return new ClusterClient(node, tls);
+        }
+    }
 
     @Option(names = "--gradients", description = "Backward too.")
     private boolean gradients;
@@ -65,8 +96,12 @@ final class ForwardCommand implements Callable<Integer> {
             throw new UsageException(batch + ": --gradients needs a tensor targets");
         }
         RowResult result;
-        try (DeviceRing ring = on.ring(gradients)) {
-            result = ring.forward(in.row(), gradients);
+        if (cluster != null) {
+            result = inCluster(on);
+        } else {
+            try (DeviceRing ring = on.ring(gradients)) {
+                result = ring.forward(in.row(), gradients);
+            }
         }
         write(in, config, result);
         if (in.hasTargets()) {
@@ -74,6 +109,22 @@ final class ForwardCommand implements Callable<Integer> {
         }
         System.out.println("wrote " + out);
         return Ringworld.DONE;
+    }
+
+    /** The cluster's devices write their parts beside the result, which is put together here. */
+    private RowResult inCluster(InferenceSettings on) throws Exception {
+        Path whole = out.toAbsolutePath().normalize();
+        Path rows = batch.toAbsolutePath().normalize();
+        ObjectNode order = JsonMapper.shared().createObjectNode();
+        order.put("model", model.toAbsolutePath().normalize().toString());
+        order.put("settings", String.join("\n", settings));
+        order.put("batch", rows.toString()).put("out", whole.toString());
+        order.put("gradients", gradients);
+        String id = cluster.client().ask("forward", order.toString()).path("id").asString();
+        while (!cluster.client().ask("forwarded", id).path("done").asBoolean()) {
+            Thread.sleep(POLL_MILLIS);
+        }
+        return ForwardedFile.gather(ClusterRuns.inference(on), rows, whole);
     }
 
     private void write(BatchFile in, LlamaConfig config, RowResult result)

@@ -16,6 +16,7 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.ringworld.actors.Coordinator;
 import org.ringworld.actors.DeviceActor;
+import org.ringworld.actors.Epochs;
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.HostedJob;
 import org.ringworld.actors.Job;
@@ -201,6 +202,7 @@ final class TrainCommand implements Callable<Integer> {
                                             hosted,
                                             devices,
                                             flopsPerDevice,
+                                            Epochs.from(fence.number()),
                                             fence,
                                             false,
                                             context.getSelf(),

@@ -146,9 +146,11 @@ final class TrainingReport {
     }
 
     private void formed(Progress.Formed formed) throws IOException {
-        steps.clear();
-        steps.addAll(formed.earlier());
-        live.resumed(steps);
+        if (formed.earlier() != null) {
+            steps.clear();
+            steps.addAll(formed.earlier());
+            live.resumed(steps);
+        }
         Path earlier = output.resolve("judged.json");
         if (formed.step() > 0 && Files.exists(earlier)) {
             JsonMapper.shared()

@@ -3,11 +3,13 @@ package org.ringworld.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -212,12 +214,23 @@ final class LocalCluster implements AutoCloseable {
         return all.toString();
     }
 
-    static long lines(Path metrics) {
-        try {
-            return Files.exists(metrics) ? Files.readAllLines(metrics).size() : 0;
-        } catch (IOException e) {
-            return 0;
+    /** The last step that was written down whole, as it stands in the file; or nothing. */
+    static JsonNode lastStep(Path metrics) {
+        try (RandomAccessFile file = new RandomAccessFile(metrics.toFile(), "r")) {
+            byte[] tail = new byte[(int) Math.min(file.length(), 4096)];
+            file.seek(file.length() - tail.length);
+            file.readFully(tail);
+            String text = new String(tail, StandardCharsets.UTF_8);
+            int end = text.lastIndexOf('\n');
+            int start = text.lastIndexOf('\n', end - 1);
+            return JsonMapper.shared().readTree(text.substring(start + 1, Math.max(end, 0)));
+        } catch (IOException | tools.jackson.core.JacksonException e) {
+            return JsonMapper.shared().createObjectNode();
         }
+    }
+
+    static long lines(Path metrics) {
+        return lastStep(metrics).path("step").asLong();
     }
 
     /** Steps 1 to {@code steps}, none missing and none twice. */
