@@ -1,20 +1,13 @@
 package org.ringworld.actors;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
-import java.util.Deque;
-import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.Consumer;
-import java.util.function.IntFunction;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -23,22 +16,19 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
-import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.ringworld.actors.RingProtocol.Left;
-import org.ringworld.actors.RingProtocol.Weights;
-import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RingEnd;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.Fence;
-import org.ringworld.checkpoints.Snapshot;
 import org.ringworld.model.Curriculum;
 import org.ringworld.model.Stage;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Runs one job on a ring of devices: a small state machine.
  *
  * <pre>
- * GATHERING → PREPARING → JOINING (→ SYNCHRONIZING) → JUDGING → STEPPING → SAVING → … → ENDING → ENDED
+ * GATHERING → FORMING → JUDGING → STEPPING → SAVING → … → ENDING → ENDED
  *     any of them, by a lost or a new device: GATHERING, a new epoch
  *     too few devices: WAITING, until there are more
  *     any of them, by a fault of the job's own or a stop: the state is saved, ENDING → ENDED
@@ -48,6 +38,8 @@ import org.ringworld.model.Stage;
  * that no device waits for a mailbox.
  */
 public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
+    private static final Logger LOG = LoggerFactory.getLogger(Coordinator.class);
+
     /** What it is told. */
     public sealed interface Command {}
 
@@ -72,9 +64,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private enum Phase {
         WAITING,
         GATHERING,
-        PREPARING,
-        JOINING,
-        SYNCHRONIZING,
+        FORMING,
         JUDGING,
         STEPPING,
         SAVING,
@@ -82,9 +72,6 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         ENDING,
         ENDED
     }
-
-    /** Steps that devices may have before them: one running, one ready. */
-    private static final int WINDOW = 2;
 
     private static final Duration TICK = Duration.ofSeconds(1);
 
@@ -94,41 +81,27 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private final HostedJob hosted;
     private final Job job;
     private final Curriculum curriculum;
-    private final double flopsPerDevice;
     private final ActorRef<Progress> listener;
     private final ActorRef<DeviceActor.Reply> replies;
+    private final RingFormation formation;
+    private final StepAccount steps;
     private final Watch watch;
-    private final SecureRandom random = new SecureRandom();
 
-    private final Epochs epochs;
-    private long epoch;
-    private Fence fence;
-    private List<ActorRef<DeviceActor.Command>> devices = List.of();
-    private final Map<ActorRef<DeviceActor.Command>, Left> lefts = new LinkedHashMap<>();
-    private List<ActorRef<DeviceActor.Command>> ring = List.of();
-    private Roster roster;
     private Phase phase = Phase.WAITING;
-    private final boolean resumed;
-    private boolean begun;
-    private int fruitless;
     private final List<DeviceActor.Reply> answers = new ArrayList<>();
-    private final Deque<Long> running = new ArrayDeque<>();
-    private final Map<Long, List<DeviceActor.Stepped>> stepAnswers = new HashMap<>();
-    private long sentStep;
-    private long finishedStep;
+    private int fruitless;
     private long lastNanos;
     private Judging judging;
     private int judgedStage;
     private int judgedBatch;
-    private MetricsFile metrics;
     private ActorRef<DeviceActor.Command> saver;
     private int unwritten;
-    private Progress ending;
-    private boolean stopAsked;
+    private long savedStep;
     private boolean regroup;
     private Devices leaving;
-    private long savedStep;
+    private boolean stopAsked;
     private String fault;
+    private Progress ending;
 
     /**
      * @param devices those to begin with; {@link Devices} changes them
@@ -149,48 +122,39 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             ActorRef<Progress> listener,
             Consumer<ActorRef<DeviceActor.Command>> onHung) {
         return Behaviors.setup(
-                context ->
-                        Behaviors.withTimers(
-                                timers ->
-                                        new Coordinator(
-                                                context,
-                                                timers,
-                                                job,
-                                                devices,
-                                                flopsPerDevice,
-                                                epochs,
-                                                fence,
-                                                resumed,
-                                                listener,
-                                                onHung)));
+                context -> {
+                    ActorRef<DeviceActor.Reply> replies =
+                            context.messageAdapter(DeviceActor.Reply.class, FromDevice::new);
+                    RingFormation formation =
+                            new RingFormation(job, epochs, fence, resumed, replies);
+                    StepAccount steps = new StepAccount(job, flopsPerDevice);
+                    context.getSelf().tell(new Devices(devices, false));
+                    return Behaviors.withTimers(
+                            timers -> {
+                                timers.startTimerWithFixedDelay(new Tick(), TICK);
+                                return new Coordinator(
+                                        context, job, formation, steps, replies, listener, onHung);
+                            });
+                });
     }
 
     private Coordinator(
             ActorContext<Command> context,
-            TimerScheduler<Command> timers,
             HostedJob hosted,
-            List<ActorRef<DeviceActor.Command>> devices,
-            double flopsPerDevice,
-            Epochs epochs,
-            Fence fence,
-            boolean resumed,
+            RingFormation formation,
+            StepAccount steps,
+            ActorRef<DeviceActor.Reply> replies,
             ActorRef<Progress> listener,
-            Consumer<ActorRef<DeviceActor.Command>> onHung)
-            throws CheckpointException {
+            Consumer<ActorRef<DeviceActor.Command>> onHung) {
         super(context);
-        this.epochs = epochs;
-        this.epoch = epochs.next();
-        this.resumed = resumed;
         this.hosted = hosted;
         this.job = hosted.job();
         this.curriculum = job.curriculum();
-        this.flopsPerDevice = flopsPerDevice;
-        this.fence = fence;
+        this.formation = formation;
+        this.steps = steps;
+        this.replies = replies;
         this.listener = listener;
-        this.replies = context.messageAdapter(DeviceActor.Reply.class, FromDevice::new);
         this.watch = new Watch(onHung);
-        timers.startTimerWithFixedDelay(new Tick(), TICK);
-        context.getSelf().tell(new Devices(devices, false));
     }
 
     @Override
@@ -213,76 +177,68 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (message.gracefully && steady) {
             leaving = message;
             regroup = true;
-            return phase == Phase.STEPPING && running.isEmpty() ? next() : this;
+            return phase == Phase.STEPPING && steps.isIdle() ? next() : this;
         }
         leaving = null;
-        List<ActorRef<DeviceActor.Command>> before = devices;
-        devices = List.copyOf(message.devices);
-        devices.stream().filter(d -> !before.contains(d)).forEach(getContext()::watch);
-        if (phase == Phase.ENDED) {
-            return this;
-        }
-        if (saver != null && !devices.contains(saver)) {
+        List<ActorRef<DeviceActor.Command>> come = new ArrayList<>(message.devices);
+        come.removeAll(formation.devices());
+        come.forEach(getContext()::watch);
+        formation.use(message.devices);
+        if (saver != null && !message.devices.contains(saver)) {
             saver = null; // what it was writing is lost with it
             unwritten = 0;
         }
-        boolean lost = !devices.containsAll(ring);
-        if (phase == Phase.WAITING) {
-            return devices.size() < needed() ? waiting() : newEpoch("devices came");
-        }
-        if (phase == Phase.GATHERING) {
-            devices.stream()
-                    .filter(d -> !before.contains(d))
-                    .forEach(d -> d.tell(new RingProtocol.Leave(epoch, replies)));
-            return gathered();
-        }
-        if (lost) {
-            return newEpoch("a device was lost");
-        }
-        // A larger ring is worth a new epoch, when the steps on their way are done.
-        regroup = Math.min(devices.size(), job.ringSize()) > ring.size();
-        return this;
+        return switch (phase) {
+            case ENDED -> this;
+            case WAITING ->
+                    message.devices.size() < formation.needed()
+                            ? waiting()
+                            : newEpoch("devices came");
+            case GATHERING -> {
+                come.forEach(formation::askToLeave);
+                yield gathered();
+            }
+            default -> {
+                if (!message.devices.containsAll(formation.ring())) {
+                    yield newEpoch("a device was lost");
+                }
+                // A larger ring is worth a new epoch, when the steps on their way are done.
+                int size = Math.min(message.devices.size(), job.ringSize());
+                regroup = size > formation.ring().size();
+                yield this;
+            }
+        };
     }
 
     private Behavior<Command> onTerminated(Terminated lost) {
-        List<ActorRef<DeviceActor.Command>> left = new ArrayList<>(devices);
+        List<ActorRef<DeviceActor.Command>> left = new ArrayList<>(formation.devices());
         return left.removeIf(d -> d.equals(lost.getRef()))
                 ? onDevices(new Devices(left, false))
                 : this;
     }
 
-    /** Before the first step all devices are waited for, later as many as the job can do with. */
-    private int needed() {
-        return begun || resumed ? job.ringMinSize() : job.ringSize();
-    }
-
     private Behavior<Command> waiting() {
         phase = Phase.WAITING;
-        ring = List.of();
-        listener.tell(new Progress.Waiting(devices.size(), needed()));
-        return stopAsked ? end(new Progress.Interrupted(finishedStep, null)) : this;
+        listener.tell(new Progress.Waiting(formation.devices().size(), formation.needed()));
+        return stopAsked ? end(new Progress.Interrupted(steps.finished(), null)) : this;
     }
 
     // ---- a new epoch
 
-    /** Ends the ring: everybody stands still and says what it holds. */
     private Behavior<Command> newEpoch(String why) {
-        if (begun || phase != Phase.WAITING) {
-            getContext().getLog().info("epoch {} of {} ends: {}", epoch, hosted.id(), why);
-            try {
-                fence = fence.next();
-                epoch = epochs.next();
-            } catch (CheckpointException e) {
-                // Another coordinator has this job: nothing may be written, nobody be told.
-                return endWhenWritten(new Progress.Failed(e.getMessage(), finishedStep, null));
-            }
+        boolean ended = phase != Phase.WAITING || steps.isOpen();
+        if (ended) {
+            LOG.info("epoch {} of {} ends: {}", formation.epoch(), hosted.id(), why);
         }
+        try {
+            formation.next(ended);
+        } catch (CheckpointException e) {
+            return endWhenWritten(new Progress.Failed(e.getMessage(), steps.finished(), null));
+        }
+        phase = Phase.GATHERING;
         if (++fruitless > FRUITLESS && fault == null) {
             fault = "no ring could be formed in %d attempts: %s".formatted(FRUITLESS, why);
         }
-        phase = Phase.GATHERING;
-        lefts.clear();
-        ring = List.of();
         if (fruitless > 1) {
             // Not as fast as messages go: a neighbour may need a moment to notice.
             Duration pause = Duration.ofMillis(Math.min(2000, 50L << Math.min(6, fruitless)));
@@ -293,163 +249,87 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private Behavior<Command> gather() {
-        listener.tell(new Progress.Regrouping(devices));
-        lefts.clear();
+        listener.tell(new Progress.Regrouping(formation.devices()));
         answers.clear();
-        running.clear();
-        stepAnswers.clear();
-        ring = List.of();
         regroup = false;
         watch.begin();
-        devices.forEach(d -> d.tell(new RingProtocol.Leave(epoch, replies)));
+        formation.gather();
         return gathered();
-    }
-
-    private Behavior<Command> onLeft(Left left) {
-        lefts.put(left.from(), left);
-        return phase == Phase.GATHERING ? gathered() : this;
     }
 
     /** Goes on when each device has answered or is known to be lost. */
     private Behavior<Command> gathered() {
-        lefts.keySet().retainAll(devices);
-        if (lefts.size() < devices.size()) {
+        if (!formation.silent().isEmpty()) {
             return this;
         }
         if (fault != null) {
             return saveBestAndEnd();
         }
-        if (devices.size() < needed()) {
+        if (formation.devices().size() < formation.needed()) {
             return waiting();
         }
-        roster = Roster.choose(lefts.values(), hosted.id(), job.ringSize());
-        ring = roster.ring().stream().map(Left::from).toList();
-        return roster.winner() >= 0 ? prepare(Weights.PEER, "") : prepareFromDisk();
-    }
-
-    private Behavior<Command> prepareFromDisk() {
+        phase = Phase.FORMING;
         try {
-            Snapshot.Newest newest = Snapshot.newest(job.output());
-            newest.skipped().forEach(why -> getContext().getLog().warn("skipped {}", why));
-            try (Snapshot snapshot = newest.snapshot()) {
-                return snapshot == null
-                        ? prepare(Weights.START, "")
-                        : prepare(Weights.SNAPSHOT, snapshot.directory().toString());
-            }
+            formation.prepare();
+            return this;
         } catch (CheckpointException e) {
             return onFault(e.getMessage());
         }
     }
 
-    private Behavior<Command> prepare(Weights weights, String snapshot) {
-        phase = Phase.PREPARING;
-        tellAll(
-                rank ->
-                        new RingProtocol.Host(
-                                epoch, rank, hosted.id(), job.text(), weights, snapshot, replies));
-        return this;
-    }
-
-    private Behavior<Command> onPrepared(DeviceActor.Prepared prepared) {
-        finishedStep = roster.winner() >= 0 ? roster.step() : prepared.finishedStep();
-        phase = Phase.JOINING;
-        byte[] token = new byte[16];
-        random.nextBytes(token);
-        List<LinkAddress> addresses = roster.ring().stream().map(Left::address).toList();
-        RingEnd.Places places = new RingEnd.Places(epoch, token, addresses);
-        tellAll(rank -> new RingProtocol.JoinRing(epoch, rank, places, replies));
-        return this;
-    }
-
-    private Behavior<Command> onJoined() {
-        if (!roster.behind()) {
-            return onFormed();
-        }
-        phase = Phase.SYNCHRONIZING;
-        tellAll(
-                rank ->
-                        new RingProtocol.Synchronize(
-                                epoch, roster.winner(), roster.step(), replies));
-        return this;
-    }
-
     private Behavior<Command> onFormed() {
-        sentStep = finishedStep;
-        begun = true;
         watch.begin();
         List<StepMetrics> earlier;
         try {
-            earlier = openMetrics();
+            earlier =
+                    steps.goOn(
+                            formation.roster(),
+                            formation.finishedStep(),
+                            formation.fence(),
+                            line -> listener.tell(new Progress.Stepped(line, List.of())));
         } catch (IOException e) {
             return onFault(Faults.sentence(e));
         }
         listener.tell(
                 new Progress.Formed(
-                        epoch,
-                        ring.size(),
-                        roster.ring().getFirst().name(),
+                        formation.epoch(),
+                        formation.ring().size(),
+                        formation.roster().ring().getFirst().name(),
                         job.recompute(),
-                        finishedStep,
+                        steps.finished(),
                         earlier));
-        if (finishedStep == 0) {
+        if (steps.finished() == 0) {
             return judge(-1);
         }
         // A run that was stopped just after a stage may not have that stage's model yet.
-        int stage = curriculum.place(finishedStep).stage();
-        return finishedStep == curriculum.lastStep(stage) ? save(true) : next();
-    }
-
-    /**
-     * Goes on with the file where it holds no more than what is finished; else it is read, and
-     * later lines dropped. Steps that were finished but not written down, as by a coordinator that
-     * is gone, are.
-     *
-     * @return the lines on record, or null where it goes on
-     */
-    private List<StepMetrics> openMetrics() throws IOException {
-        boolean goesOn = metrics != null && metrics.lastStep() <= finishedStep;
-        if (goesOn) {
-            metrics.next(fence);
-        } else {
-            if (metrics != null) {
-                metrics.close();
-            }
-            Files.createDirectories(job.output());
-            metrics = new MetricsFile(job.output().resolve("metrics.jsonl"), finishedStep, fence);
-        }
-        List<StepMetrics> told = new ArrayList<>(goesOn ? List.of() : metrics.earlier());
-        for (DeviceActor.Stepped record : roster.recordsAfter(metrics.lastStep())) {
-            StepPlan plan = hosted.plan(record.step(), ring.size()).join();
-            double seconds = record.secondsCompute() + record.secondsWait();
-            StepMetrics step =
-                    StepMetrics.of(
-                            job, plan, List.of(record), seconds, flopsPerDevice * ring.size());
-            metrics.add(step);
-            if (goesOn) {
-                listener.tell(new Progress.Stepped(step, List.of()));
-            } else {
-                told.add(step);
-            }
-        }
-        return goesOn ? null : told;
+        int stage = curriculum.place(steps.finished()).stage();
+        return steps.finished() == curriculum.lastStep(stage) ? save(true) : next();
     }
 
     // ---- replies
 
     private Behavior<Command> onReply(DeviceActor.Reply reply) {
         return switch (reply) {
-            case Left left -> left.epoch() == epoch ? onLeft(left) : this;
+            case Left left -> {
+                if (left.epoch() == formation.epoch() && phase == Phase.GATHERING) {
+                    formation.onLeft(left);
+                    yield gathered();
+                }
+                yield this;
+            }
             case DeviceActor.Failed failed -> onFailed(failed);
             // These come by themselves, whatever the job has gone on to do.
             case DeviceActor.Copied copied -> onCopied(copied);
             case DeviceActor.Saved saved -> onSaved(saved);
             case DeviceActor.NotSaved not -> onNotSaved(not);
             case RingProtocol.Pulsed pulsed -> {
-                watch.pulsed(pulsed, epoch);
+                watch.pulsed(pulsed, formation.epoch());
                 yield this;
             }
             case DeviceActor.Stepped stepped ->
-                    stepped.epoch() == epoch && phase == Phase.STEPPING ? onStepped(stepped) : this;
+                    stepped.epoch() == formation.epoch() && phase == Phase.STEPPING
+                            ? onStepped(stepped)
+                            : this;
             case DeviceActor.Prepared prepared -> onAnswer(prepared.epoch(), reply);
             case DeviceActor.Joined joined -> onAnswer(joined.epoch(), reply);
             case RingProtocol.Synchronized done -> onAnswer(done.epoch(), reply);
@@ -460,23 +340,21 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private Behavior<Command> onAnswer(long of, DeviceActor.Reply reply) {
-        if (of != epoch || phase == Phase.GATHERING) {
+        if (of != formation.epoch() || phase == Phase.GATHERING) {
             return this;
         }
         answers.add(reply);
-        if (answers.size() < ring.size()) {
+        if (answers.size() < formation.ring().size()) {
             return this;
         }
         // In the order of ranks, not of arrival: sums of theirs are the same in every run.
         answers.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
         List<DeviceActor.Reply> all = List.copyOf(answers);
         answers.clear();
-        return switch (all.getFirst()) {
-            case DeviceActor.Prepared prepared -> onPrepared(prepared);
-            case DeviceActor.Joined _ -> onJoined();
-            case RingProtocol.Synchronized _ -> onFormed();
-            default -> onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
-        };
+        if (all.getFirst() instanceof DeviceActor.Judged) {
+            return onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
+        }
+        return formation.allHave(all.getFirst()) ? onFormed() : this;
     }
 
     /** A broken ring is another's fault and ends the epoch; any other fault ends the job. */
@@ -484,15 +362,10 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (!failed.ringBroke()) {
             return onFault(failed.sentence());
         }
-        return failed.epoch() == epoch && phase != Phase.GATHERING && phase != Phase.ENDED
+        boolean now = failed.epoch() == formation.epoch();
+        return now && phase != Phase.GATHERING && phase != Phase.ENDED
                 ? newEpoch(failed.sentence())
                 : this;
-    }
-
-    private void tellAll(IntFunction<DeviceActor.Command> command) {
-        for (int rank = 0; rank < ring.size(); rank++) {
-            ring.get(rank).tell(command.apply(rank));
-        }
     }
 
     // ---- steps
@@ -500,16 +373,16 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** After judging or saving: the next stage, or the end. */
     private Behavior<Command> next() {
         if (stopAsked) {
-            return finishedStep == 0 ? end(new Progress.Interrupted(0, null)) : save(false);
+            return steps.finished() == 0 ? end(new Progress.Interrupted(0, null)) : save(false);
         }
-        if (finishedStep == curriculum.steps()) {
+        if (steps.finished() == curriculum.steps()) {
             return endWhenWritten(new Progress.Completed(job.output().resolve("final")));
         }
         if (regroup) {
             return regroup();
         }
         phase = Phase.STEPPING;
-        Curriculum.Place place = curriculum.place(finishedStep + 1);
+        Curriculum.Place place = curriculum.place(steps.finished() + 1);
         if (place.stepInStage() == 0 || lastNanos == 0) {
             Stage stage = curriculum.stages().get(place.stage());
             listener.tell(new Progress.StageBegun(place.stage(), stage));
@@ -522,15 +395,15 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private Behavior<Command> regroup() {
         if (leaving != null) {
             boolean tooFew = leaving.devices.size() < job.ringMinSize();
-            if (tooFew && savedStep < finishedStep) {
-                savedStep = finishedStep;
+            if (tooFew && savedStep < steps.finished()) {
+                savedStep = steps.finished();
                 return save(false);
             }
             if (unwritten > 0) {
                 phase = Phase.RETIRING;
                 return this;
             }
-            devices = leaving.devices;
+            formation.use(leaving.devices);
             leaving = null;
         }
         return newEpoch("the ring changes");
@@ -538,11 +411,13 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private Behavior<Command> sendSteps() {
         long last = lastStepBeforeSaving();
-        while (running.size() < WINDOW && sentStep < last && !stopAsked && !regroup) {
-            long step = ++sentStep;
-            running.add(step);
-            hosted.plan(step, ring.size()); // for its constants, which the metrics tell
-            tellAll(rank -> new RingProtocol.TrainStep(epoch, step, replies));
+        while (!stopAsked && !regroup) {
+            long step = steps.send(last);
+            if (step < 0) {
+                break;
+            }
+            hosted.plan(step, formation.ring().size()); // for its constants, which the metrics tell
+            formation.tellAll(_ -> new RingProtocol.TrainStep(formation.epoch(), step, replies));
         }
         return this;
     }
@@ -550,53 +425,41 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** Steps run ahead of each other, but not past the end of a stage or a snapshot. */
     private long lastStepBeforeSaving() {
         long every = job.snapshotSteps();
-        long snapshot = (finishedStep / every + 1) * every;
-        int stage = curriculum.place(finishedStep + 1).stage();
+        long snapshot = (steps.finished() / every + 1) * every;
+        int stage = curriculum.place(steps.finished() + 1).stage();
         return Math.min(snapshot, curriculum.lastStep(stage));
     }
 
     private Behavior<Command> onStepped(DeviceActor.Stepped stepped) {
-        // Two steps may be on their way: a rank can answer the second before all have the first.
-        List<DeviceActor.Stepped> ranks =
-                stepAnswers.computeIfAbsent(stepped.step(), step -> new ArrayList<>());
-        ranks.add(stepped);
-        if (ranks.size() < ring.size()) {
+        List<DeviceActor.Stepped> ranks = steps.answered(stepped, formation.ring().size());
+        if (ranks == null) {
             return this;
         }
-        stepAnswers.remove(stepped.step());
-        ranks.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
-        return onStepped(running.remove(), ranks);
-    }
-
-    private Behavior<Command> onStepped(long number, List<DeviceActor.Stepped> ranks) {
-        StepPlan plan = hosted.plan(number, ring.size()).join();
         long now = System.nanoTime();
-        double seconds = (now - lastNanos) / 1e9;
+        StepMetrics line = steps.line(ranks, formation.ring().size(), (now - lastNanos) / 1e9);
         lastNanos = now;
-        StepMetrics step = StepMetrics.of(job, plan, ranks, seconds, flopsPerDevice * ring.size());
-        if (!Double.isFinite(step.gradNorm()) || !Double.isFinite(step.loss())) {
+        if (!Double.isFinite(line.gradNorm()) || !Double.isFinite(line.loss())) {
             return onFault(
                     "step %d has loss %s and gradient norm %s: the weights were left as they were before it; a smaller learning rate or a tighter clipNorm may help"
-                            .formatted(number, step.loss(), step.gradNorm()));
+                            .formatted(line.step(), line.loss(), line.gradNorm()));
         }
-        finishedStep = number;
         fruitless = 0;
         try {
-            metrics.add(step);
+            steps.finish(line);
         } catch (IOException e) {
             return onFault(Faults.sentence(e));
         }
         List<Progress.RankTime> times = times(ranks);
-        listener.tell(new Progress.Stepped(step, times));
+        listener.tell(new Progress.Stepped(line, times));
         Progress.Straggler straggler = watch.straggler(times);
         if (straggler != null) {
             listener.tell(straggler);
         }
-        if (running.isEmpty() && (stopAsked || regroup)) {
+        if (steps.isIdle() && (stopAsked || regroup)) {
             return next();
         }
-        boolean stageEnds = finishedStep == curriculum.lastStep(plan.stage());
-        if (stageEnds || (running.isEmpty() && finishedStep % job.snapshotSteps() == 0)) {
+        boolean stageEnds = line.step() == curriculum.lastStep(line.stage());
+        if (stageEnds || (steps.isIdle() && line.step() % job.snapshotSteps() == 0)) {
             return save(stageEnds);
         }
         return sendSteps();
@@ -605,7 +468,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private List<Progress.RankTime> times(List<DeviceActor.Stepped> ranks) {
         List<Progress.RankTime> times = new ArrayList<>();
         for (DeviceActor.Stepped s : ranks) {
-            Left of = roster.ring().get(s.rank());
+            Left of = formation.roster().ring().get(s.rank());
             String device = "rank %d at %s".formatted(s.rank(), of.address());
             times.add(new Progress.RankTime(device, s.secondsCompute(), s.secondsWait()));
         }
@@ -634,17 +497,20 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return next();
         }
         double theta = curriculum.stages().get(Math.max(0, judgedStage)).ropeTheta();
-        hosted.batch(judgedStage, judgedBatch, ring.size());
-        tellAll(
+        hosted.batch(judgedStage, judgedBatch, formation.ring().size());
+        formation.tellAll(
                 rank ->
                         new RingProtocol.JudgeBatch(
-                                epoch, judgedStage, judgedBatch, theta, replies));
+                                formation.epoch(), judgedStage, judgedBatch, theta, replies));
         return this;
     }
 
     private Behavior<Command> onJudged(List<DeviceActor.Judged> ranks) {
         int probe = hosted.data().places(judgedStage).get(judgedBatch).probe();
-        judging.add(probe, hosted.batch(judgedStage, judgedBatch, ring.size()).join(), ranks);
+        judging.add(
+                probe,
+                hosted.batch(judgedStage, judgedBatch, formation.ring().size()).join(),
+                ranks);
         judgedBatch++;
         return judgeNext();
     }
@@ -652,21 +518,30 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     // ---- saving
 
     private Behavior<Command> save(boolean stageEnds) {
-        return save(stageEnds, ring.getFirst());
+        return save(stageEnds, formation.ring().getFirst());
     }
 
     private Behavior<Command> save(boolean stageEnds, ActorRef<DeviceActor.Command> by) {
         phase = Phase.SAVING;
         try {
-            metrics.sync();
+            steps.sync();
         } catch (IOException e) {
             return fault == null
                     ? onFault(Faults.sentence(e))
-                    : end(new Progress.Failed(fault, finishedStep, null));
+                    : end(new Progress.Failed(fault, steps.finished(), null));
         }
-        unwritten += SaveRequest.of(job, finishedStep, epoch, stageEnds, fence).size();
+        unwritten +=
+                SaveRequest.of(
+                                job,
+                                steps.finished(),
+                                formation.epoch(),
+                                stageEnds,
+                                formation.fence())
+                        .size();
         saver = by;
-        by.tell(new RingProtocol.SaveState(epoch, fence.number(), stageEnds, replies));
+        by.tell(
+                new RingProtocol.SaveState(
+                        formation.epoch(), formation.fence().number(), stageEnds, replies));
         return this;
     }
 
@@ -676,15 +551,17 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return this;
         }
         listener.tell(new Progress.Copied(copied.step(), copied.seconds()));
-        Path snapshot = SaveRequest.snapshot(job, finishedStep, epoch, fence).path();
+        Path snapshot =
+                SaveRequest.snapshot(job, steps.finished(), formation.epoch(), formation.fence())
+                        .path();
         if (fault != null) {
             return endWhenWritten(new Progress.Failed(fault, copied.step(), snapshot));
         }
         if (stopAsked) {
-            return endWhenWritten(new Progress.Interrupted(finishedStep, snapshot));
+            return endWhenWritten(new Progress.Interrupted(steps.finished(), snapshot));
         }
-        int stage = curriculum.place(finishedStep).stage();
-        return finishedStep == curriculum.lastStep(stage) ? judge(stage) : next();
+        int stage = curriculum.place(steps.finished()).stage();
+        return steps.finished() == curriculum.lastStep(stage) ? judge(stage) : next();
     }
 
     private Behavior<Command> onSaved(DeviceActor.Saved saved) {
@@ -710,7 +587,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private boolean isTakenOver() {
         try {
-            fence.check();
+            formation.fence().check();
             return false;
         } catch (CheckpointException e) {
             return true;
@@ -740,7 +617,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         stopAsked = true;
         return switch (phase) {
             case WAITING -> waiting();
-            case STEPPING -> running.isEmpty() ? next() : this;
+            case STEPPING -> steps.isIdle() ? next() : this;
             default -> this;
         };
     }
@@ -751,11 +628,11 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return this;
         }
         if (phase == Phase.ENDING) {
-            return end(new Progress.Failed(sentence, finishedStep, null));
+            return end(new Progress.Failed(sentence, steps.finished(), null));
         }
         if (fault != null) {
             return phase == Phase.SAVING
-                    ? end(new Progress.Failed(fault + "; and " + sentence, finishedStep, null))
+                    ? end(new Progress.Failed(fault + "; and " + sentence, steps.finished(), null))
                     : this;
         }
         fault = sentence;
@@ -767,48 +644,47 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
      * begun saves nothing.
      */
     private Behavior<Command> saveBestAndEnd() {
-        roster = Roster.choose(lefts.values(), hosted.id(), Math.max(1, lefts.size()));
-        if (roster.winner() < 0 || roster.step() == 0 || metrics == null) {
-            return end(new Progress.Failed(fault, finishedStep, null));
+        Collection<Left> held = formation.held();
+        Roster best = Roster.choose(held, hosted.id(), Math.max(1, held.size()));
+        if (best.step() <= 0 || !steps.isOpen()) {
+            return end(new Progress.Failed(fault, steps.finished(), null));
         }
-        finishedStep = roster.step();
         unwritten = 0;
         try {
-            openMetrics();
+            steps.goOn(
+                    best,
+                    best.step(),
+                    formation.fence(),
+                    line -> listener.tell(new Progress.Stepped(line, List.of())));
         } catch (IOException e) {
-            return end(new Progress.Failed(fault, finishedStep, null));
+            return end(new Progress.Failed(fault, steps.finished(), null));
         }
-        return save(false, roster.ring().get(roster.winner()).from());
+        return save(false, best.ring().get(best.winner()).from());
     }
 
     private Behavior<Command> onTick() {
-        boolean busy = phase != Phase.WAITING && phase != Phase.PREPARING && phase != Phase.ENDED;
-        if (busy && phase == Phase.GATHERING) {
-            List<ActorRef<DeviceActor.Command>> silent = new ArrayList<>(devices);
-            silent.removeAll(lefts.keySet());
-            return watch.silent(silent) ? unanswered() : this;
-        }
-        if (busy && phase != Phase.SAVING && phase != Phase.ENDING) {
-            tellAll(rank -> new RingProtocol.Pulse(epoch, replies));
-            if (watch.hung(ring)) {
-                return newEpoch("nobody got on");
+        return switch (phase) {
+            case GATHERING -> watch.silent(formation.silent()) ? unanswered() : this;
+            case JUDGING, STEPPING -> {
+                formation.tellAll(_ -> new RingProtocol.Pulse(formation.epoch(), replies));
+                yield watch.hung(formation.ring()) ? newEpoch("nobody got on") : this;
             }
-        }
-        return this;
+            default -> this;
+        };
     }
 
     private Behavior<Command> unanswered() {
         fault = (fault == null ? "" : fault + " ") + "(a device does not answer)";
-        return end(new Progress.Failed(fault, finishedStep, null));
+        return end(new Progress.Failed(fault, steps.finished(), null));
     }
 
     private Behavior<Command> end(Progress how) {
         phase = Phase.ENDED;
-        devices.forEach(d -> d.tell(new RingProtocol.Release(epoch)));
+        formation.devices().forEach(d -> d.tell(new RingProtocol.Release(formation.epoch())));
         try {
-            fence.release();
+            formation.fence().release();
         } catch (CheckpointException e) {
-            getContext().getLog().warn(e.getMessage());
+            LOG.warn(e.getMessage());
         }
         listener.tell(how);
         return Behaviors.stopped();
@@ -817,11 +693,11 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private Behavior<Command> onPostStop() throws IOException {
         // Also where it is stopped from outside: nobody is left to wait in a ring.
         if (phase != Phase.ENDED) {
-            devices.forEach(d -> d.tell(new RingProtocol.Leave(epoch + 1, replies)));
+            formation
+                    .devices()
+                    .forEach(d -> d.tell(new RingProtocol.Leave(formation.epoch() + 1, replies)));
         }
-        if (metrics != null) {
-            metrics.close();
-        }
+        steps.close();
         return this;
     }
 }

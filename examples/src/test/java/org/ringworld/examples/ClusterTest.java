@@ -2,9 +2,11 @@ package org.ringworld.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -87,5 +89,62 @@ class ClusterTest {
         LocalCluster.assertEachStepOnce(metrics, steps + 3);
         assertThat(LocalCluster.difference(run.resolve("final"), alone.resolve("final")))
                 .isLessThan(1e-2);
+    }
+
+    /** What one process makes of a batch, three make too; a fault is a sentence, and no harm. */
+    @Test
+    void aSavedModelRunsOnARingOfThreeProcesses() throws Exception {
+        Path cases = Path.of("../model/src/test/resources/numerics");
+        try (LocalCluster cluster = new LocalCluster(directory, 3)) {
+            for (String name : List.of("packed_1_5_7_11", "positions_from_1000000", "tied")) {
+                forward(cluster, cases.resolve(name), cases.resolve(name), name);
+            }
+            Path golden = Path.of("../../shared/data/golden");
+            if (Files.exists(golden)) {
+                forward(cluster, golden.resolve("llama-gqa"), golden.resolve("llama-gqa"), "gqa");
+            }
+            Path there = directory.resolve("nothing");
+            CommandLineTest.Outcome lost =
+                    CommandLineTest.run(
+                            "forward",
+                            cases.resolve("tied"),
+                            "--batch",
+                            cases.resolve("tied/batch.safetensors"),
+                            "--out",
+                            there.resolve("out.safetensors"),
+                            "ring.size=4",
+                            "--cluster",
+                            "127.0.0.1:" + cluster.port(1));
+            assertThat(lost.code()).isEqualTo(Ringworld.FAILED);
+            assertThat(lost.err()).contains("3 devices are free, 4 are needed");
+        }
+    }
+
+    private void forward(LocalCluster cluster, Path model, Path batch, String name)
+            throws Exception {
+        Path alone = directory.resolve(name + "-alone.safetensors");
+        Path ring = directory.resolve(name + "-ring.safetensors");
+        List<Object> command =
+                List.of(
+                        "forward",
+                        model,
+                        "--batch",
+                        batch.resolve("batch.safetensors"),
+                        "--gradients",
+                        "ring.size=3",
+                        "device.threads=1");
+        for (Path out : List.of(alone, ring)) {
+            List<Object> all = new ArrayList<>(command);
+            all.addAll(List.of("--out", out));
+            if (out.equals(ring)) {
+                all.addAll(List.of("--cluster", "127.0.0.1:" + cluster.port(0)));
+            }
+            CommandLineTest.Outcome outcome = CommandLineTest.run(all.toArray());
+            assertThat(outcome.code()).as(outcome.err()).isZero();
+        }
+        assertThat(ring).hasSameBinaryContentAs(alone);
+        try (Stream<Path> files = Files.list(directory)) {
+            assertThat(files.filter(f -> f.toString().contains(".part-"))).isEmpty();
+        }
     }
 }
