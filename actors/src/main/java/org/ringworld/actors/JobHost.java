@@ -19,13 +19,10 @@ public final class JobHost {
         }
     }
 
+    /** A job that is open or being opened; opening may take long and holds up nobody else. */
     private static final class Open {
-        final HostedJob job;
+        HostedJob job;
         int users;
-
-        Open(HostedJob job) {
-            this.job = job;
-        }
     }
 
     private final Reader reader;
@@ -39,7 +36,8 @@ public final class JobHost {
     /** A host of one job, which is open already and stays so. */
     public JobHost(HostedJob job) {
         this(_ -> job.job());
-        Open open = new Open(job);
+        Open open = new Open();
+        open.job = job;
         open.users = 1;
         jobs.put(job.id(), open);
     }
@@ -49,16 +47,25 @@ public final class JobHost {
      *
      * @param text the resolved configuration
      */
-    synchronized HostedJob open(String id, String text) throws DataException {
-        Open open = jobs.get(id);
-        if (open == null) {
-            Job job = reader.read(text);
-            JobData data = JobData.open(job, Tokenizer.of(job.tokenizer()));
-            open = new Open(new HostedJob(id, job, data));
-            jobs.put(id, open);
+    HostedJob open(String id, String text) throws DataException {
+        Open open;
+        synchronized (jobs) {
+            open = jobs.computeIfAbsent(id, _ -> new Open());
+            open.users++;
         }
-        open.users++;
-        return open.job;
+        try {
+            synchronized (open) {
+                if (open.job == null) {
+                    Job job = reader.read(text);
+                    JobData data = JobData.open(job, Tokenizer.of(job.tokenizer()));
+                    open.job = new HostedJob(id, job, data);
+                }
+                return open.job;
+            }
+        } catch (DataException | RuntimeException e) {
+            leave(id, open);
+            throw e;
+        }
     }
 
     Inference inference(Path model, String settings) throws IOException {
@@ -66,11 +73,20 @@ public final class JobHost {
     }
 
     /** One user less; the last one closes it. */
-    synchronized void done(HostedJob job) {
-        Open open = jobs.get(job.id());
-        if (open != null && --open.users == 0) {
-            jobs.remove(job.id());
-            job.close();
+    void done(HostedJob job) {
+        synchronized (jobs) {
+            leave(job.id(), jobs.get(job.id()));
+        }
+    }
+
+    private void leave(String id, Open open) {
+        synchronized (jobs) {
+            if (open != null && --open.users == 0) {
+                jobs.remove(id);
+                if (open.job != null) {
+                    open.job.close();
+                }
+            }
         }
     }
 }

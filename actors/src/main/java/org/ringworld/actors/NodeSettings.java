@@ -13,6 +13,8 @@ import org.ringworld.actors.links.LinkAddress;
  * How a node takes part in a cluster: the keys of NODE.conf, whose defaults are node-defaults.conf.
  *
  * @param port of Artery; links, control, health and bootstrap have the four after it
+ * @param peers some nodes of the cluster, {@code host:port}
+ * @param dns a name whose addresses are the nodes, all with this node's port; null: the peers
  * @param threads of each device
  * @param queue the directory of the cluster's jobs, which every node reaches
  * @param sockets the directory of unix-domain sockets
@@ -23,6 +25,7 @@ public record NodeSettings(
         String host,
         int port,
         List<String> peers,
+        String dns,
         int minNodes,
         List<Integer> threads,
         Path queue,
@@ -85,6 +88,7 @@ public record NodeSettings(
                 host,
                 config.getInt("port"),
                 config.getStringList("peers"),
+                config.getIsNull("dns") ? null : config.getString("dns"),
                 config.getInt("minNodes"),
                 List.copyOf(threads),
                 path(config, "queue"),
@@ -100,7 +104,8 @@ public record NodeSettings(
     /** The same node on another port. */
     public NodeSettings at(int otherPort) {
         return new NodeSettings(
-                cluster, host, otherPort, peers, minNodes, threads, queue, sockets, tls, pekko);
+                cluster, host, otherPort, peers, dns, minNodes, threads, queue, sockets, tls,
+                pekko);
     }
 
     /** The actor system's configuration: cluster.conf with this node's addresses. */
@@ -119,6 +124,18 @@ public record NodeSettings(
                 """
                         .formatted(
                                 host, port, host, bootstrapPort(), endpoints, minNodes, mayBegin());
+        String named =
+                dns == null
+                        ? ""
+                        : """
+                          pekko.io.dns.resolver = async-dns
+                          pekko.discovery.method = pekko-dns
+                          pekko.management.cluster.bootstrap {
+                            contact-point-discovery { discovery-method = pekko-dns, service-name = "%s" }
+                            contact-point.fallback-port = %d
+                          }
+                          """
+                                .formatted(dns, bootstrapPort());
         String secured =
                 tls == null
                         ? ""
@@ -130,7 +147,7 @@ public record NodeSettings(
                           }
                           """
                                 .formatted(tls.key, tls.certificate, tls.authority);
-        return ConfigFactory.parseString(settings + secured)
+        return ConfigFactory.parseString(settings + named + secured)
                 .withFallback(
                         ConfigFactory.parseResources(
                                 NodeSettings.class,
@@ -144,7 +161,10 @@ public record NodeSettings(
      * Two that start at once, each alone, would be two clusters: only the first peer may be alone.
      */
     private boolean mayBegin() {
-        return minNodes > 1 || peers.isEmpty() || peers.getFirst().equals(host + ":" + port);
+        return minNodes > 1
+                || dns != null
+                || peers.isEmpty()
+                || peers.getFirst().equals(host + ":" + port);
     }
 
     private static String endpoint(String peer) {

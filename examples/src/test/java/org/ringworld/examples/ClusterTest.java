@@ -147,4 +147,54 @@ class ClusterTest {
             assertThat(files.filter(f -> f.toString().contains(".part-"))).isEmpty();
         }
     }
+
+    @Test
+    @Tag("slow")
+    void theJobGoesOnByItselfWhenAllNodesWereLost() throws Exception {
+        int steps = 2000;
+        Path metrics = directory.resolve("run/metrics.jsonl");
+        try (LocalCluster cluster = new LocalCluster(directory, 3)) {
+            String id = cluster.submit(job("run", 3, steps));
+            cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 120);
+            for (int node = 0; node < 3; node++) {
+                cluster.kill(node);
+            }
+            for (int node = 0; node < 3; node++) {
+                cluster.start(node);
+            }
+            cluster.awaitDone(id, 240);
+        }
+        LocalCluster.assertEachStepOnce(metrics, steps + 3);
+        assertThat(directory.resolve("run/final/model.safetensors")).exists();
+    }
+
+    @Test
+    @Tag("slow")
+    void jobsWaitForDevicesAndRunOneAfterTheOther() throws Exception {
+        try (LocalCluster cluster = new LocalCluster(directory, 2)) {
+            String first = cluster.submit(job("first", 2, 1000));
+            String second = cluster.submit(job("second", 2, 20));
+            String third = cluster.submit(job("third", 2, 100_000));
+            cluster.await("the first", 60, () -> cluster.state(first).equals("running"));
+            assertThat(cluster.state(second)).isEqualTo("queued");
+            cluster.awaitDone(first, 120);
+            cluster.awaitDone(second, 60);
+            Path metrics = directory.resolve("third/metrics.jsonl");
+            cluster.await("the third", 60, () -> LocalCluster.lines(metrics) > 20);
+            CommandLineTest.Outcome stopped =
+                    CommandLineTest.run("stop", third, "--cluster", "127.0.0.1:" + cluster.port(1));
+            assertThat(stopped.code()).as(stopped.err()).isZero();
+            cluster.await("its stop", 30, () -> cluster.state(third).equals("stopped"));
+            long saved = LocalCluster.lines(metrics);
+            assertThat(directory.resolve("third/snapshots/step-" + saved)).exists();
+            // Submitted again it goes on, on one device less.
+            String again = cluster.submit(job("third", 2, 100_000));
+            cluster.await("it again", 60, () -> LocalCluster.lines(metrics) > saved + 20);
+            cluster.signal(1, "TERM");
+            long now = LocalCluster.lines(metrics);
+            cluster.await("one device", 60, () -> LocalCluster.lines(metrics) > now + 50);
+            assertThat(cluster.state(again)).isEqualTo("running");
+            assertThat(cluster.process(1).waitFor()).isEqualTo(143);
+        }
+    }
 }
