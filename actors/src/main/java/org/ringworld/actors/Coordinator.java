@@ -28,7 +28,7 @@ import org.slf4j.LoggerFactory;
  * Runs one job on a ring of devices: a small state machine.
  *
  * <pre>
- * GATHERING → FORMING → JUDGING → STEPPING → SAVING → … → ENDING → ENDED
+ * GATHERING → FORMING → JUDGING → STEPPING → SAVING (→ SETTLING, until it is written) → … → ENDING → ENDED
  *     any of them, by a lost or a new device: GATHERING, a new epoch
  *     too few devices: WAITING, until there are more
  *     any of them, by a fault of the job's own or a stop: the state is saved, ENDING → ENDED
@@ -68,7 +68,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         JUDGING,
         STEPPING,
         SAVING,
-        RETIRING,
+        SETTLING,
         ENDING,
         ENDED
     }
@@ -106,7 +106,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /**
      * @param devices those to begin with; {@link Devices} changes them
      * @param flopsPerDevice FLOP/s that one device can do
-     * @param fence of the ownership of the job's output; each epoch takes its next number
+     * @param fence of the ownership of the job's output
      * @param resumed whether the job has run before: then it does with fewer devices from the start
      * @param listener is told what happens
      * @param onHung is told of a device that has not got on for long; null: nobody can remove it,
@@ -381,8 +381,15 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (regroup) {
             return regroup();
         }
-        phase = Phase.STEPPING;
         Curriculum.Place place = curriculum.place(steps.finished() + 1);
+        if (place.stepInStage() == 0 && unwritten > 0) {
+            // Until a stage's model is on disk the ring stays where it is, so that it can be
+            // written
+            // again if its writer is lost.
+            phase = Phase.SETTLING;
+            return this;
+        }
+        phase = Phase.STEPPING;
         if (place.stepInStage() == 0 || lastNanos == 0) {
             Stage stage = curriculum.stages().get(place.stage());
             listener.tell(new Progress.StageBegun(place.stage(), stage));
@@ -400,7 +407,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                 return save(false);
             }
             if (unwritten > 0) {
-                phase = Phase.RETIRING;
+                phase = Phase.SETTLING;
                 return this;
             }
             formation.use(leaving.devices);
@@ -518,7 +525,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     // ---- saving
 
     private Behavior<Command> save(boolean stageEnds) {
-        return save(stageEnds, formation.ring().getFirst());
+        // One that is still writing goes on: what two write at once could not be told apart.
+        boolean writes = unwritten > 0 && formation.ring().contains(saver);
+        return save(stageEnds, writes ? saver : formation.ring().getFirst());
     }
 
     private Behavior<Command> save(boolean stageEnds, ActorRef<DeviceActor.Command> by) {
@@ -600,7 +609,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         }
         return switch (phase) {
             case ENDING -> end(ending);
-            case RETIRING -> regroup();
+            case SETTLING -> next();
             default -> this;
         };
     }

@@ -34,7 +34,7 @@ final class RingFormation {
     private final SecureRandom random = new SecureRandom();
     private final Map<ActorRef<DeviceActor.Command>, Left> lefts = new LinkedHashMap<>();
 
-    private Fence fence;
+    private final Fence fence;
     private long epoch;
     private List<ActorRef<DeviceActor.Command>> devices = List.of();
     private List<ActorRef<DeviceActor.Command>> ring = List.of();
@@ -61,7 +61,7 @@ final class RingFormation {
         return epoch;
     }
 
-    /** Of the job's output; each epoch has a number of its own. */
+    /** Of the job's output, for as long as this coordinator has it. */
     Fence fence() {
         return fence;
     }
@@ -96,14 +96,14 @@ final class RingFormation {
     }
 
     /**
-     * Ends the epoch, if one has begun, and takes the next numbers.
+     * Ends the epoch, if one has begun, and takes the next number.
      *
      * @throws CheckpointException where another coordinator has this job, or another keeper the
      *     queue: nothing may be written and nobody be told any more
      */
     void next(boolean ended) throws CheckpointException {
         if (ended) {
-            fence = fence.next();
+            fence.check();
             epoch = epochs.next();
         }
         lefts.clear();

@@ -56,8 +56,9 @@ class ChaosTest {
                 "output=" + directory.resolve(run));
     }
 
-    private static long epoch(Path run) {
-        try (Stream<Path> files = Files.list(run)) {
+    /** The newest epoch: a number that the queue's keeper has taken. */
+    private long epoch() {
+        try (Stream<Path> files = Files.list(directory.resolve("queue"))) {
             return files.map(f -> f.getFileName().toString())
                     .filter(f -> f.startsWith(".owner-"))
                     .mapToLong(f -> Long.parseLong(f.substring(7)))
@@ -78,7 +79,7 @@ class ChaosTest {
         int keeper = cluster.keeper();
         int worker = (keeper + 1 + random.nextInt(NODES - 1)) % NODES;
         int other = (keeper + 1 + (worker - keeper + NODES) % NODES % (NODES - 1)) % NODES;
-        long epoch = epoch(run);
+        long epoch = epoch();
         long before = LocalCluster.lines(metrics);
         long ofSteps = stepEpoch(metrics);
         long start = System.nanoTime();
@@ -92,7 +93,7 @@ class ChaosTest {
             case STOPPED -> cluster.signal(worker, "STOP");
             case DRAINED -> cluster.signal(worker, "TERM");
         }
-        double detected = seconds(cluster, start, () -> epoch(run) > epoch);
+        double detected = seconds(cluster, start, () -> epoch() > epoch);
         if (fault == Fault.TWICE) {
             cluster.kill(other == worker ? keeper : other); // while the ring is formed again
         }
@@ -104,7 +105,7 @@ class ChaosTest {
                         () -> {
                             long lines = LocalCluster.lines(metrics);
                             least[0] = Math.min(least[0], lines);
-                            return epoch(run) > epoch && stepEpoch(metrics) > ofSteps;
+                            return epoch() > epoch && stepEpoch(metrics) > ofSteps;
                         });
         if (fault == Fault.STOPPED) {
             cluster.signal(worker, "CONT");
