@@ -1,10 +1,6 @@
 package org.ringworld.actors;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -34,7 +30,6 @@ import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.Subscribe;
 import org.ringworld.checkpoints.Fence;
 import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -49,9 +44,6 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     /** What a job says of itself, in its output. */
     public static final String LOG = "train.log";
-
-    /** Bytes of it in one answer. */
-    private static final int LOG_BYTES = 64 << 10;
 
     /** What it is told. */
     public sealed interface Command {}
@@ -85,30 +77,13 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private record Forwarded(String id, String sentence) implements Command {}
 
-    /** A job that has devices. */
-    private static final class Running {
-        final QueuedJob job;
-        final Set<ActorRef<DeviceActor.Command>> devices = new LinkedHashSet<>();
-        ActorRef<Coordinator.Command> coordinator;
-        HostedJob hosted;
-        Progress last;
-        List<ActorRef<DeviceActor.Command>> using = List.of();
-        List<Progress.RankTime> times = List.of();
-        StepMetrics metrics;
-        long epoch;
-
-        Running(QueuedJob job) {
-            this.job = job;
-        }
-    }
-
     private final Path directory;
     private final String cluster;
     private final JobRuns runs;
     private final JobHost host;
     private final Epochs epochs;
     private final Map<String, QueuedJob> jobs = new LinkedHashMap<>();
-    private final Map<String, Running> running = new LinkedHashMap<>();
+    private final Map<String, RunningJob> running = new LinkedHashMap<>();
     private final Set<ActorRef<DeviceActor.Command>> listed = new LinkedHashSet<>();
     private final Set<ActorRef<DeviceActor.Command>> gone = new HashSet<>();
     private final Set<ActorRef<DeviceActor.Command>> draining = new HashSet<>();
@@ -189,10 +164,13 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     }
 
     private Address address(ActorRef<?> device) {
+        return address(device, Cluster.get(getContext().getSystem()));
+    }
+
+    /** Of the node that a device is on. */
+    static Address address(ActorRef<?> device, Cluster cluster) {
         Address address = device.path().address();
-        return address.hasGlobalScope()
-                ? address
-                : Cluster.get(getContext().getSystem()).selfMember().address();
+        return address.hasGlobalScope() ? address : cluster.selfMember().address();
     }
 
     private Behavior<Command> onDrain(Drain drain) {
@@ -212,7 +190,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         present.removeAll(gone);
         List<ActorRef<DeviceActor.Command>> free = free();
         for (QueuedJob job : List.copyOf(jobs.values())) {
-            Running runs = running.get(job.id());
+            RunningJob runs = running.get(job.id());
             if (job.state().isOver()) {
                 continue;
             }
@@ -220,7 +198,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                 if (free.isEmpty() || (free.size() < job.ringSize() && !isResumed(job))) {
                     continue;
                 }
-                runs = new Running(job);
+                runs = new RunningJob(job);
                 running.put(job.id(), runs);
                 open(job);
             }
@@ -283,7 +261,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     }
 
     private Behavior<Command> onOpened(Opened opened) throws IOException {
-        Running runs = running.get(opened.job.id());
+        RunningJob runs = running.get(opened.job.id());
         if (opened.fault != null || opened.fence == null || runs == null) {
             running.remove(opened.job.id());
             boolean done = opened.fault == null;
@@ -329,18 +307,12 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     }
 
     private Behavior<Command> onTold(Told told) throws IOException {
-        Running runs = running.get(told.id);
+        RunningJob runs = running.get(told.id);
         if (runs == null) {
             return this;
         }
-        runs.last = told.progress;
+        runs.hear(told.progress);
         switch (told.progress) {
-            case Progress.Stepped stepped -> {
-                runs.metrics = stepped.metrics();
-                runs.times = stepped.ranks();
-            }
-            case Progress.Regrouping regrouping -> runs.using = regrouping.devices();
-            case Progress.Formed formed -> runs.epoch = formed.epoch();
             case Progress.Completed c ->
                     ended(runs, QueuedJob.State.DONE, "its model is " + c.model());
             case Progress.Interrupted i ->
@@ -351,7 +323,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         return this;
     }
 
-    private void ended(Running runs, QueuedJob.State state, String sentence) throws IOException {
+    private void ended(RunningJob runs, QueuedJob.State state, String sentence) throws IOException {
         running.remove(runs.job.id());
         host.done(runs.hosted);
         keep(runs.job.now(state, sentence));
@@ -366,17 +338,23 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                     switch (request.what) {
                         case "submit" -> submit(request.argument);
                         case "stop" -> stop(request.argument);
-                        case "jobs" -> new Answer(true, jobs().toString());
+                        case "jobs" -> new Answer(true, report().allJobs().toString());
                         case "forward" -> forward(request.argument);
                         case "forwarded" -> forwarded(request.argument);
-                        case "log" -> log(request.argument);
-                        case "status" -> new Answer(true, status().toString());
+                        case "log" -> report().log(request.argument);
+                        case "status" -> new Answer(true, report().status().toString());
                         default -> new Answer(false, "nothing known of " + request.what);
                     });
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException e) {
+            // Whatever somebody asks for, the queue goes on.
             request.replyTo.tell(new Answer(false, Faults.sentence(e)));
         }
         return this;
+    }
+
+    private QueueReport report() {
+        Cluster of = Cluster.get(getContext().getSystem());
+        return new QueueReport(cluster, of, jobs, running, listed, gone, draining);
     }
 
     private Answer submit(String text) throws IOException {
@@ -456,7 +434,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             return new Answer(
                     false, "there is no job %s; there are %s".formatted(id, jobs.keySet()));
         }
-        Running runs = running.get(id);
+        RunningJob runs = running.get(id);
         if (runs != null && runs.coordinator != null) {
             runs.coordinator.tell(new Coordinator.Stop());
             return new Answer(true, "{}");
@@ -467,95 +445,5 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         running.remove(id);
         keep(job.now(QueuedJob.State.STOPPED, "stopped before it began"));
         return new Answer(true, "{}");
-    }
-
-    /** Some of a job's log from a place in it on. */
-    private Answer log(String argument) throws IOException {
-        String[] words = argument.strip().split(" ");
-        QueuedJob job = jobs.get(words[0]);
-        if (job == null) {
-            return new Answer(
-                    false, "there is no job %s; there are %s".formatted(words[0], jobs.keySet()));
-        }
-        long from = words.length > 1 ? Long.parseLong(words[1]) : 0;
-        Path file = Path.of(job.output()).resolve(LOG);
-        byte[] bytes = new byte[0];
-        if (Files.exists(file)) {
-            try (InputStream in = Files.newInputStream(file)) {
-                in.skipNBytes(Math.min(from, Files.size(file)));
-                bytes = in.readNBytes(LOG_BYTES);
-            }
-        }
-        ObjectNode node = JsonMapper.shared().createObjectNode();
-        node.put("next", from + bytes.length).put("text", new String(bytes, UTF_8));
-        node.put("over", job.state().isOver()).put("state", job.state().name().toLowerCase());
-        node.put("sentence", job.sentence());
-        return new Answer(true, node.toString());
-    }
-
-    private ArrayNode jobs() {
-        ArrayNode all = JsonMapper.shared().createArrayNode();
-        for (QueuedJob job : jobs.values()) {
-            ObjectNode node = all.addObject();
-            node.put("id", job.id()).put("state", job.state().name().toLowerCase());
-            node.put("output", job.output()).put("sentence", job.sentence());
-            Running runs = running.get(job.id());
-            if (runs == null) {
-                continue;
-            }
-            node.put("devices", runs.devices.size()).put("ringSize", job.ringSize());
-            node.put("epoch", runs.epoch);
-            if (runs.last instanceof Progress.Waiting waiting) {
-                node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
-            }
-            if (runs.metrics != null) {
-                node.put("step", runs.metrics.step());
-                node.put("steps", runs.hosted.job().curriculum().steps());
-                node.put("loss", runs.metrics.loss());
-                node.put("tokensPerSecond", runs.metrics.tokensPerSecond());
-            }
-            ArrayNode ranks = node.putArray("ranks");
-            for (Progress.RankTime time : runs.times) {
-                ranks.addObject()
-                        .put("device", time.device())
-                        .put("secondsCompute", time.secondsCompute())
-                        .put("secondsWait", time.secondsWait());
-            }
-        }
-        return all;
-    }
-
-    private ObjectNode status() {
-        ObjectNode node = JsonMapper.shared().createObjectNode();
-        Cluster of = Cluster.get(getContext().getSystem());
-        node.put("cluster", cluster);
-        node.put("queue", of.selfMember().address().toString());
-        Set<Member> unreachable = of.state().getUnreachable();
-        ArrayNode members = node.putArray("members");
-        for (Member member : of.state().getMembers()) {
-            ObjectNode m = members.addObject();
-            m.put("address", member.address().hostPort());
-            m.put("status", member.status().toString());
-            m.put("reachable", !unreachable.contains(member));
-            ArrayNode devices = m.putArray("devices");
-            for (ActorRef<DeviceActor.Command> device : listed) {
-                if (address(device).equals(member.address()) && !gone.contains(device)) {
-                    devices.addObject()
-                            .put("name", device.path().name())
-                            .put("job", jobOf(device))
-                            .put("draining", draining.contains(device));
-                }
-            }
-        }
-        node.set("jobs", jobs());
-        return node;
-    }
-
-    private String jobOf(ActorRef<DeviceActor.Command> device) {
-        return running.values().stream()
-                .filter(r -> r.devices.contains(device))
-                .map(r -> r.job.id())
-                .findFirst()
-                .orElse("");
     }
 }
