@@ -155,7 +155,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
         Cluster cluster = Cluster.get(getContext().getSystem());
         List<Member> members = new ArrayList<>();
         cluster.state().getMembers().forEach(members::add);
-        if (members.size() == 1) {
+        // What the first node is told of itself may lag behind: then it knows of nobody yet.
+        if (members.size() <= 1) {
             Files.writeString(marker, settings.cluster());
         } else if (!Files.exists(marker)) {
             getContext()
