@@ -301,7 +301,9 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         return this;
     }
 
+    /** A keeper that has a successor, having been stopped or cut off, says nothing of its jobs. */
     private void keep(QueuedJob job) throws IOException {
+        epochs.next(); // fails where another keeps the queue by now
         job.write(directory);
         jobs.put(job.id(), job);
     }
@@ -313,6 +315,16 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         }
         runs.hear(told.progress);
         switch (told.progress) {
+            case Progress.Formed formed ->
+                    getContext()
+                            .getLog()
+                            .info(
+                                    "epoch {} of {} is formed by {}: {} devices, step {} is finished",
+                                    formed.epoch(),
+                                    told.id,
+                                    Cluster.get(getContext().getSystem()).selfMember().address(),
+                                    formed.size(),
+                                    formed.step());
             case Progress.Completed c ->
                     ended(runs, QueuedJob.State.DONE, "its model is " + c.model());
             case Progress.Interrupted i ->

@@ -155,7 +155,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
         Cluster cluster = Cluster.get(getContext().getSystem());
         List<Member> members = new ArrayList<>();
         cluster.state().getMembers().forEach(members::add);
-        if (members.size() == 1) {
+        // What the first node is told of itself may lag behind: then it knows of nobody yet.
+        if (members.size() <= 1) {
             Files.writeString(marker, settings.cluster());
         } else if (!Files.exists(marker)) {
             getContext()
@@ -225,9 +226,15 @@ public final class Node extends AbstractBehavior<Node.Command> {
     /** Asks until no ring has this node's devices, or too much time has passed. */
     private CompletionStage<Done> drained(
             ActorSystem<Void> system, List<ActorRef<DeviceActor.Command>> mine, long since) {
-        boolean alone =
-                Cluster.get(system).selfMember().status() == MemberStatus.down() || mine.isEmpty();
-        if (alone || System.nanoTime() - since > Duration.ofSeconds(50).toNanos()) {
+        // Who was taken out is in no ring any more, and may not reach whom it would ask.
+        boolean takenOut =
+                CoordinatedShutdown.get(Adapter.toClassic(system))
+                        .getShutdownReason()
+                        .filter(CoordinatedShutdown.clusterDowningReason()::equals)
+                        .isPresent();
+        if (takenOut
+                || mine.isEmpty()
+                || System.nanoTime() - since > Duration.ofSeconds(50).toNanos()) {
             return java.util.concurrent.CompletableFuture.completedFuture(Done.getInstance());
         }
         return AskPattern.<JobQueue.Command, JobQueue.Answer>ask(

@@ -199,7 +199,6 @@ final class RingFormation {
 
     private boolean stands() {
         begun = true;
-        LOG.info("epoch {} of {} stands: {} ranks", epoch, hosted.id(), ring.size());
         return true;
     }
 

@@ -9,12 +9,17 @@ import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 
 /**
- * Tells a device that hangs from one that waits for others or has much to do: it has work, waits
- * for nobody, and neither its kernels nor its links have got on for {@link #STILL}. However long a
- * transfer takes, its bytes are counted.
+ * Tells a device that hangs from one that waits for others or has much to do: it answers, has work,
+ * waits for nobody, and neither its kernels nor its links have got on for {@link #STILL}. However
+ * long a transfer takes, its bytes are counted.
  */
 final class Watch {
     private static final long STILL = Duration.ofSeconds(5).toNanos();
+
+    /**
+     * A device that was not heard of for so long is unreachable, which is the cluster's to judge.
+     */
+    private static final long UNHEARD = Duration.ofSeconds(2).toNanos();
 
     /** How long a device may take to unwind before its process is taken for hung. */
     private static final long SILENT = Duration.ofSeconds(20).toNanos();
@@ -22,7 +27,7 @@ final class Watch {
     private static final double SLOW = 1.5;
     private static final int STEPS = 20;
 
-    private record Seen(long progress, long since, boolean waiting) {}
+    private record Seen(long progress, long since, boolean waiting, long heard) {}
 
     private final Consumer<ActorRef<DeviceActor.Command>> onHung;
     private final Map<Integer, Seen> seen = new HashMap<>();
@@ -48,8 +53,9 @@ final class Watch {
                 last != null
                         && last.progress == pulsed.progress()
                         && last.waiting == pulsed.waiting();
-        long since = still ? last.since : System.nanoTime();
-        seen.put(pulsed.rank(), new Seen(pulsed.progress(), since, pulsed.waiting()));
+        long now = System.nanoTime();
+        long since = still ? last.since : now;
+        seen.put(pulsed.rank(), new Seen(pulsed.progress(), since, pulsed.waiting(), now));
     }
 
     /**
@@ -86,7 +92,8 @@ final class Watch {
         for (Map.Entry<Integer, Seen> entry : seen.entrySet()) {
             boolean still = now - entry.getValue().since > STILL;
             allWait &= still && entry.getValue().waiting;
-            if (still && !entry.getValue().waiting && onHung != null) {
+            boolean heard = now - entry.getValue().heard < UNHEARD;
+            if (still && heard && !entry.getValue().waiting && onHung != null) {
                 onHung.accept(ring.get(entry.getKey()));
             }
         }
