@@ -84,7 +84,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
             management.start();
         } else {
             tls.useForBootstrap(system);
-            management.start(s -> s.withHttpsConnectionContext(tls.server()));
+            management.start(s -> s.withHttpsConnectionContext(tls.server("bootstrap")));
         }
         ClusterBootstrap.get(system).start();
         return system;
