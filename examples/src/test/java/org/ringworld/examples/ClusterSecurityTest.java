@@ -53,7 +53,7 @@ class ClusterSecurityTest {
     /** Says something and waits to be cut off. */
     private static void say(Socket socket, byte[] bytes) {
         try (socket) {
-            socket.setSoTimeout(5_000);
+            socket.setSoTimeout(2_000);
             socket.getOutputStream().write(bytes);
             socket.getInputStream().readNBytes(1 << 20);
         } catch (IOException e) {
