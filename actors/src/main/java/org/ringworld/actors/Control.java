@@ -40,7 +40,7 @@ public final class Control {
         ServerBuilder server =
                 Http.get(system).newServerAt(settings.host(), settings.controlPort());
         if (tls != null) {
-            server = server.enableHttps(tls.server());
+            server = server.enableHttps(tls.server("control"));
         }
         try {
             Function<HttpRequest, CompletionStage<HttpResponse>> handler =

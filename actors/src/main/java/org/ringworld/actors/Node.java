@@ -58,6 +58,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private static final Duration BETWEEN_PROBES = Duration.ofMillis(100);
 
+    private static final String HEALTH_SECONDS = "5";
+
     private final NodeSettings settings;
     private final JobHost host;
     private final Links links;
@@ -84,7 +86,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
             management.start();
         } else {
             tls.useForBootstrap(system);
-            management.start(s -> s.withHttpsConnectionContext(tls.server()));
+            management.start(s -> s.withHttpsConnectionContext(tls.server("bootstrap")));
         }
         ClusterBootstrap.get(system).start();
         return system;
@@ -258,6 +260,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
         InetSocketAddress address =
                 new InetSocketAddress(
                         InetAddress.getByName(settings.host()), settings.healthPort());
+        // Whoever connects and says nothing is cut off; the server knows no other way to be told.
+        System.setProperty("sun.net.httpserver.maxReqTime", HEALTH_SECONDS);
         HttpServer server = HttpServer.create(address, 16);
         answer(server, "/alive", () -> true);
         answer(

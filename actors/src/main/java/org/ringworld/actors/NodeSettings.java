@@ -142,7 +142,7 @@ public record NodeSettings(
                         : """
                           pekko.remote.artery {
                             transport = tls-tcp
-                            ssl.ssl-engine-provider = "org.apache.pekko.remote.artery.tcp.ssl.RotatingKeysSSLEngineProvider"
+                            ssl.ssl-engine-provider = "org.ringworld.actors.ArteryTls"
                             ssl.rotating-keys-engine { key-file = "%s", cert-file = "%s", ca-cert-file = "%s" }
                           }
                           """

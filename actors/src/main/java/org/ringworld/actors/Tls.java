@@ -79,8 +79,11 @@ public record Tls(SSLContext context) {
         return engine;
     }
 
-    HttpsConnectionContext server() {
-        return ConnectionContext.httpsServer(() -> engine(false));
+    /**
+     * @param port which of the node's it is, in words
+     */
+    HttpsConnectionContext server(String port) {
+        return ConnectionContext.httpsServer(() -> new GuardedEngine(engine(false), port));
     }
 
     /** Probes of other nodes show this node's certificate. */

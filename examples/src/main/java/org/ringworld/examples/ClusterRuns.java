@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.ringworld.actors.Inference;
 import org.ringworld.actors.Job;
@@ -17,6 +18,10 @@ import org.ringworld.runtime.cpu.MachineLimits;
 
 /** Jobs as a node of a cluster reads, begins and tells of them. */
 final class ClusterRuns implements JobRuns {
+    /** Measured while the node starts: who takes a job over loses no time with it. */
+    private final CompletableFuture<MachineLimits> limits =
+            CompletableFuture.supplyAsync(() -> MachineLimits.measure(1));
+
     private static Config config(String text) {
         return JobFile.resolve(ConfigFactory.parseString(text), java.util.List.of());
     }
@@ -58,6 +63,6 @@ final class ClusterRuns implements JobRuns {
 
     @Override
     public double flopsOfThread(Job job) {
-        return FlopsLimit.of(MachineLimits.measure(1), job.dtype());
+        return FlopsLimit.of(limits.join(), job.dtype());
     }
 }

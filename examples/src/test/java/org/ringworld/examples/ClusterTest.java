@@ -21,12 +21,16 @@ class ClusterTest {
     @TempDir private Path directory;
 
     private List<String> job(String run, int ring, int steps, String... more) {
+        return job(directory.resolve(run), ring, steps, more);
+    }
+
+    static List<String> job(Path run, int ring, int steps, String... more) {
         List<String> job = new ArrayList<>(CommandLineTest.TINY);
         job.add("ring.size=" + ring);
         job.add("device.threads=1");
         job.add("stages.0.steps=" + steps);
         job.add("snapshot.everySteps=50");
-        job.add("output=" + directory.resolve(run));
+        job.add("output=" + run);
         job.addAll(List.of(more));
         return job;
     }

@@ -13,12 +13,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ringworld.checkpoints.LlamaTensors;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.TensorSpec;
@@ -30,22 +32,43 @@ import tools.jackson.databind.json.JsonMapper;
 /** Nodes of one cluster on this machine, each a process of its own. */
 final class LocalCluster implements AutoCloseable {
     private static final int PORTS = 10;
+    private static final int STRANGERS = 5;
+
+    /** Where a node runs: its address, and what its command line begins with. */
+    record Place(String host, List<String> launcher) {}
 
     private final Path directory;
+    private final List<Place> places;
+    private final List<String> overrides;
     private final int base;
     private final List<Process> nodes = new ArrayList<>();
     private final int[] joined = new int[16];
 
-    LocalCluster(Path directory, int size) throws Exception {
+    LocalCluster(Path directory, int size, String... overrides) throws Exception {
+        this(directory, Collections.nCopies(size, new Place("127.0.0.1", List.of())), overrides);
+    }
+
+    /**
+     * @param overrides of every node's settings
+     */
+    LocalCluster(Path directory, List<Place> places, String... overrides) throws Exception {
+        int size = places.size();
         this.directory = directory;
-        this.base = freePorts(size);
-        for (int i = 0; i < size; i++) {
-            nodes.add(null);
-            start(i);
-        }
-        awaitMembers(size);
-        for (int i = 0; i < size; i++) {
-            awaitJoined(i);
+        this.places = places;
+        this.overrides = List.of(overrides);
+        this.base = freePorts(size + STRANGERS);
+        try {
+            for (int i = 0; i < size; i++) {
+                nodes.add(null);
+                start(i);
+            }
+            awaitMembers(size);
+            for (int i = 0; i < size; i++) {
+                awaitJoined(i);
+            }
+        } catch (Exception | AssertionError e) {
+            close();
+            throw e;
         }
     }
 
@@ -72,6 +95,11 @@ final class LocalCluster implements AutoCloseable {
         return base + PORTS * node;
     }
 
+    /** Where a node takes jobs. */
+    String address(int node) {
+        return places.get(node).host + ":" + port(node);
+    }
+
     Process process(int node) {
         return nodes.get(node);
     }
@@ -81,8 +109,19 @@ final class LocalCluster implements AutoCloseable {
     }
 
     /** Starts a node, also one that has ended. */
-    void start(int node, String... overrides) throws Exception {
-        List<String> command = new ArrayList<>();
+    void start(int node, String... more) throws Exception {
+        List<String> settings = new ArrayList<>(overrides);
+        settings.addAll(List.of(more));
+        nodes.set(node, start(node, places.get(node), settings));
+    }
+
+    /** Starts a node, at ports of its own, that asks this cluster's to let it in. */
+    Process stranger(int slot, String... settings) throws Exception {
+        return start(nodes.size() + slot, places.getFirst(), List.of(settings));
+    }
+
+    private Process start(int slot, Place place, List<String> settings) throws IOException {
+        List<String> command = new ArrayList<>(place.launcher);
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("--add-modules=jdk.incubator.vector");
         command.add("--enable-native-access=ALL-UNNAMED");
@@ -94,19 +133,18 @@ final class LocalCluster implements AutoCloseable {
         command.add(System.getProperty("java.class.path"));
         command.add(Ringworld.class.getName());
         command.add("node");
-        command.add("port=" + port(node));
+        command.add("host=" + place.host);
+        command.add("port=" + port(slot));
         command.add(
-                IntStream.range(0, nodes.size() + 1)
-                        .mapToObj(i -> "\"127.0.0.1:" + port(i) + "\"")
+                IntStream.range(0, places.size())
+                        .mapToObj(i -> '"' + address(i) + '"')
                         .collect(Collectors.joining(",", "peers=[", "]")));
         command.add("queue=" + directory.resolve("queue"));
-        command.addAll(List.of(overrides));
-        Process process =
-                new ProcessBuilder(command)
-                        .redirectErrorStream(true)
-                        .redirectOutput(ProcessBuilder.Redirect.appendTo(log(node).toFile()))
-                        .start();
-        nodes.set(node, process);
+        command.addAll(settings);
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log(slot).toFile()))
+                .start();
     }
 
     void signal(int node, String signal) throws Exception {
@@ -120,14 +158,30 @@ final class LocalCluster implements AutoCloseable {
         nodes.get(node).waitFor();
     }
 
+    /** How the command line asks a node. */
+    List<String> reach(int node) {
+        List<String> files =
+                Stream.of("tls.key=", "tls.certificate=", "tls.authority=")
+                        .flatMap(
+                                key ->
+                                        overrides.stream()
+                                                .filter(o -> o.startsWith(key))
+                                                .map(o -> o.substring(key.length())))
+                        .toList();
+        List<String> options = new ArrayList<>(List.of("--cluster", address(node)));
+        if (!files.isEmpty()) {
+            options.addAll(List.of("--tls", String.join(",", files)));
+        }
+        return options;
+    }
+
     /** What any node that lives answers. */
     JsonNode ask(String command, Object... arguments) {
         for (int node = 0; node < nodes.size(); node++) {
             if (nodes.get(node).isAlive()) {
                 List<Object> all = new ArrayList<>(List.of(command));
                 all.addAll(List.of(arguments));
-                all.add("--cluster");
-                all.add("127.0.0.1:" + port(node));
+                all.addAll(reach(node));
                 CommandLineTest.Outcome outcome = CommandLineTest.run(all.toArray());
                 if (outcome.code() == 0) {
                     return JsonMapper.shared().readTree(outcome.out());
@@ -174,8 +228,7 @@ final class LocalCluster implements AutoCloseable {
     String submit(List<String> job) {
         List<Object> arguments = new ArrayList<>(List.of("submit", "--detach"));
         arguments.addAll(job);
-        arguments.add("--cluster");
-        arguments.add("127.0.0.1:" + port(0));
+        arguments.addAll(reach(0));
         CommandLineTest.Outcome outcome = CommandLineTest.run(arguments.toArray());
         assertThat(outcome.code()).as(outcome.err()).isZero();
         return outcome.out().strip();

@@ -1,5 +1,6 @@
 package org.ringworld.actors.links;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
@@ -194,7 +195,7 @@ public final class Links implements AutoCloseable {
             Hello hello = Hello.read(asked);
             seat(hello, channel);
         } catch (IOException e) {
-            if (asked.position() == 0 && socket.isOpen()) {
+            if (e instanceof EOFException && asked.position() == 0 && socket.isOpen()) {
                 LinkChannel.closeQuietly(socket); // somebody looked whether this process lives
             } else {
                 refuse(socket, socket.isOpen() ? e.getMessage() : "it said nothing");
