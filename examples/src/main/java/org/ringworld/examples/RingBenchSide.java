@@ -16,7 +16,6 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.FutureTask;
 import java.util.function.IntConsumer;
@@ -94,6 +93,10 @@ final class RingBenchSide implements AutoCloseable {
     private SocketChannel in;
     private SocketChannel out;
 
+    // Taken in the first round of a size and touched then; later ones measure the way alone.
+    private MemorySegment from = MemorySegment.NULL;
+    private MemorySegment to = MemorySegment.NULL;
+
     RingBenchSide(int rank, Links links) {
         this.rank = rank;
         this.links = links;
@@ -138,6 +141,7 @@ final class RingBenchSide implements AutoCloseable {
      * @param sending told the number of each tensor just before it is sent
      */
     Done run(Run run, IntConsumer sending) throws Exception {
+        prepare(run.bytes * run.window);
         long cpu = cpuNanos();
         long[] sums = new long[2];
         long[] nanos = new long[0];
@@ -170,7 +174,6 @@ final class RingBenchSide implements AutoCloseable {
      */
     private long[] exchange(Run run, IntConsumer sending) {
         int half = run.window / 2;
-        Tensor[] mine = sends(run) ? tensors(run) : new Tensor[0];
         Lease[] leases = Stream.generate(Lease::new).limit(run.window).toArray(Lease[]::new);
         List<Ring.Transfer> before = List.of();
         long[] sums = new long[2];
@@ -185,12 +188,13 @@ final class RingBenchSide implements AutoCloseable {
             }
             for (int i = from; sends(run) && i < to; i++) {
                 int slot = i % run.window;
+                Tensor mine = tensor(run, slot);
                 if (run.checked) {
-                    fill(mine[slot].memory(), i);
-                    sums[0] = 31 * sums[0] + sum(mine[slot].memory());
+                    fill(mine.memory(), i);
+                    sums[0] = 31 * sums[0] + sum(mine.memory());
                 }
                 sending.accept(i);
-                ring.send(frame(run, i), mine[slot], device.record(), leases[slot]);
+                ring.send(frame(run, i), mine, device.record(), leases[slot]);
             }
             sums[1] = take(run, before, sums[1]);
             before = coming;
@@ -199,7 +203,6 @@ final class RingBenchSide implements AutoCloseable {
         for (Lease lease : leases) {
             lease.awaitFree(ring, device);
         }
-        Arrays.stream(mine).forEach(tensor -> device.free(tensor.memory()));
         return sums;
     }
 
@@ -218,13 +221,26 @@ final class RingBenchSide implements AutoCloseable {
         return sums;
     }
 
-    private Tensor[] tensors(Run run) {
-        Tensor[] all = new Tensor[run.window];
-        for (int i = 0; i < run.window; i++) {
-            all[i] = device.tensor(DType.F32, run.bytes / Float.BYTES);
-            fill(all[i].memory(), i);
+    private void prepare(long bytes) {
+        if (from.byteSize() != bytes) {
+            free();
+            from = device.allocate(bytes);
+            to = device.allocate(bytes);
+            from.fill((byte) 1);
+            to.fill((byte) 1);
         }
-        return all;
+    }
+
+    private void free() {
+        if (from.byteSize() > 0) {
+            device.free(from);
+            device.free(to);
+        }
+    }
+
+    private Tensor tensor(Run run, int slot) {
+        MemorySegment memory = from.asSlice(slot * run.bytes, run.bytes);
+        return new Tensor(device, DType.F32, memory, run.bytes / Float.BYTES);
     }
 
     private static void fill(MemorySegment memory, long seed) {
@@ -242,7 +258,7 @@ final class RingBenchSide implements AutoCloseable {
 
     private long[] linkPings(Run run) {
         long[] nanos = new long[run.count];
-        Tensor mine = device.tensor(DType.F32, run.bytes / Float.BYTES);
+        Tensor mine = tensor(run, 0);
         Lease lease = new Lease();
         Ring.Transfer next = ring.receive(frame(run, 0), DType.F32, run.bytes / Float.BYTES);
         for (int i = 0; i < run.count; i++) {
@@ -262,17 +278,13 @@ final class RingBenchSide implements AutoCloseable {
             now.lease().release(device.record());
             lease.awaitFree(ring, device);
         }
-        device.free(mine.memory());
         return nanos;
     }
 
     // ---- over plain sockets
 
     private void sockets(Run run) throws Exception {
-        MemorySegment from = device.allocate(run.bytes * run.window);
-        MemorySegment to = device.allocate(run.bytes * run.window);
-        from.fill((byte) 1);
-        FutureTask<Void> receiving = new FutureTask<>(() -> read(run, to));
+        FutureTask<Void> receiving = new FutureTask<>(() -> read(run));
         if (receives(run)) {
             Thread.ofPlatform().daemon().name("plain-in").start(receiving);
         }
@@ -287,11 +299,9 @@ final class RingBenchSide implements AutoCloseable {
         if (receives(run)) {
             receiving.get();
         }
-        device.free(from);
-        device.free(to);
     }
 
-    private Void read(Run run, MemorySegment to) throws IOException {
+    private Void read(Run run) throws IOException {
         for (long at = 0; at < run.bytes * run.count; ) {
             long within = at % run.bytes;
             ByteBuffer chunk = chunk(to, at, Math.min(CHUNK, run.bytes - within));
@@ -307,19 +317,17 @@ final class RingBenchSide implements AutoCloseable {
 
     private long[] socketPings(Run run) throws IOException {
         long[] nanos = new long[run.count];
-        MemorySegment memory = device.allocate(run.bytes);
         for (int i = 0; i < run.count; i++) {
             long start = System.nanoTime();
             if (rank == 0) {
-                writeFully(memory.asByteBuffer());
+                writeFully(chunk(from, 0, run.bytes));
             }
-            readFully(memory.asByteBuffer());
+            readFully(chunk(to, 0, run.bytes));
             nanos[i] = System.nanoTime() - start;
             if (rank == 1) {
-                writeFully(memory.asByteBuffer());
+                writeFully(chunk(from, 0, run.bytes));
             }
         }
-        device.free(memory);
         return nanos;
     }
 

@@ -18,8 +18,8 @@ final class RingBenchTable {
             ConfigFactory.parseString(
                     """
                     transports = [unix, tcp, tls]
-                    gigabytes = 2
-                    rounds = 6
+                    gigabytes = 1
+                    rounds = 12
                     pings = 5000
                     stopped = 0
                     """);
