@@ -28,7 +28,7 @@ import tools.jackson.databind.json.JsonMapper;
 @Command(
         name = "bench",
         description =
-                "Measure kernels, attention or whole training steps beside this machine's limits.",
+                "Measure kernels, attention, whole training steps or the links of a ring beside this machine's limits.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
@@ -36,11 +36,16 @@ import tools.jackson.databind.json.JsonMapper;
             "model.*; without ring.size one device with all cores and a ring of one-thread devices are",
             "compared, in turns.",
             "",
+            "Keys of ring: transports (unix, tcp, tls), gigabytes and rounds of each rate, pings, and stopped:",
+            "for how many seconds the neighbour, a second process, is then made to stand still.",
+            "",
             "Examples:",
             "  ringworld bench kernels",
             "  ringworld bench attention --json attention.json",
             "  ringworld bench step",
-            "  ringworld bench step ring.size=4 device.threads=1 dtype=bf16 seqLen=8192"
+            "  ringworld bench step ring.size=4 device.threads=1 dtype=bf16 seqLen=8192",
+            "  ringworld bench ring",
+            "  ringworld bench ring transports=[unix] stopped=10 --json ring.json"
         })
 final class BenchCommand implements Callable<Integer> {
     private static final Config STEP =
@@ -63,22 +68,27 @@ final class BenchCommand implements Callable<Integer> {
     enum What {
         kernels,
         attention,
-        step
+        step,
+        ring
     }
 
     @Parameters(index = "0", paramLabel = "WHAT", description = "${COMPLETION-CANDIDATES}")
     private What what;
 
-    @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Of step.")
+    @Parameters(
+            index = "1..*",
+            arity = "0..*",
+            paramLabel = "key=value",
+            description = "Of step or ring.")
     private List<String> settings = List.of();
 
     @Option(names = "--json", description = "Write the table as JSON too.")
     private Path json;
 
     @Override
-    public Integer call() throws IOException {
-        if (what != What.step && !settings.isEmpty()) {
-            throw new UsageException("bench " + what + " takes no keys; bench step does");
+    public Integer call() throws Exception {
+        if ((what == What.kernels || what == What.attention) && !settings.isEmpty()) {
+            throw new UsageException("bench " + what + " takes no keys; step and ring do");
         }
         HostCpu host = HostCpu.detect();
         System.out.printf(
@@ -88,6 +98,7 @@ final class BenchCommand implements Callable<Integer> {
             case kernels -> kernels(KernelBench::kernels, host.allowedCores());
             case attention -> kernels(KernelBench::attention, host.allowedCores());
             case step -> steps(host.allowedCores());
+            case ring -> write(RingBenchTable.print(settings));
         }
         return Ringworld.DONE;
     }

@@ -58,6 +58,8 @@ final class CertificatesCommand implements Callable<Integer> {
     /** Pekko's own check asks that two nodes have a name in common. */
     private static final String COMMON = "ringworld-node";
 
+    private static final SecureRandom RANDOM = new SecureRandom();
+
     @Parameters(index = "0", paramLabel = "OUT", description = "A new directory.")
     private Path out;
 
@@ -68,10 +70,15 @@ final class CertificatesCommand implements Callable<Integer> {
             description = "Names or addresses, as the nodes' host= says them.")
     private List<String> hosts;
 
-    private final SecureRandom random = new SecureRandom();
-
     @Override
     public Integer call() throws Exception {
+        make(out, hosts);
+        System.out.printf("%s: an authority and %d certificates%n", out, hosts.size());
+        return Ringworld.DONE;
+    }
+
+    static void make(Path out, List<String> hosts)
+            throws IOException, GeneralSecurityException, OperatorCreationException {
         if (Files.exists(out.resolve("ca.key"))) {
             throw new UsageException(out + " holds an authority already; choose another directory");
         }
@@ -82,7 +89,7 @@ final class CertificatesCommand implements Callable<Integer> {
         own.addExtension(Extension.basicConstraints, true, new BasicConstraints(0));
         own.addExtension(
                 Extension.keyUsage, true, new KeyUsage(KeyUsage.keyCertSign | KeyUsage.cRLSign));
-        write("ca", authority, own.build(signer(authority)));
+        write(out, "ca", authority, own.build(signer(authority)));
         for (String host : hosts) {
             KeyPair node = keys();
             X509v3CertificateBuilder certificate =
@@ -98,10 +105,8 @@ final class CertificatesCommand implements Callable<Integer> {
             certificate.addExtension(
                     Extension.extendedKeyUsage, false, new ExtendedKeyUsage(purposes));
             certificate.addExtension(Extension.subjectAlternativeName, false, names(host));
-            write(host, node, certificate.build(signer(authority)));
+            write(out, host, node, certificate.build(signer(authority)));
         }
-        System.out.printf("%s: an authority and %d certificates%n", out, hosts.size());
-        return Ringworld.DONE;
     }
 
     private static GeneralNames names(String host) {
@@ -118,12 +123,12 @@ final class CertificatesCommand implements Callable<Integer> {
         return generator.generateKeyPair();
     }
 
-    private X509v3CertificateBuilder builder(
+    private static X509v3CertificateBuilder builder(
             X500Name issuer, KeyPair signer, X500Name subject, KeyPair of) {
         Instant now = Instant.now();
         return new JcaX509v3CertificateBuilder(
                 issuer,
-                new BigInteger(127, random),
+                new BigInteger(127, RANDOM),
                 Date.from(now.minus(Duration.ofHours(1))),
                 Date.from(now.plus(LIFE)),
                 subject,
@@ -134,7 +139,8 @@ final class CertificatesCommand implements Callable<Integer> {
         return new JcaContentSignerBuilder("SHA256withRSA").build(authority.getPrivate());
     }
 
-    private void write(String name, KeyPair keys, X509CertificateHolder certificate)
+    private static void write(
+            Path out, String name, KeyPair keys, X509CertificateHolder certificate)
             throws IOException {
         Files.writeString(out.resolve(name + ".crt"), pem(new JcaMiscPEMGenerator(certificate)));
         Path key = out.resolve(name + ".key");

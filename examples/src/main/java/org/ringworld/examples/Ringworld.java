@@ -46,6 +46,7 @@ import picocli.CommandLine.Spec;
             TokenizeCommand.class,
             MakeQaCommand.class,
             BenchCommand.class,
+            RingPeerCommand.class,
             DoctorCommand.class
         })
 public final class Ringworld implements Runnable {

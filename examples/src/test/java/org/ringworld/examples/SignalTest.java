@@ -25,6 +25,13 @@ class SignalTest {
 
     /** A process of its own that trains the tiny job with these changes. */
     static Process start(Path out, String... overrides) throws Exception {
+        List<String> train = new ArrayList<>(List.of("train"));
+        train.addAll(CommandLineTest.TINY);
+        train.addAll(List.of(overrides));
+        return command(out, train);
+    }
+
+    static Process command(Path out, List<String> arguments) throws Exception {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("--add-modules=jdk.incubator.vector");
@@ -33,9 +40,7 @@ class SignalTest {
         command.add("-cp");
         command.add(System.getProperty("java.class.path"));
         command.add(Ringworld.class.getName());
-        command.add("train");
-        command.addAll(CommandLineTest.TINY);
-        command.addAll(List.of(overrides));
+        command.addAll(arguments);
         return new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(out.toFile())
