@@ -139,6 +139,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private final ReceiveBuffers buffers;
     private final ExecutorService thread;
     private final AtomicInteger queued = new AtomicInteger();
+    private volatile boolean planning;
 
     // Touched by the device's thread alone.
     private RankModel model;
@@ -363,7 +364,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     }
 
     private Behavior<Command> onPulse(RingProtocol.Pulse pulse) {
-        boolean waiting = queued.get() == 0 || end == null || end.isWaiting();
+        boolean waiting = queued.get() == 0 || planning || end == null || end.isWaiting();
         long progress = device.progress() + (end == null ? 0 : end.progress());
         pulse.replyTo().tell(new RingProtocol.Pulsed(rank, pulse.epoch(), progress, waiting));
         return this;
@@ -405,7 +406,14 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     // ---- work
 
     private Reply step(RingProtocol.TrainStep command) throws Exception {
-        StepPlan plan = job.plan(command.step(), ring.size()).get();
+        // Long rows take long to cut: that is no device that hangs.
+        planning = true;
+        StepPlan plan;
+        try {
+            plan = job.plan(command.step(), ring.size()).get();
+        } finally {
+            planning = false;
+        }
         return step(command.epoch(), plan, job.job().recompute());
     }
 

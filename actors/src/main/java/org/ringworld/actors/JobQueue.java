@@ -77,6 +77,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private record Forwarded(String id, String sentence) implements Command {}
 
+    private record Hung(ActorRef<DeviceActor.Command> device) implements Command {}
+
     private final Path directory;
     private final String cluster;
     private final JobRuns runs;
@@ -144,6 +146,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                 .onMessage(Opened.class, this::onOpened)
                 .onMessage(Told.class, this::onTold)
                 .onMessage(Forwarded.class, this::onForwarded)
+                .onMessage(Hung.class, this::onHung)
                 .build();
     }
 
@@ -232,10 +235,11 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         return job.state() == QueuedJob.State.RUNNING;
     }
 
-    private void onHung(ActorRef<DeviceActor.Command> device) {
+    private Behavior<Command> onHung(Hung hung) {
         Cluster of = Cluster.get(getContext().getSystem());
-        getContext().getLog().warn("{} does not get on: its node is taken out", device.path());
-        of.manager().tell(new Down(address(device)));
+        getContext().getLog().warn("{} does not get on: its node is taken out", hung.device.path());
+        of.manager().tell(new Down(address(hung.device)));
+        return this;
     }
 
     // ---- jobs
@@ -295,7 +299,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                                         opened.fence,
                                         isResumed(opened.job),
                                         listener,
-                                        this::onHung),
+                                        device -> self.tell(new Hung(device))),
                                 "coordinator-" + id);
         keep(opened.job.now(QueuedJob.State.RUNNING, ""));
         return this;

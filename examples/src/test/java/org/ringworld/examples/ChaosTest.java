@@ -156,7 +156,7 @@ class ChaosTest {
                         one.redone,
                         LocalCluster.lines(metrics));
                 cluster.awaitMembers(NODES);
-                Thread.sleep(random.nextInt(2000));
+                Thread.sleep(random.nextInt(1000));
             }
             cluster.awaitDone(id, 600);
         }
@@ -265,6 +265,6 @@ class ChaosTest {
         for (int i = 0; i < 4; i++) {
             kinds.addAll(List.of(Fault.WORKER, Fault.KEEPER, Fault.WORKER, Fault.TWO, Fault.TWICE));
         }
-        goesOnAsIfNothingHadBeen(50, 60_000, kinds, 2);
+        goesOnAsIfNothingHadBeen(50, 40_000, kinds, 2);
     }
 }

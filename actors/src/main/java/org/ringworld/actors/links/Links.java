@@ -71,7 +71,7 @@ public final class Links implements AutoCloseable {
 
     /**
      * Links that others reach at {@code host:port}, and those of this host at a unix-domain socket
-     * in {@code directory}.
+     * in {@code directory}; null: by TCP too.
      *
      * @param process tells it from all others, also from one that had its address before
      * @param port 0: any
@@ -81,7 +81,10 @@ public final class Links implements AutoCloseable {
             String process, String host, int port, Path directory, SSLContext tls)
             throws IOException {
         // Nobody else may connect: a new directory is its owner's alone.
-        Path socket = Files.createTempDirectory(directory, "ringworld-").resolve("links");
+        Path socket =
+                directory == null
+                        ? null
+                        : Files.createTempDirectory(directory, "ringworld-").resolve("links");
         ServerSocketChannel tcp = ServerSocketChannel.open();
         try {
             tcp.bind(new InetSocketAddress(host, port));
@@ -92,11 +95,14 @@ public final class Links implements AutoCloseable {
                     e);
         }
         int bound = ((InetSocketAddress) tcp.getLocalAddress()).getPort();
-        Links links = new Links(new LinkAddress(process, host, bound, socket.toString()), tls);
-        ServerSocketChannel unix = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-        unix.bind(UnixDomainSocketAddress.of(socket));
+        String file = socket == null ? "" : socket.toString();
+        Links links = new Links(new LinkAddress(process, host, bound, file), tls);
         links.serve(tcp, true);
-        links.serve(unix, false);
+        if (socket != null) {
+            ServerSocketChannel unix = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
+            unix.bind(UnixDomainSocketAddress.of(socket));
+            links.serve(unix, false);
+        }
         return links;
     }
 
@@ -169,7 +175,11 @@ public final class Links implements AutoCloseable {
             try {
                 SocketChannel socket = server.accept();
                 if (strangers.tryAcquire()) {
-                    Thread.ofVirtual().start(() -> greet(socket, overTcp));
+                    // A virtual one would leave the socket non-blocking: a poll before each read.
+                    Thread.ofPlatform()
+                            .daemon()
+                            .name("link-greeter")
+                            .start(() -> greet(socket, overTcp));
                 } else {
                     refuse(socket, "too many connections say nothing");
                 }
@@ -254,7 +264,7 @@ public final class Links implements AutoCloseable {
         SocketChannel socket = open(to);
         try {
             LinkChannel channel =
-                    address.isSameHost(to) ? new LinkChannel.Plain(socket) : secured(socket, true);
+                    byFile(to) ? new LinkChannel.Plain(socket) : secured(socket, true);
             channel.write(new Hello(key.epoch, key.rank, token).bytes(), ByteBuffer.allocate(0));
             ByteBuffer answer = ByteBuffer.allocate(1);
             channel.readFully(answer);
@@ -271,8 +281,12 @@ public final class Links implements AutoCloseable {
         }
     }
 
+    private boolean byFile(LinkAddress to) {
+        return address.isSameHost(to) && !to.socket().isEmpty();
+    }
+
     private SocketChannel open(LinkAddress to) throws IOException {
-        return address.isSameHost(to)
+        return byFile(to)
                 ? SocketChannel.open(UnixDomainSocketAddress.of(to.socketPath()))
                 : SocketChannel.open(new InetSocketAddress(to.host(), to.port()));
     }
@@ -282,7 +296,7 @@ public final class Links implements AutoCloseable {
      * then it refuses. Of another host a refusal proves nothing, firewalls refuse too.
      */
     public boolean isDead(LinkAddress other) {
-        if (!address.isSameHost(other) || other.socket().isEmpty()) {
+        if (!byFile(other)) {
             return false;
         }
         try {

@@ -2,8 +2,10 @@ package org.ringworld.actors.links;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Set;
 import org.ringworld.runtime.Device;
 
 /**
@@ -17,6 +19,7 @@ public final class ReceiveBuffers {
 
     private final Device device;
     private final List<MemorySegment> free = new ArrayList<>();
+    private final Set<Long> reclaimed = new HashSet<>();
     private long idle;
     private long taken;
     private long most;
@@ -44,11 +47,18 @@ public final class ReceiveBuffers {
     /** Gives back what {@link #take} gave. */
     synchronized void give(MemorySegment memory) {
         taken -= memory.byteSize();
-        if (idle + memory.byteSize() > IDLE) {
-            device.free(memory);
-        } else {
-            idle += memory.byteSize();
-            free.add(memory);
+        idle += memory.byteSize();
+        free.add(memory);
+        // The sizes of earlier stages go first.
+        for (int oldest = 0; idle > IDLE && oldest < free.size(); ) {
+            MemorySegment candidate = free.get(oldest);
+            if (reclaimed.contains(candidate.address())) {
+                oldest++;
+            } else {
+                free.remove(oldest);
+                idle -= candidate.byteSize();
+                device.free(candidate);
+            }
         }
     }
 
@@ -57,6 +67,7 @@ public final class ReceiveBuffers {
         taken -= memory.byteSize();
         idle += memory.byteSize();
         free.add(memory);
+        reclaimed.add(memory.address());
     }
 
     /** The most that was taken at once, bytes. */

@@ -10,7 +10,9 @@ import java.net.InetSocketAddress;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SocketChannel;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyStore;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -20,6 +22,9 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import javax.net.ssl.KeyManagerFactory;
+import javax.net.ssl.SSLContext;
+import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -48,21 +53,49 @@ class LinksTest {
         all.forEach(Links::close);
     }
 
-    /** {@code unix}: one host; {@code tcp}: hosts that differ by name; {@code here}: one JVM. */
-    private Links links(String transport, int rank) throws IOException {
+    /**
+     * {@code unix}: one host; {@code tcp} and {@code tls}: as between hosts; {@code here}: one JVM.
+     */
+    private Links links(String transport, int rank) throws Exception {
         if (transport.equals("here") && !all.isEmpty()) {
             return all.getFirst();
         }
+        String process = "process-" + rank;
         Links links =
                 switch (transport) {
                     case "here" -> Links.inProcess();
-                    case "unix" -> Links.listen("process-" + rank, "127.0.0.1", 0, directory, null);
-                    default ->
-                            Links.listen(
-                                    "process-" + rank, "127.0.0." + (rank + 1), 0, directory, null);
+                    case "unix" -> Links.listen(process, "127.0.0.1", 0, directory, null);
+                    case "tls" -> Links.listen(process, "127.0.0.1", 0, null, tls());
+                    default -> Links.listen(process, "127.0.0.1", 0, null, null);
                 };
         all.add(links);
         return links;
+    }
+
+    /** One identity for all, made by the JDK's own tool and trusted by itself. */
+    private SSLContext tls() throws Exception {
+        Path file = directory.resolve("identity.p12");
+        if (!Files.exists(file)) {
+            String tool = Path.of(System.getProperty("java.home"), "bin", "keytool").toString();
+            String options =
+                    " -genkeypair -alias node -keyalg RSA -dname CN=node -validity 2 -storetype PKCS12 -storepass secret -keystore ";
+            List<String> command = new ArrayList<>(List.of((tool + options).split(" ")));
+            command.add(file.toString());
+            assertThat(new ProcessBuilder(command).start().waitFor()).isZero();
+        }
+        KeyStore identity = KeyStore.getInstance(file.toFile(), "secret".toCharArray());
+        KeyStore trusted = KeyStore.getInstance("PKCS12");
+        trusted.load(null, null);
+        trusted.setCertificateEntry("node", identity.getCertificate("node"));
+        KeyManagerFactory keys =
+                KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
+        keys.init(identity, "secret".toCharArray());
+        TrustManagerFactory trust =
+                TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+        trust.init(trusted);
+        SSLContext context = SSLContext.getInstance("TLSv1.3");
+        context.init(keys.getKeyManagers(), trust.getTrustManagers(), null);
+        return context;
     }
 
     private static Frame frame(int step, int hop) {
@@ -118,7 +151,7 @@ class LinksTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"here", "unix", "tcp"})
+    @ValueSource(strings = {"here", "unix", "tcp", "tls"})
     void whatIsSentArrivesAndGoesOnUnchanged(String transport) throws Exception {
         int size = 3;
         int[] sizes = {1, 17, 524_288, 524_289, 1_300_003, 3};
@@ -174,7 +207,7 @@ class LinksTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"unix", "tcp", "here"})
+    @ValueSource(strings = {"unix", "tcp", "tls", "here"})
     void waitsEndAtOnceWhenANeighbourLeaves(String transport) {
         assertThatThrownBy(
                         () ->
