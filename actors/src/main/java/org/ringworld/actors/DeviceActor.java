@@ -158,7 +158,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private int rank;
     private RingEnd end;
     private long epoch = -1;
-    private long lastEpoch = -1;
     private long dropped;
 
     /** An actor that owns {@code device} and closes it when it stops; its ring is of one JVM. */
@@ -278,10 +277,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     // ---- epochs
 
     private Behavior<Command> onLeave(RingProtocol.Leave leave) {
-        lastEpoch = end == null ? lastEpoch : end.epoch();
         leaveRing("epoch " + leave.epoch() + " began");
         epoch = leave.epoch();
-        long last = lastEpoch;
         run(
                 leave.replyTo(),
                 () ->
@@ -292,7 +289,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                                 device.name(),
                                 job == null ? "" : job.id(),
                                 model == null ? RankModel.NOTHING : model.finishedStep(),
-                                last,
                                 List.copyOf(finished)));
         return this;
     }

@@ -266,12 +266,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private Behavior<Command> onOpened(Opened opened) throws IOException {
         RunningJob runs = running.get(opened.job.id());
-        if (opened.fault != null || opened.fence == null || runs == null) {
-            running.remove(opened.job.id());
-            boolean done = opened.fault == null;
-            QueuedJob.State state = done ? QueuedJob.State.DONE : QueuedJob.State.FAILED;
-            keep(opened.job.now(state, done ? "it was finished already" : opened.fault));
-            return assign();
+        if (opened.fence == null || runs == null) {
+            return notBegun(opened, runs != null);
         }
         Job job = opened.hosted.job();
         double flops = this.runs.flopsOfThread(job);
@@ -303,6 +299,27 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                                 "coordinator-" + id);
         keep(opened.job.now(QueuedJob.State.RUNNING, ""));
         return this;
+    }
+
+    /**
+     * A job that there is nothing to do for, or that cannot be opened.
+     *
+     * @param wanted false: it was stopped meanwhile, which is on record
+     */
+    private Behavior<Command> notBegun(Opened opened, boolean wanted) throws IOException {
+        if (opened.fence != null) {
+            opened.fence.release();
+        }
+        if (opened.hosted != null) {
+            host.done(opened.hosted);
+        }
+        if (wanted) {
+            running.remove(opened.job.id());
+            boolean done = opened.fault == null;
+            QueuedJob.State state = done ? QueuedJob.State.DONE : QueuedJob.State.FAILED;
+            keep(opened.job.now(state, done ? "it was finished already" : opened.fault));
+        }
+        return assign();
     }
 
     /** A keeper that has a successor, having been stopped or cut off, says nothing of its jobs. */

@@ -30,8 +30,7 @@ public record NodeSettings(
         List<Integer> threads,
         Path queue,
         Path sockets,
-        Tls tls,
-        Config pekko) {
+        Tls tls) {
     /** PEM files. */
     public record Tls(Path key, Path certificate, Path authority) {}
 
@@ -93,8 +92,7 @@ public record NodeSettings(
                 List.copyOf(threads),
                 path(config, "queue"),
                 Path.of(System.getProperty("java.io.tmpdir")),
-                tls,
-                ConfigFactory.empty());
+                tls);
     }
 
     private static Path path(Config config, String key) {
@@ -104,8 +102,7 @@ public record NodeSettings(
     /** The same node on another port. */
     public NodeSettings at(int otherPort) {
         return new NodeSettings(
-                cluster, host, otherPort, peers, dns, minNodes, threads, queue, sockets, tls,
-                pekko);
+                cluster, host, otherPort, peers, dns, minNodes, threads, queue, sockets, tls);
     }
 
     /** The actor system's configuration: cluster.conf with this node's addresses. */

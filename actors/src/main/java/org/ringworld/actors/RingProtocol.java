@@ -108,7 +108,6 @@ public sealed interface RingProtocol extends DeviceActor.Command {
      * @param name of the device
      * @param job whose state it holds; empty: none
      * @param finishedStep of that job, −1 where the state is not whole
-     * @param lastEpoch the ring it was in before
      * @param steps the last steps that it finished, oldest first
      */
     record Left(
@@ -118,7 +117,6 @@ public sealed interface RingProtocol extends DeviceActor.Command {
             String name,
             String job,
             long finishedStep,
-            long lastEpoch,
             List<DeviceActor.Stepped> steps)
             implements DeviceActor.Reply {
         @Override

@@ -188,7 +188,6 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setName(m.name())
                             .setJob(m.job())
                             .setFinishedStep(m.finishedStep())
-                            .setLastEpoch(m.lastEpoch())
                             .addAllSteps(m.steps().stream().map(RingSerializer::stepped).toList());
             case DeviceActor.Prepared m ->
                     to.getPreparedBuilder()
@@ -378,7 +377,6 @@ public final class RingSerializer extends SerializerWithStringManifest
                         m.getName(),
                         m.getJob(),
                         m.getFinishedStep(),
-                        m.getLastEpoch(),
                         m.getStepsList().stream().map(RingSerializer::stepped).toList());
             }
             case PREPARED -> {

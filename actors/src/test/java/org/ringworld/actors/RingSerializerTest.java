@@ -53,7 +53,7 @@ class RingSerializerTest {
                 new RingProtocol.Pulse(9, to),
                 new RingProtocol.Release(9),
                 new RingProtocol.Left(
-                        commands.getRef(), 9, address, "cpu", "3-job", -1, 8, List.of(stepped)),
+                        commands.getRef(), 9, address, "cpu", "3-job", -1, List.of(stepped)),
                 new RingProtocol.Synchronized(1, 9, 77),
                 new RingProtocol.Pulsed(1, 9, 1L << 40, true),
                 new DeviceActor.Prepared(1, 9, "cpu (1 thread)", 77),

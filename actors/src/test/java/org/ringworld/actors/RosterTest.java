@@ -34,7 +34,7 @@ class RosterTest {
             records.add(
                     new DeviceActor.Stepped(0, 1, s, new TrainingStep.Outcome(s, 0, 1), 0.1, 0.1));
         }
-        return new Left(probe.getRef(), 2, address, "cpu", job, step, 1, records);
+        return new Left(probe.getRef(), 2, address, "cpu", job, step, records);
     }
 
     @ParameterizedTest

@@ -1,9 +1,6 @@
 package org.ringworld.model;
 
-import java.util.ArrayDeque;
-import java.util.Deque;
 import org.ringworld.model.Frame.Pass;
-import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
 
@@ -14,12 +11,6 @@ import org.ringworld.runtime.Tensor;
  * its way.
  */
 final class AllReduce {
-    /** Elements of a piece: 4 MiB. */
-    private static final long PIECE = 1 << 20;
-
-    /** Pieces that may be on their way to this rank at once. */
-    private static final int WINDOW = 4;
-
     private final Ring ring;
     private final Device device;
     private final Tensor x;
@@ -97,23 +88,8 @@ final class AllReduce {
                 });
     }
 
-    private interface OnPiece {
-        void arrived(int piece, Tensor tensor);
-    }
-
-    private void receive(Pass pass, int hop, int slice, OnPiece each) {
-        Deque<Ring.Transfer> coming = new ArrayDeque<>();
-        int pieces = pieces(slice);
-        int asked = 0;
-        for (int piece = 0; piece < pieces; piece++) {
-            for (; asked < Math.min(pieces, piece + WINDOW); asked++) {
-                long length = piece(slice, asked).size();
-                coming.add(ring.receive(frame(pass, hop, slice, asked), DType.F32, length));
-            }
-            Ring.Transfer next = coming.remove();
-            each.arrived(piece, next.await(device));
-            next.lease().release(device.record());
-        }
+    private void receive(Pass pass, int hop, int slice, Pieces.OnPiece each) {
+        Pieces.receive(ring, device, slice(slice), piece -> frame(pass, hop, slice, piece), each);
     }
 
     private void send(Pass pass, int hop, int slice, int piece) {
@@ -127,19 +103,15 @@ final class AllReduce {
     }
 
     private int pieces(int slice) {
-        return Math.toIntExact(Math.ceilDiv(end(slice) - start(slice), PIECE));
+        return Pieces.count(slice(slice));
     }
 
     private Tensor piece(int slice, int piece) {
-        long from = start(slice) + piece * PIECE;
-        return x.rows(from, Math.min(end(slice), from + PIECE));
+        return Pieces.piece(slice(slice), piece);
     }
 
-    private long start(int slice) {
-        return Math.min(x.size(), slice * width);
-    }
-
-    private long end(int slice) {
-        return Math.min(x.size(), (slice + 1) * width);
+    private Tensor slice(int slice) {
+        long from = Math.min(x.size(), slice * width);
+        return x.rows(from, Math.min(x.size(), from + width));
     }
 }

@@ -36,7 +36,6 @@ public final class RingEnd implements AutoCloseable {
     private final LongAdder progress = new LongAdder();
     private LinkSender sender;
     private LinkReceiver receiver;
-    private LinkChannel outgoing;
 
     /** Takes the seat. */
     public RingEnd(Links links, Places places, int rank) {
@@ -61,7 +60,7 @@ public final class RingEnd implements AutoCloseable {
         if (nextHere) {
             out = links.member(nextKey)::arrived;
         } else {
-            outgoing = links.connect(next, nextKey, places.token);
+            LinkChannel outgoing = links.connect(next, nextKey, places.token);
             sender = new LinkSender(places.epoch, outgoing, member, progress);
             out = sender;
         }
