@@ -477,7 +477,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         for (DeviceActor.Stepped s : ranks) {
             Left of = formation.roster().ring().get(s.rank());
             String device = "rank %d at %s".formatted(s.rank(), of.address());
-            times.add(new Progress.RankTime(device, s.secondsCompute(), s.secondsWait()));
+            times.add(new Progress.RankTime(device, s.spent()));
         }
         return times;
     }

@@ -93,12 +93,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     /** A step is over. If the gradient's norm is not finite, no weight was touched. */
     public record Stepped(
-            int rank,
-            long epoch,
-            long step,
-            TrainingStep.Outcome outcome,
-            double secondsCompute,
-            double secondsWait)
+            int rank, long epoch, long step, TrainingStep.Outcome outcome, TimeSpent spent)
             implements Reply {}
 
     /** Of this rank's tokens: Σ w·ce, and for each row how many answers were missed. */
@@ -415,11 +410,10 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     private Reply step(long of, StepPlan plan, String recompute) {
         long start = System.nanoTime();
-        long waited = ring.nanosWaited();
+        Ring.Times before = ring.times();
         TrainingStep.Outcome outcome = model.train(plan, ring, recompute);
-        double wait = (ring.nanosWaited() - waited) / 1e9;
-        double seconds = (System.nanoTime() - start) / 1e9;
-        Stepped stepped = new Stepped(ring.rank(), of, plan.step(), outcome, seconds - wait, wait);
+        TimeSpent spent = TimeSpent.of(System.nanoTime() - start, ring.times().since(before));
+        Stepped stepped = new Stepped(ring.rank(), of, plan.step(), outcome, spent);
         if (Double.isFinite(outcome.gradNorm())) {
             finished.add(stepped);
             if (finished.size() > RECORDS) {

@@ -13,7 +13,6 @@ import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
-import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
 import org.ringworld.actors.links.RingEnd;
 import org.ringworld.model.Layout;
@@ -35,6 +34,7 @@ public final class DeviceRing implements AutoCloseable {
     private final ActorSystem<Spawn> system;
     private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
     private final Layout layout;
+    private final long epoch;
     private long asked;
 
     private record Spawn(
@@ -56,33 +56,62 @@ public final class DeviceRing implements AutoCloseable {
             List<Device> devices,
             Layout layout,
             boolean training) {
+        this(source, dtype, devices, layout, training, Links.inProcess());
+    }
+
+    private DeviceRing(
+            ModelSource source,
+            DType dtype,
+            List<Device> devices,
+            Layout layout,
+            boolean training,
+            Links links) {
+        this(
+                source,
+                dtype,
+                devices,
+                layout,
+                training,
+                links,
+                new RingEnd.Places(
+                        EPOCH, new byte[0], Collections.nCopies(devices.size(), links.address())),
+                0);
+    }
+
+    /**
+     * Joins a ring of several processes, each of which does the same at the same time.
+     *
+     * @param devices one for each rank of this process
+     * @param links of this process, which stay the caller's
+     * @param first rank of this process
+     */
+    public DeviceRing(
+            ModelSource source,
+            DType dtype,
+            List<Device> devices,
+            Layout layout,
+            boolean training,
+            Links links,
+            RingEnd.Places places,
+            int first) {
         this.layout = layout;
         this.system = ActorSystem.create(guardian(), "ringworld", ConfigFactory.load());
-        Links links = Links.inProcess();
-        List<LinkAddress> places = Collections.nCopies(devices.size(), links.address());
+        this.epoch = places.epoch();
         try {
-            for (int rank = 0; rank < devices.size(); rank++) {
-                int r = rank;
+            for (int i = 0; i < devices.size(); i++) {
+                Device device = devices.get(i);
+                int rank = first + i;
                 this.devices.add(
                         join(
                                 AskPattern.<Spawn, ActorRef<DeviceActor.Command>>ask(
                                                 system,
-                                                replyTo ->
-                                                        new Spawn(
-                                                                r, devices.get(r), links, replyTo),
+                                                replyTo -> new Spawn(rank, device, links, replyTo),
                                                 PATIENCE,
                                                 system.scheduler())
                                         .toCompletableFuture()));
             }
             askAll(rank -> replyTo -> new DeviceActor.Prepare(source, dtype, training, replyTo));
-            askAll(
-                    rank ->
-                            replyTo ->
-                                    new RingProtocol.JoinRing(
-                                            EPOCH,
-                                            rank,
-                                            new RingEnd.Places(EPOCH, new byte[0], places),
-                                            replyTo));
+            askAll(i -> replyTo -> new RingProtocol.JoinRing(epoch, first + i, places, replyTo));
         } catch (RingFailedException e) {
             close();
             throw e;
@@ -113,7 +142,7 @@ public final class DeviceRing implements AutoCloseable {
                                     rank ->
                                             replyTo ->
                                                     new DeviceActor.Judge(
-                                                            EPOCH,
+                                                            epoch,
                                                             id,
                                                             batch.micro(),
                                                             ropeTheta,
@@ -130,7 +159,7 @@ public final class DeviceRing implements AutoCloseable {
     public RowResult forward(Row row, boolean gradients) {
         MicroBatch batch = MicroBatch.of(List.of(row), layout, devices.size());
         List<DeviceActor.Forwarded> ranks =
-                askAll(rank -> replyTo -> new DeviceActor.Forward(EPOCH, batch, gradients, replyTo))
+                askAll(rank -> replyTo -> new DeviceActor.Forward(epoch, batch, gradients, replyTo))
                         .stream()
                         .map(DeviceActor.Forwarded.class::cast)
                         .toList();
@@ -139,7 +168,7 @@ public final class DeviceRing implements AutoCloseable {
 
     /** One optimizer step. */
     public List<DeviceActor.Stepped> train(StepPlan plan, String recompute) {
-        return askAll(rank -> replyTo -> new DeviceActor.Step(EPOCH, plan, recompute, replyTo))
+        return askAll(rank -> replyTo -> new DeviceActor.Step(epoch, plan, recompute, replyTo))
                 .stream()
                 .map(DeviceActor.Stepped.class::cast)
                 .toList();

@@ -34,7 +34,7 @@ public sealed interface Progress {
     record Stepped(StepMetrics metrics, List<RankTime> ranks) implements Progress {}
 
     /** What one rank's device spent on a step. */
-    record RankTime(String device, double secondsCompute, double secondsWait) {}
+    record RankTime(String device, TimeSpent spent) {}
 
     /** One rank takes much longer than the others, whom it holds up. */
     record Straggler(String device, double timesMedian) implements Progress {}

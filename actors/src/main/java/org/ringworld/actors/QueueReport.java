@@ -83,8 +83,10 @@ record QueueReport(
             for (Progress.RankTime time : runs.times) {
                 ranks.addObject()
                         .put("device", time.device())
-                        .put("secondsCompute", time.secondsCompute())
-                        .put("secondsWait", time.secondsWait());
+                        .put("secondsCompute", time.spent().computing())
+                        .put("secondsWait", time.spent().waiting())
+                        .put("secondsReceiving", time.spent().receiving())
+                        .put("secondsExposed", time.spent().exposed());
             }
         }
         return all;

@@ -265,8 +265,11 @@ public final class RingSerializer extends SerializerWithStringManifest
                 .setLossSum(s.outcome().lossSum())
                 .setHits(s.outcome().hits())
                 .setGradNorm(s.outcome().gradNorm())
-                .setSecondsCompute(s.secondsCompute())
-                .setSecondsWait(s.secondsWait())
+                .setComputing(s.spent().computing())
+                .setWaiting(s.spent().waiting())
+                .setReceiving(s.spent().receiving())
+                .setExposed(s.spent().exposed())
+                .setBytesReceived(s.spent().bytesReceived())
                 .build();
     }
 
@@ -447,7 +450,11 @@ public final class RingSerializer extends SerializerWithStringManifest
                 m.getEpoch(),
                 m.getStep(),
                 new TrainingStep.Outcome(m.getLossSum(), m.getHits(), m.getGradNorm()),
-                m.getSecondsCompute(),
-                m.getSecondsWait());
+                new TimeSpent(
+                        m.getComputing(),
+                        m.getWaiting(),
+                        m.getReceiving(),
+                        m.getExposed(),
+                        m.getBytesReceived()));
     }
 }

@@ -79,7 +79,7 @@ final class StepAccount implements AutoCloseable {
         }
         List<StepMetrics> told = new ArrayList<>(goesOn ? List.of() : metrics.earlier());
         for (DeviceActor.Stepped record : roster.recordsAfter(metrics.lastStep())) {
-            double seconds = record.secondsCompute() + record.secondsWait();
+            double seconds = record.spent().computing() + record.spent().waiting();
             StepMetrics line = line(List.of(record), roster.ring().size(), seconds);
             metrics.add(line);
             told.add(line);

@@ -1,8 +1,6 @@
 package org.ringworld.actors;
 
 import java.util.List;
-import org.ringworld.checkpoints.LlamaConfig;
-import org.ringworld.model.RingPlan;
 
 /**
  * One line of metrics.jsonl.
@@ -46,11 +44,7 @@ public record StepMetrics(
         double lossSum = ranks.getFirst().outcome().lossSum();
         long hits = ranks.getFirst().outcome().hits();
         double flops = Flops.training(job.model(), plan);
-        // Elements of the keys and values of one token, all layers together.
-        LlamaConfig model = job.model();
-        long row = 2L * model.numLayers() * model.numKvHeads() * model.headDim();
-        RingPlan.Traffic traffic = plan.traffic();
-        int bytes = job.dtype().bytes();
+        StepPlan.Bytes bytes = plan.bytes(job.model(), job.dtype());
         return new StepMetrics(
                 plan.step(),
                 plan.stage(),
@@ -63,9 +57,9 @@ public record StepMetrics(
                 plan.targetWeight(),
                 plan.tokens() / seconds,
                 flops / seconds / flopsLimit,
-                row * (2 * traffic.keys() * bytes + traffic.gradients() * Float.BYTES),
-                row * traffic.fewest() * (2L * bytes + Float.BYTES),
-                ranks.stream().mapToDouble(DeviceActor.Stepped::secondsCompute).average().orElse(0),
-                ranks.stream().mapToDouble(DeviceActor.Stepped::secondsWait).average().orElse(0));
+                bytes.planned(),
+                bytes.minimum(),
+                ranks.stream().mapToDouble(r -> r.spent().computing()).average().orElse(0),
+                ranks.stream().mapToDouble(r -> r.spent().waiting()).average().orElse(0));
     }
 }

@@ -2,6 +2,7 @@ package org.ringworld.actors;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.model.AdamW;
 import org.ringworld.model.Layout;
 import org.ringworld.model.MicroBatch;
@@ -9,6 +10,7 @@ import org.ringworld.model.RingPlan;
 import org.ringworld.model.SequenceBlock;
 import org.ringworld.model.Stage;
 import org.ringworld.model.TokenLosses;
+import org.ringworld.runtime.DType;
 import org.ringworld.tokenizer.Row;
 import org.ringworld.tokenizer.RowStream;
 
@@ -101,8 +103,16 @@ public record StepPlan(
         return pairs;
     }
 
-    /** Key rows that the plans send, and the fewest with which each rank sees what it must. */
-    RingPlan.Traffic traffic() {
+    /**
+     * Bytes of keys, values and their gradients in a step.
+     *
+     * @param planned that cross links
+     * @param minimum if each key went straight to each rank that sees it
+     */
+    public record Bytes(long planned, long minimum) {}
+
+    /** What the ranks pass on. */
+    public Bytes bytes(LlamaConfig model, DType dtype) {
         long keys = 0;
         long gradients = 0;
         long fewest = 0;
@@ -112,6 +122,10 @@ public record StepPlan(
             gradients += traffic.gradients();
             fewest += traffic.fewest();
         }
-        return new RingPlan.Traffic(keys, gradients, fewest);
+        // Elements of the keys and values of one token, all layers together.
+        long row = 2L * model.numLayers() * model.numKvHeads() * model.headDim();
+        return new Bytes(
+                row * (2 * keys * dtype.bytes() + gradients * Float.BYTES),
+                row * fewest * (2L * dtype.bytes() + Float.BYTES));
     }
 }

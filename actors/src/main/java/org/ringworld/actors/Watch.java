@@ -66,18 +66,17 @@ final class Watch {
      */
     Progress.Straggler straggler(List<Progress.RankTime> times) {
         seen.clear();
-        double[] sorted =
-                times.stream().mapToDouble(Progress.RankTime::secondsCompute).sorted().toArray();
+        double[] sorted = times.stream().mapToDouble(t -> t.spent().computing()).sorted().toArray();
         double median = sorted[(sorted.length - 1) / 2];
         Progress.RankTime slowest =
                 times.stream()
-                        .max(Comparator.comparingDouble(Progress.RankTime::secondsCompute))
+                        .max(Comparator.comparingDouble(t -> t.spent().computing()))
                         .orElseThrow();
-        boolean slow = times.size() > 1 && slowest.secondsCompute() > SLOW * median;
+        boolean slow = times.size() > 1 && slowest.spent().computing() > SLOW * median;
         slowSteps = slow && slowest.device().equals(slowDevice) ? slowSteps + 1 : slow ? 1 : 0;
         slowDevice = slow ? slowest.device() : null;
         return slowSteps > 0 && slowSteps % STEPS == 0
-                ? new Progress.Straggler(slowDevice, slowest.secondsCompute() / median)
+                ? new Progress.Straggler(slowDevice, slowest.spent().computing() / median)
                 : null;
     }
 

@@ -39,7 +39,11 @@ class RingSerializerTest {
         LinkAddress address = new LinkAddress("process", "10.0.0.1", 25521, "/tmp/a.sock");
         DeviceActor.Stepped stepped =
                 new DeviceActor.Stepped(
-                        2, 9, 77, new TrainingStep.Outcome(Double.NaN, 5, 0.25), 1.5, 0.5);
+                        2,
+                        9,
+                        77,
+                        new TrainingStep.Outcome(Double.NaN, 5, 0.25),
+                        new TimeSpent(1.5, 0.5, 0.2, 0.01, 1L << 33));
         return List.of(
                 new RingProtocol.Leave(9, to),
                 new RingProtocol.Host(

@@ -32,7 +32,12 @@ class RosterTest {
         List<DeviceActor.Stepped> records = new ArrayList<>();
         for (long s = Math.max(1, step - 3); s <= step; s++) {
             records.add(
-                    new DeviceActor.Stepped(0, 1, s, new TrainingStep.Outcome(s, 0, 1), 0.1, 0.1));
+                    new DeviceActor.Stepped(
+                            0,
+                            1,
+                            s,
+                            new TrainingStep.Outcome(s, 0, 1),
+                            new TimeSpent(0.1, 0.1, 0, 0, 0)));
         }
         return new Left(probe.getRef(), 2, address, "cpu", job, step, records);
     }

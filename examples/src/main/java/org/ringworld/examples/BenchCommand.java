@@ -13,7 +13,6 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.ringworld.actors.MemoryUse;
 import org.ringworld.checkpoints.LlamaConfig;
-import org.ringworld.checkpoints.RopeScaling;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.cpu.BenchRow;
 import org.ringworld.runtime.cpu.HostCpu;
@@ -37,7 +36,9 @@ import tools.jackson.databind.json.JsonMapper;
             "compared, in turns.",
             "",
             "Keys of ring: transports (unix, tcp, tls), gigabytes and rounds of each rate, pings, and stopped:",
-            "for how many seconds the neighbour, a second process, is then made to stand still.",
+            "for how many seconds the neighbour, a second process, is then made to stand still. With",
+            "steps=N, so many training steps too, in turns: one device of all cores, one thread for each rank",
+            "in one process, and in two; then keys of step count too, and pings=0 leaves out all else.",
             "",
             "Examples:",
             "  ringworld bench kernels",
@@ -45,22 +46,13 @@ import tools.jackson.databind.json.JsonMapper;
             "  ringworld bench step",
             "  ringworld bench step ring.size=4 device.threads=1 dtype=bf16 seqLen=8192",
             "  ringworld bench ring",
-            "  ringworld bench ring transports=[unix] stopped=10 --json ring.json"
+            "  ringworld bench ring transports=[unix] stopped=10 --json ring.json",
+            "  ringworld bench ring pings=0 steps=10 seqLen=16384 dtype=bf16 model.numLayers=2"
         })
 final class BenchCommand implements Callable<Integer> {
     private static final Config STEP =
-            ConfigFactory.parseString(
-                    """
-                    ring.size = null
-                    device.threads = null
-                    dtype = f32
-                    seqLen = 2048
-                    tokensPerStep = null
-                    steps = 5
-                    recompute = auto
-                    model { vocabSize = 32000, hiddenSize = 512, intermediateSize = 1408, numLayers = 8
-                            numHeads = 8, numKvHeads = 8, headDim = 64 }
-                    """);
+            ConfigFactory.parseString("ring.size = null, device.threads = null, steps = 5")
+                    .withFallback(StepWork.DEFAULTS);
 
     /** How often each shape of a ring is measured. */
     private static final int ROUNDS = 2;
@@ -134,14 +126,10 @@ final class BenchCommand implements Callable<Integer> {
 
     private void steps(int cores) throws IOException {
         Config config = JobFile.settings(settings, STEP);
-        DType dtype = DType.ofValues(config.getString("dtype"));
-        LlamaConfig model = model(config.getConfig("model"));
-        int seqLen = JobReader.positive(config, "seqLen");
+        StepWork work = StepWork.of(config);
+        LlamaConfig model = work.model();
+        DType dtype = work.dtype();
         int steps = JobReader.positive(config, "steps");
-        int tokens =
-                config.getIsNull("tokensPerStep")
-                        ? seqLen
-                        : JobReader.positive(config, "tokensPerStep");
         List<Shape> shapes = new ArrayList<>();
         if (config.getIsNull("ring.size")) {
             shapes.add(new Shape(1, cores));
@@ -184,16 +172,7 @@ final class BenchCommand implements Callable<Integer> {
                 Shape shape = shapes.get(i);
                 int busy = Math.min(cores, shape.ringSize * shape.threads);
                 limit = Math.max(limit, FlopsLimit.of(MachineLimits.measure(busy), dtype));
-                StepBench.Result r =
-                        StepBench.run(
-                                model,
-                                dtype,
-                                shape.ringSize,
-                                shape.threads,
-                                seqLen,
-                                tokens,
-                                steps,
-                                config.getString("recompute"));
+                StepBench.Result r = StepBench.run(work, shape.ringSize, shape.threads, steps);
                 limit = Math.max(limit, FlopsLimit.of(MachineLimits.measure(busy), dtype));
                 if (best[i] == null || r.seconds() < best[i].seconds()) {
                     best[i] = r;
@@ -252,27 +231,6 @@ final class BenchCommand implements Callable<Integer> {
                     }
                 });
         return line + "outside kernels %.1f %%".formatted(100 * outside);
-    }
-
-    private static LlamaConfig model(Config config) {
-        try {
-            return new LlamaConfig(
-                    JobReader.positive(config, "vocabSize"),
-                    JobReader.positive(config, "hiddenSize"),
-                    JobReader.positive(config, "intermediateSize"),
-                    JobReader.positive(config, "numLayers"),
-                    JobReader.positive(config, "numHeads"),
-                    JobReader.positive(config, "numKvHeads"),
-                    JobReader.positive(config, "headDim"),
-                    1e-5,
-                    1e4,
-                    new RopeScaling.None(),
-                    false,
-                    1 << 20,
-                    0);
-        } catch (IllegalArgumentException e) {
-            throw new UsageException(e.getMessage());
-        }
     }
 
     private void write(Object rows) throws IOException {

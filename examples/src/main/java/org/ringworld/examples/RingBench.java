@@ -33,7 +33,7 @@ import tools.jackson.databind.json.JsonMapper;
  * between the same two.
  */
 final class RingBench implements AutoCloseable {
-    private static final String LOOPBACK = "127.0.0.1";
+    static final String LOOPBACK = "127.0.0.1";
     private static final int TOKEN = 16;
     private static final long CHECKED_BYTES = 8L << 20;
     private static final int CHECKED_WINDOW = 4;
@@ -117,9 +117,9 @@ final class RingBench implements AutoCloseable {
         this.transport = transport;
         boolean tls = transport == Transport.tls;
         // Two names of one machine make two hosts of it, which are linked by TCP.
-        String other = transport == Transport.unix ? LOOPBACK : address().orElseThrow();
+        String other = other(transport);
         this.side = new RingBenchSide(0, RingPeerCommand.listen(LOOPBACK, directory, tls));
-        this.peer = start(other, directory, tls);
+        this.peer = start(transport, other, directory, List.of());
         this.answers = peer.inputReader();
         this.requests = peer.outputWriter();
         try {
@@ -139,12 +139,18 @@ final class RingBench implements AutoCloseable {
                 .findFirst();
     }
 
+    /** Where the second process is. */
+    static String other(Transport transport) throws IOException {
+        return transport == Transport.unix ? LOOPBACK : address().orElseThrow();
+    }
+
     static List<String> hosts() throws IOException {
         return List.of(LOOPBACK, address().orElseThrow());
     }
 
     /** The same program with the same flags. */
-    private static Process start(String host, Path directory, boolean tls) throws IOException {
+    static Process start(Transport transport, String host, Path directory, List<String> more)
+            throws IOException {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
@@ -152,9 +158,10 @@ final class RingBench implements AutoCloseable {
         command.add(System.getProperty("java.class.path"));
         command.add(Ringworld.class.getName());
         command.addAll(List.of("ring-peer", "--host", host, "--directory", directory.toString()));
-        if (tls) {
+        if (transport == Transport.tls) {
             command.add("--tls");
         }
+        command.addAll(more);
         return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
     }
 
@@ -247,6 +254,9 @@ final class RingBench implements AutoCloseable {
     }
 
     Latency latency(long bytes, int count) throws Exception {
+        // The first time everything is compiled meanwhile.
+        run(What.LINK_PINGS, bytes, count, true);
+        run(What.SOCKET_PINGS, bytes, count, true);
         long[] links = run(What.LINK_PINGS, bytes, count, true).mine.nanos();
         long[] sockets = run(What.SOCKET_PINGS, bytes, count, true).mine.nanos();
         return new Latency(

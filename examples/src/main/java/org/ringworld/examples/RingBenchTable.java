@@ -16,13 +16,15 @@ import java.util.stream.Stream;
 final class RingBenchTable {
     private static final Config DEFAULTS =
             ConfigFactory.parseString(
-                    """
+                            """
                     transports = [unix, tcp, tls]
                     gigabytes = 1
                     rounds = 12
-                    pings = 5000
+                    pings = 20000
                     stopped = 0
-                    """);
+                    steps = 0
+                    """)
+                    .withFallback(StepWork.DEFAULTS);
     private static final long[] TENSORS = {2L << 20, 64L << 20};
     private static final long[] PINGED = {64, 2L << 20};
 
@@ -33,7 +35,6 @@ final class RingBenchTable {
         Config config = JobFile.settings(settings, DEFAULTS);
         List<RingBench.Transport> transports = transports(config);
         JobReader.positive(config, "rounds");
-        JobReader.positive(config, "pings");
         List<Record> rows = new ArrayList<>();
         Path directory = Files.createTempDirectory("ringworld-bench-");
         try {
@@ -44,8 +45,15 @@ final class RingBenchTable {
             for (RingBench.Transport transport : transports) {
                 boolean tls = transport == RingBench.Transport.tls;
                 Path at = tls ? directory.resolve("certificates") : directory;
-                try (RingBench bench = new RingBench(transport, at)) {
-                    measure(bench, config, rows);
+                if (config.getInt("pings") > 0) {
+                    try (RingBench bench = new RingBench(transport, at)) {
+                        measure(bench, config, rows);
+                    }
+                }
+                if (config.getInt("steps") > 0) {
+                    try (RingStepBench bench = new RingStepBench(transport, at, config)) {
+                        steps(bench.run(config.getInt("steps")), rows);
+                    }
                 }
             }
         } finally {
@@ -119,6 +127,36 @@ final class RingBenchTable {
             rows.add(s);
             print(s);
         }
+    }
+
+    private static void steps(List<RingStepBench.Steps> all, List<Record> rows) {
+        double first = all.getFirst().seconds();
+        for (RingStepBench.Steps s : all) {
+            rows.add(s);
+            System.out.printf(
+                    Locale.ROOT,
+                    "%-9s %-42s %6d tokens a rank: %.3f s a step (fastest %.3f), %.0f tokens/s,"
+                            + " %.1f %% of the first; waiting %.3f s%n",
+                    s.transport(),
+                    s.where().words,
+                    s.tokensPerRank(),
+                    s.seconds(),
+                    s.fastest(),
+                    s.tokensPerSecond(),
+                    100 * first / s.seconds(),
+                    s.waiting());
+        }
+        RingStepBench.Steps over = all.getLast();
+        System.out.printf(
+                Locale.ROOT,
+                "%-9s %.3f s of transfers a rank and step, %.1f %% hidden behind work; %d bytes of"
+                        + " blocks sent, %d planned, %d at least%n",
+                over.transport(),
+                over.receiving(),
+                100 * over.hidden(),
+                over.bytesSent(),
+                over.bytesPlanned(),
+                over.bytesMinimum());
     }
 
     private static void print(RingBench.Stopped s) {

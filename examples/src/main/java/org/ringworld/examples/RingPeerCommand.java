@@ -1,24 +1,31 @@
 package org.ringworld.examples;
 
+import com.typesafe.config.ConfigFactory;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
 import java.util.concurrent.LinkedBlockingQueue;
+import org.ringworld.actors.DeviceActor;
+import org.ringworld.actors.DeviceRing;
 import org.ringworld.actors.NodeSettings;
+import org.ringworld.actors.StepPlan;
 import org.ringworld.actors.Tls;
 import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RingEnd;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The second process of {@link RingBench}: says where it is, is told where both meet, and then does
- * run after run; a line of JSON each. It ends with whoever started it.
+ * The second process of {@link RingBench} or {@link RingStepBench}: says where it is, is told where
+ * both meet, and then does run after run or step after step; a line of JSON each. It ends with
+ * whoever started it.
  */
 @Command(name = "ring-peer", hidden = true, description = "The second process of bench ring.")
 final class RingPeerCommand implements Callable<Integer> {
@@ -31,22 +38,41 @@ final class RingPeerCommand implements Callable<Integer> {
     @Option(names = "--tls")
     private boolean tls;
 
+    @Option(names = "--steps")
+    private String steps;
+
+    private final BlockingQueue<String> lines = new LinkedBlockingQueue<>();
+
     @Override
     public Integer call() throws Exception {
-        BlockingQueue<String> lines = new LinkedBlockingQueue<>();
-        Thread.ofPlatform().daemon().name("stdin").start(() -> read(lines));
-        JsonMapper json = JsonMapper.shared();
-        try (RingBenchSide side = new RingBenchSide(1, listen(host, directory, tls))) {
-            System.out.println(json.writeValueAsString(side.address()));
-            side.meet(json.readValue(lines.take(), RingBenchSide.Meeting.class), null);
+        Thread.ofPlatform().daemon().name("stdin").start(this::read);
+        Links links = listen(host, directory, tls);
+        tell(links.address());
+        if (steps == null) {
+            RingBenchSide side = new RingBenchSide(1, links);
+            side.meet(asked(RingBenchSide.Meeting.class), null);
             while (true) {
-                RingBenchSide.Run run = json.readValue(lines.take(), RingBenchSide.Run.class);
-                System.out.println(json.writeValueAsString(side.run(run, i -> {})));
+                tell(side.run(asked(RingBenchSide.Run.class), i -> {}));
             }
+        }
+        StepWork work = StepWork.of(ConfigFactory.parseString(steps));
+        DeviceRing ring = RingStepBench.ring(work, links, asked(RingEnd.Places.class), 1);
+        while (true) {
+            StepPlan plan = work.plan(asked(Integer.class), RingStepBench.RANKS);
+            List<DeviceActor.Stepped> rank = ring.train(plan, work.recompute());
+            tell(RingStepBench.Answer.of(rank.getFirst()));
         }
     }
 
-    private static void read(BlockingQueue<String> lines) {
+    private static void tell(Object answer) {
+        System.out.println(JsonMapper.shared().writeValueAsString(answer));
+    }
+
+    private <T> T asked(Class<T> type) throws InterruptedException {
+        return JsonMapper.shared().readValue(lines.take(), type);
+    }
+
+    private void read() {
         try (BufferedReader in =
                 new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
             for (String line = in.readLine(); line != null; line = in.readLine()) {

@@ -72,10 +72,12 @@ final class StatusCommand implements Callable<Integer> {
             for (JsonNode rank : job.path("ranks")) {
                 System.out.printf(
                         Locale.ROOT,
-                        "    %-32s %.3f s a step, waiting %.3f s%n",
+                        "    %-32s %.3f s a step, waiting %.3f s, receiving %.3f s (%.3f s not hidden)%n",
                         rank.path("device").asString(),
                         rank.path("secondsCompute").asDouble(),
-                        rank.path("secondsWait").asDouble());
+                        rank.path("secondsWait").asDouble(),
+                        rank.path("secondsReceiving").asDouble(),
+                        rank.path("secondsExposed").asDouble());
             }
         }
     }

@@ -2,30 +2,19 @@ package org.ringworld.examples;
 
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.SplittableRandom;
 import java.util.TreeMap;
-import java.util.stream.IntStream;
 import org.ringworld.actors.DeviceActor;
 import org.ringworld.actors.DeviceRing;
 import org.ringworld.actors.Flops;
 import org.ringworld.actors.MemoryUse;
-import org.ringworld.actors.ModelSource;
 import org.ringworld.actors.StepPlan;
-import org.ringworld.checkpoints.LlamaConfig;
-import org.ringworld.model.AdamW;
-import org.ringworld.model.Layout;
-import org.ringworld.model.LearningRate;
-import org.ringworld.model.Stage;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.KernelTimes;
 import org.ringworld.runtime.cpu.CpuDevice;
-import org.ringworld.tokenizer.Row;
-import org.ringworld.tokenizer.RowStream;
 
 /** Whole training steps on a ring of actors: the speed, and what a step allocates. */
 final class StepBench {
@@ -54,59 +43,25 @@ final class StepBench {
             MemoryUse memory,
             Map<String, Double> kernelShares) {}
 
-    static Result run(
-            LlamaConfig config,
-            DType dtype,
-            int ringSize,
-            int threads,
-            int seqLen,
-            long tokensPerStep,
-            int steps,
-            String recompute) {
+    static Result run(StepWork work, int ringSize, int threads, int steps) {
         List<Device> devices = new ArrayList<>();
         List<KernelTimes> times = new ArrayList<>();
         for (int i = 0; i < ringSize; i++) {
             times.add(new KernelTimes());
             devices.add(new CpuDevice(threads, times.getLast()));
         }
-        AdamW optimizer =
-                new AdamW(
-                        new LearningRate(1e-4, LearningRate.Schedule.CONSTANT, 0, 0, 0),
-                        0.9,
-                        0.98,
-                        1e-8,
-                        0.01,
-                        1);
-        Stage stage =
-                new Stage(
-                        "bench",
-                        "text",
-                        seqLen,
-                        List.of(),
-                        1e4,
-                        steps,
-                        tokensPerStep,
-                        1,
-                        optimizer);
-        RowStream stream =
-                (step, length, count) ->
-                        IntStream.range(0, count)
-                                .mapToObj(i -> row(step * count + i, length, config.vocabSize()))
-                                .toList();
-        Layout layout = Layout.of("zigzag");
         try (DeviceRing ring =
-                new DeviceRing(
-                        new ModelSource.Random(config, 1, 0.02), dtype, devices, layout, true)) {
+                new DeviceRing(work.source(), work.dtype(), devices, StepWork.LAYOUT, true)) {
             double best = Double.MAX_VALUE;
             double wait = 0;
             Map<String, Double> shares = Map.of();
             long heap = Long.MAX_VALUE;
             StepPlan plan = null;
             for (int step = 0; step < steps; step++) {
-                plan = StepPlan.of(step + 1, 0, stage, step, stream, layout, ringSize);
+                plan = work.plan(step, ringSize);
                 long allocated = allocatedBytes();
                 long start = System.nanoTime();
-                List<DeviceActor.Stepped> ranks = ring.train(plan, recompute);
+                List<DeviceActor.Stepped> ranks = ring.train(plan, work.recompute());
                 double seconds = (System.nanoTime() - start) / 1e9;
                 heap = Math.min(heap, allocatedBytes() - allocated);
                 Map<String, Double> kernels = shares(times, seconds);
@@ -114,19 +69,16 @@ final class StepBench {
                     best = seconds;
                     shares = kernels;
                     wait =
-                            ranks.stream()
-                                            .mapToDouble(DeviceActor.Stepped::secondsWait)
-                                            .average()
-                                            .orElse(0)
+                            ranks.stream().mapToDouble(r -> r.spent().waiting()).average().orElse(0)
                                     / seconds;
                 }
             }
-            double flops = Flops.training(config, plan);
+            double flops = Flops.training(work.model(), plan);
             return new Result(
                     ringSize,
                     threads,
-                    dtype,
-                    seqLen,
+                    work.dtype(),
+                    work.seqLen(),
                     best,
                     plan.tokens() / best,
                     flops / best,
@@ -172,17 +124,5 @@ final class StepBench {
         } catch (java.io.IOException e) {
             return 0; // not Linux
         }
-    }
-
-    private static Row row(long seed, int length, int vocab) {
-        SplittableRandom random = new SplittableRandom(seed);
-        float[] weights = new float[length];
-        Arrays.fill(weights, 1);
-        return new Row(
-                random.ints(length, 0, vocab).toArray(),
-                IntStream.range(0, length).toArray(),
-                new int[length],
-                random.ints(length, 0, vocab).toArray(),
-                weights);
     }
 }

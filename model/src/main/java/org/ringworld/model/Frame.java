@@ -40,6 +40,11 @@ public record Frame(long step, int part, int layer, Pass pass, int hop, int orig
         /** What each rank's tokens came to in a step. */
         OUTCOME,
         /** A whole training state, for ranks that do not hold it. */
-        STATE
+        STATE;
+
+        /** Whether it is what RingAttention passes on while it computes. */
+        boolean isOfBlocks() {
+            return this == FORWARD || this == BACKWARD || this == GRADIENT;
+        }
     }
 }

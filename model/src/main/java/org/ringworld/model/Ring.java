@@ -32,8 +32,28 @@ public interface Ring {
     /** Blocks until a condition that another thread makes true and then unparks this one. */
     void awaitUntil(BooleanSupplier condition);
 
-    /** Time this rank has spent waiting for others since the ring was formed. */
-    long nanosWaited();
+    /** What this rank's time went into since the ring was formed. */
+    Times times();
+
+    /**
+     * Nanoseconds.
+     *
+     * @param waited for others
+     * @param receiving from the first to the last byte of each tile of keys, values or their
+     *     gradients
+     * @param exposed part of receiving in which this rank waited for just that tile: not hidden
+     *     behind its work
+     * @param bytesReceived of such tiles
+     */
+    record Times(long waited, long receiving, long exposed, long bytesReceived) {
+        public Times since(Times start) {
+            return new Times(
+                    waited - start.waited,
+                    receiving - start.receiving,
+                    exposed - start.exposed,
+                    bytesReceived - start.bytesReceived);
+        }
+    }
 
     /** Something on its way to this rank. */
     interface Transfer {

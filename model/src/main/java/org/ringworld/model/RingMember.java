@@ -39,9 +39,13 @@ public final class RingMember implements Ring {
     private Outgoing next;
     private Incoming previous;
     private volatile Thread driver;
+    private volatile Frame awaited;
     private volatile boolean waiting;
     private volatile String broken;
-    private volatile long nanosWaited;
+    private long waited;
+    private long receiving;
+    private long exposed;
+    private long bytesReceived;
 
     public RingMember(int rank, int size) {
         this.rank = rank;
@@ -54,16 +58,30 @@ public final class RingMember implements Ring {
         this.next = next;
     }
 
-    private record Arrival(Tensor tensor, Event ready, Lease lease) {}
+    /**
+     * @param began when its first byte came, in nanoseconds of {@link System#nanoTime}
+     * @param ended when its last one was here
+     */
+    private record Arrival(Tensor tensor, Event ready, Lease lease, long began, long ended) {}
+
+    /** What the previous rank sent is here, by reference. */
+    public void arrived(Frame frame, Tensor tensor, Event ready, Lease lease) {
+        arrived(frame, tensor, ready, lease, System.nanoTime());
+    }
 
     /**
      * What the previous rank sent is here.
      *
      * @param lease retained for this rank, which releases it after its last read
+     * @param began when its first byte came, in nanoseconds of {@link System#nanoTime}
      */
-    public void arrived(Frame frame, Tensor tensor, Event ready, Lease lease) {
-        arrivals.put(frame, new Arrival(tensor, ready, lease));
-        LockSupport.unpark(driver);
+    public void arrived(Frame frame, Tensor tensor, Event ready, Lease lease, long began) {
+        arrivals.put(frame, new Arrival(tensor, ready, lease, began, System.nanoTime()));
+        // What is only needed later need not wake anybody.
+        Frame only = awaited;
+        if (only == null || only.equals(frame)) {
+            LockSupport.unpark(driver);
+        }
     }
 
     /** Ends it: every wait, now and later, fails with this reason; the first one counts. */
@@ -116,7 +134,15 @@ public final class RingMember implements Ring {
 
             @Override
             public Tensor await(Device device) {
+                long needed = System.nanoTime();
+                awaited = frame;
                 awaitUntil(this::hasArrived);
+                awaited = null;
+                if (frame.pass().isOfBlocks()) {
+                    bytesReceived += arrival.tensor.bytes();
+                    receiving += arrival.ended - arrival.began;
+                    exposed += Math.max(0, arrival.ended - Math.max(needed, arrival.began));
+                }
                 device.await(arrival.ready);
                 return arrival.tensor;
             }
@@ -149,12 +175,12 @@ public final class RingMember implements Ring {
             }
         } finally {
             waiting = false;
-            nanosWaited += System.nanoTime() - start;
+            waited += System.nanoTime() - start;
         }
     }
 
     @Override
-    public long nanosWaited() {
-        return nanosWaited;
+    public Times times() {
+        return new Times(waited, receiving, exposed, bytesReceived);
     }
 }

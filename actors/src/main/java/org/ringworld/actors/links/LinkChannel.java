@@ -16,6 +16,13 @@ sealed interface LinkChannel permits LinkChannel.Plain, TlsChannel {
     void write(ByteBuffer header, ByteBuffer payload) throws IOException;
 
     /**
+     * Writes as much of both as there is room for at once.
+     *
+     * @return whether that was all of it
+     */
+    boolean writeNow(ByteBuffer header, ByteBuffer payload) throws IOException;
+
+    /**
      * Fills the buffer.
      *
      * @throws EOFException where the other side has closed the connection
@@ -37,6 +44,14 @@ sealed interface LinkChannel permits LinkChannel.Plain, TlsChannel {
             while (header.hasRemaining() || payload.hasRemaining()) {
                 socket.write(both);
             }
+        }
+
+        @Override
+        public boolean writeNow(ByteBuffer header, ByteBuffer payload) throws IOException {
+            socket.configureBlocking(false);
+            socket.write(new ByteBuffer[] {header, payload});
+            socket.configureBlocking(true);
+            return !payload.hasRemaining();
         }
 
         @Override

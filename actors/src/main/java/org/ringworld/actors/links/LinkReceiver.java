@@ -81,6 +81,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         Frame current = null;
         Tensor tensor = null;
         long done = 0;
+        long began = 0;
         while (!closed) {
             bytes.clear();
             channel.readFully(bytes);
@@ -89,6 +90,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
                 current = header.frame();
                 tensor = awaitExpected(current);
                 done = 0;
+                began = System.nanoTime();
             }
             if (!header.frame().equals(current)
                     || header.offset() != done
@@ -109,7 +111,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
                 Tensor whole = tensor;
                 Lease lease = new Lease(() -> release(whole));
                 lease.retain();
-                member.arrived(current, tensor, Event.HAPPENED, lease);
+                member.arrived(current, tensor, Event.HAPPENED, lease, began);
                 current = null;
             }
         }

@@ -122,6 +122,12 @@ final class TlsChannel implements LinkChannel {
         flush();
     }
 
+    /** A record is written whole: nothing goes at once. */
+    @Override
+    public boolean writeNow(ByteBuffer header, ByteBuffer payload) {
+        return false;
+    }
+
     @Override
     public void readFully(ByteBuffer to) throws IOException {
         while (to.hasRemaining()) {

@@ -1,0 +1,241 @@
+package org.ringworld.examples;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigRenderOptions;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.Writer;
+import java.nio.file.Path;
+import java.security.SecureRandom;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
+import org.ringworld.actors.DeviceActor;
+import org.ringworld.actors.DeviceRing;
+import org.ringworld.actors.StepPlan;
+import org.ringworld.actors.TimeSpent;
+import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RingEnd;
+import org.ringworld.examples.RingBench.Transport;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Training steps on a ring of this process and a second one that it starts, of one thread each;
+ * beside them, step by step in turns, the same steps in this process alone: by two devices of one
+ * thread, and by one device of two.
+ */
+final class RingStepBench implements AutoCloseable {
+    private static final long EPOCH = 1;
+    private static final int TOKEN = 16;
+    static final int RANKS = 2;
+
+    /** Steps that are not counted: code is compiled and memory is taken. */
+    private static final int WARM = 3;
+
+    /** The rings, in the order of their turns. */
+    enum Where {
+        ONE_DEVICE("1 process, 1 device of 2 threads"),
+        ONE_PROCESS("1 process, 2 devices of 1 thread"),
+        TWO_PROCESSES("2 processes, 1 device of 1 thread each");
+
+        final String words;
+
+        Where(String words) {
+            this.words = words;
+        }
+    }
+
+    /**
+     * The steps of one of the rings.
+     *
+     * @param seconds of a step, the median
+     * @param fastest step, seconds
+     * @param waiting of a rank for others in a step, seconds, the mean; so are
+     * @param receiving from the first byte of each tile to its last, over a wire
+     * @param exposed the part of that in which the device had nothing else to do
+     * @param bytesSent of keys, values and their gradients by all ranks in a step
+     * @param bytesPlanned that ranks have to pass on in a step
+     * @param bytesMinimum if each key went straight to each rank that sees it
+     */
+    record Steps(
+            Transport transport,
+            Where where,
+            int tokensPerRank,
+            double seconds,
+            double fastest,
+            double tokensPerSecond,
+            double waiting,
+            double receiving,
+            double exposed,
+            long bytesSent,
+            long bytesPlanned,
+            long bytesMinimum) {
+        /** Part of the transfers during which the devices had other work. */
+        double hidden() {
+            return receiving == 0 ? 1 : 1 - exposed / receiving;
+        }
+    }
+
+    /** What a rank answers after a step. */
+    record Answer(TimeSpent spent, double lossSum) {
+        static Answer of(DeviceActor.Stepped stepped) {
+            return new Answer(stepped.spent(), stepped.outcome().lossSum());
+        }
+    }
+
+    private final Transport transport;
+    private final StepWork work;
+    private final Process peer;
+    private final BufferedReader answers;
+    private final Writer requests;
+    private final Links links;
+    private final List<DeviceRing> rings = new ArrayList<>();
+
+    /**
+     * @param directory for sockets and certificates
+     * @param settings of {@link StepWork}
+     */
+    RingStepBench(Transport transport, Path directory, Config settings) throws IOException {
+        this.transport = transport;
+        this.work = StepWork.of(settings);
+        boolean tls = transport == Transport.tls;
+        this.links = RingPeerCommand.listen(RingBench.LOOPBACK, directory, tls);
+        String words = settings.root().render(ConfigRenderOptions.concise());
+        List<String> steps = List.of("--steps", words);
+        this.peer = RingBench.start(transport, RingBench.other(transport), directory, steps);
+        this.answers = peer.inputReader();
+        this.requests = peer.outputWriter();
+        try {
+            rings.add(ring(new CpuDevice(RANKS)));
+            rings.add(ring(new CpuDevice(1), new CpuDevice(1)));
+            byte[] token = new byte[TOKEN];
+            new SecureRandom().nextBytes(token);
+            LinkAddress other = answer(LinkAddress.class);
+            RingEnd.Places places =
+                    new RingEnd.Places(EPOCH, token, List.of(links.address(), other));
+            ask(places);
+            rings.add(ring(work, links, places, 0));
+        } catch (IOException | RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private DeviceRing ring(Device... devices) {
+        return new DeviceRing(work.source(), work.dtype(), List.of(devices), StepWork.LAYOUT, true);
+    }
+
+    /** One of the two processes' ring of one device. */
+    static DeviceRing ring(StepWork work, Links links, RingEnd.Places places, int rank) {
+        return new DeviceRing(
+                work.source(),
+                work.dtype(),
+                List.of(new CpuDevice(1)),
+                StepWork.LAYOUT,
+                true,
+                links,
+                places,
+                rank);
+    }
+
+    private void ask(Object request) throws IOException {
+        requests.write(JsonMapper.shared().writeValueAsString(request) + "\n");
+        requests.flush();
+    }
+
+    private <T> T answer(Class<T> type) throws IOException {
+        String line = answers.readLine();
+        if (line == null) {
+            throw new IOException("the second process of the ring ended; it said why above");
+        }
+        return JsonMapper.shared().readValue(line, type);
+    }
+
+    /** Each ring's steps. */
+    List<Steps> run(int steps) throws IOException {
+        List<List<Double>> seconds = lists();
+        List<List<TimeSpent>> spent = lists();
+        for (int step = 0; step < WARM + steps; step++) {
+            List<List<Answer>> all = new ArrayList<>();
+            for (Where where : Where.values()) {
+                long start = System.nanoTime();
+                List<Answer> ranks = step(where, step);
+                if (step >= WARM) {
+                    seconds.get(where.ordinal()).add((System.nanoTime() - start) / 1e9);
+                    ranks.forEach(rank -> spent.get(where.ordinal()).add(rank.spent));
+                }
+                all.add(ranks);
+            }
+            checkSame(step, all);
+        }
+        return Stream.of(Where.values())
+                .map(w -> steps(w, seconds.get(w.ordinal()), spent.get(w.ordinal())))
+                .toList();
+    }
+
+    private static <T> List<List<T>> lists() {
+        return Stream.of(Where.values()).<List<T>>map(_ -> new ArrayList<>()).toList();
+    }
+
+    private List<Answer> step(Where where, int step) throws IOException {
+        if (where == Where.TWO_PROCESSES) {
+            ask(step);
+        }
+        int size = where == Where.ONE_DEVICE ? 1 : RANKS;
+        List<Answer> ranks = new ArrayList<>();
+        rings.get(where.ordinal())
+                .train(work.plan(step, size), work.recompute())
+                .forEach(stepped -> ranks.add(Answer.of(stepped)));
+        if (where == Where.TWO_PROCESSES) {
+            ranks.add(answer(Answer.class));
+        }
+        return ranks;
+    }
+
+    /** The same ring in one process and in two computes the same, to the last bit. */
+    private static void checkSame(int step, List<List<Answer>> all) throws IOException {
+        double here = all.get(Where.ONE_PROCESS.ordinal()).getFirst().lossSum;
+        for (Answer rank : all.get(Where.TWO_PROCESSES.ordinal())) {
+            if (rank.lossSum != here) {
+                throw new IOException(
+                        "step %d: loss %s in two processes, %s in one"
+                                .formatted(step + 1, rank.lossSum, here));
+            }
+        }
+    }
+
+    private Steps steps(Where where, List<Double> seconds, List<TimeSpent> spent) {
+        double[] sorted = seconds.stream().mapToDouble(s -> s).sorted().toArray();
+        double median = sorted[sorted.length / 2];
+        StepPlan plan = work.plan(0, where == Where.ONE_DEVICE ? 1 : RANKS);
+        StepPlan.Bytes bytes = plan.bytes(work.model(), work.dtype());
+        return new Steps(
+                transport,
+                where,
+                (int) (plan.tokens() / RANKS),
+                median,
+                sorted[0],
+                plan.tokens() / median,
+                mean(spent, TimeSpent::waiting),
+                mean(spent, TimeSpent::receiving),
+                mean(spent, TimeSpent::exposed),
+                spent.stream().mapToLong(TimeSpent::bytesReceived).sum() / sorted.length,
+                bytes.planned(),
+                bytes.minimum());
+    }
+
+    private static double mean(List<TimeSpent> spent, ToDoubleFunction<TimeSpent> field) {
+        return spent.stream().mapToDouble(field).average().orElse(0);
+    }
+
+    @Override
+    public void close() {
+        rings.forEach(DeviceRing::close);
+        peer.destroyForcibly();
+        links.close();
+    }
+}
