@@ -58,7 +58,10 @@ final class RingPeerCommand implements Callable<Integer> {
         StepWork work = StepWork.of(ConfigFactory.parseString(steps));
         DeviceRing ring = RingStepBench.ring(work, links, asked(RingEnd.Places.class), 1);
         while (true) {
-            StepPlan plan = work.plan(asked(Integer.class), RingStepBench.RANKS);
+            int step = asked(Integer.class);
+            StepPlan plan = work.plan(step, RingStepBench.RANKS);
+            tell(step);
+            asked(Integer.class); // begin
             List<DeviceActor.Stepped> rank = ring.train(plan, work.recompute());
             tell(RingStepBench.Answer.of(rank.getFirst()));
         }

