@@ -39,12 +39,7 @@ final class RingAttention {
         private final int origin;
         private final KvBlock block;
         private final Lease own;
-        private final Ring.Transfer[] coming;
-
-        /** This rank's own block, at hop 0. */
-        Held(KvBlock block, Lease own) {
-            this(block, own, 0, ring.rank());
-        }
+        private final Ring.Transfer[] coming = new Ring.Transfer[plan.tiles()];
 
         /** A block in this rank's own memory. */
         Held(KvBlock block, Lease own, int hop, int origin) {
@@ -52,20 +47,22 @@ final class RingAttention {
             this.origin = origin;
             this.block = block;
             this.own = own;
-            this.coming = new Ring.Transfer[plan.tiles()];
         }
 
-        /** What the previous rank sends on from {@code hop − 1}. */
-        Held(Frame frame, Pass pass, int hop, BitSet tiles, DType dtype, KvBlock like) {
-            this.hop = hop;
-            this.origin = plan.origin(ring.rank(), hop);
-            this.block = new KvBlock(plan.tiles());
-            this.own = null;
-            this.coming = new Ring.Transfer[plan.tiles()];
-            for (int t : tiles(tiles)) {
-                long[] shape = like.tiles()[t].shape();
-                coming[t] = ring.receive(frame.of(pass, hop - 1, origin, t), dtype, shape);
-            }
+        /** This rank's own block, at hop 0. */
+        Held(KvBlock block, Lease own) {
+            this(block, own, 0, ring.rank());
+        }
+
+        /** What will come at {@code hop} from the previous rank. */
+        Held(int hop) {
+            this(new KvBlock(plan.tiles()), null, hop, plan.origin(ring.rank(), hop));
+        }
+
+        /** The previous rank sends on a tile from {@code hop − 1}. */
+        void expect(Frame frame, Pass pass, int tile, DType dtype, KvBlock like) {
+            long[] shape = like.tiles()[tile].shape();
+            coming[tile] = ring.receive(frame.of(pass, hop - 1, origin, tile), dtype, shape);
         }
 
         boolean hasArrived(int tile) {
@@ -89,10 +86,15 @@ final class RingAttention {
         }
 
         void release() {
-            for (Ring.Transfer transfer : coming) {
-                if (transfer != null) {
-                    transfer.lease().release(device.record());
-                }
+            for (int t = 0; t < coming.length; t++) {
+                release(t);
+            }
+        }
+
+        void release(int tile) {
+            if (coming[tile] != null) {
+                coming[tile].lease().release(device.record());
+                coming[tile] = null;
             }
         }
     }
@@ -126,15 +128,11 @@ final class RingAttention {
     }
 
     private Held expectKeys(Frame frame, Pass pass, int hop, KvBlock own) {
-        BitSet tiles = plan.keysSent(hop - 1, plan.origin(ring.rank(), hop));
-        return new Held(frame, pass, hop, tiles, own.tiles()[0].dtype(), own);
-    }
-
-    /** The sums of the ranks before this one, of the block it holds at {@code hop}. */
-    private Held expectSums(Frame frame, int hop, KvBlock own) {
-        BitSet tiles =
-                hop < 2 ? new BitSet() : plan.gradientsSent(hop - 1, plan.origin(ring.rank(), hop));
-        return new Held(frame, Pass.GRADIENT, hop, tiles, DType.F32, own);
+        Held held = new Held(hop);
+        for (int t : tiles(plan.keysSent(hop - 1, held.origin))) {
+            held.expect(frame, pass, t, own.tiles()[0].dtype(), own);
+        }
+        return held;
     }
 
     /**
@@ -194,13 +192,16 @@ final class RingAttention {
             Tensor dq,
             KvBlock dOwn,
             Workspace scratch) {
-        int rank = ring.rank();
         kernels.fill(dq, 0);
-        Held held = new Held(own, lease);
+        Queries queries = new Queries(q, dOut, lse, delta, dq);
+        int[] seenOwn = tiles(plan.sees()[ring.rank()][ring.rank()]);
+        // One tile of its own is left for the time in which the last sums travel home.
+        int left = plan.size() == 1 ? 0 : Math.min(1, seenOwn.length);
         Travelling sums = new Travelling(scratch, own);
+        Held held = new Held(own, lease);
+        Held earlier = new Held(0);
         for (int hop = 0; hop < plan.size(); hop++) {
             boolean last = hop + 1 == plan.size();
-            Held earlier = expectSums(frame, hop, own);
             Held next = last ? null : expectKeys(frame, Pass.BACKWARD, hop + 1, own);
             Onward onward = new Onward(frame, Pass.BACKWARD, held);
             BitSet here = hop == 0 ? all() : plan.gradientsSent(hop, held.origin);
@@ -208,49 +209,127 @@ final class RingAttention {
             for (int t : tiles(here)) {
                 kernels.fill(gradient.tiles()[t], 0);
             }
-            for (int t : tiles(plan.sees()[rank][held.origin])) {
+            Homeward homeward = new Homeward(frame, hop, gradient, sums.lease(), earlier, own);
+            int[] seen = tiles(plan.sees()[ring.rank()][held.origin]);
+            for (int i = 0; i < seen.length - (hop == 0 ? left : 0); i++) {
                 onward.sendArrived();
-                KvBlock keys = held.await(t);
-                kernels.attentionBackward(
-                        q,
-                        block.positions(),
-                        block.segments(),
-                        keys.keys()[t],
-                        keys.values()[t],
-                        block.keyPositions(held.origin, plan, t),
-                        block.keySegments(held.origin, plan, t),
-                        scale,
-                        dOut,
-                        lse,
-                        delta,
-                        dq,
-                        gradient.keys()[t],
-                        gradient.values()[t]);
+                queries.backward(held, seen[i], gradient);
+                homeward.finished(seen[i]);
             }
             onward.sendRest();
+            homeward.sendRest();
             held.release();
-            if (hop > 0) {
-                Held mine = new Held(gradient, sums.lease(), hop, held.origin);
-                for (int t : tiles(here)) {
-                    addSum(earlier, gradient, t);
-                    mine.send(frame, Pass.GRADIENT, t);
-                }
-                earlier.release();
-            }
             held = next;
+            earlier = homeward.following;
         }
-        Held home = expectSums(frame, plan.size(), own);
+        if (left == 1) {
+            queries.backward(new Held(own, lease), seenOwn[seenOwn.length - 1], dOwn);
+        }
         for (int t : tiles(all())) {
-            addSum(home, dOwn, t);
+            addSum(earlier, dOwn, t);
         }
-        home.release();
         sums.awaitFree();
+    }
+
+    /** What each query brings to backward, and what it gets. */
+    private final class Queries {
+        private final Tensor q;
+        private final Tensor dOut;
+        private final Tensor lse;
+        private final Tensor delta;
+        private final Tensor dq;
+
+        Queries(Tensor q, Tensor dOut, Tensor lse, Tensor delta, Tensor dq) {
+            this.q = q;
+            this.dOut = dOut;
+            this.lse = lse;
+            this.delta = delta;
+            this.dq = dq;
+        }
+
+        void backward(Held held, int tile, KvBlock gradient) {
+            KvBlock keys = held.await(tile);
+            kernels.attentionBackward(
+                    q,
+                    block.positions(),
+                    block.segments(),
+                    keys.keys()[tile],
+                    keys.values()[tile],
+                    block.keyPositions(held.origin, plan, tile),
+                    block.keySegments(held.origin, plan, tile),
+                    scale,
+                    dOut,
+                    lse,
+                    delta,
+                    dq,
+                    gradient.keys()[tile],
+                    gradient.values()[tile]);
+        }
+    }
+
+    /**
+     * Sums of one hop on their way home: to a tile that this rank has done it adds what the ranks
+     * before it summed up, and sends it on while the next tile is worked on. With each tile that
+     * goes, memory for the one of the next hop is set aside.
+     */
+    private final class Homeward {
+        private final Frame frame;
+        private final Held sums;
+        private final Held earlier;
+        private final KvBlock like;
+        private final BitSet left;
+
+        /** What comes from the ranks before this one at the next hop, at last of its own block. */
+        private final Held following;
+
+        private final BitSet expected;
+
+        Homeward(Frame frame, int hop, KvBlock sums, Lease lease, Held earlier, KvBlock like) {
+            this.frame = frame;
+            this.sums = new Held(sums, lease, hop, plan.origin(ring.rank(), hop));
+            this.earlier = earlier;
+            this.like = like;
+            this.left = plan.gradientsSent(hop, this.sums.origin);
+            this.following = new Held(hop + 1);
+            this.expected = plan.gradientsSent(hop, following.origin);
+        }
+
+        /** This rank has done a tile; it goes unless one must be waited for that comes to it. */
+        void finished(int tile) {
+            if (left.get(tile) && (earlier.coming[tile] == null || earlier.hasArrived(tile))) {
+                send(tile);
+            }
+        }
+
+        void sendRest() {
+            for (int t : tiles(left)) {
+                send(t);
+            }
+            for (int t : tiles(expected)) {
+                expect(t);
+            }
+        }
+
+        private void send(int tile) {
+            left.clear(tile);
+            addSum(earlier, sums.block, tile);
+            sums.send(frame, Pass.GRADIENT, tile);
+            if (expected.get(tile)) {
+                expect(tile);
+            }
+        }
+
+        private void expect(int tile) {
+            expected.clear(tile);
+            following.expect(frame, Pass.GRADIENT, tile, DType.F32, like);
+        }
     }
 
     /** Adds what the ranks before this one summed up of a tile, if they touched it. */
     private void addSum(Held earlier, KvBlock into, int tile) {
         if (earlier.coming[tile] != null) {
             kernels.add(earlier.await(tile).tiles()[tile], into.tiles()[tile]);
+            earlier.release(tile);
         }
     }
 

@@ -14,7 +14,8 @@ import java.util.List;
  * from rank origin + h to origin + h + 1. Forward and backward send the keys and values of a tile
  * as far as the last rank that sees it and no further. In backward the sums of dK and dV of a tile
  * start at the first other rank that sees it and travel home from there. Work is visited in the
- * order of hops and, within a hop, of tiles, so all sums have one order.
+ * order of hops and, within a hop, of tiles, but for one tile of a rank's own in backward, which
+ * comes last; so all sums have one order.
  *
  * @param size ranks N
  * @param blockLength local tokens of every rank
