@@ -130,7 +130,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private final Device device;
     private final Links links;
     private final JobHost host;
-    private final Consumer<LinkAddress> onLost;
+    private final Consumer<LinkAddress> onBroken;
     private final ReceiveBuffers buffers;
     private final ExecutorService thread;
     private final AtomicInteger queued = new AtomicInteger();
@@ -163,12 +163,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     /**
      * @param index its rank until a ring gives it another
      * @param host opens the jobs that coordinators name
-     * @param onLost is told of neighbours in other processes when the ring broke
+     * @param onBroken is told of the ring's other processes when it broke
      */
     public static Behavior<Command> create(
-            int index, Device device, Links links, JobHost host, Consumer<LinkAddress> onLost) {
+            int index, Device device, Links links, JobHost host, Consumer<LinkAddress> onBroken) {
         return Behaviors.setup(
-                context -> new DeviceActor(context, index, device, links, host, onLost));
+                context -> new DeviceActor(context, index, device, links, host, onBroken));
     }
 
     private DeviceActor(
@@ -177,13 +177,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             Device device,
             Links links,
             JobHost host,
-            Consumer<LinkAddress> onLost) {
+            Consumer<LinkAddress> onBroken) {
         super(context);
         this.rank = index;
         this.device = device;
         this.links = links;
         this.host = host;
-        this.onLost = onLost;
+        this.onBroken = onBroken;
         this.buffers = new ReceiveBuffers(device);
         this.thread =
                 Executors.newSingleThreadExecutor(
@@ -546,7 +546,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                             in.breakUp("rank " + of + ": " + sentence);
                             in.close();
                             if (broke) {
-                                in.neighbours().forEach(onLost);
+                                in.others().forEach(onBroken);
                             }
                         }
                         long step = model == null ? RankModel.NOTHING : model.finishedStep();

@@ -9,7 +9,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
@@ -51,12 +53,17 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private record Joined() implements Command {}
 
-    private record RingBroke(LinkAddress neighbour, int probes) implements Command {}
+    private record RingBroke(LinkAddress other) implements Command {}
 
-    /** A process that is killed may close its links some time before its socket refuses. */
-    private static final int PROBES = 5;
+    private record Probe(LinkAddress other) implements Command {}
 
-    private static final Duration BETWEEN_PROBES = Duration.ofMillis(100);
+    /**
+     * A process that is killed may close its links some time before its socket refuses, and another
+     * one be killed while there is no ring that could break.
+     */
+    private static final int PROBES = 25;
+
+    private static final Duration BETWEEN_PROBES = Duration.ofMillis(200);
 
     private static final String HEALTH_SECONDS = "5";
 
@@ -65,6 +72,9 @@ public final class Node extends AbstractBehavior<Node.Command> {
     private final Links links;
     private final ActorRef<JobQueue.Command> queue;
     private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+
+    /** How often each will be asked again whether it lives. */
+    private final Map<LinkAddress, Integer> suspects = new HashMap<>();
 
     /**
      * Starts a node.
@@ -131,7 +141,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                     device,
                                     links,
                                     host,
-                                    lost -> context.getSelf().tell(new RingBroke(lost, 0))),
+                                    other -> context.getSelf().tell(new RingBroke(other))),
                             "device-" + i));
         }
         cluster.subscriptions()
@@ -148,6 +158,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
         return newReceiveBuilder()
                 .onMessage(Joined.class, message -> onJoined())
                 .onMessage(RingBroke.class, this::onRingBroke)
+                .onMessage(Probe.class, this::onProbe)
                 .build();
     }
 
@@ -185,19 +196,23 @@ public final class Node extends AbstractBehavior<Node.Command> {
         return this;
     }
 
-    /** A neighbour of this host that is dead is taken out now, not after seconds of silence. */
-    private Behavior<Command> onRingBroke(RingBroke lost) {
-        if (!links.isDead(lost.neighbour)) {
-            if (lost.probes < PROBES) {
-                RingBroke again = new RingBroke(lost.neighbour, lost.probes + 1);
-                Duration pause = BETWEEN_PROBES.multipliedBy(1L << lost.probes);
-                getContext().scheduleOnce(pause, getContext().getSelf(), again);
+    private Behavior<Command> onRingBroke(RingBroke broke) {
+        return suspects.put(broke.other, PROBES) == null ? onProbe(new Probe(broke.other)) : this;
+    }
+
+    /** A process of this host that is dead is taken out now, not after seconds of silence. */
+    private Behavior<Command> onProbe(Probe probe) {
+        int left = suspects.remove(probe.other);
+        if (!links.isDead(probe.other)) {
+            if (left > 0) {
+                suspects.put(probe.other, left - 1);
+                getContext().scheduleOnce(BETWEEN_PROBES, getContext().getSelf(), probe);
             }
             return this;
         }
         Cluster cluster = Cluster.get(getContext().getSystem());
         for (Member member : cluster.state().getMembers()) {
-            boolean same = member.uniqueAddress().toString().equals(lost.neighbour.process());
+            boolean same = member.uniqueAddress().toString().equals(probe.other.process());
             if (same && member.status() != MemberStatus.down()) {
                 getContext().getLog().warn("{} is dead: its socket refuses", member.address());
                 cluster.manager().tell(new Down(member.address()));

@@ -20,16 +20,17 @@ import tools.jackson.databind.json.JsonMapper;
 @EnabledOnOs(OS.LINUX)
 class RingBenchTest {
     private static final long MIB = 1 << 20;
+    private static final List<String> LINKS = List.of("links GB/s", "there and back", "held up");
 
     @TempDir private Path directory;
 
-    private JsonNode bench(String... settings) {
+    private JsonNode bench(List<String> words, String... settings) {
         Path json = directory.resolve("ring.json");
         List<Object> command = new ArrayList<>(List.of("bench", "ring", "--json", json));
         command.addAll(List.of(settings));
         Outcome outcome = CommandLineTest.run(command.toArray());
         assertThat(outcome.code()).as(outcome.err()).isZero();
-        assertThat(outcome.out()).contains("links GB/s", "there and back", "held up");
+        assertThat(outcome.out()).contains(words);
         return JsonMapper.shared().readTree(json.toFile());
     }
 
@@ -45,7 +46,13 @@ class RingBenchTest {
     @Test
     void ratesAndLatenciesOfTwoProcessesAreMeasuredBesidePlainSockets() {
         JsonNode rows =
-                bench("transports=[unix]", "gigabytes=0.3", "rounds=1", "pings=20", "stopped=2");
+                bench(
+                        LINKS,
+                        "transports=[unix]",
+                        "gigabytes=0.3",
+                        "rounds=1",
+                        "pings=20",
+                        "stopped=2");
         assertThat(rows.size()).isEqualTo(4 + 2 + 1);
         for (int i = 0; i < 4; i++) {
             assertThat(rows.get(i).path("links").asDouble()).isPositive();
@@ -56,10 +63,33 @@ class RingBenchTest {
         assertHeldUpWithoutGrowing(rows.get(6), 2);
     }
 
+    @Test
+    void aStepOverTwoProcessesIsTimedBesideTheSameInOne() {
+        JsonNode rows =
+                bench(
+                        List.of("2 processes", "hidden behind work"),
+                        "transports=[unix, tcp, tls]",
+                        "pings=0",
+                        "steps=2",
+                        "seqLen=1024",
+                        "model={vocabSize=300,hiddenSize=64,intermediateSize=128,numLayers=2}",
+                        "model.numHeads=1",
+                        "model.numKvHeads=1");
+        for (int i = 2; i < rows.size(); i += 3) {
+            JsonNode over = rows.get(i);
+            assertThat(over.path("where").asString()).isEqualTo("TWO_PROCESSES");
+            assertThat(over.path("receiving").asDouble()).isPositive();
+            assertThat(over.path("bytesSent").asLong())
+                    .isEqualTo(over.path("bytesPlanned").asLong())
+                    .isEqualTo(over.path("bytesMinimum").asLong())
+                    .isPositive();
+        }
+    }
+
     @Tag("slow")
     @Test
     void aNeighbourStoppedForTenSecondsCostsNoMemory() {
-        JsonNode rows = bench("gigabytes=1", "rounds=1", "pings=200", "stopped=10");
+        JsonNode rows = bench(LINKS, "gigabytes=1", "rounds=1", "pings=200", "stopped=10");
         for (int i = 6; i < rows.size(); i += 7) {
             assertHeldUpWithoutGrowing(rows.get(i), 10);
         }

@@ -299,8 +299,10 @@ public final class Links implements AutoCloseable {
         if (!byFile(other)) {
             return false;
         }
-        try {
-            SocketChannel.open(UnixDomainSocketAddress.of(other.socketPath())).close();
+        try (SocketChannel socket = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            // A process that is stopped takes no connections: when its queue is full nobody waits.
+            socket.configureBlocking(false);
+            socket.connect(UnixDomainSocketAddress.of(other.socketPath()));
             return false;
         } catch (ConnectException e) {
             return true;

@@ -90,14 +90,11 @@ public final class RingEnd implements AutoCloseable {
         return places.epoch;
     }
 
-    /** Where its neighbours in other processes are. */
-    public Set<LinkAddress> neighbours() {
-        int rank = member.rank();
-        Set<LinkAddress> both = new LinkedHashSet<>();
-        both.add(places.addresses.get(places.next(rank)));
-        both.add(places.addresses.get(places.previous(rank)));
-        both.removeIf(this::isHere);
-        return both;
+    /** Where its ranks in other processes are. */
+    public Set<LinkAddress> others() {
+        Set<LinkAddress> others = new LinkedHashSet<>(places.addresses);
+        others.removeIf(this::isHere);
+        return others;
     }
 
     /** Bytes that came or went so far. */

@@ -7,8 +7,10 @@ import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.InetSocketAddress;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -305,6 +307,20 @@ class LinksTest {
         assertThat(a.isDead(b.address())).isFalse();
         b.close();
         assertThat(a.isDead(b.address())).isTrue();
+    }
+
+    @Test
+    void aProcessThatTakesNoConnectionsIsNeitherDeadNorWaitedFor() throws Exception {
+        Links a = links("unix", 0);
+        Path file = directory.resolve("stopped");
+        try (ServerSocketChannel stopped = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            stopped.bind(UnixDomainSocketAddress.of(file), 2);
+            LinkAddress other = new LinkAddress("stopped", "127.0.0.1", 0, file.toString());
+            for (int i = 0; i < 20; i++) {
+                assertThat(a.isDead(other)).isFalse();
+            }
+        }
+        assertThat(a.isDead(new LinkAddress("x", "127.0.0.1", 0, file.toString()))).isTrue();
     }
 
     @Test
