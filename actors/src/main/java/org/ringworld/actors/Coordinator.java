@@ -383,9 +383,8 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         }
         Curriculum.Place place = curriculum.place(steps.finished() + 1);
         if (place.stepInStage() == 0 && unwritten > 0) {
-            // Until a stage's model is on disk the ring stays where it is, so that it can be
-            // written
-            // again if its writer is lost.
+            // Until a stage's model is on disk the ring stays where it is: if its writer is lost,
+            // another one can write it.
             phase = Phase.SETTLING;
             return this;
         }

@@ -53,7 +53,7 @@ final class JobReader {
             throw new UsageException("data.heldOut = " + heldOut + " must be at least 0, under 1");
         }
         Curriculum curriculum = curriculum(config);
-        LlamaConfig model = start == null ? model(config) : modelOf(start);
+        LlamaConfig model = start == null ? model(config) : modelOf(start, config);
         return new Job(
                 JobFile.render(config),
                 name,
@@ -96,8 +96,14 @@ final class JobReader {
         return data;
     }
 
-    private static LlamaConfig modelOf(Path start) {
+    private static LlamaConfig modelOf(Path start, Config config) {
         try (ModelFiles files = ModelFiles.open(start)) {
+            int vision = config.getInt("model.visionVocabSize");
+            if (vision != 0 && vision != files.config().visionVocabSize()) {
+                throw new UsageException(
+                        "model.visionVocabSize = %d, but the model at %s has %d: leave the key out"
+                                .formatted(vision, start, files.config().visionVocabSize()));
+            }
             return files.config();
         } catch (CheckpointException e) {
             throw new UsageException(e.getMessage());

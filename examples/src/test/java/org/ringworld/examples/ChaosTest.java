@@ -210,11 +210,13 @@ class ChaosTest {
     }
 
     private long stepsOf(double seconds, double every) throws Exception {
-        Path run = directory.resolve("every-" + every);
-        Path metrics = run.resolve("metrics.jsonl");
+        // A queue of its own: the job of the cluster before this one would go on by itself.
+        String name = "every-" + every;
+        Path metrics = directory.resolve(name).resolve("metrics.jsonl");
         long steps;
-        try (LocalCluster cluster = new LocalCluster(directory, 3)) {
-            List<String> job = new ArrayList<>(job("every-" + every, 1_000_000));
+        Path own = Files.createDirectory(directory.resolve("cluster-" + every));
+        try (LocalCluster cluster = new LocalCluster(own, 3)) {
+            List<String> job = new ArrayList<>(job(name, 1_000_000));
             job.set(5, "ring.size=3");
             cluster.submit(job);
             cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 500);

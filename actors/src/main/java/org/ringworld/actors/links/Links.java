@@ -49,8 +49,17 @@ public final class Links implements AutoCloseable {
     /** One rank of one epoch. */
     record Key(long epoch, int rank) {}
 
-    /** A rank that waits for its previous one: {@code channel} comes over a socket. */
-    record Seat(RingMember member, byte[] token, CompletableFuture<LinkChannel> channel) {}
+    /**
+     * A rank that waits for its previous one.
+     *
+     * @param channel comes over a socket
+     * @param outgoing by which this rank asks the next one for its seat there, once it does
+     */
+    record Seat(
+            RingMember member,
+            byte[] token,
+            CompletableFuture<LinkChannel> channel,
+            CompletableFuture<SocketChannel> outgoing) {}
 
     private final LinkAddress address;
     private final SSLContext tls;
@@ -119,7 +128,7 @@ public final class Links implements AutoCloseable {
 
     /** A rank of this JVM waits for its previous one. */
     Seat seat(Key key, RingMember member, byte[] token) {
-        Seat seat = new Seat(member, token, new CompletableFuture<>());
+        Seat seat = new Seat(member, token, new CompletableFuture<>(), new CompletableFuture<>());
         seats.computeIfAbsent(key, k -> new CompletableFuture<>()).complete(seat);
         return seat;
     }
@@ -136,6 +145,8 @@ public final class Links implements AutoCloseable {
                     if (seat != null) {
                         seat.member.breakUp(reason);
                         seat.channel.completeExceptionally(new LinkException(reason));
+                        // The next rank may have left, and would not answer for long.
+                        seat.outgoing.thenAccept(LinkChannel::closeQuietly);
                     }
                 });
     }
@@ -260,12 +271,15 @@ public final class Links implements AutoCloseable {
     }
 
     /** Connects to rank {@code key} of another process, which has or will have a seat there. */
-    LinkChannel connect(LinkAddress to, Key key, byte[] token) throws IOException {
-        SocketChannel socket = open(to);
+    LinkChannel connect(LinkAddress to, Key key, Seat from) throws IOException {
+        SocketChannel socket = null;
         try {
+            socket = open(to);
+            from.outgoing.complete(socket);
             LinkChannel channel =
                     byFile(to) ? new LinkChannel.Plain(socket) : secured(socket, true);
-            channel.write(new Hello(key.epoch, key.rank, token).bytes(), ByteBuffer.allocate(0));
+            channel.write(
+                    new Hello(key.epoch, key.rank, from.token).bytes(), ByteBuffer.allocate(0));
             ByteBuffer answer = ByteBuffer.allocate(1);
             channel.readFully(answer);
             if (answer.get(0) != WELCOME) {
@@ -273,7 +287,9 @@ public final class Links implements AutoCloseable {
             }
             return channel;
         } catch (IOException e) {
-            LinkChannel.closeQuietly(socket);
+            if (socket != null) {
+                LinkChannel.closeQuietly(socket);
+            }
             throw new LinkException(
                     "rank %d at %s could not be reached: %s"
                             .formatted(key.rank, to, e.getMessage()),

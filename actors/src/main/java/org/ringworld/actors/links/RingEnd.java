@@ -60,7 +60,7 @@ public final class RingEnd implements AutoCloseable {
         if (nextHere) {
             out = links.member(nextKey)::arrived;
         } else {
-            LinkChannel outgoing = links.connect(next, nextKey, places.token);
+            LinkChannel outgoing = links.connect(next, nextKey, seat);
             sender = new LinkSender(places.epoch, outgoing, member, progress);
             out = sender;
         }

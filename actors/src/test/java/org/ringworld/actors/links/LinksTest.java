@@ -15,6 +15,7 @@ import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -37,6 +38,7 @@ import org.ringworld.model.Frame;
 import org.ringworld.model.Lease;
 import org.ringworld.model.Ring;
 import org.ringworld.model.RingBrokenException;
+import org.ringworld.model.RingMember;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
@@ -276,7 +278,8 @@ class LinksTest {
         try (Device device = new CpuDevice(1);
                 RingEnd one = new RingEnd(a, places, 0);
                 RingEnd two = new RingEnd(b, places, 1)) {
-            assertThatThrownBy(() -> b.connect(a.address(), new Links.Key(3, 0), other))
+            Links.Seat stranger = b.seat(new Links.Key(4, 1), new RingMember(1, 2), other);
+            assertThatThrownBy(() -> b.connect(a.address(), new Links.Key(3, 0), stranger))
                     .hasMessageContaining("could not be reached");
             ReceiveBuffers buffers = new ReceiveBuffers(device);
             CompletableFuture<Ring> first =
@@ -297,6 +300,41 @@ class LinksTest {
             return end.open(device, buffers);
         } catch (IOException e) {
             throw new IllegalStateException(e);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"unix", "tcp"})
+    void aNeighbourThatDiedBeforeTheRingStoodIsTheRingsFault(String transport) throws Exception {
+        Links a = links(transport, 0);
+        Links b = links(transport, 1);
+        RingEnd.Places places = new RingEnd.Places(5, TOKEN, List.of(a.address(), b.address()));
+        b.close();
+        try (Device device = new CpuDevice(1);
+                RingEnd one = new RingEnd(a, places, 0)) {
+            // Not any fault: only those of links end an epoch and not the job.
+            assertThatThrownBy(() -> one.open(device, new ReceiveBuffers(device)))
+                    .isInstanceOf(LinkException.class)
+                    .hasMessageContaining("rank 1")
+                    .hasMessageContaining("could not be reached");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"unix", "tcp"})
+    void whoLeavesWaitsForNoNeighbourThatDoesNotCome(String transport) throws Exception {
+        Links a = links(transport, 0);
+        Links b = links(transport, 1);
+        RingEnd.Places places = new RingEnd.Places(6, TOKEN, List.of(a.address(), b.address()));
+        try (Device device = new CpuDevice(1);
+                RingEnd one = new RingEnd(a, places, 0)) {
+            ReceiveBuffers buffers = new ReceiveBuffers(device);
+            CompletableFuture<Ring> opening =
+                    CompletableFuture.supplyAsync(() -> open(one, device, buffers));
+            Thread.sleep(300);
+            assertThat(opening).isNotDone();
+            one.breakUp("it leaves");
+            assertThat(opening).failsWithin(Duration.ofSeconds(Links.PATIENCE_SECONDS / 3));
         }
     }
 
