@@ -130,7 +130,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private final Device device;
     private final Links links;
     private final JobHost host;
-    private final Consumer<LinkAddress> onBroken;
+    private final Consumer<LinkAddress> onUnsure;
     private final ReceiveBuffers buffers;
     private final ExecutorService thread;
     private final AtomicInteger queued = new AtomicInteger();
@@ -163,12 +163,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     /**
      * @param index its rank until a ring gives it another
      * @param host opens the jobs that coordinators name
-     * @param onBroken is told of the ring's other processes when it broke
+     * @param onUnsure is told of the other processes of a ring that it joins or leaves, or that
+     *     breaks: these are the moments in which no link would end with them
      */
     public static Behavior<Command> create(
-            int index, Device device, Links links, JobHost host, Consumer<LinkAddress> onBroken) {
+            int index, Device device, Links links, JobHost host, Consumer<LinkAddress> onUnsure) {
         return Behaviors.setup(
-                context -> new DeviceActor(context, index, device, links, host, onBroken));
+                context -> new DeviceActor(context, index, device, links, host, onUnsure));
     }
 
     private DeviceActor(
@@ -177,13 +178,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             Device device,
             Links links,
             JobHost host,
-            Consumer<LinkAddress> onBroken) {
+            Consumer<LinkAddress> onUnsure) {
         super(context);
         this.rank = index;
         this.device = device;
         this.links = links;
         this.host = host;
-        this.onBroken = onBroken;
+        this.onUnsure = onUnsure;
         this.buffers = new ReceiveBuffers(device);
         this.thread =
                 Executors.newSingleThreadExecutor(
@@ -263,6 +264,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         run(
                 command.replyTo,
                 () -> {
+                    if (model != null) {
+                        model.close();
+                    }
                     model = new RankModel(device, command.model, command.dtype, command.training);
                     return new Prepared(rank, epoch, device.name(), model.finishedStep());
                 });
@@ -334,6 +338,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         rank = command.rank();
         RingEnd joined = new RingEnd(links, command.places(), rank);
         end = joined;
+        joined.others().forEach(onUnsure);
         run(
                 command.replyTo(),
                 () -> {
@@ -351,6 +356,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         RingEnd left = end;
         left.breakUp("rank " + rank + " left: " + reason);
         end = null;
+        left.others().forEach(onUnsure);
         thread.execute(left::close);
     }
 
@@ -546,7 +552,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                             in.breakUp("rank " + of + ": " + sentence);
                             in.close();
                             if (broke) {
-                                in.others().forEach(onBroken);
+                                in.others().forEach(onUnsure);
                             }
                         }
                         long step = model == null ? RankModel.NOTHING : model.finishedStep();

@@ -53,7 +53,10 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private record Joined() implements Command {}
 
-    private record RingBroke(LinkAddress other) implements Command {}
+    private record Warm() implements Command {}
+
+    /** Just now no link would end with a process, should it die. */
+    private record Unsure(LinkAddress other) implements Command {}
 
     private record Probe(LinkAddress other) implements Command {}
 
@@ -72,6 +75,9 @@ public final class Node extends AbstractBehavior<Node.Command> {
     private final Links links;
     private final ActorRef<JobQueue.Command> queue;
     private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+
+    private boolean member;
+    private boolean warm;
 
     /** How often each will be asked again whether it lives. */
     private final Map<LinkAddress, Integer> suspects = new HashMap<>();
@@ -141,7 +147,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                     device,
                                     links,
                                     host,
-                                    other -> context.getSelf().tell(new RingBroke(other))),
+                                    other -> context.getSelf().tell(new Unsure(other))),
                             "device-" + i));
         }
         cluster.subscriptions()
@@ -149,6 +155,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
                         Subscribe.create(
                                 context.messageAdapter(SelfUp.class, up -> new Joined()),
                                 SelfUp.class));
+        context.spawn(
+                WarmUp.create(devices, links, () -> context.getSelf().tell(new Warm())), "warm-up");
         Control.start(context.getSystem(), settings, queue, tls);
         drainBeforeLeaving(context);
     }
@@ -157,7 +165,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Joined.class, message -> onJoined())
-                .onMessage(RingBroke.class, this::onRingBroke)
+                .onMessage(Warm.class, message -> onWarm())
+                .onMessage(Unsure.class, this::onUnsure)
                 .onMessage(Probe.class, this::onProbe)
                 .build();
     }
@@ -179,12 +188,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
                             settings.queue());
             return this;
         }
-        devices.forEach(
-                d ->
-                        getContext()
-                                .getSystem()
-                                .receptionist()
-                                .tell(Receptionist.register(JobQueue.DEVICES, d)));
+        member = true;
+        offerDevices();
         getContext()
                 .getLog()
                 .info(
@@ -196,8 +201,26 @@ public final class Node extends AbstractBehavior<Node.Command> {
         return this;
     }
 
-    private Behavior<Command> onRingBroke(RingBroke broke) {
-        return suspects.put(broke.other, PROBES) == null ? onProbe(new Probe(broke.other)) : this;
+    private Behavior<Command> onWarm() {
+        warm = true;
+        offerDevices();
+        return this;
+    }
+
+    /** Jobs may have them when their code is compiled: a cold one would hold up its ring. */
+    private void offerDevices() {
+        if (member && warm) {
+            devices.forEach(
+                    d ->
+                            getContext()
+                                    .getSystem()
+                                    .receptionist()
+                                    .tell(Receptionist.register(JobQueue.DEVICES, d)));
+        }
+    }
+
+    private Behavior<Command> onUnsure(Unsure of) {
+        return suspects.put(of.other, PROBES) == null ? onProbe(new Probe(of.other)) : this;
     }
 
     /** A process of this host that is dead is taken out now, not after seconds of silence. */

@@ -1,0 +1,175 @@
+package org.ringworld.actors;
+
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RingEnd;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.checkpoints.RopeScaling;
+import org.ringworld.model.AdamW;
+import org.ringworld.model.Layout;
+import org.ringworld.model.LearningRate;
+import org.ringworld.model.Stage;
+import org.ringworld.runtime.DType;
+import org.ringworld.tokenizer.Row;
+
+/**
+ * Trains a small model of no use on a node's devices, before others know of them: the code of steps
+ * is compiled then. A ring waits for its slowest rank, and one whose code is still interpreted
+ * takes some hundred times as long.
+ */
+final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
+    private static final LlamaConfig MODEL =
+            new LlamaConfig(
+                    260,
+                    64,
+                    128,
+                    2,
+                    2,
+                    2,
+                    32,
+                    1e-5,
+                    1e4,
+                    new RopeScaling.None(),
+                    false,
+                    1 << 20,
+                    0);
+    private static final int TOKENS = 256;
+    private static final long EPOCH = 0;
+
+    /** A node joins its cluster meanwhile, which takes longer. */
+    private static final long NANOS_A_DTYPE = Duration.ofMillis(2500).toNanos();
+
+    private final List<ActorRef<DeviceActor.Command>> devices;
+    private final RingEnd.Places places;
+    private final Runnable onWarm;
+    private final Iterator<DType> dtypes = List.of(DType.BF16, DType.F32).iterator();
+    private int answers;
+    private int step;
+    private long since;
+
+    /**
+     * @param onWarm is run at last, whatever happens
+     */
+    static Behavior<DeviceActor.Reply> create(
+            List<ActorRef<DeviceActor.Command>> devices, Links links, Runnable onWarm) {
+        return Behaviors.setup(context -> new WarmUp(context, devices, links, onWarm));
+    }
+
+    private WarmUp(
+            ActorContext<DeviceActor.Reply> context,
+            List<ActorRef<DeviceActor.Command>> devices,
+            Links links,
+            Runnable onWarm) {
+        super(context);
+        this.devices = devices;
+        this.places =
+                new RingEnd.Places(
+                        EPOCH, new byte[0], Collections.nCopies(devices.size(), links.address()));
+        this.onWarm = onWarm;
+        for (int rank = 0; rank < devices.size(); rank++) {
+            devices.get(rank)
+                    .tell(new RingProtocol.JoinRing(EPOCH, rank, places, context.getSelf()));
+        }
+    }
+
+    @Override
+    public Receive<DeviceActor.Reply> createReceive() {
+        return newReceiveBuilder().onMessage(DeviceActor.Reply.class, this::onReply).build();
+    }
+
+    private Behavior<DeviceActor.Reply> onReply(DeviceActor.Reply reply) {
+        if (reply instanceof DeviceActor.Failed failed) {
+            getContext().getLog().warn("could not warm up: {}", failed.sentence());
+            return done();
+        }
+        if (++answers < devices.size()) {
+            return this;
+        }
+        answers = 0;
+        boolean train =
+                reply instanceof DeviceActor.Prepared
+                        || (reply instanceof DeviceActor.Stepped
+                                && System.nanoTime() - since < NANOS_A_DTYPE);
+        return train ? train() : prepare();
+    }
+
+    private Behavior<DeviceActor.Reply> prepare() {
+        if (!dtypes.hasNext()) {
+            return done();
+        }
+        DType dtype = dtypes.next();
+        since = System.nanoTime();
+        ModelSource source = new ModelSource.Random(MODEL, 1, 0.02);
+        devices.forEach(
+                d -> d.tell(new DeviceActor.Prepare(source, dtype, true, getContext().getSelf())));
+        return this;
+    }
+
+    private Behavior<DeviceActor.Reply> train() {
+        StepPlan plan = plan(++step, devices.size());
+        devices.forEach(
+                d -> d.tell(new DeviceActor.Step(EPOCH, plan, "none", getContext().getSelf())));
+        return this;
+    }
+
+    private Behavior<DeviceActor.Reply> done() {
+        devices.forEach(d -> d.tell(new RingProtocol.Release(EPOCH)));
+        onWarm.run();
+        return Behaviors.stopped();
+    }
+
+    private static StepPlan plan(int step, int ranks) {
+        AdamW optimizer =
+                new AdamW(
+                        new LearningRate(1e-4, LearningRate.Schedule.CONSTANT, 0, 0, 0),
+                        0.9,
+                        0.98,
+                        1e-8,
+                        0.01,
+                        1);
+        int length = TOKENS * ranks;
+        Stage stage =
+                new Stage(
+                        "warm-up",
+                        "text",
+                        length,
+                        List.of(),
+                        1e4,
+                        Integer.MAX_VALUE,
+                        length,
+                        1,
+                        optimizer);
+        return StepPlan.of(
+                step,
+                0,
+                stage,
+                step,
+                (at, tokens, count) -> List.of(row(at, tokens)),
+                Layout.of("zigzag"),
+                ranks);
+    }
+
+    private static Row row(long seed, int length) {
+        SplittableRandom random = new SplittableRandom(seed);
+        float[] weights = new float[length];
+        Arrays.fill(weights, 1);
+        return new Row(
+                random.ints(length, 0, MODEL.vocabSize()).toArray(),
+                IntStream.range(0, length).toArray(),
+                new int[length],
+                random.ints(length, 0, MODEL.vocabSize()).toArray(),
+                weights);
+    }
+}
