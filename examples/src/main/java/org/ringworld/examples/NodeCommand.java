@@ -6,7 +6,10 @@ import com.typesafe.config.ConfigFactory;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -45,6 +48,9 @@ final class NodeCommand implements Callable<Integer> {
             description = "A node's file and overrides of its keys.")
     private List<String> arguments = List.of();
 
+    /** Kept open for as long as this process lives. */
+    private static FileChannel claims;
+
     @Override
     public Integer call() throws Exception {
         NodeSettings settings = settings(arguments);
@@ -80,19 +86,44 @@ final class NodeCommand implements Callable<Integer> {
             return ownPort ? settings : settings.at(freePort(settings));
         } catch (ConfigException | IllegalArgumentException e) {
             throw new UsageException("the node does not fit: " + e.getMessage());
+        } catch (IOException e) {
+            throw new UsageException("no port could be had: " + e.getMessage());
         }
     }
 
-    private static int freePort(NodeSettings settings) {
+    private static int freePort(NodeSettings settings) throws IOException {
         for (int i = 0; i < NODES_OF_A_MACHINE; i++) {
             int port = settings.port() + 10 * i;
-            if (areFree(settings.host(), port)) {
-                return port;
+            if (isClaimed(port)) {
+                if (areFree(settings.host(), port)) {
+                    return port;
+                }
+                claims.close();
             }
         }
         throw new UsageException(
                 "the ports from %d on are in use by %d nodes; give another port="
                         .formatted(settings.port(), NODES_OF_A_MACHINE));
+    }
+
+    /**
+     * Two nodes that start at once, as after waiting for the same build, would both find the first
+     * ports free. The claim ends with this process.
+     */
+    private static boolean isClaimed(int port) {
+        Path file = Path.of(System.getProperty("java.io.tmpdir"), "ringworld-node-" + port);
+        try {
+            claims = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            if (claims.tryLock() != null) {
+                return true;
+            }
+            claims.close();
+            return false;
+        } catch (OverlappingFileLockException e) {
+            return true; // this process's own
+        } catch (IOException e) {
+            return false; // another user's
+        }
     }
 
     private static boolean areFree(String host, int first) {

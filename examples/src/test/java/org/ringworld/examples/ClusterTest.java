@@ -201,4 +201,37 @@ class ClusterTest {
             assertThat(cluster.process(1).waitFor()).isEqualTo(143);
         }
     }
+
+    /** As two terminals do that have waited for the same build. */
+    @Test
+    void nodesThatStartAtOnceTakePortsOfTheirOwn() throws Exception {
+        List<Process> nodes = new ArrayList<>();
+        List<String> addresses = new ArrayList<>();
+        try {
+            for (String name : List.of("a", "b")) {
+                Path out = directory.resolve(name + ".log");
+                nodes.add(
+                        SignalTest.command(
+                                out, List.of("node", "queue=" + directory.resolve("queue"))));
+            }
+            for (String name : List.of("a", "b")) {
+                addresses.add(address(directory.resolve(name + ".log")));
+            }
+        } finally {
+            nodes.forEach(Process::destroyForcibly);
+        }
+        assertThat(addresses).doesNotHaveDuplicates();
+    }
+
+    private static String address(Path log) throws Exception {
+        for (int i = 0; i < 600; i++) {
+            for (String line : Files.readAllLines(log)) {
+                if (line.startsWith("node of ringworld at ")) {
+                    return line;
+                }
+            }
+            Thread.sleep(100);
+        }
+        throw new AssertionError(Files.readString(log));
+    }
 }
