@@ -1,12 +1,9 @@
 package org.ringworld.actors;
 
 import java.time.Duration;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
-import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -17,12 +14,7 @@ import org.ringworld.actors.links.Links;
 import org.ringworld.actors.links.RingEnd;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.RopeScaling;
-import org.ringworld.model.AdamW;
-import org.ringworld.model.Layout;
-import org.ringworld.model.LearningRate;
-import org.ringworld.model.Stage;
 import org.ringworld.runtime.DType;
-import org.ringworld.tokenizer.Row;
 
 /**
  * Trains a small model of no use on a node's devices, before others know of them: the code of steps
@@ -118,7 +110,8 @@ final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
     }
 
     private Behavior<DeviceActor.Reply> train() {
-        StepPlan plan = plan(++step, devices.size());
+        int tokens = TOKENS * devices.size();
+        StepPlan plan = RandomSteps.plan(MODEL, tokens, tokens, step++, devices.size());
         devices.forEach(
                 d -> d.tell(new DeviceActor.Step(EPOCH, plan, "none", getContext().getSelf())));
         return this;
@@ -128,48 +121,5 @@ final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
         devices.forEach(d -> d.tell(new RingProtocol.Release(EPOCH)));
         onWarm.run();
         return Behaviors.stopped();
-    }
-
-    private static StepPlan plan(int step, int ranks) {
-        AdamW optimizer =
-                new AdamW(
-                        new LearningRate(1e-4, LearningRate.Schedule.CONSTANT, 0, 0, 0),
-                        0.9,
-                        0.98,
-                        1e-8,
-                        0.01,
-                        1);
-        int length = TOKENS * ranks;
-        Stage stage =
-                new Stage(
-                        "warm-up",
-                        "text",
-                        length,
-                        List.of(),
-                        1e4,
-                        Integer.MAX_VALUE,
-                        length,
-                        1,
-                        optimizer);
-        return StepPlan.of(
-                step,
-                0,
-                stage,
-                step,
-                (at, tokens, count) -> List.of(row(at, tokens)),
-                Layout.of("zigzag"),
-                ranks);
-    }
-
-    private static Row row(long seed, int length) {
-        SplittableRandom random = new SplittableRandom(seed);
-        float[] weights = new float[length];
-        Arrays.fill(weights, 1);
-        return new Row(
-                random.ints(length, 0, MODEL.vocabSize()).toArray(),
-                IntStream.range(0, length).toArray(),
-                new int[length],
-                random.ints(length, 0, MODEL.vocabSize()).toArray(),
-                weights);
     }
 }

@@ -1,16 +1,12 @@
 package org.ringworld.examples;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.Writer;
-import java.lang.management.ManagementFactory;
 import java.net.Inet4Address;
 import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Path;
 import java.security.SecureRandom;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -26,7 +22,6 @@ import org.ringworld.examples.RingBenchSide.Done;
 import org.ringworld.examples.RingBenchSide.Meeting;
 import org.ringworld.examples.RingBenchSide.Run;
 import org.ringworld.examples.RingBenchSide.What;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The links of a ring between this process and a second one that it starts, beside plain sockets
@@ -104,9 +99,7 @@ final class RingBench implements AutoCloseable {
             boolean right) {}
 
     private final Transport transport;
-    private final Process peer;
-    private final BufferedReader answers;
-    private final Writer requests;
+    private final RingPeer peer;
     private final RingBenchSide side;
     private int runs;
 
@@ -116,12 +109,8 @@ final class RingBench implements AutoCloseable {
     RingBench(Transport transport, Path directory) throws IOException {
         this.transport = transport;
         boolean tls = transport == Transport.tls;
-        // Two names of one machine make two hosts of it, which are linked by TCP.
-        String other = other(transport);
         this.side = new RingBenchSide(0, RingPeerCommand.listen(LOOPBACK, directory, tls));
-        this.peer = start(transport, other, directory, List.of());
-        this.answers = peer.inputReader();
-        this.requests = peer.outputWriter();
+        this.peer = new RingPeer(transport, directory, List.of());
         try {
             meet();
         } catch (IOException e) {
@@ -139,7 +128,10 @@ final class RingBench implements AutoCloseable {
                 .findFirst();
     }
 
-    /** Where the second process is. */
+    /**
+     * Where the second process is: two names of one machine make two hosts of it, which are linked
+     * by TCP.
+     */
     static String other(Transport transport) throws IOException {
         return transport == Transport.unix ? LOOPBACK : address().orElseThrow();
     }
@@ -148,25 +140,8 @@ final class RingBench implements AutoCloseable {
         return List.of(LOOPBACK, address().orElseThrow());
     }
 
-    /** The same program with the same flags. */
-    static Process start(Transport transport, String host, Path directory, List<String> more)
-            throws IOException {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-        command.add("-cp");
-        command.add(System.getProperty("java.class.path"));
-        command.add(Ringworld.class.getName());
-        command.addAll(List.of("ring-peer", "--host", host, "--directory", directory.toString()));
-        if (transport == Transport.tls) {
-            command.add("--tls");
-        }
-        command.addAll(more);
-        return new ProcessBuilder(command).redirectError(ProcessBuilder.Redirect.INHERIT).start();
-    }
-
     private void meet() throws IOException {
-        LinkAddress other = answer(LinkAddress.class);
+        LinkAddress other = peer.answer(LinkAddress.class);
         byte[] token = new byte[TOKEN];
         new SecureRandom().nextBytes(token);
         RingEnd.Places places = new RingEnd.Places(1, token, List.of(side.address(), other));
@@ -176,26 +151,13 @@ final class RingBench implements AutoCloseable {
                     unix
                             ? new LinkAddress("", "", 0, server.getLocalAddress().toString())
                             : tcp((InetSocketAddress) server.getLocalAddress());
-            ask(new Meeting(places, at));
+            peer.ask(new Meeting(places, at));
             side.meet(new Meeting(places, at), server);
         }
     }
 
     private static LinkAddress tcp(InetSocketAddress at) {
         return new LinkAddress("", at.getHostString(), at.getPort(), "");
-    }
-
-    private void ask(Object request) throws IOException {
-        requests.write(JsonMapper.shared().writeValueAsString(request) + "\n");
-        requests.flush();
-    }
-
-    private <T> T answer(Class<T> type) throws IOException {
-        String line = answers.readLine();
-        if (line == null) {
-            throw new IOException("the second process of the ring ended; it said why above");
-        }
-        return JsonMapper.shared().readValue(line, type);
     }
 
     private record Both(double seconds, Done mine, Done theirs) {
@@ -206,9 +168,9 @@ final class RingBench implements AutoCloseable {
 
     private Both run(Run run, IntConsumer sending) throws Exception {
         long start = System.nanoTime();
-        ask(run);
+        peer.ask(run);
         Done mine = side.run(run, sending);
-        Done theirs = answer(Done.class);
+        Done theirs = peer.answer(Done.class);
         return new Both((System.nanoTime() - start) / 1e9, mine, theirs);
     }
 
@@ -337,7 +299,7 @@ final class RingBench implements AutoCloseable {
 
     @Override
     public void close() throws IOException {
-        peer.destroyForcibly();
+        peer.close();
         side.close();
     }
 }

@@ -2,9 +2,7 @@ package org.ringworld.examples;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigRenderOptions;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.Writer;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.util.ArrayList;
@@ -13,6 +11,7 @@ import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.ringworld.actors.DeviceActor;
 import org.ringworld.actors.DeviceRing;
+import org.ringworld.actors.RandomSteps;
 import org.ringworld.actors.StepPlan;
 import org.ringworld.actors.TimeSpent;
 import org.ringworld.actors.links.LinkAddress;
@@ -21,7 +20,6 @@ import org.ringworld.actors.links.RingEnd;
 import org.ringworld.examples.RingBench.Transport;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Training steps on a ring of this process and a second one that it starts, of one thread each;
@@ -89,9 +87,7 @@ final class RingStepBench implements AutoCloseable {
 
     private final Transport transport;
     private final StepWork work;
-    private final Process peer;
-    private final BufferedReader answers;
-    private final Writer requests;
+    private final RingPeer peer;
     private final Links links;
     private final List<DeviceRing> rings = new ArrayList<>();
 
@@ -106,18 +102,16 @@ final class RingStepBench implements AutoCloseable {
         this.links = RingPeerCommand.listen(RingBench.LOOPBACK, directory, tls);
         String words = settings.root().render(ConfigRenderOptions.concise());
         List<String> steps = List.of("--steps", words);
-        this.peer = RingBench.start(transport, RingBench.other(transport), directory, steps);
-        this.answers = peer.inputReader();
-        this.requests = peer.outputWriter();
+        this.peer = new RingPeer(transport, directory, steps);
         try {
             rings.add(ring(new CpuDevice(RANKS)));
             rings.add(ring(new CpuDevice(1), new CpuDevice(1)));
             byte[] token = new byte[TOKEN];
             new SecureRandom().nextBytes(token);
-            LinkAddress other = answer(LinkAddress.class);
+            LinkAddress other = peer.answer(LinkAddress.class);
             RingEnd.Places places =
                     new RingEnd.Places(EPOCH, token, List.of(links.address(), other));
-            ask(places);
+            peer.ask(places);
             rings.add(ring(work, links, places, 0));
         } catch (IOException | RuntimeException e) {
             close();
@@ -126,7 +120,8 @@ final class RingStepBench implements AutoCloseable {
     }
 
     private DeviceRing ring(Device... devices) {
-        return new DeviceRing(work.source(), work.dtype(), List.of(devices), StepWork.LAYOUT, true);
+        return new DeviceRing(
+                work.source(), work.dtype(), List.of(devices), RandomSteps.LAYOUT, true);
     }
 
     /** One of the two processes' ring of one device. */
@@ -135,24 +130,11 @@ final class RingStepBench implements AutoCloseable {
                 work.source(),
                 work.dtype(),
                 List.of(new CpuDevice(1)),
-                StepWork.LAYOUT,
+                RandomSteps.LAYOUT,
                 true,
                 links,
                 places,
                 rank);
-    }
-
-    private void ask(Object request) throws IOException {
-        requests.write(JsonMapper.shared().writeValueAsString(request) + "\n");
-        requests.flush();
-    }
-
-    private <T> T answer(Class<T> type) throws IOException {
-        String line = answers.readLine();
-        if (line == null) {
-            throw new IOException("the second process of the ring ended; it said why above");
-        }
-        return JsonMapper.shared().readValue(line, type);
     }
 
     /** Each ring's steps. */
@@ -165,8 +147,8 @@ final class RingStepBench implements AutoCloseable {
                 // A job cuts its rows while the step before runs.
                 StepPlan plan = work.plan(step, ranks(where));
                 if (where == Where.TWO_PROCESSES) {
-                    ask(step);
-                    answer(Integer.class);
+                    peer.ask(step);
+                    peer.answer(Integer.class);
                 }
                 long start = System.nanoTime();
                 List<Answer> ranks = step(where, step, plan);
@@ -193,14 +175,14 @@ final class RingStepBench implements AutoCloseable {
 
     private List<Answer> step(Where where, int step, StepPlan plan) throws IOException {
         if (where == Where.TWO_PROCESSES) {
-            ask(step);
+            peer.ask(step);
         }
         List<Answer> ranks = new ArrayList<>();
         rings.get(where.ordinal())
                 .train(plan, work.recompute())
                 .forEach(stepped -> ranks.add(Answer.of(stepped)));
         if (where == Where.TWO_PROCESSES) {
-            ranks.add(answer(Answer.class));
+            ranks.add(peer.answer(Answer.class));
         }
         return ranks;
     }
@@ -244,7 +226,7 @@ final class RingStepBench implements AutoCloseable {
     @Override
     public void close() {
         rings.forEach(DeviceRing::close);
-        peer.destroyForcibly();
+        peer.close();
         links.close();
     }
 }

@@ -10,6 +10,7 @@ import org.ringworld.actors.DeviceActor;
 import org.ringworld.actors.DeviceRing;
 import org.ringworld.actors.Flops;
 import org.ringworld.actors.MemoryUse;
+import org.ringworld.actors.RandomSteps;
 import org.ringworld.actors.StepPlan;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -51,7 +52,7 @@ final class StepBench {
             devices.add(new CpuDevice(threads, times.getLast()));
         }
         try (DeviceRing ring =
-                new DeviceRing(work.source(), work.dtype(), devices, StepWork.LAYOUT, true)) {
+                new DeviceRing(work.source(), work.dtype(), devices, RandomSteps.LAYOUT, true)) {
             double best = Double.MAX_VALUE;
             double wait = 0;
             Map<String, Double> shares = Map.of();

@@ -2,21 +2,12 @@ package org.ringworld.examples;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
-import java.util.Arrays;
-import java.util.List;
-import java.util.SplittableRandom;
-import java.util.stream.IntStream;
 import org.ringworld.actors.ModelSource;
+import org.ringworld.actors.RandomSteps;
 import org.ringworld.actors.StepPlan;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.RopeScaling;
-import org.ringworld.model.AdamW;
-import org.ringworld.model.Layout;
-import org.ringworld.model.LearningRate;
-import org.ringworld.model.Stage;
 import org.ringworld.runtime.DType;
-import org.ringworld.tokenizer.Row;
-import org.ringworld.tokenizer.RowStream;
 
 /** The training step that is timed: a random model and random tokens, the same in each process. */
 record StepWork(LlamaConfig model, DType dtype, int seqLen, long tokensPerStep, String recompute) {
@@ -31,8 +22,6 @@ record StepWork(LlamaConfig model, DType dtype, int seqLen, long tokensPerStep, 
                     model { vocabSize = 32000, hiddenSize = 512, intermediateSize = 1408, numLayers = 8
                             numHeads = 8, numKvHeads = 8, headDim = 64 }
                     """);
-
-    static final Layout LAYOUT = Layout.of("zigzag");
 
     static StepWork of(Config config) {
         int seqLen = JobReader.positive(config, "seqLen");
@@ -75,42 +64,6 @@ record StepWork(LlamaConfig model, DType dtype, int seqLen, long tokensPerStep, 
 
     /** The plan of step {@code step}, from 0, on a ring. */
     StepPlan plan(int step, int ringSize) {
-        AdamW optimizer =
-                new AdamW(
-                        new LearningRate(1e-4, LearningRate.Schedule.CONSTANT, 0, 0, 0),
-                        0.9,
-                        0.98,
-                        1e-8,
-                        0.01,
-                        1);
-        Stage stage =
-                new Stage(
-                        "bench",
-                        "text",
-                        seqLen,
-                        List.of(),
-                        1e4,
-                        Integer.MAX_VALUE,
-                        tokensPerStep,
-                        1,
-                        optimizer);
-        RowStream rows =
-                (at, length, count) ->
-                        IntStream.range(0, count)
-                                .mapToObj(i -> row(at * count + i, length))
-                                .toList();
-        return StepPlan.of(step + 1, 0, stage, step, rows, LAYOUT, ringSize);
-    }
-
-    private Row row(long seed, int length) {
-        SplittableRandom random = new SplittableRandom(seed);
-        float[] weights = new float[length];
-        Arrays.fill(weights, 1);
-        return new Row(
-                random.ints(length, 0, model.vocabSize()).toArray(),
-                IntStream.range(0, length).toArray(),
-                new int[length],
-                random.ints(length, 0, model.vocabSize()).toArray(),
-                weights);
+        return RandomSteps.plan(model, seqLen, tokensPerStep, step, ringSize);
     }
 }
