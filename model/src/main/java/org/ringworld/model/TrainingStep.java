@@ -47,6 +47,7 @@ public final class TrainingStep {
             float gradScale,
             Ring ring,
             Transformer.LogitSink logits) {
+        GradientSum sum = new GradientSum(ring, device, parameters.gradients(), 0);
         TokenLosses losses =
                 transformer.forwardBackward(
                         config,
@@ -56,8 +57,9 @@ public final class TrainingStep {
                         gradScale,
                         Recompute.ALL,
                         false,
+                        sum::wholeFrom,
                         logits);
-        AllReduce.sum(ring, device, parameters.gradients(), 0);
+        sum.finish();
         return losses;
     }
 
@@ -81,8 +83,10 @@ public final class TrainingStep {
         float gradScale = targetWeight == 0 ? 0 : (float) (1 / targetWeight);
         double lossSum = 0;
         long hits = 0;
+        GradientSum gradients = new GradientSum(ring, device, parameters.gradients(), step);
         for (int part = 0; part < parts.size(); part++) {
             MicroBatch batch = parts.get(part);
+            boolean last = part + 1 == parts.size();
             TokenLosses losses =
                     transformer.forwardBackward(
                             config,
@@ -92,12 +96,13 @@ public final class TrainingStep {
                             gradScale,
                             recompute,
                             part > 0,
+                            last ? gradients::wholeFrom : _ -> {},
                             null);
             SequenceBlock own = batch.blocks().get(ring.rank());
             lossSum += losses.weightedSum(own);
             hits += losses.hits(own, answerWeight);
         }
-        AllReduce.sum(ring, device, parameters.gradients(), step);
+        gradients.finish();
         StepSums.Sums whole = sums.gather(ring, new StepSums.Sums(lossSum, hits), step);
         // From here on no other rank is waited for: whatever happens to them, the update is whole.
         double norm = AdamW.norm(parameters, device, sum);

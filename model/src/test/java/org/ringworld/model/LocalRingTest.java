@@ -33,7 +33,7 @@ class LocalRingTest {
                             try (Arena arena = Arena.ofConfined()) {
                                 device.copyIn(arena.allocateFrom(ValueLayout.JAVA_FLOAT, host), x);
                             }
-                            AllReduce.sum(ring, device, x, 1);
+                            new AllReduce(ring, device, x, Frame.of(1, 0)).finish();
                             return RingResult.floats(device, x);
                         });
         for (float[] sum : sums) {

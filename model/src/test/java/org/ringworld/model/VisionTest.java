@@ -313,6 +313,7 @@ class VisionTest {
                         (float) (1 / weight),
                         Recompute.NONE,
                         part > 0,
+                        _ -> {},
                         null);
             }
             List<float[]> gradients = new ArrayList<>();
