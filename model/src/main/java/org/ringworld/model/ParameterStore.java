@@ -24,7 +24,6 @@ import org.ringworld.runtime.Tensor;
  */
 public final class ParameterStore {
     private static final int PER_LAYER = 9;
-    private static final int FEED_FORWARD = 5; // of a layer's: the norm before it
     private static final long ALIGNMENT = 16;
 
     private final Device device;
@@ -162,21 +161,6 @@ public final class ParameterStore {
     /** All gradients as one F32 tensor. */
     public Tensor gradients() {
         return gradients;
-    }
-
-    /** Where the gradients of a layer begin in {@link #gradients}; the layers after it follow. */
-    public long gradientsOfLayer(int layer) {
-        return offsets[firstLayer + PER_LAYER * layer];
-    }
-
-    /** Where those of a layer's feed-forward begin, which are the last of the layer. */
-    public long gradientsOfFeedForward(int layer) {
-        return offsets[firstLayer + PER_LAYER * layer + FEED_FORWARD];
-    }
-
-    /** Where those begin that follow all layers' own. */
-    public long gradientsAfterLayers() {
-        return offsets[finalNormSpec()];
     }
 
     public Tensor gradient(int spec) {

@@ -47,7 +47,6 @@ public final class TrainingStep {
             float gradScale,
             Ring ring,
             Transformer.LogitSink logits) {
-        GradientSum sum = new GradientSum(ring, device, parameters.gradients(), 0);
         TokenLosses losses =
                 transformer.forwardBackward(
                         config,
@@ -57,9 +56,8 @@ public final class TrainingStep {
                         gradScale,
                         Recompute.ALL,
                         false,
-                        sum::wholeFrom,
                         logits);
-        sum.finish();
+        AllReduce.sum(ring, device, parameters.gradients(), 0);
         return losses;
     }
 
@@ -83,10 +81,8 @@ public final class TrainingStep {
         float gradScale = targetWeight == 0 ? 0 : (float) (1 / targetWeight);
         double lossSum = 0;
         long hits = 0;
-        GradientSum gradients = new GradientSum(ring, device, parameters.gradients(), step);
         for (int part = 0; part < parts.size(); part++) {
             MicroBatch batch = parts.get(part);
-            boolean last = part + 1 == parts.size();
             TokenLosses losses =
                     transformer.forwardBackward(
                             config,
@@ -96,13 +92,12 @@ public final class TrainingStep {
                             gradScale,
                             recompute,
                             part > 0,
-                            last ? gradients::wholeFrom : _ -> {},
                             null);
             SequenceBlock own = batch.blocks().get(ring.rank());
             lossSum += losses.weightedSum(own);
             hits += losses.hits(own, answerWeight);
         }
-        gradients.finish();
+        AllReduce.sum(ring, device, parameters.gradients(), step);
         StepSums.Sums whole = sums.gather(ring, new StepSums.Sums(lossSum, hits), step);
         // From here on no other rank is waited for: whatever happens to them, the update is whole.
         double norm = AdamW.norm(parameters, device, sum);

@@ -2,7 +2,6 @@ package org.ringworld.model;
 
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.LongConsumer;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -81,8 +80,6 @@ public final class Transformer implements AutoCloseable {
      *     spares a step clearing and reading them
      * @param config the stage's, whose rotary base may differ from the parameters'
      * @param gradScale 1 / Σ w over the whole global step
-     * @param wholeFrom is told, as backward goes on, from which element on {@link
-     *     ParameterStore#gradients} are done
      */
     public TokenLosses forwardBackward(
             LlamaConfig config,
@@ -92,7 +89,6 @@ public final class Transformer implements AutoCloseable {
             float gradScale,
             Recompute recompute,
             boolean add,
-            LongConsumer wholeFrom,
             LogitSink logits) {
         release();
         Context context = context(config, batch, ring, frame, add);
@@ -124,9 +120,8 @@ public final class Transformer implements AutoCloseable {
         kernels.fill(dx, 0);
         kernels.rmsNormBackward(
                 dNormed, x, parameters.finalNorm(), rstd, dx, parameters.finalNormGradient());
-        wholeFrom.accept(parameters.gradientsAfterLayers());
         for (int layer = config.numLayers() - 1; layer >= 0; layer--) {
-            layerBackward(context, layer, layers.get(layer), dx, wholeFrom);
+            layerBackward(context, layer, layers.get(layer), dx);
         }
         TokenEmbedding.backward(kernels, parameters, context.block, dx, scratch);
         TokenLosses result =
@@ -314,15 +309,12 @@ public final class Transformer implements AutoCloseable {
     }
 
     /** dx: the gradient of the layer's output on entry, of its input on return. */
-    private void layerBackward(
-            Context context, int layer, Kept kept, Tensor dx, LongConsumer wholeFrom) {
+    private void layerBackward(Context context, int layer, Kept kept, Tensor dx) {
         ParameterStore.Layer weights = parameters.layer(layer);
         ParameterStore.Layer gradients = parameters.layerGradients(layer);
         Workspace.Mark mark = scratch.mark();
         feedForwardBackward(context, kept, weights, gradients, dx);
-        wholeFrom.accept(parameters.gradientsOfFeedForward(layer));
         attentionBackward(context, layer, kept, weights, gradients, dx);
-        wholeFrom.accept(parameters.gradientsOfLayer(layer));
         scratch.release(mark);
     }
 

@@ -33,7 +33,7 @@ class LocalRingTest {
                             try (Arena arena = Arena.ofConfined()) {
                                 device.copyIn(arena.allocateFrom(ValueLayout.JAVA_FLOAT, host), x);
                             }
-                            new AllReduce(ring, device, x, Frame.of(1, 0)).finish();
+                            AllReduce.sum(ring, device, x, 1);
                             return RingResult.floats(device, x);
                         });
         for (float[] sum : sums) {

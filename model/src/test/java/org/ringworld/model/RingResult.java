@@ -48,8 +48,6 @@ record RingResult(Map<Modality, float[][]> heads, double loss, Map<String, float
                             weights.set(parameters);
                             SequenceBlock own = batch.blocks().get(ring.rank());
                             Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
-                            GradientSum sum =
-                                    new GradientSum(ring, device, parameters.gradients(), 1);
                             try (Transformer transformer = new Transformer(device, parameters)) {
                                 TokenLosses losses =
                                         transformer.forwardBackward(
@@ -60,7 +58,6 @@ record RingResult(Map<Modality, float[][]> heads, double loss, Map<String, float
                                                 weight == 0 ? 0 : (float) (1 / weight),
                                                 recompute,
                                                 false,
-                                                sum::wholeFrom,
                                                 (head, block, from) -> {
                                                     int vocab = (int) block.dim(1);
                                                     float[] all =
@@ -74,7 +71,7 @@ record RingResult(Map<Modality, float[][]> heads, double loss, Map<String, float
                                                     int at = (int) from * vocab;
                                                     System.arraycopy(part, 0, all, at, part.length);
                                                 });
-                                sum.finish();
+                                AllReduce.sum(ring, device, parameters.gradients(), 1);
                                 Map<String, float[]> gradients = new LinkedHashMap<>();
                                 for (int i = 0; i < parameters.specs().size(); i++) {
                                     gradients.put(

@@ -313,7 +313,6 @@ class VisionTest {
                         (float) (1 / weight),
                         Recompute.NONE,
                         part > 0,
-                        _ -> {},
                         null);
             }
             List<float[]> gradients = new ArrayList<>();
