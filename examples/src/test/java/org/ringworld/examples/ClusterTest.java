@@ -2,6 +2,7 @@ package org.ringworld.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -221,6 +222,30 @@ class ClusterTest {
             nodes.forEach(Process::destroyForcibly);
         }
         assertThat(addresses).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void nodesFindEachOtherByName() throws Exception {
+        List<String> hosts = List.of("127.0.0.1", "127.0.0.2", "127.0.0.3");
+        List<InetAddress> addresses = new ArrayList<>();
+        for (String host : hosts) {
+            addresses.add(InetAddress.getByName(host));
+        }
+        try (NameServer names = new NameServer("nodes.ringworld.test", addresses)) {
+            String asks = "-Dpekko.io.dns.async-dns.nameservers=127.0.0.1:" + names.port();
+            List<LocalCluster.Place> places =
+                    hosts.stream()
+                            .map(
+                                    host ->
+                                            new LocalCluster.Place(
+                                                    host,
+                                                    List.of("env", "JAVA_TOOL_OPTIONS=" + asks)))
+                            .toList();
+            // Three members come together: the one that was started last was found as well.
+            new LocalCluster(
+                            directory, places, "dns=nodes.ringworld.test", "peers=[]", "minNodes=3")
+                    .close();
+        }
     }
 
     private static String address(Path log) throws Exception {

@@ -91,8 +91,10 @@ final class LocalCluster implements AutoCloseable {
         }
     }
 
+    /** Its first; nodes of hosts of their own all have the same. */
     int port(int node) {
-        return base + PORTS * node;
+        boolean hosts = places.stream().map(Place::host).distinct().count() == places.size();
+        return hosts && node < places.size() ? base : base + PORTS * node;
     }
 
     /** Where a node takes jobs. */
@@ -222,7 +224,10 @@ final class LocalCluster implements AutoCloseable {
     /** The node that keeps the queue. */
     int keeper() {
         String address = ask("status", "--json").path("queue").asString();
-        return (Integer.parseInt(address.substring(address.lastIndexOf(':') + 1)) - base) / PORTS;
+        return IntStream.range(0, places.size())
+                .filter(i -> address.endsWith(address(i)))
+                .findFirst()
+                .orElseThrow(() -> new AssertionError("the queue is kept at '" + address + "'"));
     }
 
     String submit(List<String> job) {
