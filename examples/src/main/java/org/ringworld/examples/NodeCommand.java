@@ -108,10 +108,15 @@ final class NodeCommand implements Callable<Integer> {
 
     /**
      * Two nodes that start at once, as after waiting for the same build, would both find the first
-     * ports free. The claim ends with this process.
+     * ports free. The claim ends with this process; its file stays, so each user has files of their
+     * own, and between users the ports alone tell.
      */
     private static boolean isClaimed(int port) {
-        Path file = Path.of(System.getProperty("java.io.tmpdir"), "ringworld-node-" + port);
+        String user = System.getProperty("user.name").replaceAll("[^A-Za-z0-9._-]", "_");
+        Path file =
+                Path.of(
+                        System.getProperty("java.io.tmpdir"),
+                        "ringworld-node-" + user + "-" + port);
         try {
             claims = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
             if (claims.tryLock() != null) {
@@ -122,7 +127,7 @@ final class NodeCommand implements Callable<Integer> {
         } catch (OverlappingFileLockException e) {
             return true; // this process's own
         } catch (IOException e) {
-            return false; // another user's
+            return false; // not a file of this user's
         }
     }
 
