@@ -7,17 +7,21 @@ import org.ringworld.model.Frame;
 /**
  * The 64 bytes before each chunk on a wire: which frame of which epoch it belongs to and where in
  * it. Little endian: magic, version, pass | epoch | step | part, layer, hop, origin, tile | length
- * | offset | checksum of what is before it.
+ * | offset | named | checksum of what is before it.
  *
- * @param offset of the chunk in its frame, bytes
- * @param length bytes that follow, at most {@link #CHUNK}
+ * @param named whether the bytes do not follow: the receiver reads them from the sender's memory
+ * @param offset of the chunk in its frame, bytes; where it is named, its address there
+ * @param length bytes of the chunk, at most {@link #CHUNK}, or {@link #NAMED} where it is named
  */
-record FrameHeader(long epoch, Frame frame, long offset, int length) {
+record FrameHeader(long epoch, Frame frame, boolean named, long offset, int length) {
     static final int BYTES = 64;
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     /** Bytes of a chunk at most: large enough to be cheap, small enough to stay in a cache. */
     static final int CHUNK = 2 << 20;
+
+    /** Bytes of a named chunk at most. */
+    static final int NAMED = 1 << 30;
 
     private static final int MAGIC = 0x4c4e_5752; // "RWNL"
     private static final Frame.Pass[] PASSES = Frame.Pass.values();
@@ -29,7 +33,7 @@ record FrameHeader(long epoch, Frame frame, long offset, int length) {
         to.putLong(epoch).putLong(frame.step());
         to.putInt(frame.part()).putInt(frame.layer()).putInt(frame.hop());
         to.putInt(frame.origin()).putInt(frame.tile());
-        to.putInt(length).putLong(offset).putInt(0);
+        to.putInt(length).putLong(offset).putInt(named ? 1 : 0);
         to.putInt(checksum(to)).flip();
     }
 
@@ -56,10 +60,12 @@ record FrameHeader(long epoch, Frame frame, long offset, int length) {
         int pass = from.getShort(6);
         int length = from.getInt(44);
         long offset = from.getLong(48);
-        if (pass < 0 || pass >= PASSES.length || length <= 0 || length > CHUNK || offset < 0) {
+        boolean named = from.getInt(56) == 1;
+        int most = named ? NAMED : CHUNK;
+        if (pass < 0 || pass >= PASSES.length || length <= 0 || length > most || offset < 0) {
             throw new LinkException(
                     "a frame of %d bytes at %d came, chunks have at most %d"
-                            .formatted(length, offset, CHUNK));
+                            .formatted(length, offset, most));
         }
         Frame frame =
                 new Frame(
@@ -70,7 +76,7 @@ record FrameHeader(long epoch, Frame frame, long offset, int length) {
                         from.getInt(32),
                         from.getInt(36),
                         from.getInt(40));
-        return new FrameHeader(of, frame, offset, length);
+        return new FrameHeader(of, frame, named, offset, length);
     }
 
     private static int checksum(ByteBuffer header) {

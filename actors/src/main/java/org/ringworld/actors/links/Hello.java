@@ -7,8 +7,12 @@ import java.security.MessageDigest;
 /**
  * The first 64 bytes of a connection: which rank of which epoch its sender wants to reach, and the
  * epoch's token, which only members were told.
+ *
+ * @param process the sender's number
+ * @param address where the token is in its memory, so that the other side can try to read it; 0:
+ *     nowhere
  */
-record Hello(long epoch, int rank, byte[] token) {
+record Hello(long epoch, int rank, byte[] token, long process, long address) {
     static final int BYTES = 64;
     static final int TOKEN = 16;
     private static final long MAGIC = 0x316b_6e69_4c57_5201L; // "\1RWLink1"
@@ -16,6 +20,7 @@ record Hello(long epoch, int rank, byte[] token) {
     ByteBuffer bytes() {
         ByteBuffer to = ByteBuffer.allocate(BYTES).order(ByteOrder.LITTLE_ENDIAN);
         to.putLong(MAGIC).putInt(FrameHeader.VERSION).putInt(rank).putLong(epoch).put(token);
+        to.putLong(process).putLong(address);
         return to.position(0);
     }
 
@@ -34,7 +39,7 @@ record Hello(long epoch, int rank, byte[] token) {
         long epoch = from.getLong();
         byte[] token = new byte[TOKEN];
         from.get(token);
-        return new Hello(epoch, rank, token);
+        return new Hello(epoch, rank, token, from.getLong(), from.getLong());
     }
 
     boolean hasToken(byte[] expected) {

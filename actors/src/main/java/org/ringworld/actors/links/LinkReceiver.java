@@ -15,17 +15,24 @@ import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.HostCpu;
 
 /**
  * The link from the previous rank: one thread reads frames straight into the memory that this rank
- * has set aside for them. A frame that nobody expects yet is not read: it waits in the socket, and
- * its sender with it. Nothing that the other side says makes this side take memory.
+ * has set aside for them, from the socket or, where they are only named there, from the other
+ * process's memory. A frame that nobody expects yet is not read: it waits in the socket, and its
+ * sender with it. Nothing that the other side says makes this side take memory.
  */
 final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     private static final long PARK_NANOS = 1_000_000;
+    private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
+
+    /** What the sender of a named frame is told: it may write there again. */
+    private static final ByteBuffer READ = ByteBuffer.allocateDirect(1);
 
     private final long epoch;
     private final LinkChannel channel;
+    private final ProcessMemory there;
     private final RingMember member;
     private final Device device;
     private final ReceiveBuffers buffers;
@@ -37,19 +44,23 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
 
     LinkReceiver(
             long epoch,
-            LinkChannel channel,
+            Links.Neighbour from,
             RingMember member,
             Device device,
             ReceiveBuffers buffers,
             LongAdder progress) {
         this.epoch = epoch;
-        this.channel = channel;
+        this.channel = from.channel();
+        this.there = new ProcessMemory(from.process());
         this.member = member;
         this.device = device;
         this.buffers = buffers;
         this.progress = progress;
         this.thread =
-                Thread.ofPlatform().daemon().name("link-in-" + member.rank()).unstarted(this::run);
+                Thread.ofPlatform()
+                        .daemon()
+                        .name("link-in-" + member.rank())
+                        .unstarted(HostCpu.onAnyCore(this::run));
         thread.start();
     }
 
@@ -93,7 +104,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
                 began = System.nanoTime();
             }
             if (!header.frame().equals(current)
-                    || header.offset() != done
+                    || !(header.named() || header.offset() == done)
                     || header.length() > tensor.bytes() - done) {
                 throw new LinkException(
                         "%d bytes at %d of %s came where %d bytes of %s were left"
@@ -104,16 +115,33 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
                                         tensor.bytes() - done,
                                         current));
             }
-            channel.readFully(tensor.memory().asSlice(done, header.length()).asByteBuffer());
+            MemorySegment chunk = tensor.memory().asSlice(done, header.length());
+            if (header.named()) {
+                readThere(header.offset(), chunk);
+            } else {
+                channel.readFully(chunk.asByteBuffer());
+                progress.add(header.length());
+            }
             done += header.length();
-            progress.add(header.length());
             if (done == tensor.bytes()) {
+                if (header.named()) {
+                    // Refused where the sender has left: then its memory may have been anything.
+                    channel.write(READ.duplicate(), NOTHING.duplicate());
+                }
                 Tensor whole = tensor;
                 Lease lease = new Lease(() -> release(whole));
                 lease.retain();
                 member.arrived(current, tensor, Event.HAPPENED, lease, began);
                 current = null;
             }
+        }
+    }
+
+    private void readThere(long address, MemorySegment to) throws IOException {
+        for (long at = 0; at < to.byteSize(); at += FrameHeader.CHUNK) {
+            long length = Math.min(FrameHeader.CHUNK, to.byteSize() - at);
+            there.read(address + at, to.asSlice(at, length));
+            progress.add(length);
         }
     }
 

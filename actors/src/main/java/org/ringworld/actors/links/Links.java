@@ -2,6 +2,9 @@ package org.ringworld.actors.links;
 
 import java.io.EOFException;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
@@ -46,20 +49,35 @@ public final class Links implements AutoCloseable {
 
     private static final byte WELCOME = 1;
 
+    /** Welcome, and frames need only be named: this process reads the other one's memory. */
+    private static final byte WELCOME_NAMES = 2;
+
     /** One rank of one epoch. */
     record Key(long epoch, int rank) {}
 
     /**
      * A rank that waits for its previous one.
      *
-     * @param channel comes over a socket
+     * @param previous comes over a socket
      * @param outgoing by which this rank asks the next one for its seat there, once it does
      */
     record Seat(
             RingMember member,
             byte[] token,
-            CompletableFuture<LinkChannel> channel,
+            CompletableFuture<Neighbour> previous,
             CompletableFuture<SocketChannel> outgoing) {}
+
+    /**
+     * The other side of a link.
+     *
+     * @param process whose memory the link's receiver reads what is only named on the channel; 0:
+     *     all bytes come over the channel
+     */
+    record Neighbour(LinkChannel channel, long process) {
+        boolean readsNames() {
+            return process != 0;
+        }
+    }
 
     private final LinkAddress address;
     private final SSLContext tls;
@@ -144,7 +162,7 @@ public final class Links implements AutoCloseable {
                     Seat seat = key.epoch == epoch ? coming.getNow(null) : null;
                     if (seat != null) {
                         seat.member.breakUp(reason);
-                        seat.channel.completeExceptionally(new LinkException(reason));
+                        seat.previous.completeExceptionally(new LinkException(reason));
                         // The next rank may have left, and would not answer for long.
                         seat.outgoing.thenAccept(LinkChannel::closeQuietly);
                     }
@@ -214,7 +232,7 @@ public final class Links implements AutoCloseable {
             channel.readFully(asked);
             deadline.cancel(false);
             Hello hello = Hello.read(asked);
-            seat(hello, channel);
+            seat(hello, channel, overTcp);
         } catch (IOException e) {
             if (e instanceof EOFException && asked.position() == 0 && socket.isOpen()) {
                 LinkChannel.closeQuietly(socket); // somebody looked whether this process lives
@@ -227,16 +245,20 @@ public final class Links implements AutoCloseable {
         }
     }
 
-    private void seat(Hello hello, LinkChannel channel) throws IOException {
+    private void seat(Hello hello, LinkChannel channel, boolean overTcp) throws IOException {
         Key key = new Key(hello.epoch(), hello.rank());
         CompletableFuture<Seat> coming = seats.computeIfAbsent(key, k -> new CompletableFuture<>());
         try {
             Seat seat = await(coming, key);
-            if (!hello.hasToken(seat.token) || seat.channel.isDone()) {
+            if (!hello.hasToken(seat.token) || seat.previous.isDone()) {
                 throw new LinkException("it is no member of epoch " + hello.epoch());
             }
-            channel.write(ByteBuffer.wrap(new byte[] {WELCOME}), ByteBuffer.allocate(0));
-            if (!seat.channel.complete(channel)) {
+            boolean names =
+                    !overTcp
+                            && ProcessMemory.holds(hello.process(), hello.address(), hello.token());
+            byte answer = names ? WELCOME_NAMES : WELCOME;
+            channel.write(ByteBuffer.wrap(new byte[] {answer}), ByteBuffer.allocate(0));
+            if (!seat.previous.complete(new Neighbour(channel, names ? hello.process() : 0))) {
                 throw new LinkException("somebody else is the previous rank");
             }
         } catch (IOException e) {
@@ -271,21 +293,25 @@ public final class Links implements AutoCloseable {
     }
 
     /** Connects to rank {@code key} of another process, which has or will have a seat there. */
-    LinkChannel connect(LinkAddress to, Key key, Seat from) throws IOException {
+    Neighbour connect(LinkAddress to, Key key, Seat from) throws IOException {
         SocketChannel socket = null;
-        try {
+        try (Arena arena = Arena.ofConfined()) {
             socket = open(to);
             from.outgoing.complete(socket);
             LinkChannel channel =
                     byFile(to) ? new LinkChannel.Plain(socket) : secured(socket, true);
+            MemorySegment token = arena.allocateFrom(ValueLayout.JAVA_BYTE, from.token);
+            long me = ProcessHandle.current().pid();
+            long address = byFile(to) ? token.address() : 0;
             channel.write(
-                    new Hello(key.epoch, key.rank, from.token).bytes(), ByteBuffer.allocate(0));
+                    new Hello(key.epoch, key.rank, from.token, me, address).bytes(),
+                    ByteBuffer.allocate(0));
             ByteBuffer answer = ByteBuffer.allocate(1);
             channel.readFully(answer);
-            if (answer.get(0) != WELCOME) {
+            if (answer.get(0) != WELCOME && answer.get(0) != WELCOME_NAMES) {
                 throw new LinkException("it did not answer as a member does");
             }
-            return channel;
+            return new Neighbour(channel, answer.get(0) == WELCOME_NAMES ? me : 0);
         } catch (IOException e) {
             if (socket != null) {
                 LinkChannel.closeQuietly(socket);

@@ -1,6 +1,7 @@
 package org.ringworld.actors.links;
 
 import java.io.IOException;
+import java.nio.channels.SocketChannel;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -60,22 +61,28 @@ public final class RingEnd implements AutoCloseable {
         if (nextHere) {
             out = links.member(nextKey)::arrived;
         } else {
-            LinkChannel outgoing = links.connect(next, nextKey, seat);
-            sender = new LinkSender(places.epoch, outgoing, member, progress);
+            sender = sender(links.connect(next, nextKey, seat));
             out = sender;
         }
         if (isHere(previous)) {
             member.connect(RingMember.Incoming.BY_REFERENCE, out);
         } else {
-            LinkChannel incoming =
-                    Links.await(seat.channel(), new Links.Key(places.epoch, places.previous(rank)));
-            receiver = new LinkReceiver(places.epoch, incoming, member, device, buffers, progress);
+            Links.Neighbour from =
+                    Links.await(
+                            seat.previous(), new Links.Key(places.epoch, places.previous(rank)));
+            receiver = new LinkReceiver(places.epoch, from, member, device, buffers, progress);
             member.connect(receiver, out);
         }
         if (member.broken() != null) {
             throw new LinkException(member.broken());
         }
         return member;
+    }
+
+    private LinkSender sender(Links.Neighbour to) throws IOException {
+        return to.readsNames() && to.channel() instanceof LinkChannel.Plain(SocketChannel socket)
+                ? new NamingSender(places.epoch, socket, member, progress)
+                : new SocketSender(places.epoch, to.channel(), member, progress);
     }
 
     private boolean isHere(LinkAddress other) {
@@ -128,7 +135,7 @@ public final class RingEnd implements AutoCloseable {
         if (receiver != null) {
             receiver.close();
         } else {
-            seat.channel().thenAccept(LinkChannel::close);
+            seat.previous().thenAccept(previous -> previous.channel().close());
         }
     }
 }

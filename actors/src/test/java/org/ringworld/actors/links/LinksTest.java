@@ -369,7 +369,7 @@ class LinksTest {
     void headersThatWereTamperedWithAreRefused() throws Exception {
         ByteBuffer header =
                 ByteBuffer.allocate(FrameHeader.BYTES).order(java.nio.ByteOrder.LITTLE_ENDIAN);
-        FrameHeader written = new FrameHeader(5, frame(7, 2), 64, 100);
+        FrameHeader written = new FrameHeader(5, frame(7, 2), false, 64, 100);
         written.write(header);
         assertThat(FrameHeader.read(header, 5)).isEqualTo(written);
         assertThatThrownBy(() -> FrameHeader.read(header, 6)).hasMessageContaining("epoch 5");

@@ -99,6 +99,16 @@ final class CoreAffinity implements AutoCloseable {
         }
     }
 
+    /**
+     * Lets the calling thread run on every core: one that a device's thread has started would stay
+     * on that one's.
+     */
+    static void leave() {
+        if (LINUX) {
+            Native.setAffinity(Native.currentThread(), bits(allowedCores()));
+        }
+    }
+
     /** The core of each thread, -1 where it is not pinned. */
     int[] cores() {
         synchronized (CoreAffinity.class) {
@@ -187,12 +197,15 @@ final class CoreAffinity implements AutoCloseable {
     /** Tells the system. A thread whose seat has no core may use them all. */
     private static void place(Seat seat) {
         if (seat.thread != 0) {
-            BitSet cores = new BitSet();
-            for (int core : seat.core >= 0 ? new int[] {seat.core} : allowedCores()) {
-                cores.set(core);
-            }
-            Native.setAffinity(seat.thread, cores);
+            int[] cores = seat.core >= 0 ? new int[] {seat.core} : allowedCores();
+            Native.setAffinity(seat.thread, bits(cores));
         }
+    }
+
+    private static BitSet bits(int[] cores) {
+        BitSet bits = new BitSet();
+        Arrays.stream(cores).forEach(bits::set);
+        return bits;
     }
 
     private static int[] readAllowed() {

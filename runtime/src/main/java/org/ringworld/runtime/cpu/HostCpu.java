@@ -31,6 +31,17 @@ public record HostCpu(
     }
 
     /**
+     * What a new thread runs that only waits and copies, on whichever core is free: one that a
+     * device's thread starts would else share that one's core.
+     */
+    public static Runnable onAnyCore(Runnable body) {
+        return () -> {
+            CoreAffinity.leave();
+            body.run();
+        };
+    }
+
+    /**
      * Whether the processor has BF16 dot products that may be used; empty where it does not say.
      */
     static Optional<Boolean> bf16Products() {
