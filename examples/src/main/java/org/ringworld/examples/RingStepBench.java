@@ -23,7 +23,7 @@ import org.ringworld.runtime.cpu.CpuDevice;
 
 /**
  * Training steps on a ring of this process and a second one that it starts, of one thread each;
- * beside them, step by step in turns, the same steps in this process alone: by two devices of one
+ * beside them, in turns of two steps, the same steps in this process alone: by two devices of one
  * thread, and by one device of two.
  */
 final class RingStepBench implements AutoCloseable {
@@ -31,7 +31,7 @@ final class RingStepBench implements AutoCloseable {
     private static final int TOKEN = 16;
     static final int RANKS = 2;
 
-    /** Steps that are not counted: code is compiled and memory is taken. */
+    /** Turns that are not counted: code is compiled and memory is taken. */
     private static final int WARM = 3;
 
     /** The rings, in the order of their turns. */
@@ -84,6 +84,8 @@ final class RingStepBench implements AutoCloseable {
             return new Answer(stepped.spent(), stepped.outcome().lossSum());
         }
     }
+
+    private record Timed(double seconds, List<Answer> ranks) {}
 
     private final Transport transport;
     private final StepWork work;
@@ -141,24 +143,19 @@ final class RingStepBench implements AutoCloseable {
     List<Steps> run(int steps) throws IOException {
         List<List<Double>> seconds = lists();
         List<List<TimeSpent>> spent = lists();
-        for (int step = 0; step < WARM + steps; step++) {
-            List<List<Answer>> all = new ArrayList<>();
+        for (int turn = 0; turn < WARM + steps; turn++) {
+            List<Timed> all = new ArrayList<>();
             for (Where where : Where.values()) {
-                // A job cuts its rows while the step before runs.
-                StepPlan plan = work.plan(step, ranks(where));
-                if (where == Where.TWO_PROCESSES) {
-                    peer.ask(step);
-                    peer.answer(Integer.class);
+                // As in training, where a step follows one of its own and finds its caches warm.
+                step(where, 2 * turn);
+                Timed timed = step(where, 2 * turn + 1);
+                if (turn >= WARM) {
+                    seconds.get(where.ordinal()).add(timed.seconds);
+                    timed.ranks.forEach(rank -> spent.get(where.ordinal()).add(rank.spent));
                 }
-                long start = System.nanoTime();
-                List<Answer> ranks = step(where, step, plan);
-                if (step >= WARM) {
-                    seconds.get(where.ordinal()).add((System.nanoTime() - start) / 1e9);
-                    ranks.forEach(rank -> spent.get(where.ordinal()).add(rank.spent));
-                }
-                all.add(ranks);
+                all.add(timed);
             }
-            checkSame(step, all);
+            checkSame(turn, all);
         }
         return Stream.of(Where.values())
                 .map(w -> steps(w, seconds.get(w.ordinal()), spent.get(w.ordinal())))
@@ -173,7 +170,14 @@ final class RingStepBench implements AutoCloseable {
         return where == Where.ONE_DEVICE ? 1 : RANKS;
     }
 
-    private List<Answer> step(Where where, int step, StepPlan plan) throws IOException {
+    private Timed step(Where where, int step) throws IOException {
+        // A job cuts its rows while the step before runs.
+        StepPlan plan = work.plan(step, ranks(where));
+        if (where == Where.TWO_PROCESSES) {
+            peer.ask(step);
+            peer.answer(Integer.class);
+        }
+        long start = System.nanoTime();
         if (where == Where.TWO_PROCESSES) {
             peer.ask(step);
         }
@@ -184,17 +188,17 @@ final class RingStepBench implements AutoCloseable {
         if (where == Where.TWO_PROCESSES) {
             ranks.add(peer.answer(Answer.class));
         }
-        return ranks;
+        return new Timed((System.nanoTime() - start) / 1e9, ranks);
     }
 
     /** The same ring in one process and in two computes the same, to the last bit. */
-    private static void checkSame(int step, List<List<Answer>> all) throws IOException {
-        double here = all.get(Where.ONE_PROCESS.ordinal()).getFirst().lossSum;
-        for (Answer rank : all.get(Where.TWO_PROCESSES.ordinal())) {
+    private static void checkSame(int turn, List<Timed> all) throws IOException {
+        double here = all.get(Where.ONE_PROCESS.ordinal()).ranks.getFirst().lossSum;
+        for (Answer rank : all.get(Where.TWO_PROCESSES.ordinal()).ranks) {
             if (rank.lossSum != here) {
                 throw new IOException(
-                        "step %d: loss %s in two processes, %s in one"
-                                .formatted(step + 1, rank.lossSum, here));
+                        "turn %d: loss %s in two processes, %s in one"
+                                .formatted(turn + 1, rank.lossSum, here));
             }
         }
     }

@@ -33,8 +33,9 @@ import org.slf4j.LoggerFactory;
 
 /**
  * The ends of rings in this JVM, and the sockets at which others reach them. Ranks of one JVM are
- * linked by reference, processes of one host over a unix-domain socket, hosts over TCP, with TLS
- * where there is a context for it.
+ * linked by reference, processes of one host over a unix-domain socket, on which frames are only
+ * named where the next rank can read this process's memory, hosts over TCP, with TLS where there is
+ * a context for it.
  */
 public final class Links implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Links.class);

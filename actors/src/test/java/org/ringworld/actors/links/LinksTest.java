@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.net.InetSocketAddress;
@@ -25,6 +26,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
@@ -255,6 +257,98 @@ class LinksTest {
     }
 
     @Test
+    void aProcessReadsOnlyWhatIsThere() throws Exception {
+        long here = ProcessHandle.current().pid();
+        byte[] bytes = new byte[Hello.TOKEN];
+        new SplittableRandom(7).nextBytes(bytes);
+        try (Arena arena = Arena.ofConfined()) {
+            long address = arena.allocateFrom(ValueLayout.JAVA_BYTE, bytes).address();
+            assertThat(ProcessMemory.holds(here, address, bytes)).isTrue();
+            assertThat(ProcessMemory.holds(here, address, TOKEN)).isFalse();
+            assertThat(ProcessMemory.holds(here, 0, bytes)).isFalse();
+            assertThat(ProcessMemory.holds(0, address, bytes)).isFalse();
+            Process dead = new ProcessBuilder("true").start();
+            dead.waitFor();
+            assertThat(ProcessMemory.holds(dead.pid(), address, bytes)).isFalse();
+        }
+    }
+
+    /** Rank 1's link to rank 0 of an epoch, by hand: what a sender writes, a receiver reads. */
+    private Links.Neighbour greeted(Links a, RingMember member, SocketChannel socket, long address)
+            throws IOException {
+        Links.Seat seat = a.seat(new Links.Key(8, 0), member, TOKEN);
+        socket.write(new Hello(8, 0, TOKEN, ProcessHandle.current().pid(), address).bytes());
+        new LinkChannel.Plain(socket).readFully(ByteBuffer.allocate(1));
+        return Links.await(seat.previous(), new Links.Key(8, 1));
+    }
+
+    /** As where the system forbids to read another process's memory. */
+    @Test
+    void framesComeOverTheSocketOfAProcessThatCannotBeRead() throws Exception {
+        Links a = links("unix", 0);
+        RingMember member = new RingMember(0, 2);
+        LongAdder progress = new LongAdder();
+        try (Device device = new CpuDevice(1);
+                SocketChannel socket = SocketChannel.open(unix(a))) {
+            Links.Neighbour from = greeted(a, member, socket, 64);
+            assertThat(from.readsNames()).isFalse();
+            Tensor x = device.tensor(DType.F32, 1_300_003);
+            fill(x, 4);
+            ReceiveBuffers buffers = new ReceiveBuffers(device);
+            try (var receiver = new LinkReceiver(8, from, member, device, buffers, progress);
+                    var sender =
+                            new SocketSender(
+                                    8,
+                                    new LinkChannel.Plain(socket),
+                                    new RingMember(1, 2),
+                                    progress)) {
+                member.connect(receiver, null);
+                Lease lease = new Lease();
+                lease.retain();
+                Ring.Transfer coming = member.receive(frame(1, 0), DType.F32, x.size());
+                sender.send(frame(1, 0), x, device.record(), lease);
+                assertThat(coming.await(device).memory().mismatch(x.memory())).isEqualTo(-1);
+                assertThat(progress.sum()).isEqualTo(2 * x.bytes());
+            }
+        }
+    }
+
+    /** Its memory may hold anything then, though it can still be read. */
+    @Test
+    void whatASenderNamedIsNotTakenOnceItHasLeft() throws Exception {
+        Links a = links("unix", 0);
+        RingMember member = new RingMember(0, 2);
+        LongAdder progress = new LongAdder();
+        try (Device device = new CpuDevice(1);
+                SocketChannel socket = SocketChannel.open(unix(a));
+                Arena arena = Arena.ofConfined()) {
+            long token = arena.allocateFrom(ValueLayout.JAVA_BYTE, TOKEN).address();
+            Links.Neighbour from = greeted(a, member, socket, token);
+            assertThat(from.readsNames()).isTrue();
+            ReceiveBuffers buffers = new ReceiveBuffers(device);
+            try (var receiver = new LinkReceiver(8, from, member, device, buffers, progress)) {
+                member.connect(receiver, null);
+                Tensor x = device.tensor(DType.F32, 100_000);
+                try (var sender = new NamingSender(8, socket, new RingMember(1, 2), progress)) {
+                    Lease lease = new Lease();
+                    lease.retain();
+                    sender.send(frame(1, 0), x, device.record(), lease);
+                }
+                // Its name is in the socket; only now somebody asks for it.
+                Ring.Transfer coming = member.receive(frame(1, 0), DType.F32, 100_000);
+                assertThatThrownBy(() -> coming.await(device))
+                        .isInstanceOf(RingBrokenException.class)
+                        .hasMessageContaining("previous rank broke");
+                assertThat(progress.sum()).isEqualTo(2 * x.bytes()); // it was read
+            }
+        }
+    }
+
+    private static UnixDomainSocketAddress unix(Links links) {
+        return UnixDomainSocketAddress.of(links.address().socketPath());
+    }
+
+    @Test
     void strangersAreRefusedAndTheRingGoesOn() throws Exception {
         Links a = links("unix", 0);
         Links b = links("unix", 1);
@@ -369,6 +463,9 @@ class LinksTest {
     void headersThatWereTamperedWithAreRefused() throws Exception {
         ByteBuffer header =
                 ByteBuffer.allocate(FrameHeader.BYTES).order(java.nio.ByteOrder.LITTLE_ENDIAN);
+        FrameHeader named = new FrameHeader(5, frame(7, 2), true, 0x7f12_3456_7890L, 1 << 30);
+        named.write(header);
+        assertThat(FrameHeader.read(header, 5)).isEqualTo(named);
         FrameHeader written = new FrameHeader(5, frame(7, 2), false, 64, 100);
         written.write(header);
         assertThat(FrameHeader.read(header, 5)).isEqualTo(written);

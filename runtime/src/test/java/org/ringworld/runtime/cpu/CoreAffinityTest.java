@@ -38,4 +38,24 @@ class CoreAffinityTest {
             assertThat(seen[0]).isEqualTo(claim.cores()[0] >= 0 ? 1 : cores);
         }
     }
+
+    @Test
+    void whatADrivingThreadStartsMayRunOnEveryCore() throws InterruptedException {
+        try (var claim = CoreAffinity.claim(1)) {
+            int[] seen = new int[1];
+            Runnable started = () -> seen[0] = CoreAffinity.coresOfThisThread();
+            Runnable starts = () -> join(new Thread(HostCpu.onAnyCore(started)));
+            join(new Thread(() -> claim.run(0, starts)));
+            assertThat(seen[0]).isEqualTo(cores);
+        }
+    }
+
+    private static void join(Thread thread) {
+        thread.start();
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
 }
