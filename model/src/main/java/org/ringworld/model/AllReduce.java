@@ -61,10 +61,11 @@ final class AllReduce {
 
     /** Adds this rank's part to the sum of a slice and sends it on. */
     private void reduce(int hop, int slice) {
-        receive(
-                Pass.REDUCE,
-                hop,
-                slice,
+        Pieces.receive(
+                ring,
+                device,
+                slice(slice),
+                piece -> frame(Pass.REDUCE, hop, slice, piece),
                 (piece, arrived) -> {
                     device.kernels().add(arrived, piece(slice, piece));
                     boolean whole = hop + 2 == size;
@@ -74,22 +75,18 @@ final class AllReduce {
 
     /** Takes the whole sum of a slice and sends it on. */
     private void gather(int hop, int slice) {
-        receive(
-                Pass.GATHER,
-                hop,
-                slice,
-                (piece, arrived) -> {
-                    // The partial sum that stands here may still be read by the next rank.
-                    leases[slice][piece].awaitFree(ring, device);
-                    device.kernels().copy(arrived, piece(slice, piece));
+        Pieces.replace(
+                ring,
+                device,
+                slice(slice),
+                piece -> frame(Pass.GATHER, hop, slice, piece),
+                // The partial sum that stands there may still be read by the next rank.
+                piece -> leases[slice][piece].awaitFree(ring, device),
+                piece -> {
                     if (hop + 2 < size) {
                         send(Pass.GATHER, hop + 1, slice, piece);
                     }
                 });
-    }
-
-    private void receive(Pass pass, int hop, int slice, Pieces.OnPiece each) {
-        Pieces.receive(ring, device, slice(slice), piece -> frame(pass, hop, slice, piece), each);
     }
 
     private void send(Pass pass, int hop, int slice, int piece) {

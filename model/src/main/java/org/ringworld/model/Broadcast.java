@@ -33,15 +33,13 @@ final class Broadcast {
                 sendOn.accept(piece);
             }
         } else {
-            Pieces.receive(
+            Pieces.replace(
                     ring,
                     device,
                     x,
                     piece -> new Frame(step, number, 0, Pass.STATE, hop - 1, root, piece),
-                    (piece, arrived) -> {
-                        device.kernels().copy(arrived, Pieces.piece(x, piece));
-                        sendOn.accept(piece);
-                    });
+                    _ -> {},
+                    sendOn);
         }
         leases.forEach(lease -> lease.awaitFree(ring, device));
     }

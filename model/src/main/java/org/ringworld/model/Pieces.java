@@ -2,6 +2,7 @@ package org.ringworld.model;
 
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
@@ -31,12 +32,49 @@ final class Pieces {
 
     /** Receives all pieces of a tensor like x, in their order, under these names. */
     static void receive(Ring ring, Device device, Tensor x, IntFunction<Frame> name, OnPiece each) {
+        IntFunction<Ring.Transfer> ask =
+                piece -> ring.receive(name.apply(piece), x.dtype(), piece(x, piece).size());
+        receive(device, count(x), ask, each);
+    }
+
+    /**
+     * Replaces x by the pieces that come under these names, in their order.
+     *
+     * @param free returns when a piece of x may be written to
+     * @param replaced is told of each piece
+     */
+    static void replace(
+            Ring ring,
+            Device device,
+            Tensor x,
+            IntFunction<Frame> name,
+            IntConsumer free,
+            IntConsumer replaced) {
+        IntFunction<Ring.Transfer> ask =
+                piece -> {
+                    free.accept(piece);
+                    return ring.receiveInto(piece(x, piece), name.apply(piece));
+                };
+        receive(
+                device,
+                count(x),
+                ask,
+                (piece, arrived) -> {
+                    Tensor place = piece(x, piece);
+                    if (!arrived.memory().equals(place.memory())) {
+                        device.kernels().copy(arrived, place);
+                    }
+                    replaced.accept(piece);
+                });
+    }
+
+    private static void receive(
+            Device device, int pieces, IntFunction<Ring.Transfer> ask, OnPiece each) {
         Deque<Ring.Transfer> coming = new ArrayDeque<>();
-        int pieces = count(x);
         int asked = 0;
         for (int piece = 0; piece < pieces; piece++) {
             for (; asked < Math.min(pieces, piece + WINDOW); asked++) {
-                coming.add(ring.receive(name.apply(asked), x.dtype(), piece(x, asked).size()));
+                coming.add(ask.apply(asked));
             }
             Ring.Transfer next = coming.remove();
             each.arrived(piece, next.await(device));

@@ -29,6 +29,12 @@ public interface Ring {
      */
     Transfer receive(Frame frame, DType dtype, long... shape);
 
+    /**
+     * Starts receiving into memory of the caller's, where a link can: what arrives by reference is
+     * another tensor, and is copied by the caller. Nothing else uses that memory meanwhile.
+     */
+    Transfer receiveInto(Tensor place, Frame frame);
+
     /** Blocks until a condition that another thread makes true and then unparks this one. */
     void awaitUntil(BooleanSupplier condition);
 

@@ -27,11 +27,21 @@ public final class RingMember implements Ring {
 
     /** The link from the previous rank. */
     public interface Incoming {
-        /** Whether references come by themselves and need no memory of this rank's. */
-        Incoming BY_REFERENCE = (frame, dtype, shape) -> {};
+        /** References come by themselves and need no memory of this rank's. */
+        Incoming BY_REFERENCE =
+                new Incoming() {
+                    @Override
+                    public void expect(Frame frame, DType dtype, long... shape) {}
+
+                    @Override
+                    public void expect(Frame frame, Tensor place) {}
+                };
 
         /** Prepares memory for what will come under this name. */
         void expect(Frame frame, DType dtype, long... shape);
+
+        /** What comes under this name belongs there. */
+        void expect(Frame frame, Tensor place);
     }
 
     private final int rank;
@@ -122,6 +132,16 @@ public final class RingMember implements Ring {
     @Override
     public Transfer receive(Frame frame, DType dtype, long... shape) {
         previous.expect(frame, dtype, shape);
+        return transfer(frame);
+    }
+
+    @Override
+    public Transfer receiveInto(Tensor place, Frame frame) {
+        previous.expect(frame, place);
+        return transfer(frame);
+    }
+
+    private Transfer transfer(Frame frame) {
         return new Transfer() {
             private Arrival arrival;
 

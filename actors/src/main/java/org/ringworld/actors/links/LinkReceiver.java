@@ -70,7 +70,12 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         MemorySegment whole = buffers.take(bytes);
         Tensor tensor = new Tensor(device, dtype, whole.asSlice(0, bytes), shape);
         memory.put(tensor, whole);
-        expected.put(frame, tensor);
+        expect(frame, tensor);
+    }
+
+    @Override
+    public void expect(Frame frame, Tensor place) {
+        expected.put(frame, place);
         LockSupport.unpark(thread);
     }
 
