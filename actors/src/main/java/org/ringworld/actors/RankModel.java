@@ -73,9 +73,10 @@ final class RankModel implements AutoCloseable {
 
     /** Takes over the state that rank {@code from} holds after {@code step}. */
     void synchronize(Ring ring, int from, long step) {
-        // Until all of it is here there is nothing whole that another could take over.
-        boolean gives = ring.rank() == from;
-        finishedStep = gives ? step : NOTHING;
+        // Whoever holds that step gets the same bits again, and stays whole whatever happens to the
+        // giver. For the others there is nothing whole until all of it is here.
+        boolean holds = ring.rank() == from || finishedStep == step;
+        finishedStep = holds ? step : NOTHING;
         parameters.broadcast(from, ring, step);
         finishedStep = step;
     }

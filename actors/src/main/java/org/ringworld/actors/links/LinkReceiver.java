@@ -15,7 +15,6 @@ import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
-import org.ringworld.runtime.cpu.HostCpu;
 
 /**
  * The link from the previous rank: one thread reads frames straight into the memory that this rank
@@ -56,12 +55,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         this.device = device;
         this.buffers = buffers;
         this.progress = progress;
-        this.thread =
-                Thread.ofPlatform()
-                        .daemon()
-                        .name("link-in-" + member.rank())
-                        .unstarted(HostCpu.onAnyCore(this::run));
-        thread.start();
+        this.thread = LinkThread.start("link-in-" + member.rank(), this::run);
     }
 
     @Override
@@ -174,7 +168,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     public void close() {
         closed = true;
         channel.close();
-        Joining.join(thread);
+        LinkThread.join(thread);
         for (Tensor tensor : memory.keySet()) {
             MemorySegment whole = memory.remove(tensor);
             if (whole != null) {

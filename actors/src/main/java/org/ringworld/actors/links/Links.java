@@ -45,6 +45,8 @@ public final class Links implements AutoCloseable {
 
     private static final int HELLO_SECONDS = 5;
 
+    private static final String CLOSED = "this process takes no more links";
+
     /** Connections that have not yet said whom they want. */
     private static final int STRANGERS = 64;
 
@@ -86,6 +88,7 @@ public final class Links implements AutoCloseable {
     private final ConcurrentHashMap<Key, CompletableFuture<Seat>> seats = new ConcurrentHashMap<>();
     private final Semaphore strangers = new Semaphore(STRANGERS);
     private final LongAdder refused = new LongAdder();
+    private volatile boolean closed;
 
     private Links(LinkAddress address, SSLContext tls) {
         this.address = address;
@@ -248,6 +251,9 @@ public final class Links implements AutoCloseable {
 
     private void seat(Hello hello, LinkChannel channel, boolean overTcp) throws IOException {
         Key key = new Key(hello.epoch(), hello.rank());
+        if (closed) {
+            throw new LinkException(CLOSED); // its connection was taken before
+        }
         CompletableFuture<Seat> coming = seats.computeIfAbsent(key, k -> new CompletableFuture<>());
         try {
             Seat seat = await(coming, key);
@@ -357,6 +363,7 @@ public final class Links implements AutoCloseable {
 
     @Override
     public void close() {
+        closed = true;
         for (ServerSocketChannel server : servers) {
             try {
                 server.close();
@@ -364,6 +371,7 @@ public final class Links implements AutoCloseable {
                 // It was of no more use anyway.
             }
         }
+        seats.values().forEach(coming -> coming.completeExceptionally(new LinkException(CLOSED)));
         if (!address.socket().isEmpty()) {
             address.socketPath().toFile().delete();
             address.socketPath().getParent().toFile().delete();

@@ -17,7 +17,6 @@ import org.ringworld.model.Lease;
 import org.ringworld.model.RingMember;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
-import org.ringworld.runtime.cpu.HostCpu;
 
 /**
  * The link to a next rank that reads this process's memory: frames are named, by their address, and
@@ -60,12 +59,7 @@ final class NamingSender implements LinkSender {
         this.selector = Selector.open();
         socket.configureBlocking(false);
         this.key = socket.register(selector, SelectionKey.OP_READ);
-        this.thread =
-                Thread.ofPlatform()
-                        .daemon()
-                        .name("link-out-" + member.rank())
-                        .unstarted(HostCpu.onAnyCore(this::run));
-        thread.start();
+        this.thread = LinkThread.start("link-out-" + member.rank(), this::run);
     }
 
     @Override
@@ -187,6 +181,6 @@ final class NamingSender implements LinkSender {
         } catch (IOException e) {
             // Nothing more can be done with it.
         }
-        Joining.join(thread);
+        LinkThread.join(thread);
     }
 }

@@ -14,7 +14,6 @@ import org.ringworld.model.Lease;
 import org.ringworld.model.RingMember;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
-import org.ringworld.runtime.cpu.HostCpu;
 
 /**
  * The link to the next rank: one thread writes frames in the order in which they were sent, a chunk
@@ -46,12 +45,7 @@ final class SocketSender implements LinkSender {
         this.channel = channel;
         this.member = member;
         this.progress = progress;
-        this.thread =
-                Thread.ofPlatform()
-                        .daemon()
-                        .name("link-out-" + member.rank())
-                        .unstarted(HostCpu.onAnyCore(this::run));
-        thread.start();
+        this.thread = LinkThread.start("link-out-" + member.rank(), this::run);
     }
 
     @Override
@@ -117,6 +111,6 @@ final class SocketSender implements LinkSender {
     public void close() {
         channel.close();
         thread.interrupt();
-        Joining.join(thread);
+        LinkThread.join(thread);
     }
 }

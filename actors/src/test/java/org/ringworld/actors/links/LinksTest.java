@@ -410,11 +410,14 @@ class LinksTest {
         b.close();
         try (Device device = new CpuDevice(1);
                 RingEnd one = new RingEnd(a, places, 0)) {
+            long start = System.nanoTime();
             // Not any fault: only those of links end an epoch and not the job.
             assertThatThrownBy(() -> one.open(device, new ReceiveBuffers(device)))
                     .isInstanceOf(LinkException.class)
                     .hasMessageContaining("rank 1")
                     .hasMessageContaining("could not be reached");
+            assertThat(Duration.ofNanos(System.nanoTime() - start))
+                    .isLessThan(Duration.ofSeconds(Links.PATIENCE_SECONDS / 3));
         }
     }
 

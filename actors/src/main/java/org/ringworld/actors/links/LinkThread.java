@@ -1,9 +1,16 @@
 package org.ringworld.actors.links;
 
-/** Waits for a thread that is about to end. */
-final class Joining {
-    private Joining() {}
+import org.ringworld.runtime.cpu.HostCpu;
 
+/** A thread of one end of a link: it waits and copies, on whichever core is free. */
+final class LinkThread {
+    private LinkThread() {}
+
+    static Thread start(String name, Runnable body) {
+        return Thread.ofPlatform().daemon().name(name).start(HostCpu.onAnyCore(body));
+    }
+
+    /** Waits for one that is about to end. */
     static void join(Thread thread) {
         boolean interrupted = false;
         while (thread.isAlive() && thread != Thread.currentThread()) {
