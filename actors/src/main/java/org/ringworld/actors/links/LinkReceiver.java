@@ -31,7 +31,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
 
     private final long epoch;
     private final LinkChannel channel;
-    private final ProcessMemory there;
+    private final ProcessMemory there; // null: nothing is only named
     private final RingMember member;
     private final Device device;
     private final ReceiveBuffers buffers;
@@ -50,7 +50,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
             LongAdder progress) {
         this.epoch = epoch;
         this.channel = from.channel();
-        this.there = new ProcessMemory(from.process());
+        this.there = from.readsNames() ? new ProcessMemory(from.process()) : null;
         this.member = member;
         this.device = device;
         this.buffers = buffers;
@@ -137,6 +137,9 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     }
 
     private void readThere(long address, MemorySegment to) throws IOException {
+        if (there == null) {
+            throw new LinkException("a frame was only named, by a process that cannot be read");
+        }
         for (long at = 0; at < to.byteSize(); at += FrameHeader.CHUNK) {
             long length = Math.min(FrameHeader.CHUNK, to.byteSize() - at);
             there.read(address + at, to.asSlice(at, length));

@@ -309,6 +309,14 @@ class LinksTest {
                 sender.send(frame(1, 0), x, device.record(), lease);
                 assertThat(coming.await(device).memory().mismatch(x.memory())).isEqualTo(-1);
                 assertThat(progress.sum()).isEqualTo(2 * x.bytes());
+                ByteBuffer header =
+                        ByteBuffer.allocate(FrameHeader.BYTES)
+                                .order(java.nio.ByteOrder.LITTLE_ENDIAN);
+                long address = x.memory().address();
+                new FrameHeader(8, frame(2, 0), true, address, (int) x.bytes()).write(header);
+                socket.write(header);
+                Ring.Transfer named = member.receive(frame(2, 0), DType.F32, x.size());
+                assertThatThrownBy(() -> named.await(device)).hasMessageContaining("only named");
             }
         }
     }
