@@ -12,7 +12,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
@@ -20,7 +19,6 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
-import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.LinkException;
 import org.ringworld.actors.links.Links;
 import org.ringworld.actors.links.ReceiveBuffers;
@@ -130,7 +128,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private final Device device;
     private final Links links;
     private final JobHost host;
-    private final Consumer<LinkAddress> onUnsure;
+    private final Runnable onUnsure;
     private final ReceiveBuffers buffers;
     private final ExecutorService thread;
     private final AtomicInteger queued = new AtomicInteger();
@@ -157,17 +155,17 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     /** An actor that owns {@code device} and closes it when it stops; its ring is of one JVM. */
     public static Behavior<Command> create(int index, Device device, Links links) {
-        return create(index, device, links, null, lost -> {});
+        return create(index, device, links, null, () -> {});
     }
 
     /**
      * @param index its rank until a ring gives it another
      * @param host opens the jobs that coordinators name
-     * @param onUnsure is told of the other processes of a ring that it joins or leaves, or that
-     *     breaks: these are the moments in which no link would end with them
+     * @param onUnsure is run when a ring is joined, left or broken: these are the moments in which
+     *     no link would end with another process
      */
     public static Behavior<Command> create(
-            int index, Device device, Links links, JobHost host, Consumer<LinkAddress> onUnsure) {
+            int index, Device device, Links links, JobHost host, Runnable onUnsure) {
         return Behaviors.setup(
                 context -> new DeviceActor(context, index, device, links, host, onUnsure));
     }
@@ -178,7 +176,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             Device device,
             Links links,
             JobHost host,
-            Consumer<LinkAddress> onUnsure) {
+            Runnable onUnsure) {
         super(context);
         this.rank = index;
         this.device = device;
@@ -278,6 +276,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private Behavior<Command> onLeave(RingProtocol.Leave leave) {
         leaveRing("epoch " + leave.epoch() + " began");
         epoch = leave.epoch();
+        onUnsure.run();
         run(
                 leave.replyTo(),
                 () ->
@@ -338,7 +337,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         rank = command.rank();
         RingEnd joined = new RingEnd(links, command.places(), rank);
         end = joined;
-        joined.others().forEach(onUnsure);
+        onUnsure.run();
         run(
                 command.replyTo(),
                 () -> {
@@ -356,7 +355,6 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         RingEnd left = end;
         left.breakUp("rank " + rank + " left: " + reason);
         end = null;
-        left.others().forEach(onUnsure);
         thread.execute(left::close);
     }
 
@@ -552,7 +550,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                             in.breakUp("rank " + of + ": " + sentence);
                             in.close();
                             if (broke) {
-                                in.others().forEach(onUnsure);
+                                onUnsure.run();
                             }
                         }
                         long step = model == null ? RankModel.NOTHING : model.finishedStep();

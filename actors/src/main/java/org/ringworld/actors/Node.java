@@ -9,9 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
@@ -38,7 +36,6 @@ import org.apache.pekko.cluster.typed.SingletonActor;
 import org.apache.pekko.cluster.typed.Subscribe;
 import org.apache.pekko.management.cluster.bootstrap.ClusterBootstrap;
 import org.apache.pekko.management.javadsl.PekkoManagement;
-import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -55,10 +52,10 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private record Warm() implements Command {}
 
-    /** Just now no link would end with a process, should it die. */
-    private record Unsure(LinkAddress other) implements Command {}
+    /** Just now no link would end with another process, should it die. */
+    private record Unsure() implements Command {}
 
-    private record Probe(LinkAddress other) implements Command {}
+    private record Probe() implements Command {}
 
     /**
      * A process that is killed may close its links some time before its socket refuses, and another
@@ -79,8 +76,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
     private boolean member;
     private boolean warm;
 
-    /** How often each will be asked again whether it lives. */
-    private final Map<LinkAddress, Integer> suspects = new HashMap<>();
+    /** How often the others will still be asked whether they live. */
+    private int probes;
 
     /**
      * Starts a node.
@@ -147,7 +144,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                     device,
                                     links,
                                     host,
-                                    other -> context.getSelf().tell(new Unsure(other))),
+                                    () -> context.getSelf().tell(new Unsure())),
                             "device-" + i));
         }
         cluster.subscriptions()
@@ -166,8 +163,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
         return newReceiveBuilder()
                 .onMessage(Joined.class, message -> onJoined())
                 .onMessage(Warm.class, message -> onWarm())
-                .onMessage(Unsure.class, this::onUnsure)
-                .onMessage(Probe.class, this::onProbe)
+                .onMessage(Unsure.class, message -> onUnsure())
+                .onMessage(Probe.class, message -> onProbe())
                 .build();
     }
 
@@ -219,27 +216,26 @@ public final class Node extends AbstractBehavior<Node.Command> {
         }
     }
 
-    private Behavior<Command> onUnsure(Unsure of) {
-        return suspects.put(of.other, PROBES) == null ? onProbe(new Probe(of.other)) : this;
+    private Behavior<Command> onUnsure() {
+        boolean asking = probes > 0;
+        probes = PROBES;
+        return asking ? this : onProbe();
     }
 
     /** A process of this host that is dead is taken out now, not after seconds of silence. */
-    private Behavior<Command> onProbe(Probe probe) {
-        int left = suspects.remove(probe.other);
-        if (!links.isDead(probe.other)) {
-            if (left > 0) {
-                suspects.put(probe.other, left - 1);
-                getContext().scheduleOnce(BETWEEN_PROBES, getContext().getSelf(), probe);
-            }
-            return this;
-        }
+    private Behavior<Command> onProbe() {
         Cluster cluster = Cluster.get(getContext().getSystem());
         for (Member member : cluster.state().getMembers()) {
-            boolean same = member.uniqueAddress().toString().equals(probe.other.process());
-            if (same && member.status() != MemberStatus.down()) {
+            String process = member.uniqueAddress().toString();
+            String on = member.address().getHost().orElse("");
+            boolean other = !member.equals(cluster.selfMember());
+            if (other && member.status() != MemberStatus.down() && links.isDead(process, on)) {
                 getContext().getLog().warn("{} is dead: its socket refuses", member.address());
                 cluster.manager().tell(new Down(member.address()));
             }
+        }
+        if (--probes > 0) {
+            getContext().scheduleOnce(BETWEEN_PROBES, getContext().getSelf(), new Probe());
         }
         return this;
     }

@@ -74,7 +74,7 @@ class CoordinatorTest {
             actors.add(
                     KIT.spawn(
                             DeviceActor.create(
-                                    actors.size(), device.get(), links, host, lost -> {})));
+                                    actors.size(), device.get(), links, host, () -> {})));
         }
         ActorRef<Coordinator.Command> coordinator =
                 KIT.spawn(

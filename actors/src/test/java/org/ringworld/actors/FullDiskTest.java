@@ -173,7 +173,7 @@ class FullDiskTest {
                                 new CpuDevice(1),
                                 Links.inProcess(),
                                 new JobHost(hosted),
-                                lost -> {}));
+                                () -> {}));
         Fence fence = Fence.claim(job.output());
         KIT.spawn(
                 Coordinator.create(

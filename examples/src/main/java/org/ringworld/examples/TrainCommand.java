@@ -193,7 +193,7 @@ final class TrainCommand implements Callable<Integer> {
                         Device device = new CpuDevice(job.threads());
                         devices.add(
                                 context.spawn(
-                                        DeviceActor.create(rank, device, links, host, lost -> {}),
+                                        DeviceActor.create(rank, device, links, host, () -> {}),
                                         "device-" + rank));
                     }
                     ActorRef<Coordinator.Command> coordinator =

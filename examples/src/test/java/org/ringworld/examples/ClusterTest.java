@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -94,6 +95,30 @@ class ClusterTest {
         LocalCluster.assertEachStepOnce(metrics, steps + 3);
         assertThat(LocalCluster.difference(run.resolve("final"), alone.resolve("final")))
                 .isLessThan(1e-2);
+    }
+
+    /** It has been in no ring yet, so no link of anybody's ends with it. */
+    @Test
+    void aNewcomerThatDiesAsTheRingTakesItInIsMissedAtOnce() throws Exception {
+        Path metrics = directory.resolve("run").resolve("metrics.jsonl");
+        try (LocalCluster cluster = new LocalCluster(directory, 2)) {
+            cluster.submit(job("run", 2, 1_000_000));
+            cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 100);
+            int worker = 1 - cluster.keeper();
+            long together = LocalCluster.stepEpoch(metrics);
+            cluster.kill(worker);
+            cluster.await("steps of one", 10, () -> LocalCluster.stepEpoch(metrics) > together);
+            long alone = cluster.epoch();
+            cluster.start(worker);
+            long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
+            while (cluster.epoch() == alone && System.nanoTime() < deadline) {
+                Thread.sleep(1);
+            }
+            cluster.kill(worker);
+            assertThat(cluster.epoch()).as("epochs" + cluster.logs()).isGreaterThan(alone);
+            long stood = LocalCluster.lines(metrics);
+            cluster.await("steps without it", 3, () -> LocalCluster.lines(metrics) > stood + 10);
+        }
     }
 
     /** What one process makes of a batch, three make too; a fault is a sentence, and no harm. */

@@ -291,6 +291,24 @@ final class LocalCluster implements AutoCloseable {
         return lastStep(metrics).path("step").asLong();
     }
 
+    /** The epoch of the last step that was written down. */
+    static long stepEpoch(Path metrics) {
+        return lastStep(metrics).path("epoch").asLong();
+    }
+
+    /** The newest epoch: a number that the queue's keeper has taken. */
+    long epoch() {
+        try (Stream<Path> files = Files.list(directory.resolve("queue"))) {
+            return files.map(f -> f.getFileName().toString())
+                    .filter(f -> f.startsWith(".owner-"))
+                    .mapToLong(f -> Long.parseLong(f.substring(7)))
+                    .max()
+                    .orElse(0);
+        } catch (IOException e) {
+            return 0;
+        }
+    }
+
     /** Steps 1 to {@code steps}, none missing and none twice. */
     static void assertEachStepOnce(Path metrics, int steps) throws IOException {
         List<Long> told = new ArrayList<>();

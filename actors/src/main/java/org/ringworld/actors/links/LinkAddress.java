@@ -15,7 +15,12 @@ public record LinkAddress(String process, String host, int port, String socket) 
 
     /** Whether both processes run on one host: they share its files and see each other die. */
     public boolean isSameHost(LinkAddress other) {
-        return host.equals(other.host) || (isLoopback(host) && isLoopback(other.host));
+        return isOn(other.host);
+    }
+
+    /** Whether this process runs on the host that {@code other} names. */
+    boolean isOn(String other) {
+        return host.equals(other) || (isLoopback(host) && isLoopback(other));
     }
 
     Path socketPath() {

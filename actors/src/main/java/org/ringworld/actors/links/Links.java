@@ -14,8 +14,10 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
@@ -83,6 +85,7 @@ public final class Links implements AutoCloseable {
     }
 
     private final LinkAddress address;
+    private final Path sockets;
     private final SSLContext tls;
     private final List<ServerSocketChannel> servers = new ArrayList<>();
     private final ConcurrentHashMap<Key, CompletableFuture<Seat>> seats = new ConcurrentHashMap<>();
@@ -90,32 +93,37 @@ public final class Links implements AutoCloseable {
     private final LongAdder refused = new LongAdder();
     private volatile boolean closed;
 
-    private Links(LinkAddress address, SSLContext tls) {
+    private Links(LinkAddress address, Path sockets, SSLContext tls) {
         this.address = address;
+        this.sockets = sockets;
         this.tls = tls;
     }
 
     /** Links within this JVM alone; no socket is opened. */
     public static Links inProcess() {
-        return new Links(new LinkAddress(UUID.randomUUID().toString(), "", 0, ""), null);
+        return new Links(new LinkAddress(UUID.randomUUID().toString(), "", 0, ""), null, null);
     }
 
     /**
      * Links that others reach at {@code host:port}, and those of this host at a unix-domain socket
      * in {@code directory}; null: by TCP too.
      *
-     * @param process tells it from all others, also from one that had its address before
+     * @param process tells it from all others, also from one that had its address before; the
+     *     socket's place follows from it
      * @param port 0: any
      * @param tls for TCP; null: plain
      */
     public static Links listen(
             String process, String host, int port, Path directory, SSLContext tls)
             throws IOException {
-        // Nobody else may connect: a new directory is its owner's alone.
-        Path socket =
-                directory == null
-                        ? null
-                        : Files.createTempDirectory(directory, "ringworld-").resolve("links");
+        Path socket = directory == null ? null : socket(directory, process);
+        if (socket != null) {
+            // Nobody else may connect.
+            Files.createDirectory(
+                    socket.getParent(),
+                    PosixFilePermissions.asFileAttribute(
+                            PosixFilePermissions.fromString("rwx------")));
+        }
         ServerSocketChannel tcp = ServerSocketChannel.open();
         try {
             tcp.bind(new InetSocketAddress(host, port));
@@ -127,7 +135,7 @@ public final class Links implements AutoCloseable {
         }
         int bound = ((InetSocketAddress) tcp.getLocalAddress()).getPort();
         String file = socket == null ? "" : socket.toString();
-        Links links = new Links(new LinkAddress(process, host, bound, file), tls);
+        Links links = new Links(new LinkAddress(process, host, bound, file), directory, tls);
         links.serve(tcp, true);
         if (socket != null) {
             ServerSocketChannel unix = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
@@ -135,6 +143,14 @@ public final class Links implements AutoCloseable {
             links.serve(unix, false);
         }
         return links;
+    }
+
+    /** Short, whatever the process is called: a socket's path has about a hundred bytes. */
+    private static Path socket(Path directory, String process) {
+        UUID name = UUID.nameUUIDFromBytes(process.getBytes(StandardCharsets.UTF_8));
+        return directory
+                .resolve("ringworld-%016x".formatted(name.getMostSignificantBits()))
+                .resolve("links");
     }
 
     public LinkAddress address() {
@@ -341,23 +357,23 @@ public final class Links implements AutoCloseable {
     }
 
     /**
-     * Whether a process is proved to be dead: on one host nobody but its end closes its socket, and
-     * then it refuses. Of another host a refusal proves nothing, firewalls refuse too.
+     * Whether a process is proved to be dead: on one host its socket refuses when nothing but its
+     * end has closed it. One that ended in order has taken its socket away, which proves nothing,
+     * nor does a refusal of another host's.
      */
-    public boolean isDead(LinkAddress other) {
-        if (!byFile(other)) {
+    public boolean isDead(String process, String host) {
+        if (sockets == null || !address.isOn(host)) {
             return false;
         }
         try (SocketChannel socket = SocketChannel.open(StandardProtocolFamily.UNIX)) {
             // A process that is stopped takes no connections: when its queue is full nobody waits.
             socket.configureBlocking(false);
-            socket.connect(UnixDomainSocketAddress.of(other.socketPath()));
+            socket.connect(UnixDomainSocketAddress.of(socket(sockets, process)));
             return false;
         } catch (ConnectException e) {
             return true;
         } catch (IOException e) {
-            String why = String.valueOf(e.getMessage());
-            return why.contains("refused") || !Files.exists(other.socketPath());
+            return false;
         }
     }
 

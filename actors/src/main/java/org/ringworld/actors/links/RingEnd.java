@@ -2,9 +2,7 @@ package org.ringworld.actors.links;
 
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.atomic.LongAdder;
 import org.ringworld.model.Ring;
 import org.ringworld.model.RingMember;
@@ -95,13 +93,6 @@ public final class RingEnd implements AutoCloseable {
 
     public long epoch() {
         return places.epoch;
-    }
-
-    /** Where its ranks in other processes are. */
-    public Set<LinkAddress> others() {
-        Set<LinkAddress> others = new LinkedHashSet<>(places.addresses);
-        others.removeIf(this::isHere);
-        return others;
     }
 
     /** Bytes that came or went so far. */

@@ -451,23 +451,33 @@ class LinksTest {
     void aProcessOfThisHostIsDeadOnlyWhenItsSocketRefuses() throws Exception {
         Links a = links("unix", 0);
         Links b = links("unix", 1);
-        assertThat(a.isDead(b.address())).isFalse();
+        assertThat(a.isDead("process-1", "127.0.0.1")).isFalse();
+        Path file = Path.of(b.address().socket());
         b.close();
-        assertThat(a.isDead(b.address())).isTrue();
+        assertThat(a.isDead("process-1", "127.0.0.1")).as("it ended in order").isFalse();
+        // What a killed one leaves.
+        Files.createDirectory(file.getParent());
+        try (ServerSocketChannel left = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            left.bind(UnixDomainSocketAddress.of(file));
+        }
+        assertThat(a.isDead("process-1", "127.0.0.1")).isTrue();
+        assertThat(a.isDead("process-1", "127.1.2.3")).as("this host too").isTrue();
+        assertThat(a.isDead("process-1", "192.0.2.1")).as("another host's").isFalse();
+        assertThat(links("tcp", 2).isDead("process-1", "127.0.0.1")).isFalse();
     }
 
     @Test
     void aProcessThatTakesNoConnectionsIsNeitherDeadNorWaitedFor() throws Exception {
         Links a = links("unix", 0);
-        Path file = directory.resolve("stopped");
+        Path file = Path.of(links("unix", 1).address().socket());
+        Files.delete(file);
         try (ServerSocketChannel stopped = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
             stopped.bind(UnixDomainSocketAddress.of(file), 2);
-            LinkAddress other = new LinkAddress("stopped", "127.0.0.1", 0, file.toString());
             for (int i = 0; i < 20; i++) {
-                assertThat(a.isDead(other)).isFalse();
+                assertThat(a.isDead("process-1", "127.0.0.1")).isFalse();
             }
         }
-        assertThat(a.isDead(new LinkAddress("x", "127.0.0.1", 0, file.toString()))).isTrue();
+        assertThat(a.isDead("process-1", "127.0.0.1")).isTrue();
     }
 
     @Test
