@@ -83,7 +83,7 @@ class ChaosTest {
         if (fault == Fault.TWICE) {
             cluster.kill(other == worker ? keeper : other); // while the ring is formed again
         }
-        long last = LocalCluster.stepEpoch(metrics);
+        long last = fault == Fault.TWICE ? LocalCluster.stepEpoch(metrics) : broken;
         long[] least = {before};
         double again =
                 seconds(
@@ -92,8 +92,7 @@ class ChaosTest {
                         () -> {
                             long lines = LocalCluster.lines(metrics);
                             least[0] = Math.min(least[0], lines);
-                            return LocalCluster.stepEpoch(metrics)
-                                    > (fault == Fault.TWICE ? last : broken);
+                            return LocalCluster.stepEpoch(metrics) > last;
                         });
         if (fault == Fault.STOPPED) {
             cluster.signal(worker, "CONT");

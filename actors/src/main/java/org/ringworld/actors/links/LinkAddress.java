@@ -13,12 +13,7 @@ import java.nio.file.Path;
  */
 public record LinkAddress(String process, String host, int port, String socket) {
 
-    /** Whether both processes run on one host: they share its files and see each other die. */
-    public boolean isSameHost(LinkAddress other) {
-        return isOn(other.host);
-    }
-
-    /** Whether this process runs on the host that {@code other} names. */
+    /** Whether this process is on that host: those of one share its files, see each other die. */
     boolean isOn(String other) {
         return host.equals(other) || (isLoopback(host) && isLoopback(other));
     }

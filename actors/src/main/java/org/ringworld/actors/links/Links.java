@@ -347,7 +347,7 @@ public final class Links implements AutoCloseable {
     }
 
     private boolean byFile(LinkAddress to) {
-        return address.isSameHost(to) && !to.socket().isEmpty();
+        return address.isOn(to.host()) && !to.socket().isEmpty();
     }
 
     private SocketChannel open(LinkAddress to) throws IOException {
