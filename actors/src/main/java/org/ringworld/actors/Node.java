@@ -52,6 +52,10 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private record Warm() implements Command {}
 
+    private record Raise() implements Command {}
+
+    private record StillAlone(Duration since) implements Command {}
+
     /** Just now no link would end with another process, should it die. */
     private record Unsure() implements Command {}
 
@@ -67,11 +71,17 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private static final String HEALTH_SECONDS = "5";
 
+    private static final Duration SAYS_WHOM_IT_WAITS_FOR = Duration.ofSeconds(10);
+
+    /** Other work may never leave a core: after so long it starts like any process. */
+    private static final Duration STARTS_BEHIND_OTHERS = Duration.ofMinutes(1);
+
     private final NodeSettings settings;
     private final JobHost host;
     private final Links links;
     private final ActorRef<JobQueue.Command> queue;
     private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+    private final Runnable raise;
 
     private boolean member;
     private boolean warm;
@@ -80,17 +90,20 @@ public final class Node extends AbstractBehavior<Node.Command> {
     private int probes;
 
     /**
-     * Starts a node.
+     * Starts a node, which takes as long as the work of other processes on this host leaves it,
+     * where the system allows that: compiling Java costs a dozen seconds of processor time, and the
+     * ring that this node may come back to gains nothing from it yet.
      *
      * @throws IOException where a port or a file cannot be had
      */
     public static ActorSystem<Command> start(NodeSettings settings, JobRuns runs)
             throws IOException {
+        Runnable raise = ThreadPriority.lowerAll();
         Files.createDirectories(settings.queue());
         Tls tls = settings.tls() == null ? null : Tls.of(settings.tls());
         ActorSystem<Command> system =
                 ActorSystem.create(
-                        Behaviors.setup(context -> new Node(context, settings, runs, tls)),
+                        Behaviors.setup(context -> new Node(context, settings, runs, tls, raise)),
                         settings.cluster(),
                         settings.toPekko());
         health(settings, system);
@@ -105,9 +118,18 @@ public final class Node extends AbstractBehavior<Node.Command> {
         return system;
     }
 
-    private Node(ActorContext<Command> context, NodeSettings settings, JobRuns runs, Tls tls)
+    private Node(
+            ActorContext<Command> context,
+            NodeSettings settings,
+            JobRuns runs,
+            Tls tls,
+            Runnable raise)
             throws IOException {
         super(context);
+        this.raise = raise;
+        context.scheduleOnce(STARTS_BEHIND_OTHERS, context.getSelf(), new Raise());
+        context.scheduleOnce(
+                SAYS_WHOM_IT_WAITS_FOR, context.getSelf(), new StillAlone(SAYS_WHOM_IT_WAITS_FOR));
         this.settings = settings;
         this.host = new JobHost(runs);
         Cluster cluster = Cluster.get(context.getSystem());
@@ -163,6 +185,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
         return newReceiveBuilder()
                 .onMessage(Joined.class, message -> onJoined())
                 .onMessage(Warm.class, message -> onWarm())
+                .onMessage(Raise.class, message -> onRaise())
+                .onMessage(StillAlone.class, this::onStillAlone)
                 .onMessage(Unsure.class, message -> onUnsure())
                 .onMessage(Probe.class, message -> onProbe())
                 .build();
@@ -207,6 +231,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
     /** Jobs may have them when their code is compiled: a cold one would hold up its ring. */
     private void offerDevices() {
         if (member && warm) {
+            raise.run();
             devices.forEach(
                     d ->
                             getContext()
@@ -214,6 +239,24 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                     .receptionist()
                                     .tell(Receptionist.register(JobQueue.DEVICES, d)));
         }
+    }
+
+    private Behavior<Command> onRaise() {
+        raise.run();
+        return this;
+    }
+
+    /** Again after as long as it has waited: a log of a day has a dozen lines of it. */
+    private Behavior<Command> onStillAlone(StillAlone alone) {
+        if (Cluster.get(getContext().getSystem()).selfMember().status() == MemberStatus.removed()) {
+            getContext().getLog().info("{}", settings.waitsFor());
+            getContext()
+                    .scheduleOnce(
+                            alone.since,
+                            getContext().getSelf(),
+                            new StillAlone(alone.since.multipliedBy(2)));
+        }
+        return this;
     }
 
     private Behavior<Command> onUnsure() {

@@ -164,6 +164,16 @@ public record NodeSettings(
                 || peers.getFirst().equals(host + ":" + port);
     }
 
+    /** Whom a node that is in no cluster yet waits for: a sentence. */
+    String waitsFor() {
+        String asked = dns != null ? "the nodes at " + dns : String.join(", ", peers);
+        String others = "waits for a cluster: one of %s must let it in".formatted(asked);
+        if (!mayBegin()) {
+            return others + "; only the first of peers begins a new one alone";
+        }
+        return minNodes > 1 ? others + ", or %d be there (minNodes)".formatted(minNodes) : others;
+    }
+
     private static String endpoint(String peer) {
         int colon = peer.lastIndexOf(':');
         if (colon < 0) {
