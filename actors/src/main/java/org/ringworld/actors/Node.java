@@ -90,9 +90,9 @@ public final class Node extends AbstractBehavior<Node.Command> {
     private int probes;
 
     /**
-     * Starts a node, which takes as long as the work of other processes on this host leaves it,
-     * where the system allows that: compiling Java costs a dozen seconds of processor time, and the
-     * ring that this node may come back to gains nothing from it yet.
+     * Starts a node, behind the work of other processes on this host where the system allows that:
+     * compiling Java costs a dozen seconds of processor time, and a ring that trains there gains
+     * nothing from it yet.
      *
      * @throws IOException where a port or a file cannot be had
      */
