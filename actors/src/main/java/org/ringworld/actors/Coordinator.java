@@ -495,13 +495,15 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         if (stopAsked) {
             return next();
         }
-        if (judgedBatch == hosted.data().places(judgedStage).size()) {
+        int batches = hosted.data().places(judgedStage).size();
+        if (judgedBatch == batches) {
             List<Probe.Result> results = judging.results();
             if (!results.isEmpty()) {
                 listener.tell(new Progress.Judged(judgedStage, results));
             }
             return next();
         }
+        listener.tell(new Progress.Judging(judgedBatch, batches));
         double theta = curriculum.stages().get(Math.max(0, judgedStage)).ropeTheta();
         hosted.batch(judgedStage, judgedBatch, formation.ring().size());
         formation.tellAll(

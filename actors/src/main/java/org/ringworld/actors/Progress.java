@@ -39,6 +39,9 @@ public sealed interface Progress {
     /** One rank takes much longer than the others, whom it holds up. */
     record Straggler(String device, double timesMedian) implements Progress {}
 
+    /** So many batches of unseen rows are judged, and the next one begins. */
+    record Judging(int batches, int of) implements Progress {}
+
     /** Unseen rows judged after a stage (−1: before the first). */
     record Judged(int stage, List<Probe.Result> results) implements Progress {}
 

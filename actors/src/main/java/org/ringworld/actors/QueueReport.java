@@ -73,6 +73,10 @@ record QueueReport(
             if (runs.last instanceof Progress.Waiting waiting) {
                 node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
             }
+            if (runs.last instanceof Progress.Judging judging) {
+                String sentence = "is judged on unseen rows: %d of %d batches";
+                node.put("sentence", sentence.formatted(judging.batches(), judging.of()));
+            }
             if (runs.metrics != null) {
                 node.put("step", runs.metrics.step());
                 node.put("steps", runs.hosted.job().curriculum().steps());

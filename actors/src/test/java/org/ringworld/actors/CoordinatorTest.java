@@ -44,7 +44,11 @@ class CoordinatorTest {
     }
 
     private record Ended(
-            Progress last, List<StepMetrics> steps, List<Path> saved, List<Long> notSaved) {}
+            Progress last,
+            List<StepMetrics> steps,
+            List<Path> saved,
+            List<Long> notSaved,
+            List<Progress> judging) {}
 
     private interface OnStep {
         void step(StepMetrics metrics, ActorRef<Coordinator.Command> coordinator) throws Exception;
@@ -90,6 +94,7 @@ class CoordinatorTest {
         List<StepMetrics> steps = new ArrayList<>();
         List<Path> saved = new ArrayList<>();
         List<Long> notSaved = new ArrayList<>();
+        List<Progress> judging = new ArrayList<>();
         while (true) {
             Progress progress = probe.receiveMessage(PATIENCE);
             switch (progress) {
@@ -99,17 +104,17 @@ class CoordinatorTest {
                 }
                 case Progress.Saved s -> saved.add(s.path());
                 case Progress.NotSaved not -> notSaved.add(not.step());
+                case Progress.Judging _, Progress.Judged _ -> judging.add(progress);
                 case Progress.Completed _, Progress.Interrupted _, Progress.Failed _ -> {
                     probe.expectTerminated(coordinator, PATIENCE);
                     actors.forEach(KIT::stop);
-                    return new Ended(progress, steps, saved, notSaved);
+                    return new Ended(progress, steps, saved, notSaved, judging);
                 }
                 case Progress.Formed _,
                         Progress.Waiting _,
                         Progress.Regrouping _,
                         Progress.Straggler _,
                         Progress.StageBegun _,
-                        Progress.Judged _,
                         Progress.Copied _ -> {}
             }
         }
@@ -162,6 +167,25 @@ class CoordinatorTest {
         try (ModelFiles files = ModelFiles.open(directory)) {
             assertThat(files.config().maxPositionEmbeddings()).isEqualTo(32);
         }
+    }
+
+    @Test
+    void eachBatchOfUnseenRowsIsToldBeforeItIsJudged() throws Exception {
+        Stage copy = Jobs.stage(256, 1, 1e-3, 1);
+        Stage needles =
+                new Stage("needles", "needles", 256, List.of(), 1e4, 1, 1024, 1, copy.optimizer());
+        Ended ended =
+                run(Jobs.job(directory, 2, "zigzag", DType.F32, 100, needles), cpus(2), NOTHING);
+        assertThat(ended.last).isInstanceOf(Progress.Completed.class);
+        List<Progress> told = new ArrayList<>(ended.judging);
+        for (int stage = -1; stage <= 0; stage++) {
+            int of = ((Progress.Judging) told.getFirst()).of();
+            for (int batch = 0; batch < of; batch++) {
+                assertThat(told.removeFirst()).isEqualTo(new Progress.Judging(batch, of));
+            }
+            assertThat(((Progress.Judged) told.removeFirst()).stage()).isEqualTo(stage);
+        }
+        assertThat(told).isEmpty();
     }
 
     @ParameterizedTest

@@ -8,6 +8,7 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.ringworld.actors.Job;
+import org.ringworld.actors.Progress;
 import org.ringworld.actors.StepMetrics;
 import org.ringworld.model.Stage;
 
@@ -28,6 +29,7 @@ final class LiveLine {
     private double doneHere;
     private double secondsHere;
     private long lastLine;
+    private long judgingSince;
 
     /** On a terminal, or in whatever this process's output goes to. */
     LiveLine(Job job) {
@@ -109,6 +111,29 @@ final class LiveLine {
         } else if (System.nanoTime() - lastLine > QUIET_NANOS) {
             lastLine = System.nanoTime();
             out.printf("step %d/%d  stage %s%n", m.step(), job.curriculum().steps(), line);
+        }
+    }
+
+    /** Batches of unseen rows, which are alike in tokens, so in time. */
+    void judging(Progress.Judging judging) {
+        long now = System.nanoTime();
+        if (judging.batches() == 0) {
+            judgingSince = now;
+        }
+        double each = (now - judgingSince) / 1e9 / judging.batches();
+        String line =
+                "judging unseen rows: %d of %d batches  ETA %s"
+                        .formatted(
+                                judging.batches(),
+                                judging.of(),
+                                judging.batches() == 0
+                                        ? "…"
+                                        : time(each * (judging.of() - judging.batches())));
+        if (bar != null) {
+            bar.setExtraMessage(line);
+        } else if (now - Math.max(lastLine, judgingSince) > QUIET_NANOS) {
+            lastLine = now;
+            out.println(line);
         }
     }
 

@@ -90,6 +90,7 @@ final class TrainingReport {
                     steps.add(stepped.metrics());
                     live.step(stepped.metrics());
                 }
+                case Progress.Judging judging -> live.judging(judging);
                 case Progress.Judged results -> judged(results);
                 case Progress.Copied copied -> {
                     copies++;
