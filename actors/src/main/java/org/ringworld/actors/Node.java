@@ -52,8 +52,6 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private record Warm() implements Command {}
 
-    private record Raise() implements Command {}
-
     private record StillAlone(Duration since) implements Command {}
 
     /** Just now no link would end with another process, should it die. */
@@ -73,8 +71,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private static final Duration SAYS_WHOM_IT_WAITS_FOR = Duration.ofSeconds(10);
 
-    /** Other work may never leave a core: after so long it starts like any process. */
-    private static final Duration STARTS_BEHIND_OTHERS = Duration.ofMinutes(1);
+    private static final int SECONDS_BEHIND_OTHERS = 30;
 
     private final NodeSettings settings;
     private final JobHost host;
@@ -98,7 +95,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
      */
     public static ActorSystem<Command> start(NodeSettings settings, JobRuns runs)
             throws IOException {
-        Runnable raise = ThreadPriority.lowerAll();
+        Runnable raise = ThreadPriority.lowerAll(SECONDS_BEHIND_OTHERS);
         Files.createDirectories(settings.queue());
         Tls tls = settings.tls() == null ? null : Tls.of(settings.tls());
         ActorSystem<Command> system =
@@ -127,7 +124,6 @@ public final class Node extends AbstractBehavior<Node.Command> {
             throws IOException {
         super(context);
         this.raise = raise;
-        context.scheduleOnce(STARTS_BEHIND_OTHERS, context.getSelf(), new Raise());
         context.scheduleOnce(
                 SAYS_WHOM_IT_WAITS_FOR, context.getSelf(), new StillAlone(SAYS_WHOM_IT_WAITS_FOR));
         this.settings = settings;
@@ -185,7 +181,6 @@ public final class Node extends AbstractBehavior<Node.Command> {
         return newReceiveBuilder()
                 .onMessage(Joined.class, message -> onJoined())
                 .onMessage(Warm.class, message -> onWarm())
-                .onMessage(Raise.class, message -> onRaise())
                 .onMessage(StillAlone.class, this::onStillAlone)
                 .onMessage(Unsure.class, message -> onUnsure())
                 .onMessage(Probe.class, message -> onProbe())
@@ -239,11 +234,6 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                     .receptionist()
                                     .tell(Receptionist.register(JobQueue.DEVICES, d)));
         }
-    }
-
-    private Behavior<Command> onRaise() {
-        raise.run();
-        return this;
     }
 
     /** Again after as long as it has waited: a log of a day has a dozen lines of it. */

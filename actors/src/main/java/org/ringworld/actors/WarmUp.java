@@ -1,6 +1,5 @@
 package org.ringworld.actors;
 
-import java.time.Duration;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
@@ -40,8 +39,11 @@ final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
     private static final int TOKENS = 256;
     private static final long EPOCH = 0;
 
-    /** A node joins its cluster meanwhile, which takes longer. */
-    private static final long NANOS_A_DTYPE = Duration.ofMillis(2500).toNanos();
+    /**
+     * The compilers have done most by then. Not a time: on a host whose cores are taken, a node's
+     * first step alone may last seconds.
+     */
+    private static final int STEPS_A_DTYPE = 64;
 
     private final List<ActorRef<DeviceActor.Command>> devices;
     private final RingEnd.Places places;
@@ -49,7 +51,6 @@ final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
     private final Iterator<DType> dtypes = List.of(DType.BF16, DType.F32).iterator();
     private int answers;
     private int step;
-    private long since;
 
     /**
      * @param onWarm is run at last, whatever happens
@@ -92,8 +93,7 @@ final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
         answers = 0;
         boolean train =
                 reply instanceof DeviceActor.Prepared
-                        || (reply instanceof DeviceActor.Stepped
-                                && System.nanoTime() - since < NANOS_A_DTYPE);
+                        || (reply instanceof DeviceActor.Stepped && step % STEPS_A_DTYPE != 0);
         return train ? train() : prepare();
     }
 
@@ -102,7 +102,6 @@ final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
             return done();
         }
         DType dtype = dtypes.next();
-        since = System.nanoTime();
         ModelSource source = new ModelSource.Random(MODEL, 1, 0.02);
         devices.forEach(
                 d -> d.tell(new DeviceActor.Prepare(source, dtype, true, getContext().getSelf())));

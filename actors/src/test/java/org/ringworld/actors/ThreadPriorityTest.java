@@ -9,7 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -18,64 +17,65 @@ import org.junit.jupiter.api.condition.OS;
 /** What the kernel says of this process's threads, before, while and after they are lowered. */
 @EnabledOnOs(OS.LINUX)
 class ThreadPriorityTest {
-    /** The nineteenth field; the second, a name in brackets, may have blanks. */
-    private static int nice(Path thread) {
+    private static final Path OWN = Path.of("/proc/thread-self");
+    private static final int NICE = 19;
+    private static final int POLICY = 41;
+    private static final int SCHED_IDLE = 5;
+
+    /** A field, counted from 1; the second, a name in brackets, may have blanks. */
+    private static int stat(Path thread, int field) {
         try {
             String stat = Files.readString(thread.resolve("stat"));
-            return Integer.parseInt(stat.substring(stat.lastIndexOf(')') + 2).split(" ")[16]);
+            String[] fields = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
+            return Integer.parseInt(fields[field - 3]);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    private static int own() {
-        return nice(Path.of("/proc/thread-self"));
+    private static int policy() {
+        return stat(OWN, POLICY);
     }
 
-    private static long last() throws IOException {
+    private static long idle() throws IOException {
         try (Stream<Path> threads = Files.list(Path.of("/proc/self/task"))) {
-            return threads.filter(Files::exists).filter(t -> nice(t) == 19).count();
+            return threads.filter(Files::exists).filter(t -> stat(t, POLICY) == SCHED_IDLE).count();
         }
     }
 
     @Test
     void allThreadsAndThoseTheyStartAreLowUntilRaised() throws Exception {
-        int before = own();
-        long lowBefore = last();
-        Runnable raise = ThreadPriority.lowerAll();
+        int before = policy();
+        long idleBefore = idle();
+        Runnable raise = ThreadPriority.lowerAll(60);
         try (ExecutorService meanwhile = Executors.newFixedThreadPool(4)) {
-            assumeTrue(own() != before, "the system would not let it raise them again");
-            assertThat(own()).isEqualTo(19);
+            assumeTrue(policy() != before, "the system would not let it raise them again");
+            assertThat(policy()).isEqualTo(SCHED_IDLE);
             for (int i = 0; i < 4; i++) {
-                assertThat(meanwhile.submit(ThreadPriorityTest::own).get()).isEqualTo(19);
+                assertThat(meanwhile.submit(ThreadPriorityTest::policy).get())
+                        .isEqualTo(SCHED_IDLE);
             }
             raise.run();
-            assertThat(own()).isEqualTo(before);
-            assertThat(IntStream.range(0, 8).map(i -> get(meanwhile))).containsOnly(before);
-            assertThat(last()).isEqualTo(lowBefore);
+            assertThat(policy()).isEqualTo(before);
+            for (int i = 0; i < 8; i++) {
+                assertThat(meanwhile.submit(ThreadPriorityTest::policy).get()).isEqualTo(before);
+            }
+            assertThat(idle()).isEqualTo(idleBefore);
             raise.run();
-            assertThat(own()).isEqualTo(before);
+            assertThat(policy()).isEqualTo(before);
         } finally {
             raise.run();
         }
     }
 
-    private static int get(ExecutorService threads) {
-        try {
-            return threads.submit(ThreadPriorityTest::own).get();
-        } catch (Exception e) {
-            throw new AssertionError(e);
-        }
-    }
-
     @Test
     void whoIsLoweredForGoodStaysSo() throws Exception {
-        int before = own();
+        int before = stat(OWN, NICE);
         assumeTrue(before < 10);
         try (ExecutorService thread = Executors.newSingleThreadExecutor()) {
             thread.submit(ThreadPriority::lower).get();
-            assertThat(get(thread)).isEqualTo(10);
-            assertThat(own()).isEqualTo(before);
+            assertThat(thread.submit(() -> stat(OWN, NICE)).get()).isEqualTo(10);
+            assertThat(stat(OWN, NICE)).isEqualTo(before);
         }
     }
 }

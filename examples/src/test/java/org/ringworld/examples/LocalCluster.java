@@ -195,7 +195,7 @@ final class LocalCluster implements AutoCloseable {
 
     /** Waits until a node that was started again is a member again. */
     void awaitJoined(int node) throws Exception {
-        await("node " + node, 60, () -> joins(node) > joined[node]);
+        await("node " + node, 90, () -> joins(node) > joined[node]);
         joined[node] = joins(node);
     }
 
@@ -210,7 +210,7 @@ final class LocalCluster implements AutoCloseable {
     void awaitMembers(int count) throws Exception {
         await(
                 "%d members up".formatted(count),
-                60,
+                90,
                 () -> {
                     int up = 0;
                     for (JsonNode member : ask("status", "--json").path("members")) {
