@@ -88,8 +88,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     /**
      * Starts a node, behind the work of other processes on this host where the system allows that:
-     * compiling Java costs a dozen seconds of processor time, and a ring that trains there gains
-     * nothing from it yet.
+     * starting Java costs some fifteen seconds of processor time, and a ring that trains there
+     * gains nothing from it yet.
      *
      * @throws IOException where a port or a file cannot be had
      */

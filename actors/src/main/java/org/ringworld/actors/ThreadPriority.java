@@ -31,8 +31,8 @@ final class ThreadPriority {
     private static final int SCHED_OTHER = 0;
 
     /**
-     * Gives a core up as soon as another thread wants it. One of nice 19 does not: it ends its
-     * slice of some milliseconds first, in which a rank waits that has just got its block.
+     * Gives a core up as soon as another thread wants it. One of nice 19 may end its slice of some
+     * milliseconds first, in which a rank waits that has just got its block.
      */
     private static final int SCHED_IDLE = 5;
 
