@@ -101,6 +101,7 @@ public final class HfDirectory {
                     Files.writeString(temporary.resolve("config.json"), config.toJson(dtype));
                     beside.write(
                             temporary, writeWeights(temporary, dtype, specs, source, shardBytes));
+                    TokenIds.complete(temporary);
                 });
     }
 
