@@ -90,6 +90,11 @@ final class MakeQaCommand implements Callable<Integer> {
                     "Counts a chunk's tokens; the model's own, and for an endpoint four bytes each, if not given.")
     private String tokenizerName;
 
+    @Option(
+            names = "--beyond",
+            description = "With --model: take chunks longer than the model's context.")
+    private boolean beyond;
+
     @Option(names = "--seed", defaultValue = "1", description = "Of the choices.")
     private long seed;
 
@@ -126,7 +131,7 @@ final class MakeQaCommand implements Callable<Integer> {
 
     private Answerer answerer() throws Exception {
         return model != null
-                ? new ModelAnswerer(model, seed)
+                ? new ModelAnswerer(model, seed, beyond)
                 : new EndpointAnswerer(
                         endpoint,
                         endpointModel,

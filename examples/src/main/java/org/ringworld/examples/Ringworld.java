@@ -75,6 +75,8 @@ public final class Ringworld implements Runnable {
 
     static int run(String... args) {
         return new CommandLine(new Ringworld())
+                // A prompt or a value may begin with it.
+                .setExpandAtFiles(false)
                 .setExecutionExceptionHandler(
                         (fault, commandLine, parsed) -> {
                             System.err.println("ringworld: " + Faults.sentence(fault));
