@@ -92,7 +92,11 @@ final class EvalCommand implements Callable<Integer> {
             throw new UsageException("--lengths must be at least 2");
         }
         TextDocuments documents = text == null ? null : TextDocuments.open(text, tokenizer, 0);
-        List<Probe> probes = text == null ? needleProbes(at) : textProbes(at, documents);
+        String notRead = text == null ? null : TextDocuments.notRead(text);
+        if (notRead != null) {
+            System.err.println("ringworld: skipped " + notRead);
+        }
+        List<Probe> probes = text == null ? needleProbes(at, tokenizer) : textProbes(at, documents);
         List<Probe.Result> results;
         int batches = JobData.batches(probes, on.layout(), on.ringSize()).size();
         try (DeviceRing ring = on.ring(false);
@@ -133,7 +137,7 @@ final class EvalCommand implements Callable<Integer> {
         return lengths;
     }
 
-    private List<Probe> needleProbes(List<Integer> at) {
+    private List<Probe> needleProbes(List<Integer> at, Tokenizer tokenizer) {
         if (depths < 1 || needles.stream().anyMatch(n -> n < 1)) {
             throw new UsageException("--depths and --needles must be at least 1");
         }
@@ -142,7 +146,7 @@ final class EvalCommand implements Callable<Integer> {
             for (int seqLen : at) {
                 for (int d = 0; d < depths; d++) {
                     double depth = depths == 1 ? Double.NaN : (double) d / (depths - 1);
-                    probes.add(JobData.needles(count, seqLen, depth, SEED + d));
+                    probes.add(JobData.needles(tokenizer, count, seqLen, depth, SEED + d));
                 }
             }
         }

@@ -98,7 +98,8 @@ final class JobFile {
                         .withFallback(DEFAULTS.withoutPath("stage"))
                         .resolve();
         whole = ((ConfigObject) withHome("", whole.root())).toConfig();
-        return whole.withValue("stages", stages(whole));
+        whole = whole.withValue("stages", stages(whole));
+        return StartModel.fill(whole);
     }
 
     /** {@code key=value} over defaults that list every key known. */

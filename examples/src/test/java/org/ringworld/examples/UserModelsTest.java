@@ -206,4 +206,18 @@ class UserModelsTest {
         out("generate", model, "--prompt", prompt, "--max-new-tokens", 1, "--beyond");
         out("generate", model, "--prompt", prompt, "--max-new-tokens", 1, "model.ropeTheta=1e5");
     }
+
+    @Test
+    void inspectNamesTensorsThatDoNotFitTheirConfig() throws IOException {
+        Path model = users.resolve("P30/base");
+        assertThat(out("inspect", model)).doesNotContain("does not fit");
+        change(model.resolve("config.json"), "num_hidden_layers", "1");
+        change(model.resolve("config.json"), "vocab_size", "600");
+        assertThat(out("inspect", model))
+                .contains("unknown: model.layers.1.", "misshapen: model.embed_tokens.weight");
+        change(model.resolve("config.json"), "num_hidden_layers", "3");
+        JsonNode json = JsonMapper.shared().readTree(out("inspect", model, "--json"));
+        assertThat(json.path("faults").path(0).stringValue())
+                .startsWith("missing: model.layers.2.");
+    }
 }

@@ -129,6 +129,16 @@ public final class TextDocuments {
         return bytes[0];
     }
 
+    /**
+     * A sentence about the files below a directory that are of no kind that is read; null where
+     * there are none, or the path is a file.
+     *
+     * @throws DataException where the directory cannot be read
+     */
+    public static String notRead(Path path) throws DataException {
+        return Files.isDirectory(path) ? TextFolder.read(path).notRead() : null;
+    }
+
     private void divide(double share, List<Part> trained, List<Part> kept) {
         int count = cache.documents();
         if (count == 1 && share > 0) {
