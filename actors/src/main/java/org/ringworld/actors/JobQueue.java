@@ -281,7 +281,9 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                                         progress -> {
                                             report.accept(progress);
                                             self.tell(new Told(id, progress));
-                                            return Behaviors.same();
+                                            return progress.isLast()
+                                                    ? Behaviors.stopped()
+                                                    : Behaviors.same();
                                         }));
         runs.hosted = opened.hosted;
         runs.coordinator =

@@ -27,6 +27,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import org.ringworld.model.RingMember;
@@ -46,6 +47,8 @@ public final class Links implements AutoCloseable {
     static final long PATIENCE_SECONDS = 15;
 
     private static final int HELLO_SECONDS = 5;
+
+    private static final long PARK_NANOS = 1_000_000;
 
     private static final String CLOSED = "this process takes no more links";
 
@@ -179,12 +182,28 @@ public final class Links implements AutoCloseable {
     void breakUp(long epoch, String reason) {
         seats.forEach(
                 (key, coming) -> {
-                    Seat seat = key.epoch == epoch ? coming.getNow(null) : null;
+                    Seat seat = key.epoch == epoch ? taken(coming) : null;
                     if (seat != null) {
                         seat.member.breakUp(reason);
                         seat.previous.completeExceptionally(new LinkException(reason));
                         // The next rank may have left, and would not answer for long.
                         seat.outgoing.thenAccept(LinkChannel::closeQuietly);
+                    }
+                });
+    }
+
+    private static Seat taken(CompletableFuture<Seat> coming) {
+        return coming.isCompletedExceptionally() ? null : coming.getNow(null);
+    }
+
+    /** Waits until no other rank of its epoch in this JVM holds what {@code own} sent it. */
+    void awaitUnread(Key own) {
+        seats.forEach(
+                (key, coming) -> {
+                    boolean other = key.epoch == own.epoch && key.rank != own.rank;
+                    Seat seat = other ? taken(coming) : null;
+                    while (seat != null && seat.member.holds()) {
+                        LockSupport.parkNanos(this, PARK_NANOS);
                     }
                 });
     }
