@@ -493,7 +493,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                 left--;
                 to.tell(new Saved(copied.rank, request.path(), copied.step));
             }
-        } catch (Exception | OutOfMemoryError e) {
+        } catch (Exception | Error e) {
             to.tell(new NotSaved(copied.rank, copied.step, left, Faults.sentence(e)));
         }
     }
@@ -534,9 +534,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         leaveRing("it stopped");
         thread.execute(
                 () -> {
-                    forget();
-                    device.close();
-                    writer.shutdown();
+                    try {
+                        forget();
+                    } finally {
+                        device.close();
+                        writer.shutdown();
+                    }
                 });
         thread.shutdown();
         return this;
@@ -556,7 +559,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                     Reply reply;
                     try {
                         reply = work.call();
-                    } catch (Exception | OutOfMemoryError | StackOverflowError e) {
+                    } catch (Exception | Error e) {
+                        // An Error too: whoever asked would wait for an answer that never comes.
                         String sentence = Faults.sentence(e);
                         boolean broke =
                                 e instanceof RingBrokenException || e instanceof LinkException;
