@@ -51,6 +51,11 @@ public record NodeAddress(String host, int port) {
                     "%s: port %d; a node's first port is from 1 to %d, for it has the four after it too"
                             .formatted(key, port, LAST_PORT));
         }
+        if (host.equals("0.0.0.0") || host.equals("0:0:0:0:0:0:0:0")) {
+            throw new IllegalArgumentException(
+                    "host = %s is every address, at which nobody reaches a node; give the one that the other nodes use"
+                            .formatted(host));
+        }
         return this;
     }
 
@@ -75,11 +80,6 @@ public record NodeAddress(String host, int port) {
             }
         } catch (UnknownHostException e) {
             throw new IllegalArgumentException("%s: %s is no address".formatted(key, text));
-        }
-        if (host.equals("0.0.0.0")) {
-            throw new IllegalArgumentException(
-                    "%s: 0.0.0.0 is every address and nobody reaches a node there; give the one that the other nodes use"
-                            .formatted(key));
         }
         if (!isHost(host)) {
             throw new IllegalArgumentException(

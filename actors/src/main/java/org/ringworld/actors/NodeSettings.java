@@ -102,8 +102,13 @@ public record NodeSettings(
         return Path.of(config.getString(key)).toAbsolutePath();
     }
 
+    /** The host as a part of a URI. */
+    String uriHost() {
+        return address().uriHost();
+    }
+
     /** Where it is. */
-    NodeAddress address() {
+    public NodeAddress address() {
         return new NodeAddress(host, port);
     }
 
@@ -181,13 +186,8 @@ public record NodeSettings(
                 tls == null
                         ? ""
                         : """
-                          pekko.remote.artery {
-                            transport = tls-tcp
-                            ssl.ssl-engine-provider = "org.ringworld.actors.ArteryTls"
-                            ssl.rotating-keys-engine { key-file = "%s", cert-file = "%s", ca-cert-file = "%s" }
-                          }
-                          """
-                                .formatted(tls.key, tls.certificate, tls.authority);
+                          pekko.remote.artery.transport = tls-tcp
+                          """;
         return ConfigFactory.parseString(settings + named + secured)
                 .withFallback(
                         ConfigFactory.parseResources(

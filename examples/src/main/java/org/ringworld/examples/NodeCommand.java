@@ -56,10 +56,9 @@ final class NodeCommand implements Callable<Integer> {
         NodeSettings settings = settings(arguments);
         ActorSystem<Node.Command> system = Node.start(settings, new ClusterRuns());
         System.out.printf(
-                "node of %s at %s:%d, %d device%s%n",
+                "node of %s at %s, %d device%s%n",
                 settings.cluster(),
-                settings.host(),
-                settings.port(),
+                settings.address(),
                 settings.threads().size(),
                 settings.threads().size() == 1 ? "" : "s");
         system.getWhenTerminated().toCompletableFuture().join();
