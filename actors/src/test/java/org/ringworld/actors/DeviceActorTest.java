@@ -73,8 +73,7 @@ class DeviceActorTest {
         waiting.tell(judge(1)); // its neighbour was never asked: it waits for keys
         probe.expectNoMessage(Duration.ofMillis(200));
         KIT.stop(stopping);
-        DeviceActor.Failed failed =
-                probe.expectMessageClass(DeviceActor.Failed.class, Duration.ofSeconds(2));
+        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
         assertThat(failed.sentence()).contains("rank 1 left");
     }
 
@@ -115,8 +114,7 @@ class DeviceActorTest {
         other.tell(judge(1));
         // Its thread stands in a kernel, yet it takes and acts on a message: it leaves the ring.
         busy.tell(new RingProtocol.Leave(2, probe.getRef()));
-        DeviceActor.Failed failed =
-                probe.expectMessageClass(DeviceActor.Failed.class, Duration.ofSeconds(5));
+        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
         assertThat(failed.rank()).isEqualTo(1);
         go.countDown();
         List<DeviceActor.Reply> rest = probe.receiveSeveralMessages(2, PATIENCE);

@@ -341,9 +341,12 @@ public final class Links implements AutoCloseable {
             if (socket != null) {
                 LinkChannel.closeQuietly(socket);
             }
+            String left = from.member.broken();
             throw new LinkException(
-                    "rank %d at %s could not be reached: %s"
-                            .formatted(key.rank, to, e.getMessage()),
+                    left != null
+                            ? left
+                            : "rank %d at %s could not be reached: %s"
+                                    .formatted(key.rank, to, e.getMessage()),
                     e);
         }
     }
