@@ -139,6 +139,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private HostedJob job;
     private Inference inference;
     private Ring ring;
+    private RingEnd opened;
     private TrainingState state;
     private Future<?> writing = CompletableFuture.completedFuture(null);
     private final Deque<Stepped> finished = new ArrayDeque<>();
@@ -262,9 +263,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         run(
                 command.replyTo,
                 () -> {
-                    if (model != null) {
-                        model.close();
-                    }
+                    dropModel();
                     model = new RankModel(device, command.model, command.dtype, command.training);
                     return new Prepared(rank, epoch, device.name(), model.finishedStep());
                 });
@@ -342,6 +341,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         run(
                 command.replyTo(),
                 () -> {
+                    opened = joined;
                     ring = joined.open(device, buffers);
                     return new Joined(command.rank(), command.epoch());
                 });
@@ -372,21 +372,33 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         return this;
     }
 
+    /** Lets go of the job and gives all memory back: what it kept would be the next job's lack. */
     private void forget() {
-        awaitWriting();
-        if (model != null) {
-            model.close();
-            model = null;
-        }
-        if (state != null) {
-            state.close();
-            state = null;
-        }
+        dropModel();
+        buffers.trim();
+        device.trim();
+        inference = null;
         if (job != null) {
             host.done(job);
             job = null;
         }
         finished.clear();
+    }
+
+    private void dropModel() {
+        awaitWriting();
+        if (opened != null) {
+            opened.awaitUnread();
+        }
+        if (state != null) {
+            state.close();
+            state = null;
+        }
+        if (model != null) {
+            RankModel old = model;
+            model = null;
+            old.close();
+        }
     }
 
     private void awaitWriting() {
@@ -482,7 +494,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                 left--;
                 to.tell(new Saved(copied.rank, request.path(), copied.step));
             }
-        } catch (Exception | OutOfMemoryError e) {
+        } catch (Exception | Error e) {
             to.tell(new NotSaved(copied.rank, copied.step, left, Faults.sentence(e)));
         }
     }
@@ -500,7 +512,10 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     /** Work with the other ranks of an epoch; of any other epoch than this ring's it is dropped. */
     private Behavior<Command> inRing(long of, ActorRef<Reply> replyTo, Callable<Reply> work) {
-        return end == null || of != end.epoch() ? drop(of) : inEpoch(of, replyTo, work);
+        RingEnd in = end;
+        return in == null || of != in.epoch()
+                ? drop(of)
+                : inEpoch(of, replyTo, () -> in.work(work));
     }
 
     private Behavior<Command> drop(long of) {
@@ -520,10 +535,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         leaveRing("it stopped");
         thread.execute(
                 () -> {
-                    awaitWriting();
-                    forget();
-                    device.close();
-                    writer.shutdown();
+                    try {
+                        forget();
+                    } finally {
+                        device.close();
+                        writer.shutdown();
+                    }
                 });
         thread.shutdown();
         return this;
@@ -543,7 +560,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                     Reply reply;
                     try {
                         reply = work.call();
-                    } catch (Exception | OutOfMemoryError | StackOverflowError e) {
+                    } catch (Exception | Error e) {
+                        // An Error too: whoever asked would wait for an answer that never comes.
                         String sentence = Faults.sentence(e);
                         boolean broke =
                                 e instanceof RingBrokenException || e instanceof LinkException;

@@ -18,6 +18,9 @@ public final class Faults {
                     e.getFile() + ": " + (e.getReason() == null ? "cannot be used" : e.getReason());
             case FileNotFoundException e -> e.getMessage();
             case OutOfMemoryError e -> "out of memory: " + e.getMessage();
+            // The name tells more than the message: "NoClassDefFoundError: org/x".
+            case Error e when e.getMessage() != null ->
+                    e.getClass().getSimpleName() + ": " + e.getMessage();
             default ->
                     fault.getMessage() == null
                             ? fault.getClass().getSimpleName()

@@ -62,7 +62,7 @@ public final class JobHost {
                 }
                 return open.job;
             }
-        } catch (DataException | RuntimeException e) {
+        } catch (DataException | RuntimeException | Error e) {
             leave(id, open);
             throw e;
         }

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -17,6 +18,8 @@ import java.util.function.Consumer;
 import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.PostStop;
+import org.apache.pekko.actor.typed.PreRestart;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
@@ -147,7 +150,16 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                 .onMessage(Told.class, this::onTold)
                 .onMessage(Forwarded.class, this::onForwarded)
                 .onMessage(Hung.class, this::onHung)
+                .onSignal(PreRestart.class, signal -> onEnd())
+                .onSignal(PostStop.class, signal -> onEnd())
                 .build();
+    }
+
+    /** Its jobs' coordinators end with it; whoever keeps the queue next opens their data anew. */
+    private Behavior<Command> onEnd() {
+        running.values().stream().map(r -> r.hosted).filter(Objects::nonNull).forEach(host::done);
+        running.clear();
+        return this;
     }
 
     // ---- devices
@@ -249,15 +261,16 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         CompletableFuture<Opened> opened =
                 CompletableFuture.supplyAsync(
                         () -> {
+                            HostedJob hosted = null;
                             try {
-                                HostedJob hosted = host.open(job.id(), job.text());
+                                hosted = host.open(job.id(), job.text());
                                 if (!runs.begin(hosted.job())) {
                                     return new Opened(job, hosted, null, null);
                                 }
                                 Fence fence = Fence.claim(hosted.job().output(), cluster);
                                 return new Opened(job, hosted, fence, null);
-                            } catch (Exception e) {
-                                return new Opened(job, null, null, Faults.sentence(e));
+                            } catch (Exception | Error e) {
+                                return new Opened(job, hosted, null, Faults.sentence(e));
                             }
                         },
                         task -> Thread.ofPlatform().daemon().name("job-opener").start(task));
@@ -270,8 +283,15 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             return notBegun(opened, runs != null);
         }
         Job job = opened.hosted.job();
-        double flops = this.runs.flopsOfThread(job);
-        Consumer<Progress> report = this.runs.report(job, flops * job.ringSize());
+        double flops;
+        Consumer<Progress> report;
+        try {
+            flops = this.runs.flopsOfThread(job);
+            report = this.runs.report(job, flops * job.ringSize());
+        } catch (IOException | RuntimeException e) {
+            String fault = Faults.sentence(e);
+            return notBegun(new Opened(opened.job, opened.hosted, opened.fence, fault), true);
+        }
         ActorRef<Command> self = getContext().getSelf();
         String id = opened.job.id();
         ActorRef<Progress> listener =
@@ -281,7 +301,9 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                                         progress -> {
                                             report.accept(progress);
                                             self.tell(new Told(id, progress));
-                                            return Behaviors.same();
+                                            return progress.isLast()
+                                                    ? Behaviors.stopped()
+                                                    : Behaviors.same();
                                         }));
         runs.hosted = opened.hosted;
         runs.coordinator =

@@ -13,7 +13,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.ringworld.checkpoints.Fence;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import tools.jackson.core.JacksonException;
+import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.json.JsonMapper;
@@ -25,27 +28,36 @@ import tools.jackson.databind.node.ObjectNode;
  * that is full for a while delays lines and stops nothing.
  */
 final class MetricsFile implements AutoCloseable {
-    private static final ObjectMapper JSON = JsonMapper.shared();
+    private static final Logger LOG = LoggerFactory.getLogger(MetricsFile.class);
+
+    /** Lines of other versions lack keys or have more: what they lack is 0, or nothing. */
+    private static final ObjectMapper JSON =
+            JsonMapper.builder()
+                    .disable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+                    .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+                    .build();
 
     private Fence fence;
     private final FileChannel channel;
-    private final List<StepMetrics> earlier;
+    private final List<StepMetrics> earlier = new ArrayList<>();
     private long lastStep;
     private byte[] waiting = {};
 
     /**
-     * Opens the file of a run that goes on after {@code step}; lines of later steps are dropped.
+     * Opens the file of a run that goes on after {@code step}; lines of later steps are dropped,
+     * the others stay as they are, whichever version wrote them.
      *
      * @param fence whose owner alone may add to it
      */
     MetricsFile(Path file, long step, Fence fence) throws IOException {
         this.fence = fence;
-        this.earlier = read(file, step);
-        this.lastStep = earlier.size();
+        List<String> lines = read(file, step);
+        this.lastStep = lines.size();
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try (BufferedWriter kept = Files.newBufferedWriter(temporary)) {
-            for (StepMetrics metrics : earlier) {
-                kept.write(line(metrics));
+            for (String line : lines) {
+                kept.write(line);
+                kept.write('\n');
             }
         }
         fence.check();
@@ -53,25 +65,41 @@ final class MetricsFile implements AutoCloseable {
         this.channel = FileChannel.open(file, StandardOpenOption.APPEND);
     }
 
-    private static List<StepMetrics> read(Path file, long step) throws IOException {
-        List<StepMetrics> steps = new ArrayList<>();
+    private List<String> read(Path file, long step) throws IOException {
+        List<String> lines = new ArrayList<>();
         if (!Files.exists(file)) {
-            return steps;
+            return lines;
         }
-        for (String line : Files.readAllLines(file)) {
+        for (String line : text(file).split("\n")) {
             try {
                 JsonNode node = JSON.readTree(line);
-                if (node.path("step").asLong() == steps.size() + 1 && steps.size() < step) {
-                    if (!node.has("accuracy")) {
-                        ((ObjectNode) node).put("accuracy", Double.NaN);
-                    }
-                    steps.add(JSON.treeToValue(node, StepMetrics.class));
+                boolean next = node.path("step").asLong(0) == lines.size() + 1;
+                if (next && lines.size() < step) {
+                    lines.add(line);
+                    bind((ObjectNode) node);
                 }
             } catch (JacksonException e) {
                 break; // a line that a kill cut short; the steps after it are done again
             }
         }
-        return steps;
+        return lines;
+    }
+
+    /** What a kill left may be anything: then it is no line. */
+    private static String text(Path file) throws IOException {
+        return new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
+    }
+
+    /** A line whose values are others than ours stays, but nobody can be told of it. */
+    private void bind(ObjectNode node) {
+        if (!node.has("accuracy")) {
+            node.put("accuracy", Double.NaN);
+        }
+        try {
+            earlier.add(JSON.treeToValue(node, StepMetrics.class));
+        } catch (JacksonException e) {
+            LOG.warn("a line of metrics.jsonl is kept unread: {}", e.getOriginalMessage());
+        }
     }
 
     private static String line(StepMetrics metrics) {
@@ -127,7 +155,7 @@ final class MetricsFile implements AutoCloseable {
         return lastStep;
     }
 
-    /** The steps that were there when it was opened. */
+    /** The steps that were there when it was opened, as far as this version can read them. */
     List<StepMetrics> earlier() {
         return earlier;
     }

@@ -4,17 +4,22 @@ import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
 import org.apache.pekko.Done;
+import org.apache.pekko.actor.BootstrapSetup;
 import org.apache.pekko.actor.CoordinatedShutdown;
+import org.apache.pekko.actor.setup.ActorSystemSetup;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
@@ -97,22 +102,77 @@ public final class Node extends AbstractBehavior<Node.Command> {
             throws IOException {
         Runnable raise = ThreadPriority.lowerAll(SECONDS_BEHIND_OTHERS);
         Files.createDirectories(settings.queue());
-        Tls tls = settings.tls() == null ? null : Tls.of(settings.tls());
+        requireFreePorts(settings);
+        Tls tls = settings.tls() == null ? null : Tls.ofNode(settings.tls());
+        CompletableFuture<Void> started = new CompletableFuture<>();
+        ActorSystemSetup setup = ActorSystemSetup.create(BootstrapSetup.create(settings.toPekko()));
+        if (tls != null) {
+            setup = setup.withSetup(ArteryTls.setup(tls, settings.peers()));
+        }
         ActorSystem<Command> system =
                 ActorSystem.create(
-                        Behaviors.setup(context -> new Node(context, settings, runs, tls, raise)),
-                        settings.cluster(),
-                        settings.toPekko());
-        health(settings, system);
-        PekkoManagement management = PekkoManagement.get(system);
-        if (tls == null) {
-            management.start();
-        } else {
-            tls.useForBootstrap(system);
-            management.start(s -> s.withHttpsConnectionContext(tls.server("bootstrap")));
+                        guardian(settings, runs, tls, raise, started), settings.cluster(), setup);
+        try {
+            started.join();
+            health(settings, system);
+            PekkoManagement management = PekkoManagement.get(system);
+            if (tls == null) {
+                management.start().toCompletableFuture().join();
+            } else {
+                tls.useForBootstrap(system);
+                management
+                        .start(s -> s.withHttpsConnectionContext(tls.server("bootstrap")))
+                        .toCompletableFuture()
+                        .join();
+            }
+        } catch (CompletionException e) {
+            throw new IOException(
+                    "the node at %s does not start: %s"
+                            .formatted(settings.address(), Faults.sentence(e.getCause())),
+                    e.getCause());
         }
         ClusterBootstrap.get(system).start();
         return system;
+    }
+
+    /** Found out here, the fault has a name; later it would be one actor's among others. */
+    private static void requireFreePorts(NodeSettings settings) throws IOException {
+        String[] purposes = {"other nodes", "links", "control", "health", "bootstrap"};
+        for (int i = 0; i < purposes.length; i++) {
+            try (ServerSocket socket = new ServerSocket()) {
+                socket.bind(new InetSocketAddress(settings.host(), settings.port() + i));
+            } catch (IOException e) {
+                throw new IOException(
+                        "port %d at %s, for %s, cannot be had: %s; a node takes five from port = %d on"
+                                .formatted(
+                                        settings.port() + i,
+                                        settings.host(),
+                                        purposes[i],
+                                        e.getMessage(),
+                                        settings.port()),
+                        e);
+            }
+        }
+    }
+
+    /** The guardian; whoever starts the node hears why it could not. */
+    private static Behavior<Command> guardian(
+            NodeSettings settings,
+            JobRuns runs,
+            Tls tls,
+            Runnable raise,
+            CompletableFuture<Void> started) {
+        return Behaviors.setup(
+                context -> {
+                    try {
+                        Behavior<Command> node = new Node(context, settings, runs, tls, raise);
+                        started.complete(null);
+                        return node;
+                    } catch (IOException | RuntimeException e) {
+                        started.completeExceptionally(e);
+                        return Behaviors.empty(); // until its JVM ends
+                    }
+                });
     }
 
     private Node(
@@ -212,8 +272,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
                         "member of {} with {} nodes; jobs are taken at {}:{}",
                         settings.cluster(),
                         members.size(),
-                        settings.host(),
-                        settings.controlPort() - 2);
+                        settings.uriHost(),
+                        settings.port());
         return this;
     }
 
@@ -283,28 +343,31 @@ public final class Node extends AbstractBehavior<Node.Command> {
                         () -> drained(system, mine, System.nanoTime()));
         CoordinatedShutdown.get(Adapter.toClassic(system))
                 .addTask(
-                        CoordinatedShutdown.PhaseActorSystemTerminate(),
+                        // Not later: the last phase ends this JVM, whatever else it has to do.
+                        CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
                         "links",
                         () -> {
                             links.close();
-                            return java.util.concurrent.CompletableFuture.completedFuture(
-                                    Done.getInstance());
+                            return CompletableFuture.completedFuture(Done.getInstance());
                         });
     }
 
     /** Asks until no ring has this node's devices, or too much time has passed. */
     private CompletionStage<Done> drained(
             ActorSystem<Void> system, List<ActorRef<DeviceActor.Command>> mine, long since) {
-        // Who was taken out is in no ring any more, and may not reach whom it would ask.
+        // Who was taken out, or never was let in, is in no ring and may not reach whom it would
+        // ask.
+        boolean alone = Cluster.get(system).selfMember().status() == MemberStatus.removed();
         boolean takenOut =
                 CoordinatedShutdown.get(Adapter.toClassic(system))
                         .getShutdownReason()
                         .filter(CoordinatedShutdown.clusterDowningReason()::equals)
                         .isPresent();
-        if (takenOut
+        if (alone
+                || takenOut
                 || mine.isEmpty()
                 || System.nanoTime() - since > Duration.ofSeconds(50).toNanos()) {
-            return java.util.concurrent.CompletableFuture.completedFuture(Done.getInstance());
+            return CompletableFuture.completedFuture(Done.getInstance());
         }
         return AskPattern.<JobQueue.Command, JobQueue.Answer>ask(
                         queue,
@@ -315,10 +378,9 @@ public final class Node extends AbstractBehavior<Node.Command> {
                 .thenComposeAsync(
                         done ->
                                 done
-                                        ? java.util.concurrent.CompletableFuture.completedFuture(
-                                                Done.getInstance())
+                                        ? CompletableFuture.completedFuture(Done.getInstance())
                                         : drained(system, mine, since),
-                        java.util.concurrent.CompletableFuture.delayedExecutor(
+                        CompletableFuture.delayedExecutor(
                                 100, java.util.concurrent.TimeUnit.MILLISECONDS));
     }
 

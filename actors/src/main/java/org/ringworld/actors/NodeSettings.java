@@ -13,7 +13,7 @@ import org.ringworld.actors.links.LinkAddress;
  * How a node takes part in a cluster: the keys of NODE.conf, whose defaults are node-defaults.conf.
  *
  * @param port of Artery; links, control, health and bootstrap have the four after it
- * @param peers some nodes of the cluster, {@code host:port}
+ * @param peers some nodes of the cluster
  * @param dns a name whose addresses are the nodes, all with this node's port; null: the peers
  * @param threads of each device
  * @param queue the directory of the cluster's jobs, which every node reaches
@@ -24,7 +24,7 @@ public record NodeSettings(
         String cluster,
         String host,
         int port,
-        List<String> peers,
+        List<NodeAddress> peers,
         String dns,
         int minNodes,
         List<Integer> threads,
@@ -56,7 +56,7 @@ public record NodeSettings(
      * @throws IllegalArgumentException in a sentence
      */
     public static NodeSettings of(Config config) {
-        String host = config.getString("host");
+        String host = NodeAddress.host("host", config.getString("host"));
         Tls tls =
                 config.getIsNull("tls.key")
                         ? null
@@ -82,11 +82,14 @@ public record NodeSettings(
             }
             threads.add(count);
         }
+        NodeAddress own = new NodeAddress(host, config.getInt("port")).checked("port");
         return new NodeSettings(
                 config.getString("cluster"),
-                host,
-                config.getInt("port"),
-                config.getStringList("peers"),
+                own.host(),
+                own.port(),
+                config.getStringList("peers").stream()
+                        .map(peer -> NodeAddress.of("peers", peer))
+                        .toList(),
                 config.getIsNull("dns") ? null : config.getString("dns"),
                 config.getInt("minNodes"),
                 List.copyOf(threads),
@@ -99,6 +102,43 @@ public record NodeSettings(
         return Path.of(config.getString(key)).toAbsolutePath();
     }
 
+    /** The host as a part of a URI. */
+    String uriHost() {
+        return address().uriHost();
+    }
+
+    /** Where it is. */
+    public NodeAddress address() {
+        return new NodeAddress(host, port);
+    }
+
+    /**
+     * The same node as it takes part: under the name by which its peers know it, so that all of
+     * them speak of the same nodes. Where it is none of the peers, and these are only the defaults,
+     * it is its own first peer.
+     *
+     * @param named whether somebody named the peers
+     */
+    public NodeSettings among(boolean named) {
+        if (dns != null) {
+            return this;
+        }
+        NodeAddress own = address();
+        NodeAddress known = peers.stream().filter(own::isSameAs).findFirst().orElse(own);
+        boolean alone = peers.isEmpty() || (!named && !peers.contains(known));
+        return new NodeSettings(
+                cluster,
+                known.host(),
+                port,
+                alone ? List.of(known) : peers,
+                null,
+                minNodes,
+                threads,
+                queue,
+                sockets,
+                tls);
+    }
+
     /** The same node on another port. */
     public NodeSettings at(int otherPort) {
         return new NodeSettings(
@@ -109,7 +149,10 @@ public record NodeSettings(
     Config toPekko() {
         String endpoints =
                 peers.stream()
-                        .map(NodeSettings::endpoint)
+                        .map(
+                                p ->
+                                        "{ host = \"%s\", port = %d }"
+                                                .formatted(p.uriHost(), p.port() + 4))
                         .collect(Collectors.joining(", ", "[", "]"));
         String settings =
                 """
@@ -120,7 +163,13 @@ public record NodeSettings(
                 pekko.management.cluster.bootstrap.new-cluster-enabled = %s
                 """
                         .formatted(
-                                host, port, host, bootstrapPort(), endpoints, minNodes, mayBegin());
+                                address().uriHost(),
+                                port,
+                                address().uriHost(),
+                                bootstrapPort(),
+                                endpoints,
+                                minNodes,
+                                mayBegin());
         String named =
                 dns == null
                         ? ""
@@ -137,13 +186,8 @@ public record NodeSettings(
                 tls == null
                         ? ""
                         : """
-                          pekko.remote.artery {
-                            transport = tls-tcp
-                            ssl.ssl-engine-provider = "org.ringworld.actors.ArteryTls"
-                            ssl.rotating-keys-engine { key-file = "%s", cert-file = "%s", ca-cert-file = "%s" }
-                          }
-                          """
-                                .formatted(tls.key, tls.certificate, tls.authority);
+                          pekko.remote.artery.transport = tls-tcp
+                          """;
         return ConfigFactory.parseString(settings + named + secured)
                 .withFallback(
                         ConfigFactory.parseResources(
@@ -158,29 +202,25 @@ public record NodeSettings(
      * Two that start at once, each alone, would be two clusters: only the first peer may be alone.
      */
     private boolean mayBegin() {
-        return minNodes > 1
-                || dns != null
-                || peers.isEmpty()
-                || peers.getFirst().equals(host + ":" + port);
+        return minNodes > 1 || dns != null || peers.isEmpty() || peers.getFirst().equals(address());
     }
 
-    /** Whom a node that is in no cluster yet waits for: a sentence. */
+    /** Whom a node that is in no cluster yet waits for, and what to type if nobody comes. */
     String waitsFor() {
-        String asked = dns != null ? "the nodes at " + dns : String.join(", ", peers);
+        if (dns != null) {
+            return "waits for a cluster: one of the nodes at %s must let it in, or %d be there (minNodes)"
+                    .formatted(dns, minNodes);
+        }
+        String asked = peers.stream().map(NodeAddress::toString).collect(Collectors.joining(", "));
         String others = "waits for a cluster: one of %s must let it in".formatted(asked);
-        if (!mayBegin()) {
-            return others + "; only the first of peers begins a new one alone";
+        if (minNodes > 1) {
+            return "%s, or %d of them be there (minNodes): start more nodes, or give minNodes=1"
+                    .formatted(others, minNodes);
         }
-        return minNodes > 1 ? others + ", or %d be there (minNodes)".formatted(minNodes) : others;
-    }
-
-    private static String endpoint(String peer) {
-        int colon = peer.lastIndexOf(':');
-        if (colon < 0) {
-            throw new IllegalArgumentException("peers holds " + peer + "; a peer is host:port");
+        if (mayBegin()) {
+            return others;
         }
-        return "{ host = \"%s\", port = %d }"
-                .formatted(
-                        peer.substring(0, colon), Integer.parseInt(peer.substring(colon + 1)) + 4);
+        return "%s, and only the first begins a new one. Start that one there (ringworld node port=%d), or let this one begin: ringworld node port=%d 'peers=[\"%s\"]'"
+                .formatted(others, peers.getFirst().port(), port, address());
     }
 }

@@ -7,6 +7,11 @@ import org.ringworld.model.Stage;
 
 /** What a job tells whoever watches it. */
 public sealed interface Progress {
+    /** Whether nothing follows it. */
+    default boolean isLast() {
+        return this instanceof Completed || this instanceof Interrupted || this instanceof Failed;
+    }
+
     /** A new ring is being formed of some of these; others are not used any more. */
     record Regrouping(List<ActorRef<DeviceActor.Command>> devices) implements Progress {}
 

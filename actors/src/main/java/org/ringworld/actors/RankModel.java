@@ -43,9 +43,21 @@ final class RankModel implements AutoCloseable {
     /** The finished step of a model that holds no weights yet. */
     static final long NOTHING = -1;
 
+    /** Takes memory for it and fills it; where that fails, all of it is given back. */
     RankModel(Device device, ModelSource source, DType dtype, boolean training) throws IOException {
         this.device = device;
         this.parameters = new ParameterStore(device, source.config(), dtype, training);
+        this.transformer = new Transformer(device, parameters);
+        try {
+            fill(source);
+            this.trainingStep = training ? new TrainingStep(device, parameters, transformer) : null;
+        } catch (IOException | RuntimeException | Error e) {
+            parameters.close();
+            throw e;
+        }
+    }
+
+    private void fill(ModelSource source) throws IOException {
         switch (source) {
             case ModelSource.Random(LlamaConfig _, long seed, double std) ->
                     parameters.initialize(seed, std);
@@ -63,8 +75,6 @@ final class RankModel implements AutoCloseable {
             case ModelSource.FromSnapshot(LlamaConfig _, Path snapshot) ->
                     finishedStep = TrainingState.read(parameters, device, snapshot);
         }
-        this.transformer = new Transformer(device, parameters);
-        this.trainingStep = training ? new TrainingStep(device, parameters, transformer) : null;
     }
 
     long finishedStep() {
@@ -217,5 +227,9 @@ final class RankModel implements AutoCloseable {
     @Override
     public void close() {
         transformer.close();
+        if (trainingStep != null) {
+            trainingStep.close();
+        }
+        parameters.close();
     }
 }

@@ -1,5 +1,7 @@
 package org.ringworld.actors;
 
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 
 /**
@@ -16,6 +18,7 @@ import java.util.List;
  * @param bytesMinimum bytes if each key went straight to each rank that sees it
  * @param secondsCompute device time outside waits, the mean over ranks
  * @param secondsWait waiting for neighbours, the mean over ranks
+ * @param time when the step was over: ISO 8601, UTC; null in lines from before there was such a key
  */
 public record StepMetrics(
         long step,
@@ -32,7 +35,8 @@ public record StepMetrics(
         long bytesPlanned,
         long bytesMinimum,
         double secondsCompute,
-        double secondsWait) {
+        double secondsWait,
+        String time) {
 
     /** What all ranks report of one step that took {@code seconds} since the one before. */
     static StepMetrics of(
@@ -60,6 +64,7 @@ public record StepMetrics(
                 bytes.planned(),
                 bytes.minimum(),
                 ranks.stream().mapToDouble(r -> r.spent().computing()).average().orElse(0),
-                ranks.stream().mapToDouble(r -> r.spent().waiting()).average().orElse(0));
+                ranks.stream().mapToDouble(r -> r.spent().waiting()).average().orElse(0),
+                Instant.now().truncatedTo(ChronoUnit.MILLIS).toString());
     }
 }

@@ -1,17 +1,9 @@
 package org.ringworld.actors;
 
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.security.GeneralSecurityException;
-import java.security.KeyFactory;
 import java.security.KeyStore;
-import java.security.PrivateKey;
-import java.security.cert.Certificate;
-import java.security.cert.CertificateFactory;
-import java.security.spec.PKCS8EncodedKeySpec;
-import java.util.Base64;
+import java.security.cert.X509Certificate;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
@@ -21,20 +13,40 @@ import org.apache.pekko.http.javadsl.ConnectionContext;
 import org.apache.pekko.http.javadsl.Http;
 import org.apache.pekko.http.javadsl.HttpsConnectionContext;
 
-/** Mutual TLS from PEM files: who has no certificate of the cluster's authority is nobody. */
-public record Tls(SSLContext context) {
+/**
+ * Mutual TLS from PEM files: who has no certificate of the cluster's authority is nobody.
+ *
+ * @param own this process's certificate
+ */
+public record Tls(SSLContext context, X509Certificate own) {
 
-    /** Reads a PKCS #8 RSA key, its certificate and the authority's. */
+    /**
+     * Reads a key, its certificate with those between it and an authority, and the authorities.
+     *
+     * @throws IOException in a sentence that names the file
+     */
     public static Tls of(NodeSettings.Tls files) throws IOException {
+        return of(Identity.of(files), files);
+    }
+
+    /** The same for a node, which is both ends of connections. */
+    static Tls ofNode(NodeSettings.Tls files) throws IOException {
+        Identity identity = Identity.of(files);
+        identity.checkPurposes(files.certificate());
+        return of(identity, files);
+    }
+
+    private static Tls of(Identity identity, NodeSettings.Tls files) throws IOException {
         try {
-            CertificateFactory x509 = CertificateFactory.getInstance("X.509");
-            Certificate own = certificate(x509, files.certificate());
             KeyStore keys = KeyStore.getInstance("PKCS12");
             keys.load(null, null);
-            keys.setKeyEntry("node", key(files.key()), new char[0], new Certificate[] {own});
+            X509Certificate[] chain = identity.chain().toArray(X509Certificate[]::new);
+            keys.setKeyEntry("node", identity.key(), new char[0], chain);
             KeyStore trusted = KeyStore.getInstance("PKCS12");
             trusted.load(null, null);
-            trusted.setCertificateEntry("authority", certificate(x509, files.authority()));
+            for (X509Certificate authority : identity.authorities()) {
+                trusted.setCertificateEntry("authority-" + trusted.size(), authority);
+            }
             KeyManagerFactory mine =
                     KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
             mine.init(keys, new char[0]);
@@ -43,8 +55,8 @@ public record Tls(SSLContext context) {
             theirs.init(trusted);
             SSLContext context = SSLContext.getInstance("TLSv1.3");
             context.init(mine.getKeyManagers(), theirs.getTrustManagers(), null);
-            return new Tls(context);
-        } catch (GeneralSecurityException | IllegalArgumentException e) {
+            return new Tls(context, chain[0]);
+        } catch (GeneralSecurityException e) {
             throw new IOException(
                     "%s, %s and %s do not make an identity: %s"
                             .formatted(
@@ -56,21 +68,7 @@ public record Tls(SSLContext context) {
         }
     }
 
-    private static Certificate certificate(CertificateFactory x509, Path file)
-            throws IOException, GeneralSecurityException {
-        return x509.generateCertificate(new ByteArrayInputStream(Files.readAllBytes(file)));
-    }
-
-    private static PrivateKey key(Path file) throws IOException, GeneralSecurityException {
-        String pem = Files.readString(file);
-        String body =
-                pem.replaceFirst("(?s).*-----BEGIN PRIVATE KEY-----", "")
-                        .replaceFirst("(?s)-----END.*", "");
-        byte[] der = Base64.getMimeDecoder().decode(body);
-        return KeyFactory.getInstance("RSA").generatePrivate(new PKCS8EncodedKeySpec(der));
-    }
-
-    private SSLEngine engine(boolean client) {
+    SSLEngine engine(boolean client) {
         SSLEngine engine = context.createSSLEngine();
         engine.setUseClientMode(client);
         if (!client) {

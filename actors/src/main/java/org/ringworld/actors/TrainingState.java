@@ -31,8 +31,20 @@ final class TrainingState implements AutoCloseable {
     private long step;
     private Tokenizer tokenizer;
 
+    /**
+     * @throws OutOfMemoryError where there is no room for it; nothing of it stays taken then
+     */
     TrainingState(ParameterStore parameters) {
         this.parameters = parameters;
+        try {
+            take();
+        } catch (OutOfMemoryError e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    private void take() {
         for (int i = 0; i < parameters.specs().size(); i++) {
             weights.add(arena.allocate(parameters.weight(i).bytes(), 64));
         }

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.LongSupplier;
 import org.apache.pekko.actor.typed.ActorRef;
 
 /**
@@ -25,22 +26,37 @@ final class Watch {
     private static final long SILENT = Duration.ofSeconds(20).toNanos();
 
     private static final double SLOW = 1.5;
+
+    /** Seconds: small steps differ by a few thousandths, which say nothing of a device. */
+    private static final double SLOW_BY = 0.01;
+
     private static final int STEPS = 20;
 
     private record Seen(long progress, long since, boolean waiting, long heard) {}
 
     private final Consumer<ActorRef<DeviceActor.Command>> onHung;
     private final Map<Integer, Seen> seen = new HashMap<>();
-    private long begun = System.nanoTime();
+    private final LongSupplier clock;
+    private long begun;
     private String slowDevice;
     private int slowSteps;
 
     Watch(Consumer<ActorRef<DeviceActor.Command>> onHung) {
+        this(onHung, System::nanoTime);
+    }
+
+    /**
+     * @param onHung null: nobody can take a node out
+     * @param clock nanoseconds
+     */
+    Watch(Consumer<ActorRef<DeviceActor.Command>> onHung, LongSupplier clock) {
         this.onHung = onHung;
+        this.clock = clock;
+        this.begun = clock.getAsLong();
     }
 
     void begin() {
-        begun = System.nanoTime();
+        begun = clock.getAsLong();
         seen.clear();
     }
 
@@ -53,7 +69,7 @@ final class Watch {
                 last != null
                         && last.progress == pulsed.progress()
                         && last.waiting == pulsed.waiting();
-        long now = System.nanoTime();
+        long now = clock.getAsLong();
         long since = still ? last.since : now;
         seen.put(pulsed.rank(), new Seen(pulsed.progress(), since, pulsed.waiting(), now));
     }
@@ -61,8 +77,8 @@ final class Watch {
     /**
      * A step is over, which is progress of all.
      *
-     * @return who has taken {@link #SLOW} times the others' median for {@link #STEPS} steps in a
-     *     row, said once in a while; null: nobody
+     * @return who has taken {@link #SLOW} times the others' median, and {@link #SLOW_BY} more, for
+     *     {@link #STEPS} steps in a row, said once in a while; null: nobody
      */
     Progress.Straggler straggler(List<Progress.RankTime> times) {
         seen.clear();
@@ -72,11 +88,12 @@ final class Watch {
                 times.stream()
                         .max(Comparator.comparingDouble(t -> t.spent().computing()))
                         .orElseThrow();
-        boolean slow = times.size() > 1 && slowest.spent().computing() > SLOW * median;
+        double most = slowest.spent().computing();
+        boolean slow = times.size() > 1 && most > SLOW * median && most - median > SLOW_BY;
         slowSteps = slow && slowest.device().equals(slowDevice) ? slowSteps + 1 : slow ? 1 : 0;
         slowDevice = slow ? slowest.device() : null;
         return slowSteps > 0 && slowSteps % STEPS == 0
-                ? new Progress.Straggler(slowDevice, slowest.spent().computing() / median)
+                ? new Progress.Straggler(slowDevice, most / median)
                 : null;
     }
 
@@ -86,7 +103,7 @@ final class Watch {
      * @return whether the whole ring stands still and nobody in it is to blame
      */
     boolean hung(List<ActorRef<DeviceActor.Command>> ring) {
-        long now = System.nanoTime();
+        long now = clock.getAsLong();
         boolean allWait = seen.size() == ring.size() && !ring.isEmpty();
         for (Map.Entry<Integer, Seen> entry : seen.entrySet()) {
             boolean still = now - entry.getValue().since > STILL;
@@ -101,7 +118,7 @@ final class Watch {
 
     /** Reports devices that do not answer; true: nobody can remove them. */
     boolean silent(List<ActorRef<DeviceActor.Command>> devices) {
-        if (devices.isEmpty() || System.nanoTime() - begun < SILENT) {
+        if (devices.isEmpty() || clock.getAsLong() - begun < SILENT) {
             return false;
         }
         if (onHung != null) {

@@ -5,11 +5,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
 import org.ringworld.actors.links.RingEnd;
@@ -70,19 +73,24 @@ class DeviceActorTest {
         waiting.tell(judge(1)); // its neighbour was never asked: it waits for keys
         probe.expectNoMessage(Duration.ofMillis(200));
         KIT.stop(stopping);
-        DeviceActor.Failed failed =
-                probe.expectMessageClass(DeviceActor.Failed.class, Duration.ofSeconds(2));
+        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
         assertThat(failed.sentence()).contains("rank 1 left");
     }
 
     @Test
     void messagesOfAnotherEpochAreDropped() {
         ActorRef<DeviceActor.Command> member = member(0, new CpuDevice(1));
-        member(1, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
         expectBothJoined();
-        member.tell(judge(0));
-        member.tell(judge(2));
-        probe.expectNoMessage(Duration.ofMillis(300));
+        for (long of : new long[] {0, 2}) {
+            member.tell(judge(of));
+            other.tell(judge(of)); // were it not dropped, the two would answer each other
+        }
+        member.tell(judge(1));
+        other.tell(judge(1));
+        for (DeviceActor.Reply reply : probe.receiveSeveralMessages(2, PATIENCE)) {
+            assertThat(((DeviceActor.Judged) reply).epoch()).isEqualTo(1);
+        }
     }
 
     @Test
@@ -106,13 +114,49 @@ class DeviceActorTest {
         other.tell(judge(1));
         // Its thread stands in a kernel, yet it takes and acts on a message: it leaves the ring.
         busy.tell(new RingProtocol.Leave(2, probe.getRef()));
-        DeviceActor.Failed failed =
-                probe.expectMessageClass(DeviceActor.Failed.class, Duration.ofSeconds(5));
+        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
         assertThat(failed.rank()).isEqualTo(1);
         go.countDown();
         List<DeviceActor.Reply> rest = probe.receiveSeveralMessages(2, PATIENCE);
         assertThat(rest.get(0)).isInstanceOf(DeviceActor.Failed.class);
         assertThat(rest.get(1)).isInstanceOf(RingProtocol.Left.class);
+    }
+
+    /**
+     * Also those that are no exceptions: whoever asked would wait until a watch takes the node out.
+     */
+    @ParameterizedTest
+    @MethodSource
+    void everyFaultOfWorkIsAnswered(Throwable fault) {
+        Device faulty =
+                new FaultyDevice(
+                        "rmsNorm", 1, () -> DeviceActorTest.<RuntimeException>raise(fault));
+        ActorRef<DeviceActor.Command> member = member(0, faulty);
+        ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
+        expectBothJoined();
+        member.tell(judge(1));
+        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        assertThat(failed.rank()).isZero();
+        assertThat(failed.ringBroke()).isFalse();
+        assertThat(failed.sentence()).contains("planted");
+        other.tell(judge(1));
+        assertThat(probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE).sentence())
+                .contains("rank 0")
+                .contains("planted");
+    }
+
+    static Stream<Throwable> everyFaultOfWorkIsAnswered() {
+        return Stream.of(
+                new IllegalStateException("planted"),
+                new OutOfMemoryError("planted"),
+                new StackOverflowError("planted"),
+                new NoClassDefFoundError("planted"),
+                new AssertionError("planted"));
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> void raise(Throwable fault) throws T {
+        throw (T) fault;
     }
 
     @Test

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongConsumer;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Kernels;
@@ -15,7 +16,17 @@ final class FaultyDevice implements Device {
     private final CpuDevice real = new CpuDevice(1);
     private final Kernels kernels;
 
+    private final LongConsumer onAllocate;
+
     FaultyDevice(String kernel, int call, Runnable fault) {
+        this(kernel, call, fault, _ -> {});
+    }
+
+    /**
+     * @param onAllocate is told the bytes of each allocation, and may throw
+     */
+    FaultyDevice(String kernel, int call, Runnable fault, LongConsumer onAllocate) {
+        this.onAllocate = onAllocate;
         AtomicInteger calls = new AtomicInteger();
         this.kernels =
                 (Kernels)
@@ -52,6 +63,7 @@ final class FaultyDevice implements Device {
 
     @Override
     public MemorySegment allocate(long bytes) {
+        onAllocate.accept(bytes);
         return real.allocate(bytes);
     }
 
@@ -63,6 +75,11 @@ final class FaultyDevice implements Device {
     @Override
     public void free(MemorySegment memory) {
         real.free(memory);
+    }
+
+    @Override
+    public void trim() {
+        real.trim();
     }
 
     @Override

@@ -10,6 +10,7 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -140,6 +141,20 @@ public record Fence(Path output, Path owners, long number) {
         }
         // One that does not say who it is was begun just now, or was killed as it began.
         boolean here = words.length >= 3 && words[0].equals(host());
+        Duration ahead = here ? Duration.ZERO : age(owner).negated();
+        if (ahead.compareTo(SILENCE) > 0) {
+            // It may be dead for long and would be believed to live until this clock has caught up.
+            throw new CheckpointException(
+                    "%s: %s was touched at %s, %s ahead of this host's clock, so nobody can tell whether its owner%s lives: set the clocks of both hosts right, or remove that file if the owner is gone"
+                            .formatted(
+                                    output,
+                                    owner,
+                                    Files.getLastModifiedTime(owner),
+                                    ahead.truncatedTo(ChronoUnit.SECONDS).toString().substring(2),
+                                    words.length >= 3
+                                            ? " (process %s on %s)".formatted(words[1], words[0])
+                                            : ""));
+        }
         boolean lives =
                 here
                         ? words[2].equals(startOf(Long.parseLong(words[1])))

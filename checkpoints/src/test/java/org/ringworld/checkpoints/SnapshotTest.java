@@ -6,6 +6,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -138,6 +141,23 @@ class SnapshotTest {
         assertThatThrownBy(() -> Fence.claim(run)).hasMessageContaining("" + child.pid());
         child.destroyForcibly().waitFor();
         assertThat(Fence.claim(run).number()).isEqualTo(8);
+    }
+
+    /** Its host's clock is wrong, or was: it would be believed to live until ours has caught up. */
+    @Test
+    void anOwnersFileFromTheFutureNamesTheClock() throws Exception {
+        Path owner = Files.createDirectories(run).resolve(".owner-3");
+        Files.writeString(owner, "elsewhere 123 1764000000000");
+        Files.setLastModifiedTime(owner, FileTime.from(Instant.now().plus(Duration.ofDays(2))));
+        assertThatThrownBy(() -> Fence.claim(run))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining(".owner-3")
+                .hasMessageContaining("clock")
+                .hasMessageContaining("process 123 on elsewhere");
+        Files.setLastModifiedTime(owner, FileTime.from(Instant.now()));
+        assertThatThrownBy(() -> Fence.claim(run)).hasMessageContaining("is in use by process 123");
+        Files.setLastModifiedTime(owner, FileTime.from(Instant.now().minusSeconds(60)));
+        assertThat(Fence.claim(run).number()).isEqualTo(4);
     }
 
     @Test

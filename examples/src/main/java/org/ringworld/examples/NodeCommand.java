@@ -56,10 +56,9 @@ final class NodeCommand implements Callable<Integer> {
         NodeSettings settings = settings(arguments);
         ActorSystem<Node.Command> system = Node.start(settings, new ClusterRuns());
         System.out.printf(
-                "node of %s at %s:%d, %d device%s%n",
+                "node of %s at %s, %d device%s%n",
                 settings.cluster(),
-                settings.host(),
-                settings.port(),
+                settings.address(),
                 settings.threads().size(),
                 settings.threads().size() == 1 ? "" : "s");
         system.getWhenTerminated().toCompletableFuture().join();
@@ -80,15 +79,18 @@ final class NodeCommand implements Callable<Integer> {
         try {
             Config config = JobFile.settings(overrides, given.withFallback(defaults).resolve());
             NodeSettings settings = NodeSettings.of(config);
-            boolean ownPort =
-                    given.hasPath("port")
-                            || overrides.stream().anyMatch(o -> o.startsWith("port="));
-            return ownPort ? settings : settings.at(freePort(settings));
+            boolean ownPort = isGiven("port", given, overrides);
+            boolean ownPeers = isGiven("peers", given, overrides);
+            return (ownPort ? settings : settings.at(freePort(settings))).among(ownPeers);
         } catch (ConfigException | IllegalArgumentException e) {
             throw new UsageException("the node does not fit: " + e.getMessage());
         } catch (IOException e) {
             throw new UsageException("no port could be had: " + e.getMessage());
         }
+    }
+
+    private static boolean isGiven(String key, Config file, List<String> overrides) {
+        return file.hasPath(key) || overrides.stream().anyMatch(o -> o.startsWith(key + "="));
     }
 
     private static int freePort(NodeSettings settings) throws IOException {

@@ -1,9 +1,13 @@
 package org.ringworld.examples;
 
 import com.typesafe.config.Config;
+import com.typesafe.config.ConfigList;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -25,6 +29,15 @@ import picocli.CommandLine.Parameters;
             "  ringworld submit examples/jobs/books.conf data.path=/shared/books --cluster 10.0.0.1:25520 --detach"
         })
 final class SubmitCommand implements Callable<Integer> {
+    /** Keys of a job, beside those named path, whose values are files. */
+    private static final List<String> FILES = List.of("output", "tokenizer", "continue");
+
+    /** A tokenizer that is no file. */
+    private static final String BYTES = "bytes";
+
+    /** Holds names of fields, one of which may be path. */
+    private static final String FIELDS = "fieldWeights";
+
     @Parameters(
             arity = "0..*",
             paramLabel = "JOB.conf | key=value",
@@ -38,7 +51,7 @@ final class SubmitCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        Config config = TrainCommand.config(absolute(arguments));
+        Config config = absolute(TrainCommand.config(arguments), Path.of("").toAbsolutePath());
         JobReader.read(config, Runtime.getRuntime().availableProcessors());
         String id = cluster.ask("submit", JobFile.render(config)).path("id").asString();
         if (detach) {
@@ -49,24 +62,52 @@ final class SubmitCommand implements Callable<Integer> {
         return LogsCommand.follow(cluster, id, true);
     }
 
-    /** Nodes may run in other directories: paths are said from the root. */
-    private static List<String> absolute(List<String> arguments) {
-        Config config = TrainCommand.config(arguments);
-        List<String> all = new ArrayList<>(arguments);
-        String name = config.hasPath("name") ? config.getString("name") : "job";
-        String output = config.hasPath("output") ? config.getString("output") : "runs/" + name;
-        all.add("output=" + quoted(output));
-        for (String key : List.of("data.path", "model.path", "tokenizer")) {
-            if (config.hasPath(key)
-                    && !config.getIsNull(key)
-                    && Path.of(config.getString(key)).toFile().exists()) {
-                all.add(key + "=" + quoted(config.getString(key)));
+    /**
+     * The job as nodes in other directories read it: each path that it names, at the top, in a
+     * stage or in a source of either, is said from the root.
+     *
+     * @param here the directory that relative ones are of
+     */
+    static Config absolute(Config job, Path here) {
+        String name = job.getIsNull("name") ? "job" : job.getString("name");
+        String output = job.getIsNull("output") ? "runs/" + name : job.getString("output");
+        ConfigObject all = job.withValue("output", ConfigValueFactory.fromAnyRef(output)).root();
+        for (String key : FILES) {
+            if (all.containsKey(key)) {
+                all = all.withValue(key, absolute(all.get(key), here));
             }
         }
-        return all;
+        return ((ConfigObject) paths(all, here)).toConfig();
     }
 
-    private static String quoted(String path) {
-        return "\"" + Path.of(path).toAbsolutePath().normalize() + "\"";
+    private static ConfigValue paths(ConfigValue value, Path here) {
+        return switch (value) {
+            case ConfigObject object -> {
+                ConfigObject changed = object;
+                for (Map.Entry<String, ConfigValue> entry : object.entrySet()) {
+                    String key = entry.getKey();
+                    if (!key.equals(FIELDS)) {
+                        ConfigValue inside = entry.getValue();
+                        changed =
+                                changed.withValue(
+                                        key,
+                                        key.equals("path")
+                                                ? absolute(inside, here)
+                                                : paths(inside, here));
+                    }
+                }
+                yield changed;
+            }
+            case ConfigList list ->
+                    ConfigValueFactory.fromIterable(
+                            list.stream().map(one -> paths(one, here).unwrapped()).toList());
+            default -> value;
+        };
+    }
+
+    private static ConfigValue absolute(ConfigValue path, Path here) {
+        return path.unwrapped() instanceof String text && !text.equals(BYTES)
+                ? ConfigValueFactory.fromAnyRef(here.resolve(text).normalize().toString())
+                : path;
     }
 }

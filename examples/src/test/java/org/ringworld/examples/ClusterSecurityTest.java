@@ -105,6 +105,10 @@ class ClusterSecurityTest {
                 nonsenseAtEveryPort(cluster, 0);
                 nonsenseAtEveryPort(cluster, 1);
                 submitWithoutAnIdentity(cluster);
+                for (int node = 2; node < 5; node++) {
+                    Path log = cluster.log(node); // they did try to come in
+                    cluster.await(log.toString(), 90, () -> says(log, "waits for a cluster"));
+                }
                 cluster.awaitDone(id, 240);
                 JsonNode status = cluster.ask("status", "--json");
                 assertThat(status.path("members").size()).as(status.toString()).isEqualTo(2);
@@ -122,6 +126,14 @@ class ClusterSecurityTest {
         LocalCluster.assertEachStepOnce(metrics, steps + 3);
         assertThat(Files.readAllLines(metrics).stream().map(ClusterSecurityTest::epoch).distinct())
                 .hasSize(1);
+    }
+
+    private static boolean says(Path log, String text) {
+        try {
+            return Files.readString(log).contains(text);
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     private static long epoch(String line) {

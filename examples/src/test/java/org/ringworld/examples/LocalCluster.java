@@ -199,7 +199,8 @@ final class LocalCluster implements AutoCloseable {
         joined[node] = joins(node);
     }
 
-    private int joins(int node) {
+    /** How often a node has become a member. */
+    int joins(int node) {
         try {
             return Files.readString(log(node)).split("member of", -1).length - 1;
         } catch (IOException e) {

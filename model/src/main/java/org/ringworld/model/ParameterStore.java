@@ -3,6 +3,7 @@ package org.ringworld.model;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
@@ -22,7 +23,7 @@ import org.ringworld.runtime.Tensor;
  * <p>All tensors of a kind lie in one run of memory, so that a reduction, a norm or a clearing is
  * one call. Weights that compute have the model's dtype; masters, gradients and moments are F32.
  */
-public final class ParameterStore {
+public final class ParameterStore implements AutoCloseable {
     private static final int PER_LAYER = 9;
     private static final long ALIGNMENT = 16;
 
@@ -37,8 +38,13 @@ public final class ParameterStore {
     private final Tensor gradients;
     private final Tensor firstMoments;
     private final Tensor secondMoments;
+    private final List<Tensor> taken = new ArrayList<>();
 
-    /** Zeroed weights; with {@code training} also what an optimizer needs. */
+    /**
+     * Zeroed weights; with {@code training} also what an optimizer needs.
+     *
+     * @throws OutOfMemoryError where the device has no room; nothing of it stays taken then
+     */
     public ParameterStore(Device device, LlamaConfig config, DType dtype, boolean training) {
         this.device = device;
         this.config = config;
@@ -51,12 +57,22 @@ public final class ParameterStore {
             offsets[i + 1] = offsets[i] + Math.ceilDiv(size, ALIGNMENT) * ALIGNMENT;
         }
         long total = offsets[specs.size()];
-        this.weights = device.tensor(dtype, total);
-        this.gradients = training ? device.tensor(DType.F32, total) : null;
-        this.firstMoments = training ? device.tensor(DType.F32, total) : null;
-        this.secondMoments = training ? device.tensor(DType.F32, total) : null;
-        this.masters =
-                dtype == DType.F32 ? weights : training ? device.tensor(DType.F32, total) : null;
+        try {
+            this.weights = take(dtype, total);
+            this.gradients = training ? take(DType.F32, total) : null;
+            this.firstMoments = training ? take(DType.F32, total) : null;
+            this.secondMoments = training ? take(DType.F32, total) : null;
+            this.masters = dtype == DType.F32 ? weights : training ? take(DType.F32, total) : null;
+        } catch (OutOfMemoryError e) {
+            close();
+            throw e;
+        }
+    }
+
+    private Tensor take(DType type, long total) {
+        Tensor tensor = device.tensor(type, total);
+        taken.add(tensor);
+        return tensor;
     }
 
     /** The weights of one layer, or their gradients, as LlamaTensors orders them. */
@@ -304,6 +320,13 @@ public final class ParameterStore {
                     "there are vision codes in the data, but the model has no vision tables:"
                             + " its visionVocabSize is 0");
         }
+    }
+
+    /** Gives all memory back to the device; nobody may read it any more. */
+    @Override
+    public void close() {
+        taken.forEach(device::free);
+        taken.clear();
     }
 
     private Tensor slice(Tensor all, int spec) {

@@ -1,6 +1,7 @@
 package org.ringworld.model;
 
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.BooleanSupplier;
 import org.ringworld.runtime.DType;
@@ -53,6 +54,7 @@ public final class RingMember implements Ring {
     private volatile Frame awaited;
     private volatile boolean waiting;
     private volatile String broken;
+    private final AtomicInteger holds = new AtomicInteger();
     private long waited;
     private long receiving;
     private long exposed;
@@ -106,6 +108,20 @@ public final class RingMember implements Ring {
     /** Why it is broken, or null. */
     public String broken() {
         return broken;
+    }
+
+    /** From here to {@link #letGo} it may read tensors that others of this JVM sent it. */
+    public void hold() {
+        holds.incrementAndGet();
+    }
+
+    public void letGo() {
+        holds.decrementAndGet();
+    }
+
+    /** Whether memory that was sent to it must stay where it is. */
+    public boolean holds() {
+        return holds.get() > 0;
     }
 
     /** Whether its device stands still until another rank sends or releases something. */

@@ -12,7 +12,7 @@ import org.ringworld.runtime.Tensor;
  * What all ranks' tokens came to in a step. Every rank learns the numbers of all before it updates,
  * so that any survivor of a loss can tell of the step, and adds them in the order of ranks.
  */
-final class StepSums {
+final class StepSums implements AutoCloseable {
     private static final long FIELDS = 2;
 
     private final Device device;
@@ -31,6 +31,7 @@ final class StepSums {
     Sums gather(Ring ring, Sums own, long step) {
         int size = ring.size();
         if (all == null || all.dim(0) != size) {
+            close();
             all = device.tensor(DType.I32, size, 2 * FIELDS); // two I32 are one 64-bit number
         }
         try (Arena arena = Arena.ofConfined()) {
@@ -59,6 +60,14 @@ final class StepSums {
                 hits += host.getAtIndex(ValueLayout.JAVA_LONG, FIELDS * rank + 1);
             }
             return new Sums(loss, hits);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (all != null) {
+            device.free(all);
+            all = null;
         }
     }
 

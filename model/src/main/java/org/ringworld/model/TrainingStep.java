@@ -11,7 +11,7 @@ import org.ringworld.runtime.Tensor;
  * over the ring, clipping, update. The loss is Σ w·ce / Σ w over the whole global step however it
  * is cut, never a mean of means.
  */
-public final class TrainingStep {
+public final class TrainingStep implements AutoCloseable {
     private final Device device;
     private final ParameterStore parameters;
     private final Transformer transformer;
@@ -105,5 +105,12 @@ public final class TrainingStep {
             optimizer.update(parameters, device, rate, step, norm);
         }
         return new Outcome(whole.loss(), whole.hits(), norm);
+    }
+
+    /** Gives back its own memory; parameters and transformer are the caller's. */
+    @Override
+    public void close() {
+        device.free(sum);
+        sums.close();
     }
 }

@@ -26,10 +26,21 @@ public interface Device extends AutoCloseable {
 
     void free(MemorySegment memory);
 
+    /** Gives back what {@link #tensor} took. */
+    default void free(Tensor tensor) {
+        free(tensor.memory());
+    }
+
+    /**
+     * Gives back what its kernels keep from call to call; they take it again when they need it.
+     * From the thread that drives it, between kernels.
+     */
+    void trim();
+
     /** Bytes taken and not freed. */
     long allocated();
 
-    /** A zeroed tensor that lives as long as the device. */
+    /** A zeroed tensor that stays until {@link #free(Tensor)} or {@link #close}. */
     default Tensor tensor(DType dtype, long... shape) {
         return new Tensor(
                 this,

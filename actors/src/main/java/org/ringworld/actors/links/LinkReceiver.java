@@ -82,6 +82,8 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
             if (!closed) {
                 member.breakUp("the link from the previous rank broke: " + e.getMessage());
             }
+        } catch (RuntimeException | Error e) {
+            member.breakUp("the link from the previous rank broke: " + e); // else all would wait
         }
     }
 

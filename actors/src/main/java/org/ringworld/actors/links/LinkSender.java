@@ -1,5 +1,6 @@
 package org.ringworld.actors.links;
 
+import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
 import org.ringworld.model.RingMember;
 
@@ -14,10 +15,11 @@ sealed interface LinkSender extends RingMember.Outgoing, AutoCloseable
     void close();
 
     /** Breaks the ring of a rank whose link ended. */
-    static void broke(RingMember member, Exception e) {
+    static void broke(RingMember member, Throwable e) {
         member.breakUp(
                 e instanceof ClosedChannelException
                         ? "this rank left the ring"
-                        : "the link to the next rank broke: " + e.getMessage());
+                        : "the link to the next rank broke: "
+                                + (e instanceof IOException ? e.getMessage() : e));
     }
 }

@@ -5,19 +5,14 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.net.ConnectException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
-import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
@@ -27,6 +22,7 @@ import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.concurrent.locks.LockSupport;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import org.ringworld.model.RingMember;
@@ -46,6 +42,8 @@ public final class Links implements AutoCloseable {
     static final long PATIENCE_SECONDS = 15;
 
     private static final int HELLO_SECONDS = 5;
+
+    private static final long PARK_NANOS = 1_000_000;
 
     private static final String CLOSED = "this process takes no more links";
 
@@ -85,7 +83,7 @@ public final class Links implements AutoCloseable {
     }
 
     private final LinkAddress address;
-    private final Path sockets;
+    private final UnixSockets sockets;
     private final SSLContext tls;
     private final List<ServerSocketChannel> servers = new ArrayList<>();
     private final ConcurrentHashMap<Key, CompletableFuture<Seat>> seats = new ConcurrentHashMap<>();
@@ -93,7 +91,7 @@ public final class Links implements AutoCloseable {
     private final LongAdder refused = new LongAdder();
     private volatile boolean closed;
 
-    private Links(LinkAddress address, Path sockets, SSLContext tls) {
+    private Links(LinkAddress address, UnixSockets sockets, SSLContext tls) {
         this.address = address;
         this.sockets = sockets;
         this.tls = tls;
@@ -106,7 +104,7 @@ public final class Links implements AutoCloseable {
 
     /**
      * Links that others reach at {@code host:port}, and those of this host at a unix-domain socket
-     * in {@code directory}; null: by TCP too.
+     * in {@code directory} where there can be one; null: by TCP too.
      *
      * @param process tells it from all others, also from one that had its address before; the
      *     socket's place follows from it
@@ -116,14 +114,6 @@ public final class Links implements AutoCloseable {
     public static Links listen(
             String process, String host, int port, Path directory, SSLContext tls)
             throws IOException {
-        Path socket = directory == null ? null : socket(directory, process);
-        if (socket != null) {
-            // Nobody else may connect.
-            Files.createDirectory(
-                    socket.getParent(),
-                    PosixFilePermissions.asFileAttribute(
-                            PosixFilePermissions.fromString("rwx------")));
-        }
         ServerSocketChannel tcp = ServerSocketChannel.open();
         try {
             tcp.bind(new InetSocketAddress(host, port));
@@ -134,23 +124,19 @@ public final class Links implements AutoCloseable {
                     e);
         }
         int bound = ((InetSocketAddress) tcp.getLocalAddress()).getPort();
-        String file = socket == null ? "" : socket.toString();
-        Links links = new Links(new LinkAddress(process, host, bound, file), directory, tls);
+        UnixSockets sockets = directory == null ? null : new UnixSockets(directory);
+        ServerSocketChannel unix = sockets == null ? null : sockets.open(process);
+        String file = unix == null ? "" : sockets.of(process).toString();
+        Links links =
+                new Links(
+                        new LinkAddress(process, host, bound, file),
+                        unix == null ? null : sockets,
+                        tls);
         links.serve(tcp, true);
-        if (socket != null) {
-            ServerSocketChannel unix = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
-            unix.bind(UnixDomainSocketAddress.of(socket));
+        if (unix != null) {
             links.serve(unix, false);
         }
         return links;
-    }
-
-    /** Short, whatever the process is called: a socket's path has about a hundred bytes. */
-    private static Path socket(Path directory, String process) {
-        UUID name = UUID.nameUUIDFromBytes(process.getBytes(StandardCharsets.UTF_8));
-        return directory
-                .resolve("ringworld-%016x".formatted(name.getMostSignificantBits()))
-                .resolve("links");
     }
 
     public LinkAddress address() {
@@ -179,12 +165,28 @@ public final class Links implements AutoCloseable {
     void breakUp(long epoch, String reason) {
         seats.forEach(
                 (key, coming) -> {
-                    Seat seat = key.epoch == epoch ? coming.getNow(null) : null;
+                    Seat seat = key.epoch == epoch ? taken(coming) : null;
                     if (seat != null) {
                         seat.member.breakUp(reason);
                         seat.previous.completeExceptionally(new LinkException(reason));
                         // The next rank may have left, and would not answer for long.
                         seat.outgoing.thenAccept(LinkChannel::closeQuietly);
+                    }
+                });
+    }
+
+    private static Seat taken(CompletableFuture<Seat> coming) {
+        return coming.isCompletedExceptionally() ? null : coming.getNow(null);
+    }
+
+    /** Waits until no other rank of its epoch in this JVM holds what {@code own} sent it. */
+    void awaitUnread(Key own) {
+        seats.forEach(
+                (key, coming) -> {
+                    boolean other = key.epoch == own.epoch && key.rank != own.rank;
+                    Seat seat = other ? taken(coming) : null;
+                    while (seat != null && seat.member.holds()) {
+                        LockSupport.parkNanos(this, PARK_NANOS);
                     }
                 });
     }
@@ -339,9 +341,12 @@ public final class Links implements AutoCloseable {
             if (socket != null) {
                 LinkChannel.closeQuietly(socket);
             }
+            String left = from.member.broken();
             throw new LinkException(
-                    "rank %d at %s could not be reached: %s"
-                            .formatted(key.rank, to, e.getMessage()),
+                    left != null
+                            ? left
+                            : "rank %d at %s could not be reached: %s"
+                                    .formatted(key.rank, to, e.getMessage()),
                     e);
         }
     }
@@ -362,19 +367,7 @@ public final class Links implements AutoCloseable {
      * nor does a refusal of another host's.
      */
     public boolean isDead(String process, String host) {
-        if (sockets == null || !address.isOn(host)) {
-            return false;
-        }
-        try (SocketChannel socket = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            // A process that is stopped takes no connections: when its queue is full nobody waits.
-            socket.configureBlocking(false);
-            socket.connect(UnixDomainSocketAddress.of(socket(sockets, process)));
-            return false;
-        } catch (ConnectException e) {
-            return true;
-        } catch (IOException e) {
-            return false;
-        }
+        return sockets != null && address.isOn(host) && sockets.refuses(process);
     }
 
     @Override
@@ -389,8 +382,7 @@ public final class Links implements AutoCloseable {
         }
         seats.values().forEach(coming -> coming.completeExceptionally(new LinkException(CLOSED)));
         if (!address.socket().isEmpty()) {
-            address.socketPath().toFile().delete();
-            address.socketPath().getParent().toFile().delete();
+            UnixSockets.remove(address.socketPath());
         }
     }
 }

@@ -139,7 +139,7 @@ final class NamingSender implements LinkSender {
             }
         } catch (ClosedSelectorException | CancelledKeyException e) {
             LinkSender.broke(member, new ClosedChannelException());
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
             LinkSender.broke(member, e);
         }
     }

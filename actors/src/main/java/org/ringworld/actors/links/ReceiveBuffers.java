@@ -11,8 +11,8 @@ import org.ringworld.runtime.Device;
 /**
  * Memory of one device for what arrives over its links, used again and again. Sizes are rounded up
  * to a quarter of a power of two, so that tiles of nearly the same size share memory. At most
- * {@link #IDLE} bytes lie unused. It lives as long as its device: a neighbour of the same JVM may
- * still read a tile of an epoch that has ended.
+ * {@link #IDLE} bytes lie unused. What an ended epoch leaves lies here until {@link #trim}: a
+ * neighbour of the same JVM may still read it.
  */
 public final class ReceiveBuffers {
     private static final long IDLE = 64L << 20;
@@ -68,6 +68,14 @@ public final class ReceiveBuffers {
         idle += memory.byteSize();
         free.add(memory);
         reclaimed.add(memory.address());
+    }
+
+    /** Gives everything idle back to the device; nobody may read it any more. */
+    public synchronized void trim() {
+        free.forEach(device::free);
+        free.clear();
+        reclaimed.clear();
+        idle = 0;
     }
 
     /** The most that was taken at once, bytes. */

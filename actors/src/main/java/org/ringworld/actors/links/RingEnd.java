@@ -3,8 +3,10 @@ package org.ringworld.actors.links;
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
 import java.util.List;
+import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.LongAdder;
 import org.ringworld.model.Ring;
+import org.ringworld.model.RingBrokenException;
 import org.ringworld.model.RingMember;
 import org.ringworld.runtime.Device;
 
@@ -60,6 +62,7 @@ public final class RingEnd implements AutoCloseable {
             out = links.member(nextKey)::arrived;
         } else {
             sender = sender(links.connect(next, nextKey, seat));
+            member.hold(); // it passes on what ranks of this JVM sent
             out = sender;
         }
         if (isHere(previous)) {
@@ -105,6 +108,34 @@ public final class RingEnd implements AutoCloseable {
     }
 
     /**
+     * Runs work that reads what other ranks send; meanwhile their memory stays.
+     *
+     * @throws RingBrokenException where the ring is broken: what was sent before may be gone
+     */
+    public <T> T work(Callable<T> work) throws Exception {
+        member.hold();
+        try {
+            if (member.broken() != null) {
+                throw new RingBrokenException(member.broken());
+            }
+            return work.call();
+        } finally {
+            member.letGo();
+        }
+    }
+
+    /**
+     * Waits until no other rank of this JVM reads what this one sent it by reference, so that it
+     * may be given back. Where the ring stands whole that is so whenever its work is done; a broken
+     * one's others unwind first.
+     */
+    public void awaitUnread() {
+        if (member.broken() != null) {
+            links.awaitUnread(new Links.Key(places.epoch, member.rank()));
+        }
+    }
+
+    /**
      * Every wait of this rank and of others of this JVM fails at once; in other processes they do
      * when {@link #close} follows.
      */
@@ -119,10 +150,12 @@ public final class RingEnd implements AutoCloseable {
     @Override
     public void close() {
         breakUp("this rank left the ring");
-        links.leave(new Links.Key(places.epoch, member.rank()));
         if (sender != null) {
             sender.close();
+            sender = null;
+            member.letGo();
         }
+        links.leave(new Links.Key(places.epoch, member.rank()));
         if (receiver != null) {
             receiver.close();
         } else {

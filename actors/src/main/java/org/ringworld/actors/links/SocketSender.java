@@ -86,7 +86,7 @@ final class SocketSender implements LinkSender {
             }
         } catch (InterruptedException e) {
             LinkSender.broke(member, new ClosedChannelException());
-        } catch (IOException e) {
+        } catch (IOException | RuntimeException | Error e) {
             LinkSender.broke(member, e);
         }
     }

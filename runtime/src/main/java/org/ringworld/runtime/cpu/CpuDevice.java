@@ -31,6 +31,7 @@ public final class CpuDevice implements Device {
     private final CoreAffinity affinity;
     private final WorkerTeam team;
     private final Kernels kernels;
+    private final Runnable trim;
 
     /** A device of {@code threads} threads, the calling one among them. */
     public CpuDevice(int threads) {
@@ -45,6 +46,7 @@ public final class CpuDevice implements Device {
         affinity = CoreAffinity.claim(threads);
         team = new WorkerTeam(threads, this::newWorker);
         Kernels ours = VECTORS ? VectorKernelsOf.device(this) : new PlainKernels();
+        trim = VECTORS ? VectorKernelsOf.trim(ours) : () -> {};
         kernels = times == null ? ours : times.around(ours);
     }
 
@@ -52,6 +54,7 @@ public final class CpuDevice implements Device {
         affinity = CoreAffinity.none();
         team = new WorkerTeam(1, this::newWorker);
         this.kernels = kernels;
+        this.trim = () -> {};
     }
 
     /** A device that runs the plain kernels, on the calling thread. */
@@ -90,6 +93,10 @@ public final class CpuDevice implements Device {
             Scratch scratch = new Scratch(device.memory, device.team.threads());
             return new VectorKernels(device.team, scratch, OneDnn.loaded());
         }
+
+        static Runnable trim(Kernels kernels) {
+            return ((VectorKernels) kernels)::trim;
+        }
     }
 
     private Thread newWorker(Runnable body) {
@@ -122,6 +129,11 @@ public final class CpuDevice implements Device {
     @Override
     public void free(MemorySegment segment) {
         memory.free(segment);
+    }
+
+    @Override
+    public void trim() {
+        trim.run();
     }
 
     @Override

@@ -186,6 +186,11 @@ final class LibraryMatmul {
         }
     }
 
+    /** Drops all primitives; between products. */
+    void forget() {
+        primitives.forEach(Map::clear);
+    }
+
     private MatmulPrimitive primitive(int worker, MatmulPrimitive.Shape shape) {
         Map<MatmulPrimitive.Shape, MatmulPrimitive> mine = primitives.get(worker);
         MatmulPrimitive primitive = mine.get(shape);

@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Working memory of the kernels of one device: a buffer for each worker, and one that all share
- * during a kernel. Buffers grow to the greatest request and stay.
+ * during a kernel. Buffers grow to the greatest request and stay until they are given back.
  */
 final class Scratch {
     private final HostMemory memory;
@@ -23,6 +23,16 @@ final class Scratch {
     /** Address of {@code bytes} for all workers, good until the next request. */
     long shared(long bytes) {
         return grow(buffers.length - 1, bytes);
+    }
+
+    /** Gives all buffers back; between kernels. */
+    void release() {
+        for (int i = 0; i < buffers.length; i++) {
+            if (buffers[i] != null) {
+                memory.free(buffers[i]);
+                buffers[i] = null;
+            }
+        }
     }
 
     private long grow(int i, long bytes) {

@@ -48,6 +48,14 @@ final class VectorKernels implements Kernels {
         libraryMatmul = library == null ? null : new LibraryMatmul(library, team, scratch);
     }
 
+    /** Gives back working memory and what oneDNN made ready for shapes. */
+    void trim() {
+        scratch.release();
+        if (libraryMatmul != null) {
+            libraryMatmul.forget();
+        }
+    }
+
     static int vectorBits() {
         return Lanes.F32.vectorBitSize();
     }
