@@ -70,7 +70,10 @@ public final class HfDirectory {
                 dtype,
                 specs,
                 source,
-                (temporary, _) -> extra.write(temporary),
+                (temporary, _) -> {
+                    extra.write(temporary);
+                    TokenIds.complete(temporary);
+                },
                 fence,
                 shardBytes);
     }
@@ -101,7 +104,6 @@ public final class HfDirectory {
                     Files.writeString(temporary.resolve("config.json"), config.toJson(dtype));
                     beside.write(
                             temporary, writeWeights(temporary, dtype, specs, source, shardBytes));
-                    TokenIds.complete(temporary);
                 });
     }
 

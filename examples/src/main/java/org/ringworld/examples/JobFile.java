@@ -225,7 +225,10 @@ final class JobFile {
                     ConfigValueFactory.fromIterable(
                             list.stream().map(element -> withHome(key, element)).toList());
             case ConfigValue text
-                    when PATHS.contains(key) && text.unwrapped() instanceof String s ->
+                    when PATHS.contains(key)
+                            && text.unwrapped() instanceof String s
+                            // Others stay as they were written, without quotes.
+                            && s.startsWith("~") ->
                     ConfigValueFactory.fromAnyRef(withHome(s));
             default -> value;
         };
