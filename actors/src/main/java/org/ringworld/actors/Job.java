@@ -17,6 +17,7 @@ import org.ringworld.runtime.DType;
  * @param threads of each device
  * @param model sizes of the model; its rotary base is each stage's
  * @param start a model to start from, or null for random weights N(0, initStd)
+ * @param continued a run whose newest snapshot, with all its steps, it goes on from, or null
  * @param data documents of each stage
  * @param heldOut part of the documents that is never trained on
  * @param recompute {@code auto}, {@code all} or {@code none}
@@ -36,6 +37,7 @@ public record Job(
         int threads,
         LlamaConfig model,
         Path start,
+        Path continued,
         double initStd,
         String tokenizer,
         List<StageData> data,

@@ -37,11 +37,11 @@ public final class JobData {
     private final int[] reach;
 
     /**
-     * What an epoch of a stage's source comes to.
+     * What a pass over a stage's source comes to.
      *
      * @param paddingShare of the places in its rows
      */
-    public record Epoch(int stage, Path path, int seqLen, int rows, double paddingShare) {}
+    public record Pass(int stage, Path path, int seqLen, int rows, double paddingShare) {}
 
     private JobData(List<RowStream> streams, StageTexts texts, List<Probe> probes, int[] reach) {
         this.streams = streams;
@@ -104,9 +104,9 @@ public final class JobData {
                 name, seqLen, depth, NeedleTask.test(seed, seqLen, needles, 1, depth, count));
     }
 
-    /** What an epoch comes to, for each source of each stage of texts. */
-    public List<Epoch> epochs() {
-        return texts.epochs();
+    /** What a pass comes to, for each source of each stage of texts. */
+    public List<Pass> passes() {
+        return texts.passes();
     }
 
     /** The first lines of documents that could not be used, a sentence each. */

@@ -21,7 +21,7 @@ final class StageTexts {
     private final double heldOut;
     private final long seed;
     private final Map<Corpus, TextDocuments> opened = new LinkedHashMap<>();
-    private final List<JobData.Epoch> epochs = new ArrayList<>();
+    private final List<JobData.Pass> passes = new ArrayList<>();
     private final List<String> faults = new ArrayList<>();
 
     private record Corpus(Path path, FieldLanguage fields) {}
@@ -57,7 +57,7 @@ final class StageTexts {
                                         visionVocabSize));
             }
             streams.add(documents.training(seed, index, source.packing()));
-            int rows = documents.rowsPerEpoch(stage.seqLen(), source.packing());
+            int rows = documents.rowsPerPass(stage.seqLen(), source.packing());
             if (rows == 0) {
                 throw new DataException(
                         "%s: %s has no document to train on of at least %d and under %d tokens; change data.minTokens or data.maxTokens, or leave the stage out"
@@ -68,7 +68,7 @@ final class StageTexts {
                                         source.packing().limit()));
             }
             double padding = documents.paddingShare(stage.seqLen(), source.packing());
-            epochs.add(new JobData.Epoch(index, source.path(), stage.seqLen(), rows, padding));
+            passes.add(new JobData.Pass(index, source.path(), stage.seqLen(), rows, padding));
         }
         RowStream stream = streams.getFirst();
         if (streams.size() > 1) {
@@ -106,8 +106,8 @@ final class StageTexts {
         return rows;
     }
 
-    List<JobData.Epoch> epochs() {
-        return epochs;
+    List<JobData.Pass> passes() {
+        return passes;
     }
 
     List<String> faults() {

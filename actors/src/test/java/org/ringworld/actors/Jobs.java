@@ -59,6 +59,7 @@ final class Jobs {
                 1,
                 model,
                 null,
+                null,
                 0.1,
                 "bytes",
                 List.of(),

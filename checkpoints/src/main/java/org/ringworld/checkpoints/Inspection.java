@@ -110,12 +110,7 @@ public record Inspection(
         if (opened.isEmpty()) {
             return "an index of no files";
         }
-        String kind =
-                switch (opened.getFirst()) {
-                    case SafeTensors _ -> "safetensors";
-                    case TorchZip _ -> "PyTorch zip";
-                    case LwmStream _ -> "LWM JAX stream";
-                };
+        String kind = opened.getFirst().format();
         return opened.size() == 1 ? kind : kind + " in " + opened.size() + " shards";
     }
 

@@ -132,6 +132,11 @@ final class LwmStream implements WeightFile {
     }
 
     @Override
+    public String format() {
+        return "LWM JAX stream";
+    }
+
+    @Override
     public Path file() {
         return file;
     }

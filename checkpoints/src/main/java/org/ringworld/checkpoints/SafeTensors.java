@@ -83,6 +83,11 @@ public final class SafeTensors implements WeightFile {
     }
 
     @Override
+    public String format() {
+        return "safetensors";
+    }
+
+    @Override
     public Path file() {
         return file;
     }

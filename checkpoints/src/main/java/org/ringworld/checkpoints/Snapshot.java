@@ -309,6 +309,34 @@ public final class Snapshot implements AutoCloseable {
         }
     }
 
+    /**
+     * Makes a snapshot one of another run too, whole or not at all: its files are never changed, so
+     * they are shared where both lie on one file system, and copied elsewhere.
+     *
+     * @throws CheckpointException where it cannot be written
+     */
+    public static void copy(Path directory, Path run) throws CheckpointException {
+        Path target = run.resolve(DIRECTORY).resolve(directory.getFileName()).toAbsolutePath();
+        Path temporary = AtomicFiles.temporary(target);
+        try (Stream<Path> files = Files.list(directory)) {
+            Files.createDirectories(target.getParent());
+            AtomicFiles.delete(temporary);
+            Files.createDirectory(temporary);
+            for (Path file : files.toList()) {
+                Path name = temporary.resolve(file.getFileName());
+                try {
+                    Files.createLink(name, file.toAbsolutePath());
+                } catch (IOException | UnsupportedOperationException e) {
+                    Files.copy(file, name);
+                }
+            }
+            AtomicFiles.syncTree(temporary);
+            AtomicFiles.renameDirectory(temporary, target);
+        } catch (IOException e) {
+            throw SafeTensorsWriter.cannotWrite(target, e);
+        }
+    }
+
     private static List<Path> all(Path run) throws CheckpointException {
         try {
             return RunDirectory.numbered(run.resolve(DIRECTORY), RunDirectory.SNAPSHOT);

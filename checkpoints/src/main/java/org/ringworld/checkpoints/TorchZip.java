@@ -124,6 +124,11 @@ final class TorchZip implements WeightFile {
     }
 
     @Override
+    public String format() {
+        return "PyTorch zip";
+    }
+
+    @Override
     public Path file() {
         return file;
     }

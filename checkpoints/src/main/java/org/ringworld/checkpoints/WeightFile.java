@@ -9,9 +9,12 @@ import org.ringworld.runtime.DType;
  * A file of named tensors, mapped into memory: opening checks it and reads no weight. Threads may
  * read at the same time; nothing may be read after {@link #close}.
  */
-sealed interface WeightFile extends AutoCloseable permits SafeTensors, TorchZip, LwmStream {
+interface WeightFile extends AutoCloseable {
     /** Where it lies. */
     Path file();
+
+    /** What kind of file it is, for people. */
+    String format();
 
     /** Names in the file's order. */
     Set<String> names();

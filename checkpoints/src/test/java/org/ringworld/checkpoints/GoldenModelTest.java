@@ -16,7 +16,7 @@ class GoldenModelTest {
     @ParameterizedTest
     @ValueSource(strings = {"llama-gqa", "llama3-tied"})
     void everyWeightOfAGoldenModelIsThere(String name) throws Exception {
-        Path dir = SharedData.path("golden/" + name);
+        Path dir = Resources.path("golden/" + name);
         try (ModelFiles files = ModelFiles.open(dir);
                 Arena arena = Arena.ofConfined()) {
             assertThat(files.dtype()).isEqualTo(DType.F32);
@@ -33,13 +33,13 @@ class GoldenModelTest {
 
     @Test
     void theModelsOfPublicReportsAreRead() throws Exception {
-        Path reports = SharedData.path("reports/numerics");
+        Path reports = Path.of("../model/src/test/resources/numerics");
         try (Stream<Path> cases = Files.list(reports)) {
             for (Path dir : cases.filter(Files::isDirectory).toList()) {
                 ModelFiles.open(dir).close();
             }
         }
-        Path linear = SharedData.path("reports/numerics/rope_linear_f4/config.json");
+        Path linear = reports.resolve("rope_linear_f4/config.json");
         assertThat(LlamaConfig.fromJson(linear).ropeScaling()).isEqualTo(new RopeScaling.Linear(4));
     }
 

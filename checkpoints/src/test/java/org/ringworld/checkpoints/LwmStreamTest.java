@@ -92,7 +92,7 @@ class LwmStreamTest {
 
     @Test
     void theGoldenModelHasItsVisionTables() throws Exception {
-        Path golden = SharedData.path("golden/lwm-jax");
+        Path golden = Resources.path("golden/lwm-jax");
         try (ModelFiles files = ModelFiles.open(golden)) {
             assertThat(files.config().visionVocabSize()).isEqualTo(8448);
             for (TensorSpec spec : LlamaTensors.of(files.config())) {

@@ -100,7 +100,7 @@ class TorchZipTest {
 
     @Test
     void theGoldenModelIsTheSameInBothForms() throws Exception {
-        Path golden = SharedData.path("golden/llama-gqa");
+        Path golden = Resources.path("golden/llama-gqa");
         Files.copy(golden.resolve("config.json"), tmp.resolve("config.json"));
         Path bin =
                 Files.copy(golden.resolve("pytorch_model.bin"), tmp.resolve("pytorch_model.bin"));

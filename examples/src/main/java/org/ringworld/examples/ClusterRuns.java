@@ -43,10 +43,10 @@ final class ClusterRuns implements JobRuns {
     @Override
     public boolean begin(Job job) throws IOException {
         Config config = config(job.text());
-        if (TrainCommand.Run.open(job.output(), config).finished()) {
+        if (Run.open(job, config).finished()) {
             return false;
         }
-        TrainCommand.Run.begin(job.output(), config);
+        Run.begin(job, config);
         return true;
     }
 

@@ -27,7 +27,7 @@ final class DataReader {
         List<StageData.Source> sources = new ArrayList<>();
         List<? extends Config> several = data.getConfigList("sources");
         if (!several.isEmpty() && !data.getIsNull("path")) {
-            throw new UsageException("data: give either path or sources");
+            throw new UsageException("data.path and data.sources: give either one or the other");
         }
         if (several.isEmpty()) {
             sources.add(source(data, 1, "data."));

@@ -144,9 +144,9 @@ final class EvalCommand implements Callable<Integer> {
         }
         List<Probe> probes = new ArrayList<>();
         for (int seqLen : at) {
-            // One epoch is every row once; their order does not matter to a mean.
+            // One pass is every row once; their order does not matter to a mean.
             List<Row> rows =
-                    documents.training(SEED, 0).rows(0, seqLen, documents.rowsPerEpoch(seqLen));
+                    documents.training(SEED, 0).rows(0, seqLen, documents.rowsPerPass(seqLen));
             probes.add(new Probe("text", seqLen, Double.NaN, rows));
         }
         return probes;

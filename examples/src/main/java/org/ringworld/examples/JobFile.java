@@ -9,13 +9,17 @@ import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueFactory;
+import com.typesafe.config.ConfigValueType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.ringworld.checkpoints.LlamaConfig;
 
@@ -33,6 +37,22 @@ final class JobFile {
                     .withoutPath("sources")
                     .withoutPath("modalityWeights")
                     .withValue("weight", ConfigValueFactory.fromAnyRef(1));
+
+    /** Keys whose values are paths. */
+    private static final Set<String> PATHS =
+            Set.of(
+                    "output",
+                    "path",
+                    "continue",
+                    "tokenizer",
+                    "queue",
+                    "key",
+                    "certificate",
+                    "authority");
+
+    /** A text in quotes, or (the first group) the mark of a comment outside of them. */
+    private static final Pattern COMMENT_MARK =
+            Pattern.compile("\"\"\".*?\"\"\"|\"(?:[^\"\\\\]|\\\\.)*\"|(//|#)", Pattern.DOTALL);
 
     private JobFile() {}
 
@@ -77,6 +97,7 @@ final class JobFile {
                 merged.withFallback(preset(merged))
                         .withFallback(DEFAULTS.withoutPath("stage"))
                         .resolve();
+        whole = ((ConfigObject) withHome("", whole.root())).toConfig();
         return whole.withValue("stages", stages(whole));
     }
 
@@ -87,7 +108,8 @@ final class JobFile {
             merged = override(merged, override);
         }
         checkKeys(merged, defaults, "");
-        return merged.withFallback(defaults).resolve();
+        Config whole = merged.withFallback(defaults).resolve();
+        return ((ConfigObject) withHome("", whole.root())).toConfig();
     }
 
     /** Sizes of the preset that a job names, for the keys it does not give. */
@@ -131,13 +153,81 @@ final class JobFile {
         return ((ConfigObject) set(job.root(), path, value(value), key)).toConfig();
     }
 
+    /**
+     * A value as it was typed: HOCON where the whole of it is one HOCON value, else the text
+     * itself. A comment's mark or a line's end inside it, as in {@code path=D//books}, is part of
+     * the value.
+     */
     private static ConfigValue value(String text) {
         try {
-            // Of the object, not of the path: null is a value too.
-            return ConfigFactory.parseString("value = " + text).root().get("value");
+            // In a list, so that what follows a comma or a line's end is seen and not left out.
+            ConfigObject parsed =
+                    ConfigFactory.parseString("value = [" + quoteComments(text) + "\n]").root();
+            if (parsed.size() == 1
+                    && parsed.get("value") instanceof ConfigList list
+                    && list.size() == 1) {
+                ConfigValue value = list.getFirst();
+                boolean quoted = text.strip().startsWith("\"");
+                return isText(value) && !quoted ? ConfigValueFactory.fromAnyRef(text) : value;
+            }
         } catch (ConfigException e) {
-            return ConfigValueFactory.fromAnyRef(text);
+            // A plain text, such as a path with a colon.
         }
+        return ConfigValueFactory.fromAnyRef(text);
+    }
+
+    private static boolean isText(ConfigValue value) {
+        try {
+            return value.valueType() == ConfigValueType.STRING;
+        } catch (ConfigException.NotResolved e) {
+            return false; // ${a.key}
+        }
+    }
+
+    /** Puts comment marks outside of quotes into quotes: HOCON joins a"//"b to one text. */
+    private static String quoteComments(String text) {
+        return COMMENT_MARK
+                .matcher(text)
+                .replaceAll(
+                        mark ->
+                                Matcher.quoteReplacement(
+                                        mark.group(1) == null
+                                                ? mark.group()
+                                                : '"' + mark.group(1) + '"'));
+    }
+
+    /** The home directory in front of a path that begins with ~, which no shell replaces there. */
+    static String withHome(String path) {
+        if (path.equals("~") || path.startsWith("~/")) {
+            return System.getProperty("user.home") + path.substring(1);
+        }
+        if (path.matches("~[^/]+(/.*)?")) {
+            throw new UsageException(
+                    path + ": write the home directory out; only ~/ stands for your own");
+        }
+        return path;
+    }
+
+    /** Sets the home directory into every path of a job or a node. */
+    private static ConfigValue withHome(String key, ConfigValue value) {
+        return switch (value) {
+            case ConfigObject object -> {
+                ConfigObject with = object;
+                for (Map.Entry<String, ConfigValue> entry : object.entrySet()) {
+                    with =
+                            with.withValue(
+                                    entry.getKey(), withHome(entry.getKey(), entry.getValue()));
+                }
+                yield with;
+            }
+            case ConfigList list ->
+                    ConfigValueFactory.fromIterable(
+                            list.stream().map(element -> withHome(key, element)).toList());
+            case ConfigValue text
+                    when PATHS.contains(key) && text.unwrapped() instanceof String s ->
+                    ConfigValueFactory.fromAnyRef(withHome(s));
+            default -> value;
+        };
     }
 
     /** Sets one value deep inside; a number in the path changes that element of a list alone. */
@@ -286,15 +376,27 @@ final class JobFile {
     }
 
     /**
-     * The text that is printed and kept beside the results: a line a key and a line a stage. What a
-     * stage has from the job's optimizer or the defaults is not said again.
+     * The text that is kept beside the results: a line a key and a line a stage. What a stage has
+     * from the job's optimizer or the defaults is not said again.
      */
     static String render(Config job) {
+        return render(job, usualStage(job));
+    }
+
+    /** Every key, those of stages too; but the job's optimizer and data are not said again. */
+    static String renderWhole(Config job) {
+        Config ofTheJob =
+                ConfigFactory.empty()
+                        .withValue("optimizer", job.getValue("optimizer"))
+                        .withValue("data", stageData(job).root());
+        return render(job, ofTheJob);
+    }
+
+    private static String render(Config job, Config usual) {
         StringBuilder text = new StringBuilder();
         for (String key : ORDER) {
             if (key.equals("stages")) {
                 text.append("stages = [\n");
-                Config usual = usualStage(job);
                 for (ConfigValue stage : list(job, "stages")) {
                     text.append("  ")
                             .append(concise(without((ConfigObject) stage, usual.root())))
@@ -312,6 +414,7 @@ final class JobFile {
             List.of(
                     "name",
                     "output",
+                    "continue",
                     "seed",
                     "dtype",
                     "ring",
@@ -353,7 +456,7 @@ final class JobFile {
         TreeMap<String, String> all = new TreeMap<>(a);
         all.putAll(b);
         for (String key : all.keySet()) {
-            boolean how = key.matches("(ring|device|snapshot)\\..*|recompute|output|name");
+            boolean how = key.matches("(ring|device|snapshot)\\..*|recompute|output|continue|name");
             String was = a.getOrDefault(key, "nothing");
             String is = b.getOrDefault(key, "nothing");
             if (!how && !was.equals(is)) {

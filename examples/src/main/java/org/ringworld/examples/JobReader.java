@@ -6,6 +6,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.StageData;
 import org.ringworld.checkpoints.CheckpointException;
@@ -21,6 +24,9 @@ import org.ringworld.runtime.DType;
 
 /** Makes a {@link Job} of a resolved configuration, checking every value. */
 final class JobReader {
+    /** A key that a stage has from its job where it says nothing. */
+    private static final Pattern INHERITED = Pattern.compile("(data|optimizer)\\.(\\w+)");
+
     private JobReader() {}
 
     /** The job that a resolved configuration describes. */
@@ -66,6 +72,7 @@ final class JobReader {
                 threads,
                 model.withMaxPositionEmbeddings(curriculum.longestRow()),
                 start,
+                path(config, "continue"),
                 config.getDouble("model.initStd"),
                 config.getString("tokenizer"),
                 data(config, curriculum),
@@ -90,10 +97,25 @@ final class JobReader {
                                 ? DataReader.read(given.get(i).getConfig("data"))
                                 : new StageData(List.of(), false));
             } catch (UsageException | ConfigException e) {
-                throw new UsageException("stages." + i + "." + e.getMessage());
+                throw new UsageException(asTyped(i, config, e.getMessage()));
             }
         }
         return data;
+    }
+
+    /** Names the key that was typed: the job's, unless the stage has a value of its own there. */
+    private static String asTyped(int stage, Config job, String message) {
+        Matcher key = INHERITED.matcher(message);
+        boolean isJobs =
+                key.lookingAt()
+                        && Objects.equals(
+                                job.getConfig(key.group(1)).root().get(key.group(2)),
+                                job.getConfigList("stages")
+                                        .get(stage)
+                                        .getConfig(key.group(1))
+                                        .root()
+                                        .get(key.group(2)));
+        return isJobs ? message : "stages." + stage + "." + message;
     }
 
     private static LlamaConfig modelOf(Path start, Config config) {
@@ -140,7 +162,7 @@ final class JobReader {
             try {
                 stages.add(stage(given.get(i), config));
             } catch (UsageException | IllegalArgumentException | ConfigException e) {
-                throw new UsageException("stages." + i + ": " + e.getMessage());
+                throw new UsageException(asTyped(i, config, e.getMessage()));
             }
         }
         return new Curriculum(stages);
@@ -164,25 +186,22 @@ final class JobReader {
         if (stage.getIsNull("steps") == stage.getIsNull("tokens")) {
             throw new UsageException("give either steps or tokens");
         }
-        long steps =
-                stage.getIsNull("tokens")
-                        ? stage.getLong("steps")
-                        : Math.ceilDiv(
-                                (long) stage.getDouble("tokens"), Math.max(1, tokensPerStep));
         List<Stage.Mix> mix = new ArrayList<>();
         for (Config other : stage.getConfigList("mix")) {
             mix.add(new Stage.Mix(positive(other, "seqLen"), other.getDouble("share")));
         }
-        return new Stage(
-                optional(stage, "name", task),
-                task,
-                seqLen,
-                mix,
-                stage.getDouble("ropeTheta"),
-                steps,
-                tokensPerStep,
-                positive(stage, "microBatches"),
-                optimizer(stage.getConfig("optimizer")));
+        Stage read =
+                new Stage(
+                        optional(stage, "name", task),
+                        task,
+                        seqLen,
+                        mix,
+                        stage.getDouble("ropeTheta"),
+                        stage.getIsNull("steps") ? 1 : stage.getLong("steps"),
+                        tokensPerStep,
+                        positive(stage, "microBatches"),
+                        optimizer(stage.getConfig("optimizer")));
+        return stage.getIsNull("tokens") ? read : read.withTokens((long) stage.getDouble("tokens"));
     }
 
     private static AdamW optimizer(Config config) {

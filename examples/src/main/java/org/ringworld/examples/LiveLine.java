@@ -3,10 +3,12 @@ package org.ringworld.examples;
 import java.io.PrintStream;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.IntUnaryOperator;
+import java.util.stream.IntStream;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
-import me.tongfei.progressbar.ProgressBarStyle;
+import me.tongfei.progressbar.ProgressState;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.Progress;
 import org.ringworld.actors.StepMetrics;
@@ -23,36 +25,55 @@ final class LiveLine {
 
     private final Job job;
     private final PrintStream out;
+    private final IntUnaryOperator batches;
     private final double total;
     private final ProgressBar bar;
     private double done;
     private double doneHere;
     private double secondsHere;
+    private int stage = -1;
+    private long evaluated;
+    private double secondsEvaluating;
+    private long batchBegun;
     private long lastLine;
-    private long judgingSince;
 
-    /** On a terminal, or in whatever this process's output goes to. */
-    LiveLine(Job job) {
-        this(job, System.out, onTerminal());
+    /**
+     * On a terminal, or in whatever this process's output goes to.
+     *
+     * @param batches of unseen rows that are evaluated after a stage (−1: before the first)
+     */
+    LiveLine(Job job, IntUnaryOperator batches) {
+        this(job, batches, System.out, onTerminal());
     }
 
     /** A bar only where {@code terminal}; lines go to {@code out}. */
-    LiveLine(Job job, PrintStream out, boolean terminal) {
+    LiveLine(Job job, IntUnaryOperator batches, PrintStream out, boolean terminal) {
         this.job = job;
+        this.batches = batches;
         this.out = out;
         this.total = work(job.curriculum().steps());
         this.bar =
                 terminal
                         ? new ProgressBarBuilder()
-                                .setTaskName("step")
                                 .setInitialMax(job.curriculum().steps())
-                                .setStyle(ProgressBarStyle.UNICODE_BLOCK)
-                                .hideEta()
+                                .setRenderer(LiveLine::render)
                                 .clearDisplayOnFinish()
                                 .setConsumer(new ConsoleProgressBarConsumer(System.err))
                                 .setUpdateIntervalMillis(200)
                                 .build()
                         : null;
+    }
+
+    /** What matters most comes first: a narrow terminal cuts the end off. */
+    private static String render(ProgressState state, int width) {
+        double share = state.getNormalizedProgress();
+        String line =
+                "%3.0f %% %-10s  %s"
+                        .formatted(
+                                100 * share,
+                                "█".repeat((int) (10 * share)),
+                                state.getExtraMessage());
+        return line.length() < width ? line : line.substring(0, width - 1);
     }
 
     /** Whether somebody watches: lines that are redrawn are for terminals alone. */
@@ -66,7 +87,7 @@ final class LiveLine {
         long before = 0;
         for (Stage stage : job.curriculum().stages()) {
             long here = Math.clamp(steps - before, 0, stage.steps());
-            sum += here * work(stage.tokensPerStep(), stage.seqLen());
+            sum += here * work(stage.tokensOf(0), stage.seqLen());
             before += stage.steps();
         }
         return sum;
@@ -82,58 +103,81 @@ final class LiveLine {
     }
 
     void step(StepMetrics m) {
-        Stage stage = job.curriculum().stages().get(m.stage());
-        double work = work(stage.tokensPerStep(), stage.seqLen());
+        Stage of = job.curriculum().stages().get(m.stage());
+        double work = work(of.tokensOf(0), of.seqLen());
+        stage = m.stage();
         done += work;
         doneHere += work;
         secondsHere += m.tokens() / m.tokensPerSecond();
-        double left = (total - done) * secondsHere / doneHere;
         String accuracy =
                 Double.isNaN(m.accuracy())
                         ? ""
                         : String.format(Locale.ROOT, "  acc %.3f", m.accuracy());
-        String line =
+        show(
+                m.step(),
                 String.format(
                         Locale.ROOT,
-                        "%d %s %d  loss %.3f%s  %.0f tokens/s  %.1f %% of peak  ETA %s",
-                        m.stage(),
-                        stage.name(),
-                        stage.seqLen(),
+                        "ETA %s  %.0f tokens/s  loss %.3f%s  %.1f %% of peak  stage %d %s %d",
+                        left(evaluations(stage)),
+                        m.tokensPerSecond(),
                         m.loss(),
                         accuracy,
-                        m.tokensPerSecond(),
                         100 * m.flopsShare(),
-                        // The first steps run before the JVM has compiled them.
-                        secondsHere < WARM_SECONDS ? "…" : time(left));
-        if (bar != null) {
-            bar.stepTo(m.step());
-            bar.setExtraMessage(line);
-        } else if (System.nanoTime() - lastLine > QUIET_NANOS) {
-            lastLine = System.nanoTime();
-            out.printf("step %d/%d  stage %s%n", m.step(), job.curriculum().steps(), line);
-        }
+                        m.stage(),
+                        of.name(),
+                        of.seqLen()));
     }
 
     /** Batches of unseen rows, which are alike in tokens, so in time. */
-    void judging(Progress.Judging judging) {
-        long now = System.nanoTime();
-        if (judging.batches() == 0) {
-            judgingSince = now;
+    void evaluating(Progress.Judging now) {
+        long nanos = System.nanoTime();
+        if (now.batches() > 0) {
+            evaluated++;
+            secondsEvaluating += (nanos - batchBegun) / 1e9;
         }
-        double each = (now - judgingSince) / 1e9 / judging.batches();
-        String line =
-                "judging unseen rows: %d of %d batches  ETA %s"
+        batchBegun = nanos;
+        int here = now.of() - now.batches();
+        show(
+                -1,
+                "ETA %s  evaluating unseen rows: %d of %d batches%s"
                         .formatted(
-                                judging.batches(),
-                                judging.of(),
-                                judging.batches() == 0
-                                        ? "…"
-                                        : time(each * (judging.of() - judging.batches())));
+                                left(here + evaluations(stage + 1)),
+                                now.batches(),
+                                now.of(),
+                                evaluated == 0
+                                        ? ""
+                                        : ", " + time(here * secondsEvaluating / evaluated)));
+    }
+
+    /** Batches that are evaluated from the end of a stage on. */
+    private int evaluations(int from) {
+        return IntStream.range(Math.max(0, from), job.curriculum().stages().size())
+                .map(batches)
+                .sum();
+    }
+
+    /** Time for what is left to train and {@code evaluations} batches. */
+    private String left(int evaluations) {
+        // The first steps run before the JVM has compiled them.
+        if (secondsHere < WARM_SECONDS) {
+            return "…";
+        }
+        double each = evaluated == 0 ? 0 : secondsEvaluating / evaluated;
+        return time((total - done) * secondsHere / doneHere + evaluations * each);
+    }
+
+    /** Shows a line, of a step or (−1) of no step. */
+    private void show(long step, String line) {
+        long now = System.nanoTime();
         if (bar != null) {
+            bar.stepTo(Math.max(step, bar.getCurrent()));
             bar.setExtraMessage(line);
-        } else if (now - Math.max(lastLine, judgingSince) > QUIET_NANOS) {
+        } else if (now - lastLine > QUIET_NANOS) {
             lastLine = now;
-            out.println(line);
+            out.println(
+                    step < 0
+                            ? line
+                            : "step %d/%d  %s".formatted(step, job.curriculum().steps(), line));
         }
     }
 

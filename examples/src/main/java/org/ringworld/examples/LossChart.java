@@ -19,6 +19,7 @@ import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.XYSeries;
 import org.knowm.xchart.style.Styler;
+import org.knowm.xchart.style.lines.SeriesLines;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 import org.ringworld.actors.Probe;
 import org.ringworld.actors.StepMetrics;
@@ -29,11 +30,24 @@ import org.ringworld.model.Stage;
 final class LossChart {
     private static final int POINTS = 400;
 
+    /** Told apart by everybody, and from the borders' grey (Okabe and Ito). */
+    private static final Color[] COLORS = {
+        new Color(0x0072b2),
+        new Color(0xd55e00),
+        new Color(0x009e73),
+        new Color(0xcc79a7),
+        new Color(0xe69f00),
+        new Color(0x56b4e9),
+        new Color(0x000000)
+    };
+
     private LossChart() {}
 
     /** Draws loss.png. */
     static void loss(Path file, Curriculum curriculum, List<StepMetrics> steps) throws IOException {
         XYChart chart = chart("Loss", "tokens", "nats per token");
+        chart.getStyler()
+                .setXAxisTickLabelsFormattingFunction(x -> JobSummary.count(Math.round(x)));
         double top = steps.stream().mapToDouble(StepMetrics::loss).max().orElse(1);
         int width = Math.max(1, steps.size() / POINTS);
         double before = 0;
@@ -60,7 +74,10 @@ final class LossChart {
                 continue;
             }
             String name = "%d %s %d".formatted(i, stage.name(), stage.seqLen());
-            chart.addSeries(name, x, y).setMarker(SeriesMarkers.NONE);
+            XYSeries line = chart.addSeries(name, x, y);
+            line.setMarker(SeriesMarkers.NONE);
+            line.setLineColor(COLORS[i % COLORS.length]);
+            line.setLineStyle(SeriesLines.SOLID);
             XYSeries border =
                     chart.addSeries("border " + i, List.of(start, start), List.of(0.0, top));
             border.setMarker(SeriesMarkers.NONE);
@@ -89,6 +106,9 @@ final class LossChart {
                 .setDefaultSeriesRenderStyle(CategorySeries.CategorySeriesRenderStyle.Line);
         chart.getStyler().setYAxisMin(0.0);
         chart.getStyler().setYAxisMax(1.0);
+        chart.getStyler().setSeriesColors(COLORS);
+        // Every line's points at their length, not side by side as bars would be.
+        chart.getStyler().setOverlapped(true);
         TreeSet<Integer> lengths = new TreeSet<>();
         judged.values().forEach(results -> lengths.addAll(accuracies(results).keySet()));
         judged.forEach(
@@ -98,7 +118,7 @@ final class LossChart {
                         // A length that was not judged is a gap: null.
                         chart.addSeries(
                                 moment(curriculum, stage),
-                                List.copyOf(lengths),
+                                lengths.stream().map(String::valueOf).toList(),
                                 lengths.stream().map(y::get).collect(Collectors.toList()));
                     }
                 });

@@ -3,6 +3,7 @@ package org.ringworld.examples;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.file.Path;
 import java.util.Properties;
 import org.ringworld.actors.Faults;
 import org.slf4j.LoggerFactory;
@@ -75,6 +76,10 @@ public final class Ringworld implements Runnable {
 
     static int run(String... args) {
         return new CommandLine(new Ringworld())
+                // An argument such as @x is a text; no file is read for it.
+                .setExpandAtFiles(false)
+                .setUsageHelpAutoWidth(true)
+                .registerConverter(Path.class, path -> Path.of(JobFile.withHome(path)))
                 .setExecutionExceptionHandler(
                         (fault, commandLine, parsed) -> {
                             System.err.println("ringworld: " + Faults.sentence(fault));

@@ -2,13 +2,10 @@ package org.ringworld.examples;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -17,7 +14,6 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.ringworld.actors.Coordinator;
 import org.ringworld.actors.DeviceActor;
 import org.ringworld.actors.Epochs;
-import org.ringworld.actors.Faults;
 import org.ringworld.actors.HostedJob;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.JobData;
@@ -68,9 +64,8 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         Config config = config();
-        String text = JobFile.render(config);
         if (printConfig) {
-            System.out.print(text);
+            System.out.print(JobFile.renderWhole(config));
             return Ringworld.DONE;
         }
         int cores = Runtime.getRuntime().availableProcessors();
@@ -81,25 +76,25 @@ final class TrainCommand implements Callable<Integer> {
         }
         Fence fence = Fence.claim(job.output());
         try {
-            return run(config, text, job, tokenizer, fence);
+            return run(config, job, tokenizer, fence);
         } finally {
             fence.release();
         }
     }
 
-    private static int run(Config config, String text, Job job, Tokenizer tokenizer, Fence fence)
+    private static int run(Config config, Job job, Tokenizer tokenizer, Fence fence)
             throws Exception {
-        Run run = Run.open(job.output(), config);
+        Run run = Run.open(job, config);
         if (run.finished()) {
             System.out.printf(
                     "%s is finished: its model is %s%n",
                     job.output(), job.output().resolve("final"));
             return Ringworld.DONE;
         }
-        System.out.print(text);
-        JobData data = data(job, tokenizer);
+        JobData data = JobData.open(job, tokenizer);
+        data.faults().forEach(fault -> System.err.println("ringworld: skipped " + fault));
         // Only now: a job whose data is at fault can be mended and started again.
-        Run.begin(job.output(), config);
+        Run.begin(job, config);
         return train(new HostedJob("train", job, data), fence);
     }
 
@@ -139,28 +134,12 @@ final class TrainCommand implements Callable<Integer> {
         return tokenizer;
     }
 
-    private static JobData data(Job job, Tokenizer tokenizer) throws DataException {
-        JobData data = JobData.open(job, tokenizer);
-        data.faults().forEach(fault -> System.err.println("ringworld: skipped " + fault));
-        for (JobData.Epoch epoch : data.epochs()) {
-            System.out.printf(
-                    Locale.ROOT,
-                    "stage %d: %s gives %d rows of %d an epoch, %.1f %% of them padding%n",
-                    epoch.stage(),
-                    epoch.path(),
-                    epoch.rows(),
-                    epoch.seqLen(),
-                    100 * epoch.paddingShare());
-        }
-        return data;
-    }
-
     private static int train(HostedJob hosted, Fence fence) throws Exception {
         Job job = hosted.job();
         int cores = Runtime.getRuntime().availableProcessors();
         int threads = Math.min(cores, job.ringSize() * job.threads());
         double limit = FlopsLimit.of(MachineLimits.measure(threads), job.dtype());
-        TrainingReport report = new TrainingReport(job, limit);
+        TrainingReport report = new TrainingReport(job, limit, hosted.data());
         ActorSystem<Progress> system =
                 ActorSystem.create(
                         watcher(hosted, limit / job.ringSize(), fence, report),
@@ -215,48 +194,5 @@ final class TrainCommand implements Callable<Integer> {
                                 return Behaviors.same();
                             });
                 });
-    }
-
-    /** What stands in an output directory already. */
-    record Run(boolean finished) {
-        static Run open(Path output, Config config) throws IOException {
-            Path file = output.resolve("job.conf");
-            if (!Files.exists(file)) {
-                return new Run(false);
-            }
-            List<String> differences =
-                    JobFile.differences(JobFile.resolve(JobFile.read(file), List.of()), config);
-            if (!differences.isEmpty()) {
-                throw new UsageException(
-                        "%s holds a run of another job, which differs in %s; choose another output="
-                                .formatted(output, String.join(", ", differences)));
-            }
-            if (Files.exists(output.resolve("final"))) {
-                return new Run(true);
-            }
-            return new Run(false);
-        }
-
-        /** Says whose run the directory is, unless it says so already. */
-        static void begin(Path output, Config config) throws IOException {
-            Path file = output.resolve("job.conf");
-            if (Files.exists(file)) {
-                return;
-            }
-            Path directory = file.toAbsolutePath().getParent();
-            try {
-                Files.createDirectories(directory);
-                Path temporary = directory.resolve("job.conf.tmp");
-                Files.writeString(temporary, JobFile.render(config));
-                Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
-            } catch (IOException e) {
-                throw new IOException(
-                        "output = "
-                                + file.getParent()
-                                + " cannot be written: "
-                                + Faults.sentence(e),
-                        e);
-            }
-        }
     }
 }

@@ -18,6 +18,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.ringworld.actors.Coordinator;
 import org.ringworld.actors.Job;
+import org.ringworld.actors.JobData;
 import org.ringworld.actors.Probe;
 import org.ringworld.actors.Progress;
 import org.ringworld.actors.StepMetrics;
@@ -34,6 +35,7 @@ final class TrainingReport {
 
     private final Job job;
     private final Path output;
+    private final List<JobData.Pass> passes;
     private final LiveLine live;
     private final PrintStream err;
     private final CompletableFuture<Progress> end = new CompletableFuture<>();
@@ -45,26 +47,34 @@ final class TrainingReport {
     private int copies;
     private double secondsCopying;
 
-    TrainingReport(Job job, double flopsLimit) {
-        this(job, flopsLimit, new LiveLine(job), System.out, System.err);
+    TrainingReport(Job job, double flopsLimit, JobData data) {
+        this(
+                job,
+                flopsLimit,
+                data.passes(),
+                new LiveLine(job, stage -> data.places(stage).size()),
+                System.out,
+                System.err);
     }
 
     /** A report of a job whose own file of lines is all there is to see. */
     TrainingReport(Job job, double flopsLimit, PrintStream log) {
-        this(job, flopsLimit, new LiveLine(job, log, false), log, log);
+        this(job, flopsLimit, List.of(), new LiveLine(job, _ -> 0, log, false), log, log);
     }
 
     private TrainingReport(
-            Job job, double flopsLimit, LiveLine live, PrintStream out, PrintStream err) {
+            Job job,
+            double flopsLimit,
+            List<JobData.Pass> passes,
+            LiveLine live,
+            PrintStream out,
+            PrintStream err) {
         this.job = job;
+        this.passes = passes;
         this.output = job.output();
         this.live = live;
         this.err = err;
-        out.printf(
-                Locale.ROOT,
-                "limit of the devices, measured: %.0f GFLOP/s (%s)%n",
-                flopsLimit / 1e9,
-                job.dtype());
+        JobSummary.of(job, flopsLimit).forEach(out::println);
     }
 
     void started(ActorRef<Coordinator.Command> ref) {
@@ -90,7 +100,7 @@ final class TrainingReport {
                     steps.add(stepped.metrics());
                     live.step(stepped.metrics());
                 }
-                case Progress.Judging judging -> live.judging(judging);
+                case Progress.Judging now -> live.evaluating(now);
                 case Progress.Judged results -> judged(results);
                 case Progress.Copied copied -> {
                     copies++;
@@ -115,7 +125,9 @@ final class TrainingReport {
                                             LiveLine.time((System.nanoTime() - start) / 1e9),
                                             completed.model(),
                                             output.resolve("loss.png")));
-                    live.println("try  ./ringworld generate %s --prompt \"…\"".formatted(output));
+                    live.println(
+                            "try  ./ringworld generate %s --prompt \"%s\""
+                                    .formatted(output, JobSummary.prompt(job)));
                     end.complete(progress);
                 }
                 case Progress.Interrupted stopped -> {
@@ -187,7 +199,19 @@ final class TrainingReport {
                                 s.seqLen(),
                                 s.ropeTheta(),
                                 s.steps(),
-                                s.tokensPerStep()));
+                                s.tokensOf(0)));
+        for (JobData.Pass pass : passes) {
+            if (pass.stage() == begun.index()) {
+                live.println(
+                        String.format(
+                                Locale.ROOT,
+                                "  a pass over %s has %d rows of %d, %.1f %% of them padding",
+                                pass.path(),
+                                pass.rows(),
+                                pass.seqLen(),
+                                100 * pass.paddingShare()));
+            }
+        }
     }
 
     private void judged(Progress.Judged results) throws IOException {

@@ -138,10 +138,8 @@ class ClusterTest {
             for (String name : List.of("packed_1_5_7_11", "positions_from_1000000", "tied")) {
                 forward(cluster, cases.resolve(name), cases.resolve(name), name);
             }
-            Path golden = Path.of("../../shared/data/golden");
-            if (Files.exists(golden)) {
-                forward(cluster, golden.resolve("llama-gqa"), golden.resolve("llama-gqa"), "gqa");
-            }
+            Path gqa = Path.of("../checkpoints/src/test/resources/golden/llama-gqa");
+            forward(cluster, gqa, gqa, "gqa");
             Path there = directory.resolve("nothing");
             CommandLineTest.Outcome lost =
                     CommandLineTest.run(

@@ -81,6 +81,11 @@ class CommandLineTest {
                 "train tokenizer=/nowhere | /nowhere",
                 "train model.path=/nowhere | /nowhere",
                 "train model.preset=9b | 9b",
+                "train data.path=/nowhere | ringworld: data.path = /nowhere",
+                "train stages.1.data.path=/nowhere | stages.1.data.path = /nowhere",
+                "train optimizer.beta2=1.5 | ringworld: optimizer.beta2 = 1.5",
+                "train continue=/nowhere | continue = /nowhere holds no snapshot",
+                "train data.path=~nobody/x | ~nobody/x: write the home directory out",
                 "generate /nowhere --prompt x | there is no such model",
                 "generate /nowhere --prompt x --top-p 7 | top-p = 7",
                 "eval /nowhere | there is no such model",
@@ -139,6 +144,58 @@ class CommandLineTest {
         assertThat(judged.code).isZero();
         assertThat(judged.out).contains("one needle");
         assertThat(json).isNotEmptyFile();
+    }
+
+    @Test
+    void aRunThatIsContinuedIsTheRunThatWasLongerFromTheStart() throws Exception {
+        String stages = "stages=[{task=copy,seqLen=32,steps=%d,tokensPerStep=64}]";
+        Path once = directory.resolve("once");
+        Path begun = directory.resolve("begun");
+        Path continued = directory.resolve("continued");
+        List<String> sizes = TINY.subList(0, 3);
+        assertThat(run("train", sizes, stages.formatted(9), "output=" + once).code).isZero();
+        assertThat(run("train", sizes, stages.formatted(4), "output=" + begun).code).isZero();
+        String more = stages.formatted(9);
+        Outcome outcome = run("train", sizes, more, "continue=" + begun, "output=" + continued);
+        assertThat(outcome.code).as(outcome.err).isZero();
+        assertThat(outcome.out).contains("going on after step 4");
+        assertThat(Files.readAllLines(continued.resolve("metrics.jsonl"))).hasSize(9);
+        for (String file : List.of("model.safetensors", "optimizer.safetensors")) {
+            String path = "snapshots/step-9/" + file;
+            assertThat(continued.resolve(path)).hasSameBinaryContentAs(once.resolve(path));
+        }
+        assertThat(begun.resolve("snapshots/step-4/model.safetensors")).isNotEmptyFile();
+
+        Outcome again = run("train", sizes, more, "output=" + continued);
+        assertThat(again.out).contains("is finished");
+        Path none = directory.resolve("none");
+        Outcome tooFew =
+                run("train", sizes, stages.formatted(4), "continue=" + begun, "output=" + none);
+        assertThat(tooFew.code).isEqualTo(Ringworld.USAGE);
+        assertThat(tooFew.err).contains("has 4 steps behind it");
+        Outcome other =
+                run("train", more, "model.numLayers=3", "continue=" + begun, "output=" + none);
+        assertThat(other.code).isEqualTo(Ringworld.USAGE);
+        assertThat(other.err).contains("other sizes");
+    }
+
+    @Test
+    void theFirstScreenIsFiveLines() {
+        Path run = directory.resolve("run");
+        Outcome outcome = run("train", TINY, "output=" + run);
+        List<String> lines = outcome.out.lines().limit(5).toList();
+        assertThat(lines)
+                .satisfiesExactly(
+                        line -> assertThat(line).startsWith("model   "),
+                        line -> assertThat(line).startsWith("ring    "),
+                        line -> assertThat(line).startsWith("data    "),
+                        line -> assertThat(line).startsWith("stages  "),
+                        line -> assertThat(line).startsWith("output  " + run));
+        assertThat(lines.subList(0, 4)).allMatch(line -> line.length() <= 120);
+        Outcome other = run("train", "output=" + run);
+        assertThat(other.code).isEqualTo(Ringworld.USAGE);
+        assertThat(other.err.length()).isLessThan(1200);
+        assertThat(other.err).containsPattern("and \\d+ more keys");
     }
 
     @Test

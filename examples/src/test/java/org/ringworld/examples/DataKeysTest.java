@@ -135,8 +135,8 @@ class DataKeysTest {
         assertThat(targets(data.stream(0).rows(0, 64, 17))).containsOnly(range(2, 18));
         assertThat(targets(data.stream(1).rows(0, 64, 20))).containsOnly(range(19, 38));
         assertThat(targets(data.stream(2).rows(0, 64, 20))).containsOnly(4);
-        assertThat(data.epochs()).extracting(JobData.Epoch::rows).containsExactly(17, 20, 30);
-        assertThat(data.epochs().get(2).paddingShare()).isEqualTo(60 / 64.0);
+        assertThat(data.passes()).extracting(JobData.Pass::rows).containsExactly(17, 20, 30);
+        assertThat(data.passes().get(2).paddingShare()).isEqualTo(60 / 64.0);
     }
 
     private static Integer[] range(int from, int to) {
@@ -225,7 +225,7 @@ class DataKeysTest {
         assertThat(outcome.code()).as(outcome.err()).isZero();
         assertThat(outcome.err()).contains("chat.jsonl: line 31 has a field question");
         // Two documents of 8 targets a row.
-        assertThat(outcome.out()).contains("gives 15 rows of 16 an epoch, 0.0 % of them padding");
+        assertThat(outcome.out()).contains("has 15 rows of 16, 0.0 % of them padding");
         String step = Files.readAllLines(directory.resolve("run/metrics.jsonl")).getFirst();
         assertThat(JsonMapper.shared().readTree(step).path("targetWeight").asDouble()).isEqualTo(8);
     }
@@ -240,8 +240,8 @@ class DataKeysTest {
                 "data.fields=[question | data.fields",
                 "data.fields=question+ | data.fields",
                 "data.documentWeights=true data.packing=noPad | data.documentWeights",
-                "data.path=/nowhere | stages.0.data.path = /nowhere: there is no such file",
-                "data.sources=[{path=a}] | stages.0.data: give either path or sources",
+                "data.path=/nowhere | ringworld: data.path = /nowhere: there is no such file",
+                "data.sources=[{path=a}] | data.path and data.sources: give either",
                 "data.path=null data.sources=[{weight=1}] | data.sources.0.path is missing",
                 "data.path=null data.sources=[{path=.,weight=0}] | data.sources.0.weight = 0",
                 "data.sources=[{pth=a}] | unknown key data.sources.0.pth; did you mean data.sources.0.path?",

@@ -1,6 +1,7 @@
 package org.ringworld.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.typesafe.config.Config;
 import java.nio.file.Files;
@@ -9,8 +10,10 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.actors.Job;
+import org.ringworld.model.Curriculum;
 
 class JobFileTest {
     @TempDir private Path directory;
@@ -90,5 +93,88 @@ class JobFileTest {
                         JobFile.defaultJob(),
                         List.of("stages=[{task=copy,seqLen=64,tokens=1e6,tokensPerStep=1024}]"));
         assertThat(JobReader.read(config, 2).curriculum().steps()).isEqualTo(977);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "D//books/b.txt",
+                "a#b.txt",
+                "s3://bucket/a.txt",
+                "a b//c",
+                "x\ny = z",
+                "x, seed = 9",
+                "x]\nseed = [9",
+                "a\\b",
+                "it's",
+                " ",
+                "\n",
+                "# all of it",
+                "//host/share",
+                "include \"x.conf\"",
+                "a }",
+            })
+    void aTypedTextIsNeverCutOrReadInHalf(String text) {
+        Config job = JobFile.resolve(JobFile.defaultJob(), List.of("data.separator=" + text));
+        assertThat(job.getString("data.separator")).isEqualTo(text);
+        assertThat(job.getInt("seed")).isEqualTo(1);
+    }
+
+    @Test
+    void commentMarksInsideOfAListArePartOfItsValues() {
+        Config job =
+                JobFile.resolve(
+                        JobFile.defaultJob(),
+                        List.of("data.sources=[{path=D//a#1.txt,weight=7},{path=\"E//b\"}]"));
+        assertThat(job.getConfigList("data.sources"))
+                .extracting(source -> source.getString("path"))
+                .containsExactly("D//a#1.txt", "E//b");
+    }
+
+    @Test
+    void aTildeIsTheHomeDirectoryInEveryPath() {
+        Config job =
+                JobFile.resolve(
+                        JobFile.defaultJob(),
+                        List.of(
+                                "output=~/x",
+                                "model.path=~/m",
+                                "stages.1.data.path=~/d",
+                                "data.sources=[{path=~/s}]"));
+        String home = System.getProperty("user.home");
+        assertThat(job.getString("output")).isEqualTo(home + "/x");
+        assertThat(job.getString("model.path")).isEqualTo(home + "/m");
+        assertThat(job.getConfigList("stages").get(1).getString("data.path"))
+                .isEqualTo(home + "/d");
+        assertThat(job.getConfigList("data.sources").getFirst().getString("path"))
+                .isEqualTo(home + "/s");
+        assertThatThrownBy(() -> JobFile.resolve(JobFile.defaultJob(), List.of("output=~other/x")))
+                .isInstanceOf(UsageException.class)
+                .hasMessageContaining("~other/x");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"64,1000,100", "64,1000,64", "100,12345,250", "64,64,1000", "7,1,3"})
+    void aStageOfSoManyTokensTrainsOnThemAll(int seqLen, long tokens, long tokensPerStep) {
+        Config config =
+                JobFile.resolve(
+                        JobFile.defaultJob(),
+                        List.of(
+                                "stages=[{task=copy,seqLen=%d,tokens=%d,tokensPerStep=%d}]"
+                                        .formatted(seqLen, tokens, tokensPerStep)));
+        Curriculum curriculum = JobReader.read(config, 2).curriculum();
+        long steps = curriculum.steps();
+        assertThat(curriculum.tokens(steps)).isGreaterThanOrEqualTo(tokens);
+        assertThat(curriculum.tokens(steps - 1)).isLessThan(tokens);
+    }
+
+    @Test
+    void theWholeConfigurationNamesEveryKeyAndIsAJob() throws Exception {
+        Config job = JobFile.resolve(JobFile.defaultJob(), List.of());
+        String whole = JobFile.renderWhole(job);
+        assertThat(whole).contains("microBatches=1", "continue = null", "modalityWeights=false");
+        Path file = Files.writeString(directory.resolve("whole.conf"), whole);
+        assertThat(JobFile.differences(JobFile.resolve(JobFile.read(file), List.of()), job))
+                .isEmpty();
     }
 }

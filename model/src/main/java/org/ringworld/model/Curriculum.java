@@ -44,9 +44,7 @@ public record Curriculum(List<Stage> stages) {
         long tokens = 0;
         for (long step = 1; step <= steps; step++) {
             Place place = place(step);
-            Stage stage = stages.get(place.stage());
-            tokens +=
-                    (long) stage.rowsOf(place.stepInStage()) * stage.seqLenOf(place.stepInStage());
+            tokens += stages.get(place.stage()).tokensOf(place.stepInStage());
         }
         return tokens;
     }

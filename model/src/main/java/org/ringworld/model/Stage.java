@@ -69,4 +69,24 @@ public record Stage(
     public int rowsOf(long step) {
         return Math.toIntExact(Math.max(1, tokensPerStep / seqLenOf(step)));
     }
+
+    /** Tokens of a step: those of whole rows, which may be fewer than tokensPerStep, or more. */
+    public long tokensOf(long step) {
+        return (long) rowsOf(step) * seqLenOf(step);
+    }
+
+    /**
+     * This stage with the fewest steps that take {@code tokens} tokens.
+     *
+     * @throws IllegalArgumentException where those are more than can be counted
+     */
+    public Stage withTokens(long tokens) {
+        require(tokens > 0, "tokens", tokens);
+        long enough = 0;
+        for (long left = tokens; left > 0; left -= tokensOf(enough), enough++) {
+            require(enough < Integer.MAX_VALUE, "tokens", tokens);
+        }
+        return new Stage(
+                name, task, seqLen, mix, ropeTheta, enough, tokensPerStep, microBatches, optimizer);
+    }
 }

@@ -16,8 +16,8 @@ import org.ringworld.tokenizer.DocumentSet.Part;
  * BOS, its tokens, EOS; every token after BOS weighs 1. A {@code .tokens} file that {@link
  * Tokenization} made before is read without tokenizing again, with the fields and weights it has.
  *
- * <p>An epoch is every row of a {@link Packing} once, in a pseudo-random order of its own that
- * follows from (seed, stage, epoch).
+ * <p>A pass over the data is every row of a {@link Packing} once, in a pseudo-random order of its
+ * own that follows from (seed, stage, pass).
  */
 public final class TextDocuments {
     private static final FieldLanguage PLAIN = FieldLanguage.of("text");
@@ -209,8 +209,8 @@ public final class TextDocuments {
             List<Row> rows = new ArrayList<>(count);
             for (int i = 0; i < count; i++) {
                 long place = Math.addExact(Math.multiplyExact(step, count), i);
-                long epoch = place / all.count();
-                long key = RowRandom.mix(RowRandom.mix(RowRandom.mix(seed) + stage) + epoch);
+                long pass = place / all.count();
+                long key = RowRandom.mix(RowRandom.mix(RowRandom.mix(seed) + stage) + pass);
                 long row = new Permutation(all.count(), key).at(place % all.count());
                 rows.add(all.row((int) row));
             }
@@ -229,17 +229,17 @@ public final class TextDocuments {
                                 tokenizer.pad()));
     }
 
-    /** Rows of an epoch, for logs and for counting epochs. */
-    public int rowsPerEpoch(int seqLen) {
-        return rowsPerEpoch(seqLen, Packing.DEFAULT);
+    /** Rows of a pass over the data. */
+    public int rowsPerPass(int seqLen) {
+        return rowsPerPass(seqLen, Packing.DEFAULT);
     }
 
-    /** Rows of an epoch, for logs and for counting epochs. */
-    public int rowsPerEpoch(int seqLen, Packing packing) {
+    /** Rows of a pass over the data. */
+    public int rowsPerPass(int seqLen, Packing packing) {
         return rows(packing, seqLen).count();
     }
 
-    /** Share of an epoch's places that padding takes. */
+    /** Share of its places that padding takes. */
     public double paddingShare(int seqLen, Packing packing) {
         return rows(packing, seqLen).paddingShare();
     }

@@ -51,17 +51,17 @@ class PackingTest {
 
     @ParameterizedTest
     @CsvSource({"packed,64", "packed,37", "pad,64", "pad,500"})
-    void anEpochHasEveryTargetOnceInEveryMode(String mode, int seqLen) throws Exception {
+    void aPassHasEveryTargetOnceInEveryMode(String mode, int seqLen) throws Exception {
         Packing packing = new Packing(Mode.of(mode), 0, Integer.MAX_VALUE, false);
         TextDocuments documents = TextDocuments.open(cache, BYTES, 0);
-        int rows = documents.rowsPerEpoch(seqLen, packing);
+        int rows = documents.rowsPerPass(seqLen, packing);
         RowStream stream = documents.training(1, 0, packing);
         long targets = 0;
-        List<String> firstEpoch = new ArrayList<>();
+        List<String> firstPass = new ArrayList<>();
         for (int r = 0; r < rows; r++) {
             Row row = stream.rows(r, seqLen, 1).getFirst();
             targets += targets(row);
-            firstEpoch.add(Arrays.toString(row.ids()) + Arrays.toString(row.weights()));
+            firstPass.add(Arrays.toString(row.ids()) + Arrays.toString(row.weights()));
             if (mode.equals("pad")) {
                 assertThat(Arrays.stream(row.segments()).max().getAsInt()).isZero();
             }
@@ -73,7 +73,7 @@ class PackingTest {
                 stream.rows(1, seqLen, rows).stream()
                         .map(r -> Arrays.toString(r.ids()) + Arrays.toString(r.weights()))
                         .toList();
-        assertThat(second).containsExactlyInAnyOrderElementsOf(firstEpoch);
+        assertThat(second).containsExactlyInAnyOrderElementsOf(firstPass);
     }
 
     @Test
@@ -81,7 +81,7 @@ class PackingTest {
         Packing packing = new Packing(Mode.NO_PAD, 0, Integer.MAX_VALUE, false);
         TextDocuments documents = TextDocuments.open(cache, BYTES, 0);
         int[] stream = documents.documents().stream().flatMapToInt(Arrays::stream).toArray();
-        int rows = documents.rowsPerEpoch(100, packing);
+        int rows = documents.rowsPerPass(100, packing);
         assertThat(rows).isEqualTo((stream.length - 1 + 99) / 100);
         Map<Integer, Integer> seen = new HashMap<>();
         PackedRows all = rowsOf(packing, 100);
@@ -196,7 +196,7 @@ class PackingTest {
         Packing packing = new Packing(Mode.PAD, 40, 45, false);
         long expected =
                 documents.documents().stream().filter(d -> d.length >= 40 && d.length < 45).count();
-        assertThat(documents.rowsPerEpoch(64, packing)).isEqualTo((int) expected).isPositive();
+        assertThat(documents.rowsPerPass(64, packing)).isEqualTo((int) expected).isPositive();
         Packing none = new Packing(Mode.PACKED, 5000, 9000, false);
         assertThatThrownBy(() -> documents.training(1, 0, none).rows(0, 64, 1))
                 .hasMessageContaining("no document of at least 5000 and under 9000 tokens");

@@ -61,7 +61,7 @@ class TextDocumentsTest {
         TextDocuments documents =
                 TextDocuments.open(data("exact_lengths.jsonl"), new OneTokenAWord(), 0);
         assertThat(documents.trainingTargets()).isEqualTo(80);
-        int rows = documents.rowsPerEpoch(16);
+        int rows = documents.rowsPerPass(16);
         assertThat(rows).isEqualTo(5);
         RowStream stream = documents.training(1, 0);
         int targets = 0;
@@ -93,8 +93,7 @@ class TextDocumentsTest {
 
     @ParameterizedTest
     @CsvSource({"0,13", "0.1,64", "0.5,100"})
-    void anEpochIsEveryTargetOfTheTrainingDocumentsOnce(double heldOut, int seqLen)
-            throws Exception {
+    void aPassIsEveryTargetOfTheTrainingDocumentsOnce(double heldOut, int seqLen) throws Exception {
         Random random = new Random(1);
         StringBuilder lines = new StringBuilder();
         for (int i = 0; i < 40; i++) {
@@ -103,7 +102,7 @@ class TextDocumentsTest {
         }
         Path file = Files.writeString(tmp.resolve("d.jsonl"), lines);
         TextDocuments documents = TextDocuments.open(file, BYTES, heldOut);
-        int rows = documents.rowsPerEpoch(seqLen);
+        int rows = documents.rowsPerPass(seqLen);
         RowStream stream = documents.training(3, 1);
         List<Row> first = stream.rows(0, seqLen, rows);
         List<Row> second = stream.rows(1, seqLen, rows);
@@ -174,7 +173,7 @@ class TextDocumentsTest {
         TextDocuments documents = TextDocuments.open(books, BYTES, 0.02);
         assertThat(documents.badLines()).isZero();
         assertThat(documents.heldOutTargets()).isPositive();
-        long rows = documents.rowsPerEpoch(4096);
+        long rows = documents.rowsPerPass(4096);
         assertThat(rows)
                 .isBetween(
                         documents.trainingTargets() / 4096,
