@@ -96,7 +96,7 @@ class ClusterTest {
         LocalCluster.assertEachStepOnce(metrics, steps + 3);
         double difference = LocalCluster.difference(run.resolve("final"), alone.resolve("final"));
         System.out.printf("greatest difference of a weight: %.2e%n", difference);
-        assertThat(difference).isLessThan(1e-2);
+        assertThat(difference).isLessThan(7.2e-4); // ten times what runs of it came to
     }
 
     /** It has been in no ring yet, so no link of anybody's ends with it. */
