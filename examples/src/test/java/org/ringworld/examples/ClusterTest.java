@@ -96,7 +96,7 @@ class ClusterTest {
         LocalCluster.assertEachStepOnce(metrics, steps + 3);
         double difference = LocalCluster.difference(run.resolve("final"), alone.resolve("final"));
         System.out.printf("greatest difference of a weight: %.2e%n", difference);
-        assertThat(difference).isLessThan(7.2e-4); // ten times what runs of it came to
+        assertThat(difference).isLessThan(2.5e-3); // ten times the worst of what runs of it came to
     }
 
     /** It has been in no ring yet, so no link of anybody's ends with it. */
