@@ -326,7 +326,8 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             case START ->
                     of.start() == null
                             ? new ModelSource.Random(of.model(), of.seed(), of.initStd())
-                            : new ModelSource.Files(of.model(), of.start());
+                            : new ModelSource.Files(
+                                    of.model(), of.start(), of.seed(), of.initStd());
         };
     }
 

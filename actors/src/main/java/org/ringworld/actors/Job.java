@@ -15,7 +15,8 @@ import org.ringworld.runtime.DType;
  * @param ringMinSize devices that it goes on with after losses
  * @param layout {@code zigzag}, {@code striped} or {@code contiguous}
  * @param threads of each device
- * @param model sizes of the model; its rotary base is each stage's
+ * @param model sizes of the model; its rotary base is each stage's, and its context length that of
+ *     the model it starts from, 1 where it starts from none
  * @param start a model to start from, or null for random weights N(0, initStd)
  * @param continued a run whose newest snapshot, with all its steps, it goes on from, or null
  * @param data documents of each stage

@@ -67,7 +67,7 @@ public final class JobData {
             streams.add(
                     stage.task().equals("text")
                             ? texts.stream(i, stage, job.data().get(i))
-                            : RowStream.of(stage.task(), job.seed(), i));
+                            : RowStream.of(stage.task(), job.seed(), i, tokenizer));
         }
         int[] textLengths = lengths(curriculum, "text");
         for (int seqLen : textLengths) {
@@ -80,7 +80,7 @@ public final class JobData {
         for (int needles : new int[] {1, 4}) {
             for (int seqLen : needleLengths) {
                 if (seqLen >= needles * BYTES_OF_A_NEEDLE) {
-                    probes.add(needles(needles, seqLen, Double.NaN, TEST_SEED));
+                    probes.add(needles(tokenizer, needles, seqLen, Double.NaN, TEST_SEED));
                 }
             }
         }
@@ -97,11 +97,15 @@ public final class JobData {
     }
 
     /** Unseen documents with {@code needles} hidden and one asked for. */
-    public static Probe needles(int needles, int seqLen, double depth, long seed) {
+    public static Probe needles(
+            Tokenizer tokenizer, int needles, int seqLen, double depth, long seed) {
         int count = seqLen > LONG ? LONG_NEEDLE_ROWS : NEEDLE_ROWS;
         String name = needles == 1 ? "one needle" : needles + " needles, one asked";
         return new Probe(
-                name, seqLen, depth, NeedleTask.test(seed, seqLen, needles, 1, depth, count));
+                name,
+                seqLen,
+                depth,
+                NeedleTask.test(tokenizer, seed, seqLen, needles, 1, depth, count));
     }
 
     /** What a pass comes to, for each source of each stage of texts. */

@@ -61,14 +61,14 @@ final class RankModel implements AutoCloseable {
         switch (source) {
             case ModelSource.Random(LlamaConfig _, long seed, double std) ->
                     parameters.initialize(seed, std);
-            case ModelSource.Files(LlamaConfig _, Path model) -> {
+            case ModelSource.Files(LlamaConfig _, Path model, long seed, double std) -> {
                 ModelFiles.Constants constants =
                         new ModelFiles.Constants(
                                 source.config().numHeads(),
                                 source.config().ropeTheta(),
                                 source.config().rmsNormEps());
                 try (ModelFiles files = ModelFiles.open(model, constants)) {
-                    parameters.load(files);
+                    parameters.load(files, seed, std);
                 }
             }
             case ModelSource.Nothing(LlamaConfig _) -> finishedStep = NOTHING;

@@ -6,6 +6,7 @@ import java.util.List;
 import org.ringworld.checkpoints.Fence;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.model.Curriculum;
+import org.ringworld.model.Stage;
 
 /**
  * What to write.
@@ -65,14 +66,21 @@ public record SaveRequest(
         return models;
     }
 
-    /** The model as a stage left it: with its rotary base, and the longest context so far. */
+    /**
+     * The model as a stage left it: with its rotary base, and the longest context of this and
+     * earlier stages and of the model it started from.
+     */
     private static LlamaConfig trained(Job job, int stage) {
-        int longest = 0;
-        for (int i = 0; i <= stage; i++) {
-            longest = Math.max(longest, job.curriculum().stages().get(i).seqLen());
+        List<Stage> done = job.curriculum().stages().subList(0, stage + 1);
+        int longest = job.start() == null ? 1 : job.model().maxPositionEmbeddings();
+        for (Stage one : done) {
+            longest = Math.max(longest, one.seqLen());
+            for (Stage.Mix other : one.mix()) {
+                longest = Math.max(longest, other.seqLen());
+            }
         }
         return job.model()
-                .withRopeTheta(job.curriculum().stages().get(stage).ropeTheta())
+                .withRopeTheta(done.getLast().ropeTheta())
                 .withMaxPositionEmbeddings(longest);
     }
 }

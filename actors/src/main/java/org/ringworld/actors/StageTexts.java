@@ -88,6 +88,10 @@ final class StageTexts {
         if (documents == null) {
             documents = TextDocuments.open(source.path(), source.fields(), tokenizer, heldOut);
             opened.put(corpus, documents);
+            String notRead = TextDocuments.notRead(source.path());
+            if (notRead != null && !faults.contains(notRead)) {
+                faults.add(notRead);
+            }
             faults.addAll(documents.faults());
             long more = documents.badLines() - documents.faults().size();
             if (more > 0) {

@@ -70,7 +70,10 @@ public final class HfDirectory {
                 dtype,
                 specs,
                 source,
-                (temporary, _) -> extra.write(temporary),
+                (temporary, _) -> {
+                    extra.write(temporary);
+                    TokenIds.complete(temporary);
+                },
                 fence,
                 shardBytes);
     }

@@ -15,6 +15,8 @@ import org.ringworld.checkpoints.proto.SnapshotRecord;
  *
  * @param path the file or directory itself; of a run its newest model
  * @param config null where there is no {@code config.json}
+ * @param faults tensors that do not fit config.json, a sentence a kind; none where there is no such
+ *     file. Those that one shard of several lacks are not missing
  * @param tensors by our names where the format has others, in the files' order
  * @param metadata free strings of safetensors files
  * @param progress where training stood; null where it is no snapshot
@@ -24,6 +26,7 @@ public record Inspection(
         Path path,
         String format,
         LlamaConfig config,
+        List<String> faults,
         List<Tensor> tensors,
         Map<String, String> metadata,
         Snapshot.Progress progress,
@@ -78,11 +81,26 @@ public record Inspection(
                     model,
                     format(weights.files()) + (isSnapshot ? ", a snapshot" : ""),
                     config,
+                    config == null ? List.of() : faults(config, weights, !isDirectory),
                     tensors(weights.fileOf()),
                     metadata(weights.files()),
                     isSnapshot ? SnapshotFile.progress(directory, record) : null,
                     isSnapshot ? checksums(record) : List.of());
         }
+    }
+
+    private static List<String> faults(LlamaConfig config, WeightFiles weights, boolean mayBeShard)
+            throws CheckpointException {
+        List<String> faults = ModelFiles.faults(config, weights, config.tieEmbeddings());
+        boolean shard =
+                mayBeShard
+                        && weights.files()
+                                .getFirst()
+                                .file()
+                                .getFileName()
+                                .toString()
+                                .contains("-of-");
+        return faults.stream().filter(fault -> !shard || !fault.startsWith("missing")).toList();
     }
 
     private static List<Tensor> tensors(Map<String, WeightFile> fileOf) throws CheckpointException {

@@ -49,6 +49,11 @@ public final class LlamaTensors {
         return List.copyOf(specs);
     }
 
+    /** Whether a weight is one of LWM's two vision tables. */
+    public static boolean isVision(String name) {
+        return name.equals(VISION_EMBED_TOKENS) || name.equals(VISION_HEAD);
+    }
+
     /** The name of one weight of a layer: {@code model.layers.<i>.<part>.weight}. */
     public static String layer(int i, String part) {
         return "model.layers." + i + "." + part + ".weight";

@@ -60,6 +60,7 @@ public final class LwmDirectory {
                         new LwmDirectory(model, channel).writeAll();
                     }
                     extra.write(temporary);
+                    TokenIds.complete(temporary);
                 });
     }
 

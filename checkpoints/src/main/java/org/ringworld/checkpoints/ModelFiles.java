@@ -103,6 +103,22 @@ public final class ModelFiles implements AutoCloseable {
     }
 
     private void checkTensors() throws CheckpointException {
+        List<String> faults =
+                faults(config, weights, config.tieEmbeddings() && headRepeatsEmbedding());
+        if (!faults.isEmpty()) {
+            throw new CheckpointException(
+                    "%s: the weights do not fit config.json: %s"
+                            .formatted(directory, String.join("; ", faults)));
+        }
+    }
+
+    /**
+     * Which weights are missing, unknown and misshapen, a sentence a kind; from headers alone.
+     *
+     * @param mayRepeatHead whether a tied model may have a head besides
+     */
+    static List<String> faults(LlamaConfig config, WeightFiles weights, boolean mayRepeatHead)
+            throws CheckpointException {
         Set<String> extra = new TreeSet<>(weights.fileOf().keySet());
         // Old exports carry this constant; it follows from the config.
         extra.removeIf(name -> name.endsWith("rotary_emb.inv_freq"));
@@ -123,18 +139,14 @@ public final class ModelFiles implements AutoCloseable {
                 misshapen.add("%s of %s".formatted(stored, tensor.type()));
             }
         }
-        if (config.tieEmbeddings() && headRepeatsEmbedding()) {
+        if (mayRepeatHead) {
             extra.remove(LlamaTensors.LM_HEAD);
         }
         List<String> faults = new ArrayList<>();
         addFault(faults, "missing", missing);
         addFault(faults, "unknown", List.copyOf(extra));
         addFault(faults, "misshapen", misshapen);
-        if (!faults.isEmpty()) {
-            throw new CheckpointException(
-                    "%s: the weights do not fit config.json: %s"
-                            .formatted(directory, String.join("; ", faults)));
-        }
+        return faults;
     }
 
     /** Some exports of tied models write the same bytes twice; a different head is an error. */

@@ -135,6 +135,7 @@ public final class Snapshot implements AutoCloseable {
                 weights,
                 (temporary, weightSums) -> {
                     extra.write(temporary);
+                    TokenIds.complete(temporary);
                     Map<String, Integer> checksums = new HashMap<>(weightSums);
                     Path file = temporary.resolve(OPTIMIZER);
                     checksums.put(

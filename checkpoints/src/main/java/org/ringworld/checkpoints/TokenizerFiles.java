@@ -21,7 +21,9 @@ public final class TokenizerFiles {
 
     private TokenizerFiles() {}
 
-    /** Copies those that {@code directory} has. */
+    /**
+     * Copies those that {@code directory} has, and the ids of tokens in its {@code config.json}.
+     */
     public static HfDirectory.ExtraFiles of(Path directory) {
         return to -> {
             for (String name : NAMES) {
@@ -29,6 +31,7 @@ public final class TokenizerFiles {
                     Files.copy(directory.resolve(name), to.resolve(name));
                 }
             }
+            TokenIds.carry(directory, to);
         };
     }
 }

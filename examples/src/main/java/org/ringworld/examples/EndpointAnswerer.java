@@ -17,8 +17,10 @@ final class EndpointAnswerer implements Answerer {
     private static final int TRIES = 5;
     private static final int MOST_TOLD = 200;
 
-    private final HttpClient client =
-            HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(20)).build();
+    // Models that think before they answer need many.
+    private static final int MOST_TOKENS = 4096;
+
+    private final HttpClient client;
     private final URI uri;
     private final String model;
     private final String key;
@@ -50,6 +52,12 @@ final class EndpointAnswerer implements Answerer {
                             + base
                             + " is not encrypted: take https, or --insecure if you know the way there");
         }
+        this.client =
+                HttpClient.newBuilder()
+                        // Without TLS an upgrade to HTTP/2 would be asked for, which many refuse.
+                        .version(http ? HttpClient.Version.HTTP_1_1 : HttpClient.Version.HTTP_2)
+                        .connectTimeout(Duration.ofSeconds(20))
+                        .build();
         this.model = model;
         this.key = key;
         this.seed = seed;
@@ -63,7 +71,7 @@ final class EndpointAnswerer implements Answerer {
             body.put("model", model);
         }
         body.putArray("messages").addObject().put("role", "user").put("content", prompt);
-        body.put("max_tokens", 256).put("temperature", attempt == 0 ? 0 : 0.8);
+        body.put("max_tokens", MOST_TOKENS).put("temperature", attempt == 0 ? 0 : 0.8);
         body.put("seed", seed + attempt);
         HttpRequest.Builder request =
                 HttpRequest.newBuilder(uri)

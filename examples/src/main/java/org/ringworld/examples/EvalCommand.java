@@ -91,7 +91,12 @@ final class EvalCommand implements Callable<Integer> {
         if (at.stream().anyMatch(n -> n < 2)) {
             throw new UsageException("--lengths must be at least 2");
         }
-        List<Probe> probes = text == null ? needleProbes(at) : textProbes(at, tokenizer);
+        TextDocuments documents = text == null ? null : TextDocuments.open(text, tokenizer, 0);
+        String notRead = text == null ? null : TextDocuments.notRead(text);
+        if (notRead != null) {
+            System.err.println("ringworld: skipped " + notRead);
+        }
+        List<Probe> probes = text == null ? needleProbes(at, tokenizer) : textProbes(at, documents);
         List<Probe.Result> results;
         int batches = JobData.batches(probes, on.layout(), on.ringSize()).size();
         try (DeviceRing ring = on.ring(false);
@@ -99,7 +104,19 @@ final class EvalCommand implements Callable<Integer> {
             Runnable each = bar == null ? () -> {} : bar::step;
             results = ring.judge(probes, on.config().ropeTheta(), each);
         }
-        print(probes, results, on, tokenizer);
+        System.out.printf(
+                Locale.ROOT,
+                "%s, rotary base %.4g, ring of %d, %s%n",
+                model,
+                on.config().ropeTheta(),
+                on.ringSize(),
+                on.dtype());
+        if (text == null) {
+            printNeedles(results);
+        } else {
+            List<Row> rows = probes.getFirst().rows();
+            printBits(results, bytesPerToken(text, documents, rows, tokenizer));
+        }
         write(results);
         return Ringworld.DONE;
     }
@@ -120,7 +137,7 @@ final class EvalCommand implements Callable<Integer> {
         return lengths;
     }
 
-    private List<Probe> needleProbes(List<Integer> at) {
+    private List<Probe> needleProbes(List<Integer> at, Tokenizer tokenizer) {
         if (depths < 1 || needles.stream().anyMatch(n -> n < 1)) {
             throw new UsageException("--depths and --needles must be at least 1");
         }
@@ -129,15 +146,14 @@ final class EvalCommand implements Callable<Integer> {
             for (int seqLen : at) {
                 for (int d = 0; d < depths; d++) {
                     double depth = depths == 1 ? Double.NaN : (double) d / (depths - 1);
-                    probes.add(JobData.needles(count, seqLen, depth, SEED + d));
+                    probes.add(JobData.needles(tokenizer, count, seqLen, depth, SEED + d));
                 }
             }
         }
         return probes;
     }
 
-    private List<Probe> textProbes(List<Integer> at, Tokenizer tokenizer) throws IOException {
-        TextDocuments documents = TextDocuments.open(text, tokenizer, 0);
+    private List<Probe> textProbes(List<Integer> at, TextDocuments documents) {
         if (documents.visionVocabSize() > 0) {
             throw new UsageException(
                     text + " has vision codes, which no bits a byte can be told of: give texts");
@@ -152,11 +168,19 @@ final class EvalCommand implements Callable<Integer> {
         return probes;
     }
 
-    /** Bytes that a target stands for, on average; the end of a text stands for none. */
-    private static double bytesPerToken(Probe probe, Tokenizer tokenizer) {
+    /**
+     * Bytes that a target stands for, on average: those of the texts as they are written, where a
+     * tokenizer adds, drops or changes some. A cache has no texts but their tokens.
+     */
+    private static double bytesPerToken(
+            Path text, TextDocuments documents, List<Row> rows, Tokenizer tokenizer)
+            throws IOException {
+        if (!text.getFileName().toString().endsWith(".tokens")) {
+            return (double) TextDocuments.textBytes(text) / documents.trainingTargets();
+        }
         long bytes = 0;
         long targets = 0;
-        for (Row row : probe.rows()) {
+        for (Row row : rows) {
             for (int target : row.targets()) {
                 if (target >= 0) {
                     targets++;
@@ -167,32 +191,20 @@ final class EvalCommand implements Callable<Integer> {
         return (double) bytes / targets;
     }
 
-    private void print(
-            List<Probe> probes,
-            List<Probe.Result> results,
-            InferenceSettings on,
-            Tokenizer tokenizer) {
-        System.out.printf(
-                Locale.ROOT,
-                "%s, rotary base %.4g, ring of %d, %s%n",
-                model,
-                on.config().ropeTheta(),
-                on.ringSize(),
-                on.dtype());
-        if (text != null) {
-            System.out.printf("%8s %8s %12s %12s%n", "length", "rows", "nats/token", "bits/byte");
-            for (int i = 0; i < results.size(); i++) {
-                Probe.Result r = results.get(i);
-                System.out.printf(
-                        Locale.ROOT,
-                        "%8d %8d %12.4f %12.4f%n",
-                        r.seqLen(),
-                        r.rows(),
-                        r.loss(),
-                        r.bits() / bytesPerToken(probes.get(i), tokenizer));
-            }
-            return;
+    private static void printBits(List<Probe.Result> results, double bytesPerToken) {
+        System.out.printf("%8s %8s %12s %12s%n", "length", "rows", "nats/token", "bits/byte");
+        for (Probe.Result r : results) {
+            System.out.printf(
+                    Locale.ROOT,
+                    "%8d %8d %12.4f %12.4f%n",
+                    r.seqLen(),
+                    r.rows(),
+                    r.loss(),
+                    r.bits() / bytesPerToken);
         }
+    }
+
+    private static void printNeedles(List<Probe.Result> results) {
         String cities = String.join(", ", NeedleTask.HELD_OUT_CITIES);
         System.out.println("cities asked for, in no training text: " + cities);
         System.out.printf("%-24s %8s  depth → part of the numbers right%n", "needles", "length");

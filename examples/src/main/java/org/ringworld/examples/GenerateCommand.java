@@ -1,9 +1,16 @@
 package org.ringworld.examples;
 
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import java.util.function.Consumer;
+import org.ringworld.actors.Faults;
 import org.ringworld.checkpoints.LlamaConfig;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.model.Generator;
@@ -18,6 +25,9 @@ import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Writes on from a prompt. */
 @Command(
@@ -30,7 +40,8 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  ringworld generate runs/needles --prompt \"The special magic \"",
             "  ringworld generate MODEL --prompt \"Once\" --temperature 0.8 --top-p 0.95 --seed 7",
-            "  ringworld generate MODEL --chat --prompt \"Who hid the letter?\""
+            "  ringworld generate MODEL --chat --prompt \"Who hid the letter?\" --system \"Be brief.\"",
+            "  ringworld generate MODEL --prompt-file book.txt --stop \"Chapter\" --json"
         })
 final class GenerateCommand implements Callable<Integer> {
     @Parameters(
@@ -43,17 +54,46 @@ final class GenerateCommand implements Callable<Integer> {
             index = "1..*",
             arity = "0..*",
             paramLabel = "key=value",
-            description = "dtype, device.threads, model.ropeTheta.")
+            description =
+                    "dtype, device.threads, model.ropeTheta; - : the prompt is standard input.")
     private List<String> settings = List.of();
 
-    @Option(names = "--prompt", required = true, description = "What to go on from.")
+    @Option(names = "--prompt", description = "What to go on from.")
     private String prompt;
+
+    @Option(
+            names = "--prompt-file",
+            paramLabel = "FILE",
+            description =
+                    "What to go on from is in this file, in UTF-8, less its last line's end; - is standard input.")
+    private String promptFile;
 
     @Option(
             names = "--chat",
             description =
                     "The prompt is what a user says: ask with the model's chat template, or LWM's.")
     private boolean chat;
+
+    @Option(
+            names = "--system",
+            paramLabel = "TEXT",
+            description = "With --chat: what holds for it.")
+    private String system;
+
+    @Option(
+            names = "--stop",
+            paramLabel = "TEXT",
+            description =
+                    "Stop before this text, which is not printed; may be given several times.")
+    private List<String> stops = List.of();
+
+    @Option(names = "--beyond", description = "Take a prompt longer than the model's context.")
+    private boolean beyond;
+
+    @Option(
+            names = "--json",
+            description = "Print one object at the end: text, ids, logprobs, usage and seconds.")
+    private boolean json;
 
     @Option(
             names = "--max-new-tokens",
@@ -81,74 +121,130 @@ final class GenerateCommand implements Callable<Integer> {
         if (maxNewTokens < 1) {
             throw new UsageException("--max-new-tokens " + maxNewTokens + " must be at least 1");
         }
+        if (stops.contains("")) {
+            throw new UsageException("--stop needs a text");
+        }
+        if (system != null && !chat) {
+            throw new UsageException("--system belongs to a chat: give --chat too");
+        }
+        String asked = prompt();
         Sampler sampler = new Sampler(temperature, topK, topP, seed);
-        InferenceSettings on = InferenceSettings.of(settings, model);
+        List<String> keys = settings.stream().filter(word -> !word.equals("-")).toList();
+        long start = System.nanoTime();
+        InferenceSettings on = InferenceSettings.of(keys, model);
         try (ModelFiles files = on.open();
                 Device device = new CpuDevice(on.threads())) {
             LlamaConfig config = on.config();
             Tokenizer tokenizer = tokenizer(files);
+            TextDecoder decoder = tokenizer.decoder();
+            int[] ids =
+                    chat
+                            ? ask(asked, tokenizer, files.directory())
+                            : goOn(asked, tokenizer, decoder);
+            on.checkFits(ids.length, beyond);
             ParameterStore parameters = new ParameterStore(device, config, on.dtype(), false);
             parameters.load(files);
-            TextDecoder decoder = tokenizer.decoder();
-            int[] ids = chat ? ask(tokenizer, files.directory()) : goOn(tokenizer, decoder);
+            double load = (System.nanoTime() - start) * 1e-9;
+            if (!chat) {
+                show(asked);
+            }
             try (Generator generator =
                     new Generator(device, parameters, config, ids.length + maxNewTokens)) {
-                write(
-                        generator,
-                        sampler,
-                        tokenizer,
-                        decoder,
-                        ids,
-                        maxNewTokens,
-                        GenerateCommand::show);
-                System.out.println();
+                Continuation written =
+                        Continuation.write(
+                                generator,
+                                sampler,
+                                tokenizer,
+                                decoder,
+                                ids,
+                                maxNewTokens,
+                                stops,
+                                this::show);
+                System.out.println(json ? json(written, ids.length, load) : "");
             }
         }
         return Ringworld.DONE;
     }
 
-    private static void show(String text) {
-        System.out.print(text);
-        System.out.flush();
+    /** The one prompt that is given. */
+    private String prompt() throws IOException {
+        boolean dash = settings.contains("-");
+        if ((prompt != null ? 1 : 0) + (promptFile != null ? 1 : 0) + (dash ? 1 : 0) != 1) {
+            throw new UsageException("give one prompt: --prompt TEXT, --prompt-file FILE or -");
+        }
+        if (prompt != null) {
+            return prompt;
+        }
+        boolean input = dash || promptFile.equals("-");
+        String name = input ? "standard input" : promptFile;
+        try {
+            byte[] bytes =
+                    input ? System.in.readAllBytes() : Files.readAllBytes(Path.of(promptFile));
+            // A file's last line ends; the prompt goes on.
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString()
+                    .replaceFirst("\\r?\\n\\z", "");
+        } catch (CharacterCodingException e) {
+            throw new UsageException("the prompt in " + name + " is not UTF-8");
+        } catch (NoSuchFileException e) {
+            throw new UsageException("--prompt-file " + name + ": there is no such file");
+        } catch (IOException e) {
+            throw new IOException(name + ": cannot be read: " + Faults.sentence(e), e);
+        }
+    }
+
+    private void show(String text) {
+        if (!json) {
+            System.out.print(text);
+            System.out.flush();
+        }
+    }
+
+    private static String json(Continuation written, int promptTokens, double load) {
+        ObjectNode all = JsonMapper.shared().createObjectNode();
+        all.put("text", written.text());
+        ArrayNode ids = all.putArray("ids");
+        written.ids().forEach(ids::add);
+        ArrayNode logprobs = all.putArray("logprobs");
+        written.logprobs().forEach(logprobs::add);
+        all.put("finish_reason", written.stopped() ? "stop" : "length");
+        all.putObject("usage")
+                .put("prompt_tokens", promptTokens)
+                .put("completion_tokens", written.ids().size())
+                .put("cached_tokens", 0);
+        all.putObject("seconds")
+                .put("load", load)
+                .put("prefill", written.prefillSeconds())
+                .put("decode", written.decodeSeconds());
+        return all.toString();
     }
 
     /** The prompt's tokens; the decoder has heard them, so that a space after them is not lost. */
-    private int[] goOn(Tokenizer tokenizer, TextDecoder decoder) {
-        int[] ids = withBos(tokenizer, tokenizer.encode(prompt));
+    private static int[] goOn(String prompt, Tokenizer tokenizer, TextDecoder decoder) {
+        int[] ids = tokenizer.encode(prompt);
+        if (tokenizer.addsBos() || ids.length == 0) {
+            // A model needs something to go on from, be it BOS that is not added otherwise.
+            int[] with = new int[ids.length + 1];
+            with[0] = tokenizer.bos();
+            System.arraycopy(ids, 0, with, 1, ids.length);
+            ids = with;
+        }
         for (int id : ids) {
             decoder.next(id);
         }
-        System.out.print(prompt);
         return ids;
     }
 
     /** The tokens of a chat; what is answered is a text of its own. */
-    private int[] ask(Tokenizer tokenizer, Path directory) throws DataException {
-        return ChatTemplate.load(directory)
-                .encode(List.of(new ChatTemplate.Message("user", prompt)), tokenizer);
-    }
-
-    /** Goes on after {@code ids} to the end of the text or for {@code most} tokens. */
-    static void write(
-            Generator generator,
-            Sampler sampler,
-            Tokenizer tokenizer,
-            TextDecoder decoder,
-            int[] ids,
-            int most,
-            Consumer<String> out) {
-        float[] logits = generator.read(ids);
-        for (int i = 0; i < most; i++) {
-            int next = sampler.next(logits);
-            if (next == tokenizer.eos() || next >= tokenizer.vocabSize()) {
-                break;
-            }
-            out.accept(decoder.next(next));
-            if (i + 1 < most) {
-                logits = generator.read(new int[] {next});
-            }
+    private int[] ask(String prompt, Tokenizer tokenizer, Path directory) throws DataException {
+        List<ChatTemplate.Message> messages = new ArrayList<>();
+        if (system != null) {
+            messages.add(new ChatTemplate.Message("system", system));
         }
-        out.accept(decoder.finish());
+        messages.add(new ChatTemplate.Message("user", prompt));
+        return ChatTemplate.load(directory).encode(messages, tokenizer);
     }
 
     /** The model's own tokenizer; one that the vocabulary does not hold is refused. */
@@ -163,12 +259,5 @@ final class GenerateCommand implements Callable<Integer> {
                                     files.config().vocabSize()));
         }
         return tokenizer;
-    }
-
-    private static int[] withBos(Tokenizer tokenizer, int[] ids) {
-        int[] with = new int[ids.length + 1];
-        with[0] = tokenizer.bos();
-        System.arraycopy(ids, 0, with, 1, ids.length);
-        return with;
     }
 }

@@ -19,9 +19,17 @@ import org.ringworld.runtime.cpu.CpuDevice;
  * Where and how a saved model is run: the {@code key=value} of forward and eval.
  *
  * @param config the model's, with another rotary base where one is given
+ * @param contextKnown whether the model's context length is its own, and no rotary base was given
+ *     to go beyond it
  */
 record InferenceSettings(
-        Path model, LlamaConfig config, DType dtype, int ringSize, Layout layout, int threads) {
+        Path model,
+        LlamaConfig config,
+        DType dtype,
+        int ringSize,
+        Layout layout,
+        int threads,
+        boolean contextKnown) {
     private static final Config DEFAULTS =
             ConfigFactory.parseString(
                     """
@@ -51,7 +59,8 @@ record InferenceSettings(
                     Layout.of(given.getString("ring.layout")),
                     given.getIsNull("device.threads")
                             ? Math.max(1, cores / size)
-                            : JobReader.positive(given, "device.threads"));
+                            : JobReader.positive(given, "device.threads"),
+                    given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"));
         } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
             throw new UsageException(e.getMessage());
         }
@@ -67,6 +76,19 @@ record InferenceSettings(
         int heads = JobReader.positive(given, "model.numHeads");
         double eps = given.getDouble("model.rmsNormEps");
         return ModelFiles.open(model, new ModelFiles.Constants(heads, theta, eps));
+    }
+
+    /**
+     * @param beyond whether a longer prompt is meant
+     * @throws UsageException where a prompt is longer than the model's context
+     */
+    void checkFits(int promptTokens, boolean beyond) {
+        int longest = config.maxPositionEmbeddings();
+        if (contextKnown && !beyond && promptTokens > longest) {
+            throw new UsageException(
+                    "the prompt has %d tokens, more than the context of %d that %s has; give model.ropeTheta=… or --beyond if that is meant"
+                            .formatted(promptTokens, longest, model));
+        }
     }
 
     /** The model's files. */

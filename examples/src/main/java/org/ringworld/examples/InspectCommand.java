@@ -52,6 +52,7 @@ final class InspectCommand implements Callable<Integer> {
         node.put("path", in.path().toString());
         node.put("format", in.format());
         node.set("config", JSON.valueToTree(in.config()));
+        node.set("faults", JSON.valueToTree(in.faults()));
         node.set("metadata", JSON.valueToTree(in.metadata()));
         ArrayNode tensors = node.putArray("tensors");
         for (Inspection.Tensor tensor : in.tensors()) {
@@ -80,6 +81,10 @@ final class InspectCommand implements Callable<Integer> {
     private static void print(Inspection in) {
         System.out.println(in.path() + ": " + in.format());
         System.out.println("config    " + (in.config() == null ? "none" : in.config()));
+        in.faults()
+                .forEach(
+                        fault ->
+                                System.out.println("fault     does not fit config.json: " + fault));
         in.metadata()
                 .forEach((key, value) -> System.out.println("metadata  " + key + " = " + value));
         if (in.progress() != null) {

@@ -98,7 +98,8 @@ final class JobFile {
                         .withFallback(DEFAULTS.withoutPath("stage"))
                         .resolve();
         whole = ((ConfigObject) withHome("", whole.root())).toConfig();
-        return whole.withValue("stages", stages(whole));
+        whole = whole.withValue("stages", stages(whole));
+        return StartModel.fill(whole);
     }
 
     /** {@code key=value} over defaults that list every key known. */
@@ -224,7 +225,10 @@ final class JobFile {
                     ConfigValueFactory.fromIterable(
                             list.stream().map(element -> withHome(key, element)).toList());
             case ConfigValue text
-                    when PATHS.contains(key) && text.unwrapped() instanceof String s ->
+                    when PATHS.contains(key)
+                            && text.unwrapped() instanceof String s
+                            // Others stay as they were written, without quotes.
+                            && s.startsWith("~") ->
                     ConfigValueFactory.fromAnyRef(withHome(s));
             default -> value;
         };

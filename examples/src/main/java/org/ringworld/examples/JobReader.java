@@ -11,9 +11,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.StageData;
-import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.LlamaConfig;
-import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.RopeScaling;
 import org.ringworld.model.AdamW;
 import org.ringworld.model.Curriculum;
@@ -59,7 +57,10 @@ final class JobReader {
             throw new UsageException("data.heldOut = " + heldOut + " must be at least 0, under 1");
         }
         Curriculum curriculum = curriculum(config);
-        LlamaConfig model = start == null ? model(config) : modelOf(start, config);
+        LlamaConfig model =
+                start == null
+                        ? model(config)
+                        : StartModel.config(start, config.getInt("model.visionVocabSize"));
         return new Job(
                 JobFile.render(config),
                 name,
@@ -70,7 +71,7 @@ final class JobReader {
                 positive(config, "ring.minSize"),
                 config.getString("ring.layout"),
                 threads,
-                model.withMaxPositionEmbeddings(curriculum.longestRow()),
+                model,
                 start,
                 path(config, "continue"),
                 config.getDouble("model.initStd"),
@@ -116,20 +117,6 @@ final class JobReader {
                                         .root()
                                         .get(key.group(2)));
         return isJobs ? message : "stages." + stage + "." + message;
-    }
-
-    private static LlamaConfig modelOf(Path start, Config config) {
-        try (ModelFiles files = ModelFiles.open(start)) {
-            int vision = config.getInt("model.visionVocabSize");
-            if (vision != 0 && vision != files.config().visionVocabSize()) {
-                throw new UsageException(
-                        "model.visionVocabSize = %d, but the model at %s has %d: leave the key out"
-                                .formatted(vision, start, files.config().visionVocabSize()));
-            }
-            return files.config();
-        } catch (CheckpointException e) {
-            throw new UsageException(e.getMessage());
-        }
     }
 
     private static LlamaConfig model(Config config) {

@@ -49,7 +49,9 @@ final class JobSummary {
                         model.hiddenSize(),
                         model.vocabSize(),
                         model.visionVocabSize() == 0 ? "" : " + " + model.visionVocabSize(),
-                        job.start() == null ? "random weights" : "from " + job.start());
+                        job.start() == null
+                                ? "random weights"
+                                : "from " + job.start() + StartModel.added(job));
     }
 
     private static String data(Job job) {
@@ -100,8 +102,8 @@ final class JobSummary {
             return "Once upon a time";
         }
         int length = Math.min(PROMPT_BYTES, last.seqLen());
-        Row row = NeedleTask.test(job.seed(), length, 1, 1, Double.NaN, 1).getFirst();
         ByteTokenizer bytes = new ByteTokenizer();
+        Row row = NeedleTask.test(bytes, job.seed(), length, 1, 1, Double.NaN, 1).getFirst();
         String text = bytes.decode(row.ids());
         // From its first whole sentence to the question.
         return text.substring(text.indexOf(". ") + 2, text.indexOf("? ") + 2);

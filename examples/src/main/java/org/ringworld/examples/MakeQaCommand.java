@@ -8,13 +8,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.zip.CRC32C;
 import org.ringworld.checkpoints.Fence;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.DocumentChunks;
 import org.ringworld.tokenizer.DocumentChunks.Chunk;
+import org.ringworld.tokenizer.TextDocuments;
 import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -51,10 +50,7 @@ final class MakeQaCommand implements Callable<Integer> {
 
             Passage:
             """;
-    private static final Pattern PAIR =
-            Pattern.compile(
-                    "(?is)\\bQ(?:uestion)?:\\s*(.+?\\?)\\s*"
-                            + "\\bA(?:nswer)?:\\s*(\\S.*?)\\s*(?=\\n\\s*Q(?:uestion)?:|\\z)");
+    private static final int MOST_TOLD = 20;
 
     @Parameters(
             paramLabel = "DOCUMENTS",
@@ -90,6 +86,11 @@ final class MakeQaCommand implements Callable<Integer> {
                     "Counts a chunk's tokens; the model's own, and for an endpoint four bytes each, if not given.")
     private String tokenizerName;
 
+    @Option(
+            names = "--beyond",
+            description = "With --model: take chunks longer than the model's context.")
+    private boolean beyond;
+
     @Option(names = "--seed", defaultValue = "1", description = "Of the choices.")
     private long seed;
 
@@ -98,6 +99,7 @@ final class MakeQaCommand implements Callable<Integer> {
     private int asked;
     private int pairs;
     private int skipped;
+    private int told;
 
     @Override
     public Integer call() throws Exception {
@@ -106,6 +108,10 @@ final class MakeQaCommand implements Callable<Integer> {
         }
         if (chunkTokens < 1 || chunksOfALine < 1) {
             throw new UsageException("--chunk-tokens and --chunks must be at least 1");
+        }
+        String notRead = TextDocuments.notRead(documents);
+        if (notRead != null) {
+            System.err.println("ringworld: skipped " + notRead);
         }
         try (Answerer answerer = answerer()) {
             List<Chunk> chunks = chunks(answerer);
@@ -126,7 +132,7 @@ final class MakeQaCommand implements Callable<Integer> {
 
     private Answerer answerer() throws Exception {
         return model != null
-                ? new ModelAnswerer(model, seed)
+                ? new ModelAnswerer(model, seed, beyond)
                 : new EndpointAnswerer(
                         endpoint,
                         endpointModel,
@@ -217,11 +223,17 @@ final class MakeQaCommand implements Callable<Integer> {
     private ObjectNode ask(Chunk chunk, Answerer answerer)
             throws IOException, InterruptedException {
         ObjectNode pair = JsonMapper.shared().createObjectNode();
+        QuestionAnswer said = null;
         for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
-            Matcher said = PAIR.matcher(answerer.answer(PROMPT + chunk.text(), attempt));
-            if (said.find()) {
-                return pair.put("question", said.group(1)).put("answer", said.group(2));
+            said = QuestionAnswer.read(answerer.answer(PROMPT + chunk.text(), attempt));
+            if (said.fault() == null) {
+                return pair.put("question", said.question()).put("answer", said.answer());
             }
+        }
+        if (told++ < MOST_TOLD) {
+            System.err.printf(
+                    "ringworld: skipped a chunk of %s, answered %d times: %s%n",
+                    chunk.source(), ATTEMPTS, said.fault());
         }
         return pair;
     }

@@ -17,6 +17,8 @@ final class ModelAnswerer implements Answerer {
     private static final int MOST_TOKENS = 256;
 
     private final Device device;
+    private final InferenceSettings on;
+    private final boolean beyond;
     private final LlamaConfig config;
     private final ParameterStore parameters;
     private final Tokenizer tokenizer;
@@ -25,9 +27,11 @@ final class ModelAnswerer implements Answerer {
 
     /**
      * @param seed of the choices, which the first attempt does not make: it is greedy
+     * @param beyond whether prompts may be longer than the model's context
      */
-    ModelAnswerer(Path model, long seed) throws Exception {
-        InferenceSettings on = InferenceSettings.of(List.of(), model);
+    ModelAnswerer(Path model, long seed, boolean beyond) throws Exception {
+        on = InferenceSettings.of(List.of(), model);
+        this.beyond = beyond;
         try (ModelFiles files = on.open()) {
             config = on.config();
             tokenizer = GenerateCommand.tokenizer(files);
@@ -46,17 +50,19 @@ final class ModelAnswerer implements Answerer {
     @Override
     public String answer(String prompt, int attempt) {
         int[] ids = template.encode(List.of(new ChatTemplate.Message("user", prompt)), tokenizer);
+        on.checkFits(ids.length, beyond);
         Sampler sampler = new Sampler(attempt == 0 ? 0 : 0.8, 0, 0.95, seed + attempt);
         StringBuilder text = new StringBuilder();
         try (Generator generator =
                 new Generator(device, parameters, config, ids.length + MOST_TOKENS)) {
-            GenerateCommand.write(
+            Continuation.write(
                     generator,
                     sampler,
                     tokenizer,
                     tokenizer.decoder(),
                     ids,
                     MOST_TOKENS,
+                    List.of(),
                     text::append);
         }
         return text.toString();

@@ -7,7 +7,9 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
+import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.FieldLanguage;
+import org.ringworld.tokenizer.TextDocuments;
 import org.ringworld.tokenizer.Tokenization;
 import org.ringworld.tokenizer.TokenizedLines;
 import org.ringworld.tokenizer.Tokenizer;
@@ -152,7 +154,11 @@ final class TokenizeCommand implements Callable<Integer> {
         }
     }
 
-    private void report(Tokenization.Result result, double seconds) {
+    private void report(Tokenization.Result result, double seconds) throws DataException {
+        String notRead = TextDocuments.notRead(source);
+        if (notRead != null) {
+            System.err.println("ringworld: skipped " + notRead);
+        }
         result.faults().forEach(fault -> System.err.println("ringworld: skipped " + fault));
         if (result.badLines() > 0) {
             System.err.printf("ringworld: %d lines could not be used%n", result.badLines());

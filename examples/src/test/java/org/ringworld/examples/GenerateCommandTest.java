@@ -76,16 +76,36 @@ class GenerateCommandTest {
     }
 
     @Test
+    void stopTextsEndTheTextAndAreNotPrinted() {
+        assertThat(generated("--prompt", "hello")).startsWith("hello world hello");
+        assertThat(generated("--prompt", "hello", "--stop", "nowhere", "--stop", "ld he"))
+                .isEqualTo("hello wor");
+    }
+
+    @Test
+    void aSystemMessageIsPartOfAChat() throws Exception {
+        List<ChatTemplate.Message> said =
+                List.of(
+                        new ChatTemplate.Message("system", "world"),
+                        new ChatTemplate.Message("user", "hello"));
+        int[] ids = ChatTemplate.lwm().encode(said, tokenizer);
+        assertThat(generated("--chat", "--prompt", "hello", "--system", "world", "--beyond"))
+                .isEqualTo(tokenizer.decode(greedy(ids)));
+        assertThat(CommandLineTest.run("generate", model, "--prompt", "a", "--system", "b").err())
+                .contains("give --chat too");
+    }
+
+    @Test
     void aChatIsAskedByTheTemplateOfTheModelOrElseLwms() throws Exception {
         List<ChatTemplate.Message> said = List.of(new ChatTemplate.Message("user", "hello"));
         int[] lwm = ChatTemplate.lwm().encode(said, tokenizer);
-        assertThat(generated("--chat", "--prompt", "hello"))
+        assertThat(generated("--chat", "--prompt", "hello", "--beyond"))
                 .isEqualTo(tokenizer.decode(greedy(lwm)));
         Files.writeString(
                 model.resolve("chat_template.jinja"),
                 "{{ bos_token }}{{ messages[0]['content'] }}");
         int[] own = joined(new int[] {tokenizer.bos()}, tokenizer.encode("hello"));
-        assertThat(generated("--chat", "--prompt", "hello"))
+        assertThat(generated("--chat", "--prompt", "hello", "--beyond"))
                 .isEqualTo(tokenizer.decode(greedy(own)));
     }
 }

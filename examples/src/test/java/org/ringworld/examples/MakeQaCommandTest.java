@@ -36,6 +36,7 @@ class MakeQaCommandTest {
     private Path documents;
     private String book;
     private final List<JsonNode> requests = new ArrayList<>();
+    private final List<String> upgrades = new ArrayList<>();
 
     /** What the server says to its n-th request, from 0; null: 400, empty: 503. */
     private IntFunction<String> says =
@@ -54,6 +55,8 @@ class MakeQaCommandTest {
         server.createContext(
                 "/v1/chat/completions",
                 exchange -> {
+                    upgrades.addAll(
+                            exchange.getRequestHeaders().getOrDefault("Upgrade", List.of()));
                     requests.add(JSON.readTree(exchange.getRequestBody().readAllBytes()));
                     String said = says.apply(requests.size() - 1);
                     String body =
@@ -127,6 +130,21 @@ class MakeQaCommandTest {
         assertThat(lines.getFirst().path("fields").asString(""))
                 .isEqualTo(
                         "[text],[question0],answer0,<|eos|>,[question1],answer1,<|eos|>,[question2],answer2,<|eos|>,[question3],answer3");
+    }
+
+    @Test
+    void noUpgradeToAnotherProtocolIsAskedFor() throws Exception {
+        assertThat(make(directory.resolve("qa.jsonl")).code()).isZero();
+        assertThat(upgrades).isEmpty();
+    }
+
+    @Test
+    void whatIsSkippedIsToldWithItsReason() throws Exception {
+        says = n -> n == 0 ? "Question: <think>?</think>**Question:** Q?\n**Answer:** a" : "Sorry.";
+        CommandLineTest.Outcome outcome = make(directory.resolve("qa.jsonl"));
+        assertThat(outcome.code()).isZero();
+        assertThat(outcome.err())
+                .contains("skipped a chunk of", "3 times: it has no line \"Question: …\"");
     }
 
     @Test
@@ -226,16 +244,13 @@ class MakeQaCommandTest {
                 Path.of(getClass().getResource("/reports/tokenizer/tiny/tokenizer.model").toURI());
         Path model = TinyModel.write(directory, tiny);
         Path out = directory.resolve("qa.jsonl");
-        CommandLineTest.Outcome outcome =
-                CommandLineTest.run(
-                        "make-qa",
-                        documents,
-                        "--out",
-                        out,
-                        "--model",
-                        model,
-                        "--chunk-tokens",
-                        700);
+        Object[] words = {
+            "make-qa", documents, "--out", out, "--model", model, "--chunk-tokens", 700
+        };
+        CommandLineTest.Outcome refused = CommandLineTest.run(words);
+        assertThat(refused.code()).isEqualTo(Ringworld.USAGE);
+        assertThat(refused.err()).contains("more than the context of 16", "--beyond");
+        CommandLineTest.Outcome outcome = CommandLineTest.run(List.of(words), "--beyond");
         // It says hello world, whatever it is asked.
         assertThat(outcome.code()).isEqualTo(Ringworld.FAILED);
         assertThat(outcome.out()).contains("0 pairs, ", " chunks skipped");

@@ -211,31 +211,53 @@ public final class ParameterStore implements AutoCloseable {
      * residual stream divided by √(2 · layers) (GPT-2), norms 1.
      */
     public void initialize(long seed, double std) {
-        double residual = std / Math.sqrt(2.0 * config.numLayers());
         for (int i = 0; i < specs.size(); i++) {
-            TensorSpec spec = specs.get(i);
-            boolean norm = spec.shape().length == 1;
-            boolean back =
-                    spec.name().endsWith("o_proj.weight")
-                            || spec.name().endsWith("down_proj.weight");
-            RandomGenerator random =
-                    RandomGeneratorFactory.of("L64X128MixRandom").create(seed * 1_000_003 + i);
-            double scale = back ? residual : std;
-            try (Arena arena = Arena.ofConfined()) {
-                long size = Tensor.count(spec.shape());
-                MemorySegment host = arena.allocate(size * Float.BYTES, 64);
-                for (long j = 0; j < size; j++) {
-                    float value = norm ? 1 : (float) (scale * random.nextGaussian());
-                    host.setAtIndex(ValueLayout.JAVA_FLOAT, j, value);
-                }
-                set(i, host);
+            initialize(i, seed, std);
+        }
+    }
+
+    private void initialize(int i, long seed, double std) {
+        double residual = std / Math.sqrt(2.0 * config.numLayers());
+        TensorSpec spec = specs.get(i);
+        boolean norm = spec.shape().length == 1;
+        boolean back =
+                spec.name().endsWith("o_proj.weight") || spec.name().endsWith("down_proj.weight");
+        RandomGenerator random =
+                RandomGeneratorFactory.of("L64X128MixRandom").create(seed * 1_000_003 + i);
+        double scale = back ? residual : std;
+        try (Arena arena = Arena.ofConfined()) {
+            long size = Tensor.count(spec.shape());
+            MemorySegment host = arena.allocate(size * Float.BYTES, 64);
+            for (long j = 0; j < size; j++) {
+                float value = norm ? 1 : (float) (scale * random.nextGaussian());
+                host.setAtIndex(ValueLayout.JAVA_FLOAT, j, value);
             }
+            set(i, host);
         }
     }
 
     /** Weights from files, whatever their dtype; a model whose tensors do not fit is refused. */
     public void load(ModelFiles files) throws CheckpointException {
+        load(files, 0, specs.size());
+    }
+
+    /**
+     * The same, for a model that may lack the vision tables: those are then random, N(0, std), a
+     * pure function of the seed.
+     */
+    public void load(ModelFiles files, long seed, double std) throws CheckpointException {
+        boolean lacksVision = files.config().visionVocabSize() == 0;
         for (int i = 0; i < specs.size(); i++) {
+            if (lacksVision && LlamaTensors.isVision(specs.get(i).name())) {
+                initialize(i, seed, std);
+            } else {
+                load(files, i, i + 1);
+            }
+        }
+    }
+
+    private void load(ModelFiles files, int from, int to) throws CheckpointException {
+        for (int i = from; i < to; i++) {
             try (Arena arena = Arena.ofConfined()) {
                 DType read = masters == null ? dtype : DType.F32;
                 MemorySegment host =

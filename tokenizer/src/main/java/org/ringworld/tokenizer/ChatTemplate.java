@@ -1,12 +1,10 @@
 package org.ringworld.tokenizer;
 
-import com.hubspot.jinjava.Jinjava;
-import com.hubspot.jinjava.interpret.RenderResult;
-import com.hubspot.jinjava.interpret.TemplateError;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.MatchResult;
@@ -17,6 +15,7 @@ import java.util.stream.IntStream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
  * How a chat becomes the text that a model goes on from: a Jinja template as Transformers has them,
@@ -48,17 +47,28 @@ public final class ChatTemplate {
             {%- endif -%}
             """;
 
+    /** The special tokens that templates call by these names. */
+    private static final List<String> TOKENS =
+            List.of(
+                    "bos_token",
+                    "eos_token",
+                    "unk_token",
+                    "pad_token",
+                    "sep_token",
+                    "cls_token",
+                    "mask_token");
+
     // Characters that Unicode keeps free for uses such as this; hidden themselves where they come.
     private static final String HIDE = "\ufdd0";
     private static final String END = "\ufdd1";
     private static final Pattern HIDDEN = Pattern.compile(HIDE + "([0-9]+)" + END);
 
     private final String template;
+    private final Map<String, String> tokens;
 
-    private ChatTemplate(String template) {
-        // Jinja leaves out a last line's end.
-        this.template =
-                template.endsWith("\n") ? template.substring(0, template.length() - 1) : template;
+    private ChatTemplate(String template, Map<String, String> tokens) {
+        this.template = template;
+        this.tokens = tokens;
     }
 
     /** What somebody says; the roles are system, user, assistant and what else a template knows. */
@@ -66,39 +76,64 @@ public final class ChatTemplate {
 
     /**
      * A model directory's own: its {@code chat_template.jinja}, the {@code chat_template} of its
-     * {@code tokenizer_config.json}, else LWM's.
+     * {@code tokenizer_config.json} or {@code chat_template.json}, else LWM's.
      *
      * @throws DataException where the files cannot be read
      */
     public static ChatTemplate load(Path directory) throws DataException {
+        JsonNode config = json(directory.resolve("tokenizer_config.json"));
+        Map<String, String> tokens = new HashMap<>();
+        for (JsonNode names : List.of(json(directory.resolve("special_tokens_map.json")), config)) {
+            for (String key : TOKENS) {
+                JsonNode token = names.path(key);
+                JsonNode content = token.isObject() ? token.path("content") : token;
+                if (content.isString()) {
+                    tokens.put(key, content.stringValue());
+                } else if (token.isNull()) {
+                    tokens.put(key, "");
+                }
+            }
+        }
+        return new ChatTemplate(template(directory, config), tokens);
+    }
+
+    private static String template(Path directory, JsonNode config) throws DataException {
         Path jinja = directory.resolve("chat_template.jinja");
         if (Files.exists(jinja)) {
-            return new ChatTemplate(Utf8.read(jinja));
+            return Utf8.read(jinja);
         }
-        Path config = directory.resolve("tokenizer_config.json");
-        if (!Files.exists(config)) {
-            return new ChatTemplate(LWM);
+        for (JsonNode from : List.of(config, json(directory.resolve("chat_template.json")))) {
+            JsonNode template = from.path("chat_template");
+            if (template.isArray()) {
+                template =
+                        template.valueStream()
+                                .filter(t -> t.path("name").asString("").equals("default"))
+                                .findFirst()
+                                .orElse(template.path(0))
+                                .path("template");
+            }
+            if (template.isString()) {
+                return template.stringValue();
+            }
         }
-        JsonNode template;
+        return LWM;
+    }
+
+    /** A file as JSON; nothing where there is none. */
+    private static JsonNode json(Path file) throws DataException {
+        if (!Files.exists(file)) {
+            return JsonNodeFactory.instance.missingNode();
+        }
         try {
-            template = JsonMapper.shared().readTree(Utf8.read(config)).path("chat_template");
+            return JsonMapper.shared().readTree(Utf8.read(file));
         } catch (JacksonException e) {
-            throw new DataException(config + ": is not valid JSON: " + e.getOriginalMessage(), e);
+            throw new DataException(file + ": is not valid JSON: " + e.getOriginalMessage(), e);
         }
-        if (template.isArray()) {
-            template =
-                    template.valueStream()
-                            .filter(t -> t.path("name").asString("").equals("default"))
-                            .findFirst()
-                            .orElse(template.path(0))
-                            .path("template");
-        }
-        return new ChatTemplate(template.isString() ? template.stringValue() : LWM);
     }
 
     /** LWM's template. */
     public static ChatTemplate lwm() {
-        return new ChatTemplate(LWM);
+        return new ChatTemplate(LWM, Map.of());
     }
 
     /**
@@ -126,8 +161,18 @@ public final class ChatTemplate {
                                                 "role", hide(m.role(), hidden, literals),
                                                 "content", hide(m.content(), hidden, literals)))
                         .toList();
-        String text =
-                render(safe, text(specials, tokenizer.bos()), text(specials, tokenizer.eos()));
+        Map<String, Object> names = new HashMap<>();
+        // Where none is known to begin a text, the one that ends it stands for it in packing.
+        boolean begins = tokenizer.bos() != tokenizer.eos();
+        names.put("bos_token", begins ? text(specials, tokenizer.bos()) : "");
+        names.put("eos_token", text(specials, tokenizer.eos()));
+        names.putAll(tokens);
+        names.put("messages", safe);
+        // Transformers names these two whether or not there are any.
+        names.put("tools", null);
+        names.put("documents", null);
+        names.put("add_generation_prompt", true);
+        String text = render(names);
         IntList ids = new IntList();
         int from = 0;
         for (MatchResult special : written.matcher(text).results().toList()) {
@@ -172,24 +217,13 @@ public final class ChatTemplate {
         IntStream.of(tokenizer.encode(shown)).forEach(ids::add);
     }
 
-    private String render(List<Map<String, String>> messages, String bos, String eos) {
-        Jinjava jinja = ChatJinja.create();
-        Map<String, Object> names =
-                Map.of(
-                        "messages", messages,
-                        "bos_token", bos,
-                        "eos_token", eos,
-                        "add_generation_prompt", true);
-        RenderResult result = jinja.renderForResult(template, names);
-        for (TemplateError error : result.getErrors()) {
-            // Jinja reads what is not there as nothing: that alone is no fault.
-            if (error.getSeverity() == TemplateError.ErrorType.FATAL
-                    || error.getReason() == TemplateError.ErrorReason.SYNTAX_ERROR) {
-                throw new IllegalArgumentException(
-                        "the chat template fails at line %d: %s"
-                                .formatted(error.getLineno(), ChatJinja.reason(error)));
-            }
+    private String render(Map<String, Object> names) {
+        try {
+            return JinjaTemplate.parse(template).render(names);
+        } catch (JinjaException e) {
+            throw new IllegalArgumentException(
+                    "the chat template fails at line %d: %s".formatted(e.line(), e.getMessage()),
+                    e);
         }
-        return result.getOutput();
     }
 }

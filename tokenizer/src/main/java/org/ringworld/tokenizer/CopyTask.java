@@ -18,9 +18,12 @@ public final class CopyTask implements RowStream {
     private final long seed;
     private final int stage;
 
-    public CopyTask(long seed, int stage) {
+    private final Tokenizer tokenizer;
+
+    public CopyTask(long seed, int stage, Tokenizer tokenizer) {
         this.seed = seed;
         this.stage = stage;
+        this.tokenizer = tokenizer;
     }
 
     /**
@@ -33,11 +36,22 @@ public final class CopyTask implements RowStream {
                     "task = copy needs seqLen ≥ %d, not %d".formatted(2 * SHORTEST, seqLen));
         }
         return IntStream.range(0, count)
-                .mapToObj(i -> row(RowRandom.ofRow("copy", seed, stage, step, seqLen, i), seqLen))
+                .mapToObj(
+                        i ->
+                                TaskDocument.row(
+                                        tokenizer,
+                                        seqLen,
+                                        2 * SHORTEST,
+                                        bytes ->
+                                                document(
+                                                        RowRandom.ofRow(
+                                                                "copy", seed, stage, step, seqLen,
+                                                                i),
+                                                        bytes)))
                 .toList();
     }
 
-    private static Row row(RowRandom random, int seqLen) {
+    private static TaskDocument document(RowRandom random, int seqLen) {
         int period = random.between(SHORTEST, seqLen / 2);
         int[] string = new int[period];
         for (int i = 0; i < period; i++) {
@@ -48,6 +62,6 @@ public final class CopyTask implements RowStream {
             document.token(
                     string[i % period], i < period ? TaskDocument.TEXT : TaskDocument.ANSWER);
         }
-        return document.row(seqLen);
+        return document;
     }
 }

@@ -36,7 +36,7 @@ record DocumentSet(TokenCache cache, Tokenizer tokenizer, List<Part> parts) {
         Part part = parts.get(index);
         SequencePacking.Document slice =
                 cache.slice(part.document(), part.from() + from, part.from() + to);
-        if (from == 0 && part.from() > 0 && to > 0) {
+        if (from == 0 && part.from() > 0 && to > 0 && tokenizer.addsBos()) {
             slice.ids()[0] = tokenizer.bos();
         }
         if (to == part.tokens() && part.to() < cache.tokens(part.document())) {

@@ -17,7 +17,7 @@ import tools.jackson.databind.JsonNode;
  * @param fromExample name of the field that holds the line or the list for its own example; null:
  *     {@code fields} counts
  * @param separator between joined texts
- * @param bos whether BOS comes before everything, without loss
+ * @param bos whether BOS comes before everything, without loss, if the tokenizer adds one
  * @param eos whether EOS comes after everything, with loss
  * @param prepended text before the first field, where that is one of text
  * @param tokensPerFrame codes of a frame
@@ -97,7 +97,7 @@ public record FieldLanguage(
     public TokenizedDocument document(JsonNode example, long seed, Tokenizer tokenizer)
             throws DataException {
         DocumentBuilder document = new DocumentBuilder(tokenizer);
-        if (bos) {
+        if (bos && tokenizer.addsBos()) {
             document.token(tokenizer.bos(), 0);
         }
         boolean first = true;

@@ -38,7 +38,12 @@ record HuggingFaceJson(Path file, JsonNode json, Map<String, Integer> vocab, Lis
     /** A token outside of the merges. */
     record Added(int id, String content, boolean special, JsonNode json) {}
 
-    static HuggingFaceJson read(Path file, JsonNode json) throws DataException {
+    /**
+     * @param beside added tokens that the files beside it name, and it need not
+     */
+    static HuggingFaceJson read(Path file, JsonNode given, List<TokenizerFiles.Added> beside)
+            throws DataException {
+        JsonNode json = given;
         JsonNode model = json.path("model");
         // Older files name no type; theirs is BPE where there are merges.
         String type = model.path("type").asString(model.has("merges") ? "BPE" : "");
@@ -69,6 +74,7 @@ record HuggingFaceJson(Path file, JsonNode json, Map<String, Integer> vocab, Lis
                         || unknown.isString() && vocab.containsKey(unknown.stringValue()),
                 file,
                 "its unk_token " + unknown + " is not in its vocab");
+        json = withAdded(json, vocab, beside);
         return new HuggingFaceJson(file, json, vocab, added(file, json, vocab));
     }
 
@@ -177,6 +183,52 @@ record HuggingFaceJson(Path file, JsonNode json, Map<String, Integer> vocab, Lis
                             .formatted(added.get(i).content(), added.get(i).id(), given[i] - 1));
         }
         return added;
+    }
+
+    /** With those added tokens that it lacks and for which it has a place. */
+    private static JsonNode withAdded(
+            JsonNode json, Map<String, Integer> vocab, List<TokenizerFiles.Added> beside) {
+        Set<String> known = new HashSet<>();
+        json.path("added_tokens").forEach(token -> known.add(token.path("content").asString("")));
+        int next = vocab.size();
+        for (JsonNode token : json.path("added_tokens")) {
+            next = Math.max(next, token.path("id").asInt(-1) + 1);
+        }
+        ObjectNode with = (ObjectNode) json.deepCopy();
+        ArrayNode tokens =
+                with.path("added_tokens").isArray()
+                        ? (ArrayNode) with.path("added_tokens")
+                        : with.putArray("added_tokens");
+        for (TokenizerFiles.Added token : beside) {
+            boolean fits = vocab.getOrDefault(token.content(), next) == token.id();
+            if (fits && isWellFormed(token.content()) && known.add(token.content())) {
+                next = Math.max(next, token.id() + 1);
+                ObjectNode one = tokens.addObject();
+                one.put("id", token.id()).put("content", token.content());
+                for (String flag : List.of("single_word", "lstrip", "rstrip", "normalized")) {
+                    one.put(flag, false);
+                }
+                one.put("special", token.special());
+            }
+        }
+        return with;
+    }
+
+    /** Whether its processor puts this token before a text. */
+    boolean beginsWith(int id) {
+        return beginsWith(json.path("post_processor"), id);
+    }
+
+    private boolean beginsWith(JsonNode processor, int id) {
+        for (JsonNode one : processor.path("processors")) {
+            if (beginsWith(one, id)) {
+                return true;
+            }
+        }
+        String first =
+                processor.path("single").path(0).path("SpecialToken").path("id").asString("");
+        JsonNode ids = processor.path("special_tokens").path(first).path("ids");
+        return ids.path(0).asInt(-1) == id;
     }
 
     /** The ids that the library gives added tokens: those of the vocab, then the next ones. */

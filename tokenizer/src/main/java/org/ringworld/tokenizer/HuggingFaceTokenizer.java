@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 import tools.jackson.databind.JsonNode;
 
@@ -30,6 +31,8 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     private final int bos;
     private final int eos;
     private final int pad;
+    private final Set<Integer> ends;
+    private final boolean addsBos;
 
     private HuggingFaceTokenizer(TokenizerFiles files, HuggingFaceJson json) throws DataException {
         this.files = files;
@@ -73,13 +76,22 @@ public final class HuggingFaceTokenizer implements Tokenizer {
         eos = end < 0 ? begin : end;
         int padding = special(json, "pad", PADDINGS);
         pad = padding < 0 ? eos : padding;
+        ends = files.ends(eos);
+        // The Llama classes add one by themselves, all others what the file's processor says.
+        boolean llama =
+                files.json("tokenizer_config.json")
+                        .path("tokenizer_class")
+                        .asString("")
+                        .matches("(Code)?LlamaTokenizer(Fast)?");
+        addsBos = begin >= 0 && files.addsBos(llama || json.beginsWith(begin));
     }
 
     /**
      * @throws DataException where the file is damaged or holds what is not supported
      */
     static HuggingFaceTokenizer read(TokenizerFiles files, JsonNode json) throws DataException {
-        return new HuggingFaceTokenizer(files, HuggingFaceJson.read(files.file(), json));
+        return new HuggingFaceTokenizer(
+                files, HuggingFaceJson.read(files.file(), json, files.added()));
     }
 
     private static byte[][] bytes(HuggingFaceJson json, Pieces pieces) {
@@ -177,6 +189,16 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     }
 
     @Override
+    public Set<Integer> ends() {
+        return ends;
+    }
+
+    @Override
+    public boolean addsBos() {
+        return addsBos;
+    }
+
+    @Override
     public int pad() {
         return pad;
     }
@@ -221,7 +243,7 @@ public final class HuggingFaceTokenizer implements Tokenizer {
 
     @Override
     public void save(Path directory) throws DataException {
-        files.save(directory, "tokenizer.json");
+        files.save(directory, "tokenizer.json", this);
     }
 
     @Override

@@ -6,8 +6,8 @@ import java.util.stream.IntStream;
 
 /**
  * Needles in a haystack, in LWM's words (LWM, §3.3): sentences that give cities a magic number are
- * hidden in prose, and at the end some are asked for. Byte-level documents that fill their row
- * exactly. Digits of answers weigh 1, all other text 0.1.
+ * hidden in prose, and at the end some are asked for. Documents of bytes fill their row exactly,
+ * those of other tokens nearly. Digits of answers weigh 1, all other text 0.1.
  *
  * <p>Tests use cities, numbers and prose that training never shows.
  */
@@ -22,10 +22,12 @@ public final class NeedleTask implements RowStream {
 
     private final long seed;
     private final int stage;
+    private final Tokenizer tokenizer;
 
-    public NeedleTask(long seed, int stage) {
+    public NeedleTask(long seed, int stage, Tokenizer tokenizer) {
         this.seed = seed;
         this.stage = stage;
+        this.tokenizer = tokenizer;
     }
 
     /** How many needles a training document hides, and how many it asks for at most. */
@@ -53,13 +55,20 @@ public final class NeedleTask implements RowStream {
         return IntStream.range(0, count)
                 .mapToObj(
                         i ->
-                                trainingRow(
-                                        RowRandom.ofRow("needles", seed, stage, step, seqLen, i),
-                                        seqLen))
+                                TaskDocument.row(
+                                        tokenizer,
+                                        seqLen,
+                                        SHORTEST_ROW,
+                                        bytes ->
+                                                training(
+                                                        RowRandom.ofRow(
+                                                                "needles", seed, stage, step,
+                                                                seqLen, i),
+                                                        bytes)))
                 .toList();
     }
 
-    private static Row trainingRow(RowRandom random, int seqLen) {
+    private static TaskDocument training(RowRandom random, int seqLen) {
         Range range = Range.of(seqLen);
         int count = random.between(range.fewest, range.most);
         List<Needle> needles = Needle.training(random, count);
@@ -71,7 +80,8 @@ public final class NeedleTask implements RowStream {
                 needles = needles.subList(0, needles.size() - 1);
             }
         }
-        return row(random, Prose.TRAINING, seqLen, needles, asked, Double.NaN, TaskDocument.TEXT);
+        return document(
+                random, Prose.TRAINING, seqLen, needles, asked, Double.NaN, TaskDocument.TEXT);
     }
 
     /**
@@ -84,7 +94,13 @@ public final class NeedleTask implements RowStream {
      * @throws IllegalArgumentException where they do not fit in a row or are over 20
      */
     public static List<Row> test(
-            long seed, int seqLen, int needles, int asked, double depth, int count) {
+            Tokenizer tokenizer,
+            long seed,
+            int seqLen,
+            int needles,
+            int asked,
+            double depth,
+            int count) {
         if (asked < 1 || asked > needles || needles > HELD_OUT_CITIES.size()) {
             throw new IllegalArgumentException(
                     "%d of %d needles cannot be asked; there are %d cities"
@@ -94,11 +110,17 @@ public final class NeedleTask implements RowStream {
             throw new IllegalArgumentException("depth = " + depth + " is not in 0 to 1");
         }
         return IntStream.range(0, count)
-                .mapToObj(i -> testRow(seed, seqLen, needles, asked, depth, i))
+                .mapToObj(
+                        i ->
+                                TaskDocument.row(
+                                        tokenizer,
+                                        seqLen,
+                                        1,
+                                        bytes -> test(seed, bytes, needles, asked, depth, i)))
                 .toList();
     }
 
-    private static Row testRow(
+    private static TaskDocument test(
             long seed, int seqLen, int count, int asked, double depth, int number) {
         RowRandom random = RowRandom.of(TEST, seed, number);
         List<Needle> needles = Needle.heldOut(random, count);
@@ -107,11 +129,11 @@ public final class NeedleTask implements RowStream {
                     "%d needles, %d asked, need %d bytes, more than a row of %d holds"
                             .formatted(count, asked, bytes(needles, asked) + 1, seqLen));
         }
-        return row(random, Prose.HELD_OUT, seqLen, needles, asked, depth, 0);
+        return document(random, Prose.HELD_OUT, seqLen, needles, asked, depth, 0);
     }
 
     /** BOS, prose with the needles between its sentences, the questions with answers, EOS. */
-    private static Row row(
+    private static TaskDocument document(
             RowRandom random,
             Prose prose,
             int seqLen,
@@ -140,7 +162,7 @@ public final class NeedleTask implements RowStream {
         for (Needle needle : needles.subList(0, asked)) {
             document.text(question(needle), textWeight).text(needle.number(), TaskDocument.ANSWER);
         }
-        return document.token(ByteTokenizer.EOS, textWeight).row(seqLen);
+        return document.token(ByteTokenizer.EOS, textWeight);
     }
 
     /** The border between sentences that is nearest to a share of all prose. */

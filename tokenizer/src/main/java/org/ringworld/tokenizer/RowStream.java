@@ -25,16 +25,25 @@ public interface RowStream {
     }
 
     /**
-     * The stream of a task that makes its own data for {@link ByteTokenizer}.
+     * The stream of a task that makes its own data, in bytes.
+     *
+     * @see #of(String, long, int, Tokenizer)
+     */
+    static RowStream of(String task, long seed, int stage) {
+        return of(task, seed, stage, new ByteTokenizer());
+    }
+
+    /**
+     * The stream of a task that makes its own data.
      *
      * @param task {@code copy}, {@code separators} or {@code needles}
      * @throws IllegalArgumentException for another name, listing these
      */
-    static RowStream of(String task, long seed, int stage) {
+    static RowStream of(String task, long seed, int stage, Tokenizer tokenizer) {
         return switch (task) {
-            case "copy" -> new CopyTask(seed, stage);
-            case "separators" -> new SeparatorTask(seed, stage);
-            case "needles" -> new NeedleTask(seed, stage);
+            case "copy" -> new CopyTask(seed, stage, tokenizer);
+            case "separators" -> new SeparatorTask(seed, stage, tokenizer);
+            case "needles" -> new NeedleTask(seed, stage, tokenizer);
             default ->
                     throw new IllegalArgumentException(
                             "task = " + task + " is not one of copy, separators, needles");

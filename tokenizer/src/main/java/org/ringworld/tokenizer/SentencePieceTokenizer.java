@@ -3,8 +3,13 @@ package org.ringworld.tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.ringworld.tokenizer.proto.NormalizerSpec;
@@ -21,17 +26,71 @@ public final class SentencePieceTokenizer implements Tokenizer {
     private final SentencePieceModel model;
     private final BytePairVocabulary vocabulary;
     private final byte[][] bytes;
+    private final List<TokenizerFiles.Added> added;
+    private final Pattern plain;
     private final int bos;
     private final int eos;
     private final int pad;
+    private final Set<Integer> ends;
+    private final boolean addsBos;
 
-    private SentencePieceTokenizer(SentencePieceModel model, int bos, int eos, int pad) {
+    private SentencePieceTokenizer(SentencePieceModel model) throws DataException {
         this.model = model;
         this.vocabulary = new BytePairVocabulary(model);
-        this.bytes = model.pieces().stream().map(this::bytes).toArray(byte[][]::new);
-        this.bos = bos;
-        this.eos = eos;
-        this.pad = pad;
+        TokenizerFiles files = model.files();
+        this.added =
+                files.added().stream()
+                        .filter(token -> token.id() >= model.pieces().size())
+                        .toList();
+        this.bytes = bytes();
+        this.plain =
+                Pattern.compile(
+                        added.stream()
+                                .filter(token -> !token.special())
+                                .map(TokenizerFiles.Added::content)
+                                .sorted(Comparator.comparingInt(String::length).reversed())
+                                .map(Pattern::quote)
+                                .collect(Collectors.joining("|")));
+        int begin = special("bos", model.trainer().getBosPiece());
+        int end = special("eos", model.trainer().getEosPiece());
+        int padding = special("pad", model.trainer().getPadPiece());
+        if (begin < 0 && end < 0) {
+            throw new DataException(
+                    files.file()
+                            + ": has neither a piece that begins a document nor one that ends it");
+        }
+        this.bos = begin < 0 ? end : begin;
+        this.eos = end < 0 ? begin : end;
+        this.pad = padding < 0 ? eos : padding;
+        this.ends = files.ends(eos);
+        this.addsBos = begin >= 0 && files.addsBos(true);
+    }
+
+    /**
+     * By the name that the files beside give, else the model's own piece; −1 where there is none.
+     */
+    private int special(String which, String piece) throws DataException {
+        String name = model.files().token(which + "_token");
+        for (TokenizerFiles.Added token : added) {
+            if (token.content().equals(name)) {
+                return token.id();
+            }
+        }
+        int id = name == null ? -1 : model.control(name);
+        return id >= 0 ? id : model.control(piece);
+    }
+
+    private byte[][] bytes() {
+        int pieces = model.pieces().size();
+        int size = added.isEmpty() ? pieces : added.getLast().id() + 1;
+        byte[][] all = new byte[size][0];
+        for (int id = 0; id < pieces; id++) {
+            all[id] = bytes(model.pieces().get(id));
+        }
+        for (TokenizerFiles.Added token : added) {
+            all[token.id()] = token.special() ? new byte[0] : Utf8.bytes(token.content());
+        }
+        return all;
     }
 
     /**
@@ -39,18 +98,7 @@ public final class SentencePieceTokenizer implements Tokenizer {
      *     is no BPE, a normalizer other than identity)
      */
     static SentencePieceTokenizer read(TokenizerFiles files) throws DataException {
-        SentencePieceModel model = SentencePieceModel.read(files);
-        int bos = model.control(model.trainer().getBosPiece());
-        int eos = model.control(model.trainer().getEosPiece());
-        int pad = model.control(model.trainer().getPadPiece());
-        if (bos < 0 && eos < 0) {
-            throw new DataException(
-                    files.file()
-                            + ": has neither a piece that begins a document nor one that ends it");
-        }
-        bos = bos < 0 ? eos : bos;
-        eos = eos < 0 ? bos : eos;
-        return new SentencePieceTokenizer(model, bos, eos, pad < 0 ? eos : pad);
+        return new SentencePieceTokenizer(SentencePieceModel.read(files));
     }
 
     private byte[] bytes(Piece piece) {
@@ -81,6 +129,16 @@ public final class SentencePieceTokenizer implements Tokenizer {
     }
 
     @Override
+    public Set<Integer> ends() {
+        return ends;
+    }
+
+    @Override
+    public boolean addsBos() {
+        return addsBos;
+    }
+
+    @Override
     public int pad() {
         return pad;
     }
@@ -97,13 +155,39 @@ public final class SentencePieceTokenizer implements Tokenizer {
 
     @Override
     public Map<String, Integer> specialTokens() {
-        return model.ids().entrySet().stream()
-                .filter(e -> model.pieces().get(e.getValue()).getType() == Piece.Type.CONTROL)
-                .collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue));
+        Map<String, Integer> specials = new HashMap<>();
+        model.ids()
+                .forEach(
+                        (text, id) -> {
+                            if (model.pieces().get(id).getType() == Piece.Type.CONTROL) {
+                                specials.put(text, id);
+                            }
+                        });
+        added.stream()
+                .filter(TokenizerFiles.Added::special)
+                .forEach(token -> specials.put(token.content(), token.id()));
+        return specials;
     }
 
     @Override
     public int[] encode(String text) {
+        if (plain.pattern().isEmpty()) {
+            return encodePieces(text);
+        }
+        IntList ids = new IntList();
+        int from = 0;
+        for (MatchResult found : plain.matcher(text).results().toList()) {
+            IntStream.of(encodePieces(text.substring(from, found.start()))).forEach(ids::add);
+            added.stream()
+                    .filter(token -> token.content().equals(found.group()))
+                    .forEach(token -> ids.add(token.id()));
+            from = found.end();
+        }
+        IntStream.of(encodePieces(text.substring(from))).forEach(ids::add);
+        return ids.toArray();
+    }
+
+    private int[] encodePieces(String text) {
         String normal = normalize(text);
         int[] borders = borders(normal);
         int[][] parts =
@@ -173,7 +257,7 @@ public final class SentencePieceTokenizer implements Tokenizer {
 
     @Override
     public void save(Path directory) throws DataException {
-        model.files().save(directory, "tokenizer.model");
+        model.files().save(directory, "tokenizer.model", this);
     }
 
     @Override

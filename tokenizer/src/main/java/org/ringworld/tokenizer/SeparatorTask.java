@@ -18,9 +18,12 @@ public final class SeparatorTask implements RowStream {
     private final long seed;
     private final int stage;
 
-    public SeparatorTask(long seed, int stage) {
+    private final Tokenizer tokenizer;
+
+    public SeparatorTask(long seed, int stage, Tokenizer tokenizer) {
         this.seed = seed;
         this.stage = stage;
+        this.tokenizer = tokenizer;
     }
 
     /**
@@ -35,13 +38,24 @@ public final class SeparatorTask implements RowStream {
         return IntStream.range(0, count)
                 .mapToObj(
                         i ->
-                                row(
-                                        RowRandom.ofRow("separators", seed, stage, step, seqLen, i),
-                                        seqLen))
+                                TaskDocument.row(
+                                        tokenizer,
+                                        seqLen,
+                                        SHORTEST_ROW,
+                                        bytes ->
+                                                document(
+                                                        RowRandom.ofRow(
+                                                                "separators",
+                                                                seed,
+                                                                stage,
+                                                                step,
+                                                                seqLen,
+                                                                i),
+                                                        bytes)))
                 .toList();
     }
 
-    private static Row row(RowRandom random, int seqLen) {
+    private static TaskDocument document(RowRandom random, int seqLen) {
         String prefix = random.below(2) == 0 ? PREFIX : "";
         String separator = SEPARATOR.substring(random.below(SEPARATOR.length()));
         int fixed = prefix.length() + separator.length() + 7 + 1;
@@ -63,7 +77,7 @@ public final class SeparatorTask implements RowStream {
                     .text(asked.number(), TaskDocument.ANSWER)
                     .text("\n", TaskDocument.TEXT);
         }
-        return document.token(ByteTokenizer.EOS, TaskDocument.TEXT).row(seqLen);
+        return document.token(ByteTokenizer.EOS, TaskDocument.TEXT);
     }
 
     /** Every needle is there twice. */

@@ -10,6 +10,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ringworld.tokenizer.DocumentSet.Part;
+import tools.jackson.databind.JsonNode;
 
 /**
  * Documents of a directory, a {@code .txt} or a {@code .jsonl} file as rows to train on. Each is
@@ -106,6 +107,36 @@ public final class TextDocuments {
         } catch (IOException e) {
             throw new DataException(path + ": cannot be tokenized: " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * UTF-8 bytes of the texts of a directory, a {@code .txt} or a {@code .jsonl} file as they are
+     * written there, whatever a tokenizer makes of them.
+     *
+     * @throws DataException where a file cannot be read
+     */
+    public static long textBytes(Path path) throws DataException {
+        long[] bytes = {0};
+        new TextFiles(
+                        example -> {
+                            if (example.fault() == null) {
+                                JsonNode text = example.fields().path("text");
+                                bytes[0] +=
+                                        text.isString() ? Utf8.bytes(text.stringValue()).length : 0;
+                            }
+                        })
+                .read(path);
+        return bytes[0];
+    }
+
+    /**
+     * A sentence about the files below a directory that are of no kind that is read; null where
+     * there are none, or the path is a file.
+     *
+     * @throws DataException where the directory cannot be read
+     */
+    public static String notRead(Path path) throws DataException {
+        return Files.isDirectory(path) ? TextFolder.read(path).notRead() : null;
     }
 
     private void divide(double share, List<Part> trained, List<Part> kept) {

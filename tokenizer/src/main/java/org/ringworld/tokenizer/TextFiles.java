@@ -4,14 +4,12 @@ import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Consumer;
-import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.json.JsonFactory;
@@ -21,7 +19,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
  * Reads what documents are made from: a {@code .txt} file is one, a {@code .jsonl} file has one in
- * each line, a directory is all such files below it in the order of their names.
+ * each line, a directory is all such files below it in the order of their names, but for hidden
+ * ones.
  *
  * <p>Lines of JSON end at LF alone and are strict JSON in strict UTF-8, of which a field given
  * twice counts as given last. Blank lines are skipped; a line that cannot be used is an example
@@ -91,21 +90,17 @@ final class TextFiles {
             }
             return List.of(path);
         }
-        try (Stream<Path> below = Files.walk(path)) {
-            List<Path> files =
-                    below.filter(p -> Files.isRegularFile(p) && isDocuments(p)).sorted().toList();
-            if (files.isEmpty()) {
-                throw new DataException(path + ": there is no .txt or .jsonl file in it");
-            }
-            return files;
-        } catch (DataException e) {
-            throw e;
-        } catch (IOException | UncheckedIOException e) {
-            throw new DataException(path + ": cannot be read: " + e.getMessage(), e);
+        TextFolder folder = TextFolder.read(path);
+        if (folder.files().isEmpty()) {
+            throw new DataException(
+                    path
+                            + ": there is no .txt or .jsonl file in it"
+                            + (folder.others().isEmpty() ? "" : "; " + folder.notRead()));
         }
+        return folder.files();
     }
 
-    private static boolean isDocuments(Path file) {
+    static boolean isDocuments(Path file) {
         return is(file, ".txt") || is(file, ".jsonl");
     }
 

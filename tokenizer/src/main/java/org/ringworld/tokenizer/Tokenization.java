@@ -94,7 +94,7 @@ public final class Tokenization {
     public static Result run(
             Path source, FieldLanguage fields, Tokenizer tokenizer, Path cache, Progress progress)
             throws DataException {
-        long checksum = checksum(source, fields);
+        long checksum = checksum(source, fields, tokenizer);
         TokenCache.Header there = TokenCache.header(cache);
         if (there != null
                 && there.source() == checksum
@@ -224,10 +224,14 @@ public final class Tokenization {
     }
 
     /** Of names, lengths and contents of all files, and of the fields. */
-    private static long checksum(Path source, FieldLanguage fields) throws DataException {
+    private static long checksum(Path source, FieldLanguage fields, Tokenizer tokenizer)
+            throws DataException {
         CRC32C names = new CRC32C();
         CRC32C contents = new CRC32C();
         names.update(fields.toString().getBytes(StandardCharsets.UTF_8));
+        if (!tokenizer.addsBos()) {
+            names.update("no BOS".getBytes(StandardCharsets.UTF_8));
+        }
         ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
         try {
             for (Path file : TextFiles.list(source)) {

@@ -3,6 +3,7 @@ package org.ringworld.tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Set;
 import tools.jackson.databind.JsonNode;
 
 /** Text to token ids and back. Threads may share one. */
@@ -15,6 +16,16 @@ public interface Tokenizer {
 
     /** Id that ends a document. */
     int eos();
+
+    /** Ids that end a text which a model writes: {@link #eos}, and what else its files name. */
+    default Set<Integer> ends() {
+        return Set.of(eos());
+    }
+
+    /** Whether a text is to begin with {@link #bos}: some models never saw theirs. */
+    default boolean addsBos() {
+        return true;
+    }
 
     /** Id that fills what no document does. */
     int pad();

@@ -59,7 +59,33 @@ class ChatTemplateTest {
         assertThat(
                         own(
                                 "{%- set ns = namespace(seen=false) -%}{%- for m in messages -%}{%- set ns.seen = true -%}{%- endfor -%}{{ ns.seen }}{{ messages[0].role.startswith('us') }}"))
-                .isEqualTo("truetrue");
+                .isEqualTo("TrueTrue");
+    }
+
+    @Test
+    void aTemplateAsksWhetherItsNamesAreGiven() throws Exception {
+        String template =
+                "{% if not add_generation_prompt is defined %}{% set add_generation_prompt = false %}{% endif %}"
+                        + "{% if not tools is defined %}{% set tools = none %}{% endif %}"
+                        + "{{ bos_token }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
+                        + "{% if tools is not none %}tools{% endif %}"
+                        + "{% if add_generation_prompt %}{{ ' Assistant:' }}{% endif %}";
+        assertThat(own(template)).isEqualTo("[256] Hi  Assistant:");
+    }
+
+    @Test
+    void specialTokensAreThoseThatTheModelNames() throws Exception {
+        Files.writeString(
+                tmp.resolve("tokenizer_config.json"),
+                "{\"bos_token\": null, \"eos_token\": {\"content\": \"<e>\"}, \"pad_token\": \"<p>\"}");
+        assertThat(own("{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ unk_token }}"))
+                .isEqualTo("<e><p>");
+    }
+
+    @Test
+    void aProcessorsTemplateIsFound() throws Exception {
+        Files.writeString(tmp.resolve("chat_template.json"), "{\"chat_template\": \"processor\"}");
+        assertThat(show(ChatTemplate.load(tmp), new Message("user", "a"))).isEqualTo("processor");
     }
 
     private String own(String template) throws Exception {
@@ -83,6 +109,7 @@ class ChatTemplateTest {
     @ValueSource(
             strings = {
                 "{{ bos_token.getClass().forName('java.lang.System') }}",
+                "{{ bos_token.class.classLoader }}",
                 "{% include '/etc/hostname' %}",
                 "{% import '/etc/hostname' as x %}",
                 "{{ unknown_function(1) }}",
@@ -97,12 +124,7 @@ class ChatTemplateTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "{{ ''.class }}",
-                "{{ messages.class }}",
-                "{{ bos_token.class.classLoader }}"
-            })
+    @ValueSource(strings = {"{{ ''.class }}", "{{ messages.class }}"})
     void classesAreNotThere(String template) throws Exception {
         Files.writeString(tmp.resolve("chat_template.jinja"), template);
         assertThat(show(ChatTemplate.load(tmp), new Message("user", "a"))).isEmpty();

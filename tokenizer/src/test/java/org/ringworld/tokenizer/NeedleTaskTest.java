@@ -3,6 +3,7 @@ package org.ringworld.tokenizer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -14,6 +15,42 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class NeedleTaskTest {
+    private static final Tokenizer BYTES = new ByteTokenizer();
+
+    @ParameterizedTest
+    @CsvSource({"copy,64", "separators,200", "needles,300", "needles,1000"})
+    void rowsAreInTheModelsOwnTokens(String task, int seqLen) throws Exception {
+        Tokenizer tokenizer = Tokenizer.load(TestData.resource("reports/tokenizer/tiny"));
+        for (Row row : RowStream.of(task, 3, 1, tokenizer).rows(0, seqLen, 20)) {
+            int padded = 0;
+            for (int i = 0; i < seqLen; i++) {
+                padded += row.segments()[i] < 0 ? 1 : 0;
+            }
+            assertThat(padded).isLessThan(seqLen / 8);
+            assertThat(row.ids()[0]).isEqualTo(tokenizer.bos());
+            if (task.equals("needles")) {
+                assertThat(tokenizer.decode(row.ids())).contains("special magic", "number? ");
+            }
+        }
+    }
+
+    @Test
+    void theAnswerAloneIsAskedForInTheModelsOwnTokens() throws Exception {
+        Tokenizer tokenizer = Tokenizer.load(TestData.resource("reports/tokenizer/tiny"));
+        for (Row row : NeedleTask.test(tokenizer, 1, 700, 4, 1, 0.5, 20)) {
+            List<Integer> asked = new ArrayList<>();
+            for (int i = 0; i < 700; i++) {
+                if (row.weights()[i] == 1) {
+                    asked.add(row.targets()[i]);
+                }
+            }
+            String answer = tokenizer.decode(asked.stream().mapToInt(id -> id).toArray()).strip();
+            assertThat(answer).matches("[0-9]{7}");
+            String text = tokenizer.decode(row.ids());
+            assertThat(text.indexOf(" number is: " + answer)).isPositive();
+        }
+    }
+
     private static final Pattern HIDDEN =
             Pattern.compile("The special magic ([A-Za-z ]+) number is: (\\d{7})\n");
     private static final Pattern ASKED =
@@ -23,7 +60,7 @@ class NeedleTaskTest {
     @CsvSource({"256,3,3,3", "512,2,6,4", "1024,2,8,6", "2048,2,8,6"})
     void everyAnswerIsHiddenAndCountsAreThoseOfTheRecipe(
             int seqLen, int fewest, int most, int mostAsked) {
-        for (Row row : new NeedleTask(3, 1).rows(9, seqLen, 300)) {
+        for (Row row : new NeedleTask(3, 1, BYTES).rows(9, seqLen, 300)) {
             String text = text(row);
             List<String> hidden = needles(HIDDEN, text);
             List<String> asked = needles(ASKED, text);
@@ -36,7 +73,7 @@ class NeedleTaskTest {
     @ParameterizedTest
     @CsvSource({"128,1,1", "256,1,1", "512,4,1", "1024,4,2", "2048,20,20"})
     void testRowsWeighTheDigitsOfTheAnswersAlone(int seqLen, int needles, int asked) {
-        for (Row row : NeedleTask.test(5, seqLen, needles, asked, Double.NaN, 50)) {
+        for (Row row : NeedleTask.test(BYTES, 5, seqLen, needles, asked, Double.NaN, 50)) {
             String text = text(row);
             assertThat(needles(HIDDEN, text)).hasSize(needles).containsAll(needles(ASKED, text));
             StringBuilder weighted = new StringBuilder();
@@ -56,7 +93,7 @@ class NeedleTaskTest {
         Set<String> cities = new HashSet<>();
         Set<String> numbers = new HashSet<>();
         Set<String> words = new HashSet<>();
-        for (Row row : new NeedleTask(1, 0).rows(0, 1024, 500)) {
+        for (Row row : new NeedleTask(1, 0, BYTES).rows(0, 1024, 500)) {
             needles(HIDDEN, text(row)).forEach(n -> cities.add(n.split("=")[0]));
             needles(HIDDEN, text(row)).forEach(n -> numbers.add(n.split("=")[1]));
             words.addAll(words(row));
@@ -65,7 +102,7 @@ class NeedleTaskTest {
         assertThat(cities).doesNotContainAnyElementsOf(NeedleTask.HELD_OUT_CITIES);
         assertThat(NeedleTask.HELD_OUT_CITIES).hasSize(20);
         assertThat(Needle.TRAINING_CITIES).hasSize(80).doesNotHaveDuplicates();
-        for (Row row : NeedleTask.test(1, 1024, 4, 1, 0.5, 200)) {
+        for (Row row : NeedleTask.test(BYTES, 1, 1024, 4, 1, 0.5, 200)) {
             for (String needle : needles(HIDDEN, text(row))) {
                 assertThat(NeedleTask.HELD_OUT_CITIES).contains(needle.split("=")[0]);
                 assertThat(numbers).doesNotContain(needle.split("=")[1]);
@@ -80,7 +117,7 @@ class NeedleTaskTest {
     @ParameterizedTest
     @CsvSource({"0,0,0.05", "0.5,0.4,0.6", "1,0.93,1"})
     void theAskedNeedleLiesAtItsDepth(double depth, double from, double to) {
-        for (Row row : NeedleTask.test(2, 2048, 4, 1, depth, 100)) {
+        for (Row row : NeedleTask.test(BYTES, 2, 2048, 4, 1, depth, 100)) {
             String text = text(row);
             String answer = needles(ASKED, text).getFirst().split("=")[1];
             int context = text.indexOf("\nWhat is");
@@ -90,9 +127,9 @@ class NeedleTaskTest {
 
     @Test
     void whatDoesNotFitIsAnError() {
-        assertThatThrownBy(() -> NeedleTask.test(1, 128, 4, 1, 0, 1))
+        assertThatThrownBy(() -> NeedleTask.test(BYTES, 1, 128, 4, 1, 0, 1))
                 .hasMessageContaining("more than a row of 128 holds");
-        assertThatThrownBy(() -> new NeedleTask(1, 0).rows(0, 64, 1))
+        assertThatThrownBy(() -> new NeedleTask(1, 0, BYTES).rows(0, 64, 1))
                 .hasMessageContaining("seqLen ≥ 128");
     }
 
