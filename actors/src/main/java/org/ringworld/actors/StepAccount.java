@@ -113,7 +113,16 @@ final class StepAccount implements AutoCloseable {
     /** The line of a step that took {@code seconds} since the one before. */
     StepMetrics line(List<DeviceActor.Stepped> ranks, int ringSize, double seconds) {
         StepPlan plan = hosted.plan(ranks.getFirst().step(), ringSize).join();
-        return StepMetrics.of(hosted.job(), plan, ranks, seconds, flopsPerDevice * ringSize);
+        Job job = hosted.job();
+        return StepMetrics.of(
+                job.model(),
+                job.dtype(),
+                plan,
+                ranks.getFirst().epoch(),
+                ranks.getFirst().outcome(),
+                ranks.stream().map(DeviceActor.Stepped::spent).toList(),
+                seconds,
+                flopsPerDevice * ringSize);
     }
 
     /** The step is over for good. */

@@ -3,6 +3,9 @@ package org.ringworld.actors;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import org.ringworld.checkpoints.LlamaConfig;
+import org.ringworld.model.TrainingStep;
+import org.ringworld.runtime.DType;
 
 /**
  * One line of metrics.jsonl.
@@ -38,33 +41,39 @@ public record StepMetrics(
         double secondsWait,
         String time) {
 
-    /** What all ranks report of one step that took {@code seconds} since the one before. */
-    static StepMetrics of(
-            Job job,
+    /**
+     * What all ranks report of one step that took {@code seconds} since the one before.
+     *
+     * @param spent by each rank's device
+     * @param flopsLimit FLOP/s of all devices together
+     */
+    public static StepMetrics of(
+            LlamaConfig model,
+            DType dtype,
             StepPlan plan,
-            List<DeviceActor.Stepped> ranks,
+            long epoch,
+            TrainingStep.Outcome outcome,
+            List<TimeSpent> spent,
             double seconds,
             double flopsLimit) {
-        double lossSum = ranks.getFirst().outcome().lossSum();
-        long hits = ranks.getFirst().outcome().hits();
-        double flops = Flops.training(job.model(), plan);
-        StepPlan.Bytes bytes = plan.bytes(job.model(), job.dtype());
+        double flops = Flops.training(model, plan);
+        StepPlan.Bytes bytes = plan.bytes(model, dtype);
         return new StepMetrics(
                 plan.step(),
                 plan.stage(),
-                ranks.getFirst().epoch(),
-                plan.targetWeight() == 0 ? 0 : lossSum / plan.targetWeight(),
-                plan.answers() == 0 ? Double.NaN : (double) hits / plan.answers(),
+                epoch,
+                plan.targetWeight() == 0 ? 0 : outcome.lossSum() / plan.targetWeight(),
+                plan.answers() == 0 ? Double.NaN : (double) outcome.hits() / plan.answers(),
                 plan.learningRate(),
-                ranks.getFirst().outcome().gradNorm(),
+                outcome.gradNorm(),
                 plan.tokens(),
                 plan.targetWeight(),
                 plan.tokens() / seconds,
                 flops / seconds / flopsLimit,
                 bytes.planned(),
                 bytes.minimum(),
-                ranks.stream().mapToDouble(r -> r.spent().computing()).average().orElse(0),
-                ranks.stream().mapToDouble(r -> r.spent().waiting()).average().orElse(0),
+                spent.stream().mapToDouble(TimeSpent::computing).average().orElse(0),
+                spent.stream().mapToDouble(TimeSpent::waiting).average().orElse(0),
                 Instant.now().truncatedTo(ChronoUnit.MILLIS).toString());
     }
 }

@@ -2,10 +2,10 @@ package org.ringworld.examples;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.IntSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.ringworld.actors.Job;
 import org.ringworld.actors.StageData;
 import org.ringworld.checkpoints.LlamaConfig;
@@ -23,23 +23,17 @@ final class JobSummary {
 
     private JobSummary() {}
 
-    /**
-     * Model; ring; data; stages; output.
-     *
-     * @param flopsLimit measured of all devices together, FLOP/s
-     */
-    static List<String> of(Job job, double flopsLimit) {
+    /** Model; ring; data; stages; output. */
+    static List<String> of(Job job) {
         return List.of(
                 "model   " + model(job),
-                String.format(
-                        Locale.ROOT,
-                        "ring    %d × cpu (%d thread%s), %s, %s: %.0f GFLOP/s measured",
-                        job.ringSize(),
-                        job.threads(),
-                        job.threads() == 1 ? "" : "s",
-                        job.layout(),
-                        job.dtype(),
-                        flopsLimit / 1e9),
+                "ring    %d × cpu (%d thread%s), %s, %s"
+                        .formatted(
+                                job.ringSize(),
+                                job.threads(),
+                                job.threads() == 1 ? "" : "s",
+                                job.layout(),
+                                job.dtype()),
                 "data    " + data(job),
                 "stages  " + stages(job.curriculum()),
                 "output  %s (every key is in its job.conf)".formatted(job.output()));
@@ -48,12 +42,11 @@ final class JobSummary {
     private static String model(Job job) {
         LlamaConfig model = job.model();
         long parameters = LlamaTensors.of(model).stream().mapToLong(TensorSpec::count).sum();
-        return "%s parameters, %d layers, hidden %d, %d heads, vocabulary %d%s, %s"
+        return "%s parameters: %d layers, hidden %d, vocabulary %d%s; %s"
                 .formatted(
                         count(parameters),
                         model.numLayers(),
                         model.hiddenSize(),
-                        model.numHeads(),
                         model.vocabSize(),
                         model.visionVocabSize() == 0 ? "" : " + " + model.visionVocabSize(),
                         job.start() == null
@@ -87,15 +80,13 @@ final class JobSummary {
     }
 
     private static String stages(Curriculum curriculum) {
-        String lengths =
-                curriculum.stages().stream()
-                        .map(stage -> "" + stage.seqLen())
-                        .distinct()
-                        .collect(Collectors.joining(" → "));
-        return "%d, rows of %s: %d steps, %s tokens"
+        IntSummaryStatistics lengths =
+                curriculum.stages().stream().mapToInt(Stage::seqLen).summaryStatistics();
+        return "%d, rows of %d to %d: %d steps, %s tokens"
                 .formatted(
                         curriculum.stages().size(),
-                        lengths,
+                        lengths.getMin(),
+                        lengths.getMax(),
                         curriculum.steps(),
                         count(curriculum.tokens(curriculum.steps())));
     }

@@ -57,6 +57,7 @@ final class LiveLine {
                         ? new ProgressBarBuilder()
                                 .setInitialMax(job.curriculum().steps())
                                 .setRenderer(LiveLine::render)
+                                .continuousUpdate()
                                 .clearDisplayOnFinish()
                                 .setConsumer(new ConsoleProgressBarConsumer(System.err))
                                 .setUpdateIntervalMillis(200)

@@ -91,6 +91,7 @@ final class TrainCommand implements Callable<Integer> {
                     job.output(), job.output().resolve("final"));
             return Ringworld.DONE;
         }
+        JobSummary.of(job).forEach(System.out::println);
         JobData data = JobData.open(job, tokenizer);
         data.faults().forEach(fault -> System.err.println("ringworld: skipped " + fault));
         // Only now: a job whose data is at fault can be mended and started again.

@@ -35,6 +35,7 @@ final class TrainingReport {
 
     private final Job job;
     private final Path output;
+    private final double flopsLimit;
     private final List<JobData.Pass> passes;
     private final LiveLine live;
     private final PrintStream err;
@@ -53,28 +54,23 @@ final class TrainingReport {
                 flopsLimit,
                 data.passes(),
                 new LiveLine(job, stage -> data.places(stage).size()),
-                System.out,
                 System.err);
     }
 
     /** A report of a job whose own file of lines is all there is to see. */
     TrainingReport(Job job, double flopsLimit, PrintStream log) {
-        this(job, flopsLimit, List.of(), new LiveLine(job, _ -> 0, log, false), log, log);
+        this(job, flopsLimit, List.of(), new LiveLine(job, _ -> 0, log, false), log);
+        JobSummary.of(job).forEach(log::println);
     }
 
     private TrainingReport(
-            Job job,
-            double flopsLimit,
-            List<JobData.Pass> passes,
-            LiveLine live,
-            PrintStream out,
-            PrintStream err) {
+            Job job, double flopsLimit, List<JobData.Pass> passes, LiveLine live, PrintStream err) {
         this.job = job;
+        this.flopsLimit = flopsLimit;
         this.passes = passes;
         this.output = job.output();
         this.live = live;
         this.err = err;
-        JobSummary.of(job, flopsLimit).forEach(out::println);
     }
 
     void started(ActorRef<Coordinator.Command> ref) {
@@ -176,13 +172,14 @@ final class TrainingReport {
                                             ResultsJson.read(entry.getValue())));
         }
         live.println(
-                "ring of %d × %s, layout %s, %s, recompute %s%s"
+                "ring of %d × %s, %s, %s, recompute %s, %.0f GFLOP/s measured%s"
                         .formatted(
                                 formed.size(),
                                 formed.device(),
                                 job.layout(),
                                 job.dtype(),
                                 formed.recompute(),
+                                flopsLimit / 1e9,
                                 formed.step() == 0
                                         ? ""
                                         : ", going on after step %d as epoch %d"

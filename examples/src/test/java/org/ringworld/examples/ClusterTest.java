@@ -87,16 +87,16 @@ class ClusterTest {
         Path metrics = run.resolve("metrics.jsonl");
         try (LocalCluster cluster = new LocalCluster(directory, 3)) {
             String id = cluster.submit(job("run", 3, steps));
-            cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 100);
+            cluster.await("steps", 240, () -> LocalCluster.lines(metrics) > 100);
             int worker = (cluster.keeper() + 1) % 3;
             cluster.kill(worker);
             cluster.start(worker);
-            cluster.awaitDone(id, 120);
+            cluster.awaitDone(id, 400);
         }
         LocalCluster.assertEachStepOnce(metrics, steps + 3);
         double difference = LocalCluster.difference(run.resolve("final"), alone.resolve("final"));
         System.out.printf("greatest difference of a weight: %.2e%n", difference);
-        assertThat(difference).isLessThan(1e-2);
+        assertThat(difference).isLessThan(2.5e-3); // ten times the worst of what runs of it came to
     }
 
     /** It has been in no ring yet, so no link of anybody's ends with it. */

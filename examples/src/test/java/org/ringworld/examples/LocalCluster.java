@@ -34,6 +34,9 @@ final class LocalCluster implements AutoCloseable {
     private static final int PORTS = 10;
     private static final int STRANGERS = 5;
 
+    /** Seconds in which nodes are members; not how long it takes, but when it has failed. */
+    private static final int PATIENCE = 300;
+
     /** Where a node runs: its address, and what its command line begins with. */
     record Place(String host, List<String> launcher) {}
 
@@ -195,7 +198,7 @@ final class LocalCluster implements AutoCloseable {
 
     /** Waits until a node that was started again is a member again. */
     void awaitJoined(int node) throws Exception {
-        await("node " + node, 90, () -> joins(node) > joined[node]);
+        await("node " + node, PATIENCE, () -> joins(node) > joined[node]);
         joined[node] = joins(node);
     }
 
@@ -211,7 +214,7 @@ final class LocalCluster implements AutoCloseable {
     void awaitMembers(int count) throws Exception {
         await(
                 "%d members up".formatted(count),
-                90,
+                PATIENCE,
                 () -> {
                     int up = 0;
                     for (JsonNode member : ask("status", "--json").path("members")) {

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -196,6 +197,7 @@ class LinksTest {
     @Test
     void aSenderIsHeldUpUntilTheReceiverExpectsItsFrame() throws Exception {
         AtomicBoolean expected = new AtomicBoolean();
+        CountDownLatch sent = new CountDownLatch(1);
         onRing(
                 "unix",
                 2,
@@ -204,9 +206,11 @@ class LinksTest {
                         Tensor big = device.tensor(DType.F32, 8 << 20);
                         Lease lease = new Lease();
                         ring.send(frame(1, 0), big, device.record(), lease);
+                        sent.countDown();
                         lease.awaitFree(ring, device);
                         assertThat(expected).isTrue();
                     } else {
+                        sent.await();
                         Thread.sleep(200); // in which it would have gone
                         expected.set(true);
                         ring.receive(frame(1, 0), DType.F32, 8 << 20).await(device);

@@ -16,7 +16,7 @@ final class VectorKernels implements Kernels {
     private static final boolean BF16_PRODUCTS = HostCpu.bf16Products().orElse(false);
 
     static {
-        LOG.info(
+        LOG.debug(
                 "{} bit vectors; F32 products by {}, BF16 by {}",
                 vectorBits(),
                 matmulLibrary(),
