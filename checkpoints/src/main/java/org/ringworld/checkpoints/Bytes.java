@@ -6,17 +6,17 @@ import java.nio.ByteOrder;
 import java.util.zip.Checksum;
 
 /** Layouts of stored values: little-endian at any alignment, whatever the host's own order. */
-final class Bytes {
-    static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
-    static final ValueLayout.OfShort SHORT =
+public final class Bytes {
+    public static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
+    public static final ValueLayout.OfShort SHORT =
             ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfInt INT =
+    public static final ValueLayout.OfInt INT =
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfLong LONG =
+    public static final ValueLayout.OfLong LONG =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfFloat FLOAT =
+    public static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    static final ValueLayout.OfDouble DOUBLE =
+    public static final ValueLayout.OfDouble DOUBLE =
             ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     // What one ByteBuffer may hold.
@@ -25,7 +25,7 @@ final class Bytes {
     private Bytes() {}
 
     /** Adds all of them, however many, to a checksum. */
-    static void addTo(Checksum checksum, MemorySegment bytes) {
+    public static void addTo(Checksum checksum, MemorySegment bytes) {
         for (long at = 0; at < bytes.byteSize(); at += CHUNK) {
             long length = Math.min(CHUNK, bytes.byteSize() - at);
             checksum.update(bytes.asSlice(at, length).asByteBuffer());

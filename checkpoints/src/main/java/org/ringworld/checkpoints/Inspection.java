@@ -8,7 +8,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.proto.SnapshotRecord;
+import org.ringworld.checkpoints.safetensors.SafeTensors;
+import org.ringworld.checkpoints.snapshot.RunDirectory;
+import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.checkpoints.snapshot.SnapshotFile;
 
 /**
  * What is in a file or directory of weights, from headers alone.

@@ -12,7 +12,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Small JSON files of a model directory. */
-final class Json {
+public final class Json {
     // The largest index of a known model is 10 MB.
     private static final long LARGEST = 64L << 20;
 
@@ -22,7 +22,7 @@ final class Json {
     private Json() {}
 
     /** The object in a file. */
-    static JsonNode readObject(Path file) throws CheckpointException {
+    public static JsonNode readObject(Path file) throws CheckpointException {
         try {
             long size = Files.size(file);
             if (size > LARGEST) {
@@ -45,7 +45,7 @@ final class Json {
     }
 
     /** Strict UTF-8, a byte order mark skipped. */
-    static String utf8(Path file, byte[] bytes) throws CheckpointException {
+    public static String utf8(Path file, byte[] bytes) throws CheckpointException {
         try {
             String text =
                     StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes)).toString();
@@ -55,18 +55,18 @@ final class Json {
         }
     }
 
-    static String pretty(JsonNode node) {
+    public static String pretty(JsonNode node) {
         return MAPPER.writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n";
     }
 
     /** For messages: no more of a value than helps. */
-    static String shortened(JsonNode value) {
+    public static String shortened(JsonNode value) {
         String text = value.toString();
         return text.length() <= 60 ? text : text.substring(0, 60) + "…";
     }
 
     /** What an exception of the file system means; its own message may be no more than a path. */
-    static String reason(IOException e) {
+    public static String reason(IOException e) {
         return switch (e) {
             case java.nio.file.NoSuchFileException _ -> "there is no such file";
             case java.nio.file.AccessDeniedException _ -> "access is denied";

@@ -8,6 +8,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.hf.SizesOfTensors;
+import org.ringworld.checkpoints.snapshot.RunDirectory;
 import org.ringworld.runtime.DType;
 
 /**
@@ -88,7 +92,7 @@ public final class ModelFiles implements AutoCloseable {
      * A file's name that leads nowhere else. What it links to is the owner's business: HF's cache
      * is made of links.
      */
-    static String plainName(Path saysWho, String name) throws CheckpointException {
+    public static String plainName(Path saysWho, String name) throws CheckpointException {
         boolean plain =
                 !name.isEmpty()
                         && !name.equals(".")

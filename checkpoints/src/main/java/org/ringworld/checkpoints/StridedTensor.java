@@ -9,7 +9,7 @@ import org.ringworld.runtime.DType;
  * A view of stored elements: [i, j, …] is element {@code offset + i·strides[0] + j·strides[1] + …}
  * of the parts laid end to end. All parts but the last hold the same number of elements.
  */
-final class StridedTensor {
+public final class StridedTensor {
     private static final int CHUNK = 8192;
 
     private final SourceType type;
@@ -23,7 +23,7 @@ final class StridedTensor {
     /**
      * @throws IllegalArgumentException where the view leaves the stored elements
      */
-    StridedTensor(
+    public StridedTensor(
             SourceType type, List<MemorySegment> parts, long offset, long[] shape, long[] strides) {
         this(type, parts, offset, shape, strides, shape);
         requireInside();
@@ -46,17 +46,17 @@ final class StridedTensor {
     }
 
     /** The same elements in the same order under another shape, as many. */
-    StridedTensor withShape(long... other) {
+    public StridedTensor withShape(long... other) {
         return new StridedTensor(type, parts, offset, axes, strides, other);
     }
 
     /** Elements in row-major order, without a gap. */
-    static StridedTensor contiguous(SourceType type, MemorySegment data, long[] shape) {
+    public static StridedTensor contiguous(SourceType type, MemorySegment data, long[] shape) {
         return new StridedTensor(type, List.of(data), 0, shape, rowMajor(shape));
     }
 
     /** The strides of a tensor without gaps. */
-    static long[] rowMajor(long[] shape) {
+    public static long[] rowMajor(long[] shape) {
         long[] strides = new long[shape.length];
         long stride = isEmpty(shape) ? 0 : 1;
         for (int axis = shape.length - 1; axis >= 0; axis--) {
@@ -105,15 +105,15 @@ final class StridedTensor {
         return part.byteSize() * 8 / type.bits();
     }
 
-    SourceType type() {
+    public SourceType type() {
         return type;
     }
 
-    long[] shape() {
+    public long[] shape() {
         return shape;
     }
 
-    long count() {
+    public long count() {
         return isEmpty(shape) ? 0 : new TensorSpec("", shape).count();
     }
 
@@ -145,7 +145,7 @@ final class StridedTensor {
     }
 
     /** Writes all elements in row-major order as F32 or BF16. */
-    void read(DType dtype, MemorySegment to) {
+    public void read(DType dtype, MemorySegment to) {
         long count = count();
         if (count == 0) {
             return;
@@ -167,7 +167,7 @@ final class StridedTensor {
     }
 
     /** Elements {@code from} to {@code from + n} in row-major order, as they are stored. */
-    void gather(long from, int n, MemorySegment to) {
+    public void gather(long from, int n, MemorySegment to) {
         long[] index = new long[axes.length];
         long rest = from;
         long at = offset;

@@ -9,7 +9,7 @@ import org.ringworld.runtime.DType;
  * A file of named tensors, mapped into memory: opening checks it and reads no weight. Threads may
  * read at the same time; nothing may be read after {@link #close}.
  */
-interface WeightFile extends AutoCloseable {
+public interface WeightFile extends AutoCloseable {
     /** Where it lies. */
     Path file();
 

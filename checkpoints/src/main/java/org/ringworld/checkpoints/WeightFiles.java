@@ -9,6 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
+import org.ringworld.checkpoints.lwm.LwmStream;
+import org.ringworld.checkpoints.safetensors.SafeTensors;
+import org.ringworld.checkpoints.torch.TorchZip;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -19,9 +22,9 @@ import tools.jackson.databind.JsonNode;
  * @param fileOf which of them holds which tensor, in their order
  * @param files each once
  */
-record WeightFiles(Map<String, WeightFile> fileOf, List<WeightFile> files)
+public record WeightFiles(Map<String, WeightFile> fileOf, List<WeightFile> files)
         implements AutoCloseable {
-    static final String INDEX = "model.safetensors.index.json";
+    public static final String INDEX = "model.safetensors.index.json";
 
     /**
      * Opens them all.

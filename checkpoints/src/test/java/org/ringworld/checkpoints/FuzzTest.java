@@ -17,6 +17,9 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.checkpoints.snapshot.SnapshotFile;
 import org.ringworld.runtime.DType;
 
 /** Damaged files give a sentence that names them, or load; nothing else is thrown. */

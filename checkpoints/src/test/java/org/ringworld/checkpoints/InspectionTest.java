@@ -9,6 +9,13 @@ import java.nio.file.Path;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.hf.HfDirectory;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.checkpoints.snapshot.SnapshotFile;
 import org.ringworld.runtime.DType;
 
 class InspectionTest {

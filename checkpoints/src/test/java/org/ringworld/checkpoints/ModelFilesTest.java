@@ -18,6 +18,11 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.checkpoints.hf.HfDirectoryTest;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
 import org.ringworld.runtime.DType;
 import tools.jackson.databind.JsonNode;
 

@@ -5,10 +5,10 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** The small cases that travel with the project. */
-final class Resources {
+public final class Resources {
     private Resources() {}
 
-    static Path path(String below) {
+    public static Path path(String below) {
         try {
             return Path.of(Resources.class.getResource("/" + below).toURI());
         } catch (java.net.URISyntaxException e) {
@@ -16,7 +16,7 @@ final class Resources {
         }
     }
 
-    static JsonNode json(String below) {
+    public static JsonNode json(String below) {
         return JsonMapper.shared().readTree(path(below).toFile());
     }
 }

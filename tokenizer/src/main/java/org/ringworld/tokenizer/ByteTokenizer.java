@@ -6,9 +6,9 @@ import java.util.Map;
 /** Every byte of UTF-8 is a token: 0 to 255, then BOS, EOS, PAD and UNK. */
 public final class ByteTokenizer implements Tokenizer {
     static final int VOCAB_SIZE = 260;
-    static final int BOS = 256;
-    static final int EOS = 257;
-    static final int PAD = 258;
+    public static final int BOS = 256;
+    public static final int EOS = 257;
+    public static final int PAD = 258;
     static final int UNK = 259;
 
     @Override

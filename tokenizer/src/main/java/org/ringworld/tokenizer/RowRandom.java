@@ -6,7 +6,7 @@ import java.util.List;
  * Random numbers of one row (SplitMix64, Steele et al. 2014), from what names the row. Written out,
  * so that a run that is resumed on another JDK gets the same numbers.
  */
-final class RowRandom {
+public final class RowRandom {
     private static final long GOLDEN = 0x9e3779b97f4a7c15L;
 
     private long state;
@@ -16,7 +16,7 @@ final class RowRandom {
     }
 
     /** The numbers that belong to a name made of several parts. */
-    static RowRandom of(long... name) {
+    public static RowRandom of(long... name) {
         long state = 0;
         for (long part : name) {
             state = mix(state + GOLDEN + mix(part + GOLDEN));
@@ -25,11 +25,12 @@ final class RowRandom {
     }
 
     /** The numbers of one row of a task: other tasks and lengths have others. */
-    static RowRandom ofRow(String task, long seed, int stage, long step, int seqLen, int row) {
+    public static RowRandom ofRow(
+            String task, long seed, int stage, long step, int seqLen, int row) {
         return of(task.hashCode(), seed, stage, step, seqLen, row);
     }
 
-    static long mix(long z) {
+    public static long mix(long z) {
         z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;
         z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
         return z ^ z >>> 31;
@@ -41,12 +42,12 @@ final class RowRandom {
     }
 
     /** In [0, n); the bias of the remainder is under n / 2⁶³. */
-    int below(int n) {
+    public int below(int n) {
         return (int) ((next() >>> 1) % n);
     }
 
     /** In [from, to], both included. */
-    int between(int from, int to) {
+    public int between(int from, int to) {
         return from + below(to - from + 1);
     }
 
@@ -55,7 +56,7 @@ final class RowRandom {
         return (next() >>> 11) * 0x1p-53;
     }
 
-    <T> T pick(List<T> list) {
+    public <T> T pick(List<T> list) {
         return list.get(below(list.size()));
     }
 }

@@ -4,6 +4,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Set;
+import org.ringworld.tokenizer.bpe.HuggingFaceTokenizer;
+import org.ringworld.tokenizer.bpe.SentencePieceTokenizer;
 import tools.jackson.databind.JsonNode;
 
 /** Text to token ids and back. Threads may share one. */

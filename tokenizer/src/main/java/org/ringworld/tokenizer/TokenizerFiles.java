@@ -27,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param file the one that was named
  * @param contents of it and of those beside it, by file name
  */
-record TokenizerFiles(Path file, Map<String, byte[]> contents) {
+public record TokenizerFiles(Path file, Map<String, byte[]> contents) {
     /** The model's, of which only the ids of tokens are read; it is not the tokenizer's to save. */
     private static final String CONFIG = "config.json";
 
@@ -50,7 +50,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
     private static final int LONGEST = 1 << 27;
     private static final int LARGEST_VOCABULARY = 1 << 22;
 
-    static TokenizerFiles read(Path file) throws DataException {
+    public static TokenizerFiles read(Path file) throws DataException {
         Map<String, byte[]> contents = new LinkedHashMap<>();
         contents.put(file.getFileName().toString(), bytes(file));
         for (String name : BESIDE) {
@@ -76,12 +76,12 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
     }
 
     /** The bytes of the file itself. */
-    byte[] main() {
+    public byte[] main() {
         return contents.get(file.getFileName().toString());
     }
 
     /** Of what decides ids: the file itself and what names the special tokens. */
-    long checksum() {
+    public long checksum() {
         CRC32C own = new CRC32C();
         own.update(main());
         CRC32C beside = new CRC32C();
@@ -107,7 +107,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
     }
 
     /** One of the files as JSON; an empty object where there is none. */
-    JsonNode json(String name) throws DataException {
+    public JsonNode json(String name) throws DataException {
         String text = text(name);
         if (text == null) {
             return JsonNodeFactory.instance.objectNode();
@@ -122,7 +122,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
     }
 
     /** The text of a special token that the files name ({@code bos_token}, …), or null. */
-    String token(String key) throws DataException {
+    public String token(String key) throws DataException {
         for (String name : NAMING) {
             JsonNode token = json(name).path(key);
             JsonNode content = token.isObject() ? token.path("content") : token;
@@ -136,7 +136,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
     /**
      * The id that the model's files give ({@code eos_token_id}, …), the first of several, or −1.
      */
-    int tokenId(String key) throws DataException {
+    public int tokenId(String key) throws DataException {
         Set<Integer> ids = new LinkedHashSet<>();
         for (String name : List.of("generation_config.json", CONFIG)) {
             ids.addAll(ids(json(name).path(key)));
@@ -155,7 +155,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
      * The tokenizer's own end of a text, and all that the model's files give as {@code
      * eos_token_id}.
      */
-    Set<Integer> ends(int eos) throws DataException {
+    public Set<Integer> ends(int eos) throws DataException {
         Set<Integer> ends = new LinkedHashSet<>(Set.of(eos));
         ends.addAll(ids(json("generation_config.json").path("eos_token_id")));
         ends.addAll(ids(json(CONFIG).path("eos_token_id")));
@@ -163,7 +163,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
     }
 
     /** Whether texts begin with BOS: what {@code add_bos_token} says, else {@code otherwise}. */
-    boolean addsBos(boolean otherwise) throws DataException {
+    public boolean addsBos(boolean otherwise) throws DataException {
         return json("tokenizer_config.json").path("add_bos_token").asBoolean(otherwise);
     }
 
@@ -172,14 +172,14 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
      *
      * @param special whether a text that users write never becomes it
      */
-    record Added(int id, String content, boolean special) {}
+    public record Added(int id, String content, boolean special) {}
 
     /**
      * Those of {@code added_tokens.json} and of {@code tokenizer_config.json}, by their ids.
      *
      * @throws DataException where one has no text, or two have one id
      */
-    List<Added> added() throws DataException {
+    public List<Added> added() throws DataException {
         Map<Integer, Added> added = new TreeMap<>();
         Set<String> named = named();
         for (Map.Entry<String, JsonNode> token : json("added_tokens.json").properties()) {
@@ -234,7 +234,7 @@ record TokenizerFiles(Path file, Map<String, byte[]> contents) {
      * Writes all files byte for byte, the main one under the name that other tools look for. What
      * ends a text is written down where it was said by the model's {@code config.json} alone.
      */
-    void save(Path directory, String mainName, Tokenizer tokenizer) throws DataException {
+    public void save(Path directory, String mainName, Tokenizer tokenizer) throws DataException {
         String own = file.getFileName().toString();
         try {
             for (Map.Entry<String, byte[]> one : contents.entrySet()) {

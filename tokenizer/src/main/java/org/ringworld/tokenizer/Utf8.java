@@ -12,13 +12,13 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /** Strings and UTF-8, without Java's silent question marks. */
-final class Utf8 {
+public final class Utf8 {
     private static final byte[] REPLACEMENT = "\ufffd".getBytes(StandardCharsets.UTF_8);
 
     private Utf8() {}
 
     /** The bytes of a text; a surrogate without its partner becomes U+FFFD. */
-    static byte[] bytes(String text) {
+    public static byte[] bytes(String text) {
         try {
             CharsetEncoder encoder =
                     StandardCharsets.UTF_8
@@ -35,7 +35,7 @@ final class Utf8 {
     }
 
     /** The same text, with U+FFFD for each surrogate without its partner. */
-    static String wellFormed(String text) {
+    public static String wellFormed(String text) {
         for (int at = 0; at < text.length(); at++) {
             if (Character.isSurrogate(text.charAt(at))) {
                 return new String(bytes(text), StandardCharsets.UTF_8);
@@ -49,7 +49,7 @@ final class Utf8 {
      *
      * @throws DataException where it cannot be read or is not UTF-8, with the offset of the fault
      */
-    static String read(Path file) throws DataException {
+    public static String read(Path file) throws DataException {
         byte[] bytes;
         try {
             if (Files.size(file) > Integer.MAX_VALUE - 8) {
@@ -74,7 +74,7 @@ final class Utf8 {
     }
 
     /** Offset of the first byte that is not UTF-8, or −1. */
-    static int firstFault(byte[] bytes) {
+    public static int firstFault(byte[] bytes) {
         ByteBuffer in = ByteBuffer.wrap(bytes);
         CharBuffer out = CharBuffer.allocate(8192);
         var decoder = StandardCharsets.UTF_8.newDecoder();

@@ -11,25 +11,25 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /** Cases copied into the test resources, and larger ones of the project's shared test data. */
-final class TestData {
+public final class TestData {
     private TestData() {}
 
-    static Path resource(String name) throws Exception {
+    public static Path resource(String name) throws Exception {
         return Path.of(TestData.class.getResource("/" + name).toURI());
     }
 
     /** A file of the shared data; the test is skipped where it is missing. */
-    static Path shared(String below) {
+    public static Path shared(String below) {
         Path path = Path.of("../../shared/data").resolve(below);
         assumeTrue(Files.exists(path), "shared test data is not here: data/" + below);
         return path;
     }
 
-    static JsonNode json(String resource) throws Exception {
+    public static JsonNode json(String resource) throws Exception {
         return JsonMapper.shared().readTree(resource(resource).toFile());
     }
 
-    static List<JsonNode> jsonLines(String resource) throws Exception {
+    public static List<JsonNode> jsonLines(String resource) throws Exception {
         List<JsonNode> lines = new ArrayList<>();
         for (String line : Files.readString(resource(resource)).split("\n")) {
             lines.add(JsonMapper.shared().readTree(line));
@@ -37,12 +37,12 @@ final class TestData {
         return lines;
     }
 
-    static int[] ids(JsonNode array) {
+    public static int[] ids(JsonNode array) {
         return array.valueStream().mapToInt(JsonNode::asInt).toArray();
     }
 
     /** Of ids as 32-bit numbers, little end first. */
-    static long crc(int[] ids) {
+    public static long crc(int[] ids) {
         CRC32 crc = new CRC32();
         for (int id : ids) {
             for (int shift = 0; shift < 32; shift += 8) {
@@ -53,7 +53,7 @@ final class TestData {
     }
 
     /** The text of tokens that arrive one by one, no part of which ends in half a character. */
-    static String stream(Tokenizer tokenizer, int[] ids) {
+    public static String stream(Tokenizer tokenizer, int[] ids) {
         TextDecoder decoder = tokenizer.decoder();
         StringBuilder text = new StringBuilder();
         for (int id : ids) {

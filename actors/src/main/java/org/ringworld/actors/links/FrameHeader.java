@@ -2,7 +2,7 @@ package org.ringworld.actors.links;
 
 import java.nio.ByteBuffer;
 import java.util.zip.CRC32C;
-import org.ringworld.model.Frame;
+import org.ringworld.model.ring.Frame;
 
 /**
  * The 64 bytes before each chunk on a wire: which frame of which epoch it belongs to and where in

@@ -2,7 +2,7 @@ package org.ringworld.actors.links;
 
 import java.io.IOException;
 import java.nio.channels.ClosedChannelException;
-import org.ringworld.model.RingMember;
+import org.ringworld.model.ring.RingMember;
 
 /** The link to the next rank, in another process. */
 sealed interface LinkSender extends RingMember.Outgoing, AutoCloseable

@@ -25,7 +25,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
-import org.ringworld.model.RingMember;
+import org.ringworld.model.ring.RingMember;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

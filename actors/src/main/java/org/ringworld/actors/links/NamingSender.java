@@ -12,9 +12,9 @@ import java.nio.channels.Selector;
 import java.nio.channels.SocketChannel;
 import java.util.ArrayDeque;
 import java.util.concurrent.atomic.LongAdder;
-import org.ringworld.model.Frame;
-import org.ringworld.model.Lease;
-import org.ringworld.model.RingMember;
+import org.ringworld.model.ring.Frame;
+import org.ringworld.model.ring.Lease;
+import org.ringworld.model.ring.RingMember;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
 

@@ -5,9 +5,9 @@ import java.nio.channels.SocketChannel;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.LongAdder;
-import org.ringworld.model.Ring;
-import org.ringworld.model.RingBrokenException;
-import org.ringworld.model.RingMember;
+import org.ringworld.model.ring.Ring;
+import org.ringworld.model.ring.RingBrokenException;
+import org.ringworld.model.ring.RingMember;
 import org.ringworld.runtime.Device;
 
 /**

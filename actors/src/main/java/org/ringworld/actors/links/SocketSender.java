@@ -9,9 +9,9 @@ import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.LongAdder;
-import org.ringworld.model.Frame;
-import org.ringworld.model.Lease;
-import org.ringworld.model.RingMember;
+import org.ringworld.model.ring.Frame;
+import org.ringworld.model.ring.Lease;
+import org.ringworld.model.ring.RingMember;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
 

@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.util.HexFormat;
+import org.ringworld.runtime.cpu.device.HostMemory;
 
 /**
  * The limit of BF16 dot products. The Vector API has none, so this is a few bytes of machine code,

@@ -8,6 +8,11 @@ import org.ringworld.runtime.Event;
 import org.ringworld.runtime.KernelTimes;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.device.CoreAffinity;
+import org.ringworld.runtime.cpu.device.HostMemory;
+import org.ringworld.runtime.cpu.device.Scratch;
+import org.ringworld.runtime.cpu.device.WorkerTeam;
+import org.ringworld.runtime.cpu.matmul.OneDnn;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -5,6 +5,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import org.ringworld.runtime.cpu.device.CoreAffinity;
+import org.ringworld.runtime.cpu.matmul.OneDnn;
 
 /**
  * The processor this runs on, as far as it tells.

@@ -10,6 +10,7 @@ import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Kernels.AdamWStep;
 import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.device.WorkerTeam;
 
 /** Speeds of the CPU kernels beside the limits of the machine, measured in turn with them. */
 public final class KernelBench {

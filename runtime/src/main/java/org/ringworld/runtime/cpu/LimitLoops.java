@@ -4,6 +4,9 @@ import java.util.OptionalDouble;
 import java.util.function.LongConsumer;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import org.ringworld.runtime.cpu.device.HostMemory;
+import org.ringworld.runtime.cpu.device.Lanes;
+import org.ringworld.runtime.cpu.device.WorkerTeam;
 
 /** Loops that do nothing but run into one limit of the machine. */
 final class LimitLoops {

@@ -2,6 +2,7 @@ package org.ringworld.runtime.cpu;
 
 import java.util.OptionalDouble;
 import java.util.concurrent.atomic.AtomicReference;
+import org.ringworld.runtime.cpu.device.WorkerTeam;
 
 /**
  * What this machine can do at most, measured now, on {@code threads} threads placed as a device

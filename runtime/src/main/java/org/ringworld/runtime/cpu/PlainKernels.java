@@ -1,13 +1,16 @@
 package org.ringworld.runtime.cpu;
 
-import static org.ringworld.runtime.cpu.Elements.get;
-import static org.ringworld.runtime.cpu.Elements.getInt;
-import static org.ringworld.runtime.cpu.Elements.set;
-import static org.ringworld.runtime.cpu.Elements.setInt;
+import static org.ringworld.runtime.cpu.elementwise.Elements.get;
+import static org.ringworld.runtime.cpu.elementwise.Elements.getInt;
+import static org.ringworld.runtime.cpu.elementwise.Elements.set;
+import static org.ringworld.runtime.cpu.elementwise.Elements.setInt;
 
+import org.ringworld.runtime.KernelShapes;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Shapes;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.attention.PlainAttention;
+import org.ringworld.runtime.cpu.elementwise.Elements;
 
 /**
  * Every kernel as one plain loop, one thread, sums in F64: the oracle that the fast kernels are

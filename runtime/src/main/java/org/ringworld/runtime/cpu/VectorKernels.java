@@ -1,9 +1,27 @@
 package org.ringworld.runtime.cpu;
 
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.KernelShapes;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Shapes;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.attention.AttentionGradients;
+import org.ringworld.runtime.cpu.attention.AttentionTile;
+import org.ringworld.runtime.cpu.attention.KeyClasses;
+import org.ringworld.runtime.cpu.attention.LibraryAttention;
+import org.ringworld.runtime.cpu.attention.LibraryAttentionBackward;
+import org.ringworld.runtime.cpu.attention.VectorAttention;
+import org.ringworld.runtime.cpu.attention.VectorAttentionBackward;
+import org.ringworld.runtime.cpu.attention.VisibleTiles;
+import org.ringworld.runtime.cpu.device.Lanes;
+import org.ringworld.runtime.cpu.device.Scratch;
+import org.ringworld.runtime.cpu.device.WorkerTeam;
+import org.ringworld.runtime.cpu.elementwise.VectorElementwise;
+import org.ringworld.runtime.cpu.elementwise.VectorRows;
+import org.ringworld.runtime.cpu.matmul.LibraryMatmul;
+import org.ringworld.runtime.cpu.matmul.MatrixVector;
+import org.ringworld.runtime.cpu.matmul.OneDnn;
+import org.ringworld.runtime.cpu.matmul.PanelMatmul;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.function.Supplier;
 
 /** Gradients of an F64 reference, one element at a time. */
-final class FiniteDifferences {
+public final class FiniteDifferences {
     private static final double STEP = 1e-5;
 
     private FiniteDifferences() {}
@@ -15,7 +15,7 @@ final class FiniteDifferences {
      * Requires that {@code gradient} is that of Σ dy·f by {@code x}, where f reads x each time it
      * is called.
      */
-    static void check(
+    public static void check(
             String name, float[] gradient, double[] x, double[] dy, Supplier<double[]> f) {
         for (int i = 0; i < x.length; i++) {
             double kept = x[i];

@@ -9,6 +9,7 @@ import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.elementwise.Elements;
 
 /**
  * Tensors of more than 2³¹ bytes, those of 64K tokens and more: what is computed behind that border

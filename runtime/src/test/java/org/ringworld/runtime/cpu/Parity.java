@@ -15,23 +15,23 @@ import org.ringworld.runtime.Tensor;
  * two must agree to the bit, and the third within a tolerance relative to each tensor's greatest
  * value.
  */
-final class Parity implements AutoCloseable {
+public final class Parity implements AutoCloseable {
     private final CpuDevice device;
     private final Kernels fast;
     private final Random random = new Random(3);
     private final TensorsOf tensors;
 
-    Parity(int threads) {
+    public Parity(int threads) {
         device = new CpuDevice(threads);
         fast = device.kernels();
         tensors = new TensorsOf(device);
     }
 
-    CpuDevice device() {
+    public CpuDevice device() {
         return device;
     }
 
-    Tensor normal(DType dtype, long... shape) {
+    public Tensor normal(DType dtype, long... shape) {
         double[] x = TensorsOf.normal(random, (int) Tensor.count(shape));
         return tensors.values(dtype, TensorsOf.floats(x), shape);
     }
@@ -41,22 +41,23 @@ final class Parity implements AutoCloseable {
         return tensors.ints(random.ints(n, 0, bound).toArray());
     }
 
-    Tensor ints(int... values) {
+    public Tensor ints(int... values) {
         return tensors.ints(values);
     }
 
-    TensorsOf tensors() {
+    public TensorsOf tensors() {
         return tensors;
     }
 
     /**
      * {@code kernel} reads {@code inputs} (shared) and reads and writes {@code results} (copies).
      */
-    void check(double tolerance, BiConsumer<Kernels, List<Tensor>> kernel, Tensor... results) {
+    public void check(
+            double tolerance, BiConsumer<Kernels, List<Tensor>> kernel, Tensor... results) {
         check(fast, tolerance, kernel, results);
     }
 
-    void check(
+    public void check(
             Kernels kernels,
             double tolerance,
             BiConsumer<Kernels, List<Tensor>> kernel,

@@ -7,7 +7,7 @@ import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
 
 /** Tensors of a device from Java arrays, and back. */
-record TensorsOf(Device device) {
+public record TensorsOf(Device device) {
     Tensor values(DType dtype, float[] values, long... shape) {
         Tensor t = device.tensor(dtype, shape);
         if (dtype == DType.F32) {
@@ -22,26 +22,26 @@ record TensorsOf(Device device) {
         return t;
     }
 
-    Tensor f32(float[] values, long... shape) {
+    public Tensor f32(float[] values, long... shape) {
         return values(DType.F32, values, shape);
     }
 
-    Tensor f32(double[] values, long... shape) {
+    public Tensor f32(double[] values, long... shape) {
         return f32(floats(values), shape);
     }
 
-    Tensor ints(int... values) {
+    public Tensor ints(int... values) {
         Tensor t = device.tensor(DType.I32, values.length);
         device.copyIn(MemorySegment.ofArray(values), t);
         return t;
     }
 
-    Tensor zeros(long... shape) {
+    public Tensor zeros(long... shape) {
         return device.tensor(DType.F32, shape);
     }
 
     /** What a tensor holds, as floats whatever its value dtype. */
-    float[] read(Tensor t) {
+    public float[] read(Tensor t) {
         float[] values = new float[(int) t.size()];
         if (t.dtype() == DType.F32) {
             device.copyOut(t, MemorySegment.ofArray(values));
@@ -61,7 +61,7 @@ record TensorsOf(Device device) {
         return values;
     }
 
-    static float[] floats(double[] values) {
+    public static float[] floats(double[] values) {
         float[] f = new float[values.length];
         for (int i = 0; i < f.length; i++) {
             f[i] = (float) values[i];
@@ -70,7 +70,7 @@ record TensorsOf(Device device) {
     }
 
     /** Normal values, each already an F32. */
-    static double[] normal(Random random, int n) {
+    public static double[] normal(Random random, int n) {
         double[] x = new double[n];
         for (int i = 0; i < n; i++) {
             x[i] = (float) random.nextGaussian();

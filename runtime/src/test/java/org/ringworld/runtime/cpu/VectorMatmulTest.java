@@ -15,6 +15,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.device.HostMemory;
+import org.ringworld.runtime.cpu.device.Scratch;
+import org.ringworld.runtime.cpu.device.WorkerTeam;
 
 /** Products by oneDNN, in Java, and of few rows, against the plain one. */
 class VectorMatmulTest {

@@ -1,0 +1,24 @@
+package org.ringworld.actors.cluster;
+
+import java.io.IOException;
+import java.util.function.Consumer;
+import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.job.Progress;
+import org.ringworld.model.training.job.Job;
+
+/** What a node needs to know of jobs as users write them; the command line has it. */
+public interface JobRuns extends JobHost.Reader {
+    /**
+     * Marks a job's output as its own.
+     *
+     * @return whether there is something left to train
+     * @throws IOException where the output cannot be written or holds another job's run
+     */
+    boolean begin(Job job) throws IOException;
+
+    /** Where a job's log and pictures are made of what it tells. */
+    Consumer<Progress> report(Job job, double flopsLimit) throws IOException;
+
+    /** FLOP/s of one thread of this host, in a job's dtype. */
+    double flopsOfThread(Job job);
+}

@@ -1,0 +1,423 @@
+package org.ringworld.actors.cluster;
+
+import com.sun.net.httpserver.HttpServer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.Executors;
+import java.util.function.BooleanSupplier;
+import org.apache.pekko.Done;
+import org.apache.pekko.actor.BootstrapSetup;
+import org.apache.pekko.actor.CoordinatedShutdown;
+import org.apache.pekko.actor.setup.ActorSystemSetup;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.SupervisorStrategy;
+import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.apache.pekko.actor.typed.javadsl.Adapter;
+import org.apache.pekko.actor.typed.javadsl.AskPattern;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.receptionist.Receptionist;
+import org.apache.pekko.cluster.Member;
+import org.apache.pekko.cluster.MemberStatus;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.apache.pekko.cluster.typed.ClusterSingleton;
+import org.apache.pekko.cluster.typed.Down;
+import org.apache.pekko.cluster.typed.SelfUp;
+import org.apache.pekko.cluster.typed.SingletonActor;
+import org.apache.pekko.cluster.typed.Subscribe;
+import org.apache.pekko.management.cluster.bootstrap.ClusterBootstrap;
+import org.apache.pekko.management.javadsl.PekkoManagement;
+import org.ringworld.actors.Faults;
+import org.ringworld.actors.cluster.tls.ArteryTls;
+import org.ringworld.actors.cluster.tls.Tls;
+import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.device.ThreadPriority;
+import org.ringworld.actors.device.WarmUp;
+import org.ringworld.actors.links.Links;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+/**
+ * One process of a cluster: its devices, where they take links, and its part in the keeping of the
+ * queue. A node that the cluster has taken out ends its JVM; whoever started it starts it again.
+ */
+public final class Node extends AbstractBehavior<Node.Command> {
+    /** What it is told. */
+    public sealed interface Command {}
+
+    private record Joined() implements Command {}
+
+    private record Warm() implements Command {}
+
+    private record StillAlone(Duration since) implements Command {}
+
+    /** Just now no link would end with another process, should it die. */
+    private record Unsure() implements Command {}
+
+    private record Probe() implements Command {}
+
+    /**
+     * A process that is killed may close its links some time before its socket refuses, and another
+     * one be killed while there is no ring that could break.
+     */
+    private static final int PROBES = 25;
+
+    private static final Duration BETWEEN_PROBES = Duration.ofMillis(200);
+
+    private static final String HEALTH_SECONDS = "5";
+
+    private static final Duration SAYS_WHOM_IT_WAITS_FOR = Duration.ofSeconds(10);
+
+    private static final int SECONDS_BEHIND_OTHERS = 30;
+
+    private final NodeSettings settings;
+    private final JobHost host;
+    private final Links links;
+    private final ActorRef<JobQueue.Command> queue;
+    private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+    private final Runnable raise;
+
+    private boolean member;
+    private boolean warm;
+
+    /** How often the others will still be asked whether they live. */
+    private int probes;
+
+    /**
+     * Starts a node, behind the work of other processes on this host where the system allows that:
+     * starting Java costs some fifteen seconds of processor time, and a ring that trains there
+     * gains nothing from it yet.
+     *
+     * @throws IOException where a port or a file cannot be had
+     */
+    public static ActorSystem<Command> start(NodeSettings settings, JobRuns runs)
+            throws IOException {
+        Runnable raise = ThreadPriority.lowerAll(SECONDS_BEHIND_OTHERS);
+        Files.createDirectories(settings.queue());
+        requireFreePorts(settings);
+        Tls tls = settings.tls() == null ? null : Tls.ofNode(settings.tls());
+        CompletableFuture<Void> started = new CompletableFuture<>();
+        ActorSystemSetup setup = ActorSystemSetup.create(BootstrapSetup.create(settings.toPekko()));
+        if (tls != null) {
+            setup = setup.withSetup(ArteryTls.setup(tls, settings.peers()));
+        }
+        ActorSystem<Command> system =
+                ActorSystem.create(
+                        guardian(settings, runs, tls, raise, started), settings.cluster(), setup);
+        try {
+            started.join();
+            health(settings, system);
+            PekkoManagement management = PekkoManagement.get(system);
+            if (tls == null) {
+                management.start().toCompletableFuture().join();
+            } else {
+                tls.useForBootstrap(system);
+                management
+                        .start(s -> s.withHttpsConnectionContext(tls.server("bootstrap")))
+                        .toCompletableFuture()
+                        .join();
+            }
+        } catch (CompletionException e) {
+            throw new IOException(
+                    "the node at %s does not start: %s"
+                            .formatted(settings.address(), Faults.sentence(e.getCause())),
+                    e.getCause());
+        }
+        ClusterBootstrap.get(system).start();
+        return system;
+    }
+
+    /** Found out here, the fault has a name; later it would be one actor's among others. */
+    private static void requireFreePorts(NodeSettings settings) throws IOException {
+        String[] purposes = {"other nodes", "links", "control", "health", "bootstrap"};
+        for (int i = 0; i < purposes.length; i++) {
+            try (ServerSocket socket = new ServerSocket()) {
+                socket.bind(new InetSocketAddress(settings.host(), settings.port() + i));
+            } catch (IOException e) {
+                throw new IOException(
+                        "port %d at %s, for %s, cannot be had: %s; a node takes five from port = %d on"
+                                .formatted(
+                                        settings.port() + i,
+                                        settings.host(),
+                                        purposes[i],
+                                        e.getMessage(),
+                                        settings.port()),
+                        e);
+            }
+        }
+    }
+
+    /** The guardian; whoever starts the node hears why it could not. */
+    private static Behavior<Command> guardian(
+            NodeSettings settings,
+            JobRuns runs,
+            Tls tls,
+            Runnable raise,
+            CompletableFuture<Void> started) {
+        return Behaviors.setup(
+                context -> {
+                    try {
+                        Behavior<Command> node = new Node(context, settings, runs, tls, raise);
+                        started.complete(null);
+                        return node;
+                    } catch (IOException | RuntimeException e) {
+                        started.completeExceptionally(e);
+                        return Behaviors.empty(); // until its JVM ends
+                    }
+                });
+    }
+
+    private Node(
+            ActorContext<Command> context,
+            NodeSettings settings,
+            JobRuns runs,
+            Tls tls,
+            Runnable raise)
+            throws IOException {
+        super(context);
+        this.raise = raise;
+        context.scheduleOnce(
+                SAYS_WHOM_IT_WAITS_FOR, context.getSelf(), new StillAlone(SAYS_WHOM_IT_WAITS_FOR));
+        this.settings = settings;
+        this.host = new JobHost(runs);
+        Cluster cluster = Cluster.get(context.getSystem());
+        String process = cluster.selfMember().uniqueAddress().toString();
+        this.links =
+                Links.listen(
+                        process,
+                        settings.host(),
+                        settings.linksPort(),
+                        settings.sockets(),
+                        tls == null ? null : tls.context());
+        this.queue =
+                ClusterSingleton.get(context.getSystem())
+                        .init(
+                                SingletonActor.of(
+                                        Behaviors.supervise(
+                                                        JobQueue.create(
+                                                                settings.queue(),
+                                                                settings.cluster(),
+                                                                runs,
+                                                                host))
+                                                .onFailure(
+                                                        SupervisorStrategy.restartWithBackoff(
+                                                                Duration.ofSeconds(1),
+                                                                Duration.ofSeconds(30),
+                                                                0)),
+                                        "queue"));
+        for (int i = 0; i < settings.threads().size(); i++) {
+            Device device = new CpuDevice(settings.threads().get(i));
+            devices.add(
+                    context.spawn(
+                            DeviceActor.create(
+                                    i,
+                                    device,
+                                    links,
+                                    host,
+                                    () -> context.getSelf().tell(new Unsure())),
+                            "device-" + i));
+        }
+        cluster.subscriptions()
+                .tell(
+                        Subscribe.create(
+                                context.messageAdapter(SelfUp.class, up -> new Joined()),
+                                SelfUp.class));
+        context.spawn(
+                WarmUp.create(devices, links, () -> context.getSelf().tell(new Warm())), "warm-up");
+        Control.start(context.getSystem(), settings, queue, tls);
+        drainBeforeLeaving(context);
+    }
+
+    @Override
+    public Receive<Command> createReceive() {
+        return newReceiveBuilder()
+                .onMessage(Joined.class, message -> onJoined())
+                .onMessage(Warm.class, message -> onWarm())
+                .onMessage(StillAlone.class, this::onStillAlone)
+                .onMessage(Unsure.class, message -> onUnsure())
+                .onMessage(Probe.class, message -> onProbe())
+                .build();
+    }
+
+    /** A node whose files are others than the cluster's would only fail its jobs. */
+    private Behavior<Command> onJoined() throws IOException {
+        Path marker = settings.queue().resolve(".cluster");
+        Cluster cluster = Cluster.get(getContext().getSystem());
+        List<Member> members = new ArrayList<>();
+        cluster.state().getMembers().forEach(members::add);
+        // What the first node is told of itself may lag behind: then it knows of nobody yet.
+        if (members.size() <= 1) {
+            Files.writeString(marker, settings.cluster());
+        } else if (!Files.exists(marker)) {
+            getContext()
+                    .getLog()
+                    .error(
+                            "queue = {} is not the cluster's: what its other nodes wrote there is not here. This node's devices are not used; let it reach the same directory",
+                            settings.queue());
+            return this;
+        }
+        member = true;
+        offerDevices();
+        getContext()
+                .getLog()
+                .info(
+                        "member of {} with {} nodes; jobs are taken at {}:{}",
+                        settings.cluster(),
+                        members.size(),
+                        settings.uriHost(),
+                        settings.port());
+        return this;
+    }
+
+    private Behavior<Command> onWarm() {
+        warm = true;
+        offerDevices();
+        return this;
+    }
+
+    /** Jobs may have them when their code is compiled: a cold one would hold up its ring. */
+    private void offerDevices() {
+        if (member && warm) {
+            raise.run();
+            devices.forEach(
+                    d ->
+                            getContext()
+                                    .getSystem()
+                                    .receptionist()
+                                    .tell(Receptionist.register(JobQueue.DEVICES, d)));
+        }
+    }
+
+    /** Again after as long as it has waited: a log of a day has a dozen lines of it. */
+    private Behavior<Command> onStillAlone(StillAlone alone) {
+        if (Cluster.get(getContext().getSystem()).selfMember().status() == MemberStatus.removed()) {
+            getContext().getLog().info("{}", settings.waitsFor());
+            getContext()
+                    .scheduleOnce(
+                            alone.since,
+                            getContext().getSelf(),
+                            new StillAlone(alone.since.multipliedBy(2)));
+        }
+        return this;
+    }
+
+    private Behavior<Command> onUnsure() {
+        boolean asking = probes > 0;
+        probes = PROBES;
+        return asking ? this : onProbe();
+    }
+
+    /** A process of this host that is dead is taken out now, not after seconds of silence. */
+    private Behavior<Command> onProbe() {
+        Cluster cluster = Cluster.get(getContext().getSystem());
+        for (Member member : cluster.state().getMembers()) {
+            String process = member.uniqueAddress().toString();
+            String on = member.address().getHost().orElse("");
+            boolean other = !member.equals(cluster.selfMember());
+            if (other && member.status() != MemberStatus.down() && links.isDead(process, on)) {
+                getContext().getLog().warn("{} is dead: its socket refuses", member.address());
+                cluster.manager().tell(new Down(member.address()));
+            }
+        }
+        if (--probes > 0) {
+            getContext().scheduleOnce(BETWEEN_PROBES, getContext().getSelf(), new Probe());
+        }
+        return this;
+    }
+
+    private void drainBeforeLeaving(ActorContext<Command> context) {
+        ActorSystem<Void> system = context.getSystem();
+        List<ActorRef<DeviceActor.Command>> mine = List.copyOf(devices);
+        CoordinatedShutdown.get(Adapter.toClassic(system))
+                .addTask(
+                        CoordinatedShutdown.PhaseBeforeServiceUnbind(),
+                        "drain",
+                        () -> drained(system, mine, System.nanoTime()));
+        CoordinatedShutdown.get(Adapter.toClassic(system))
+                .addTask(
+                        // Not later: the last phase ends this JVM, whatever else it has to do.
+                        CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
+                        "links",
+                        () -> {
+                            links.close();
+                            return CompletableFuture.completedFuture(Done.getInstance());
+                        });
+    }
+
+    /** Asks until no ring has this node's devices, or too much time has passed. */
+    private CompletionStage<Done> drained(
+            ActorSystem<Void> system, List<ActorRef<DeviceActor.Command>> mine, long since) {
+        // Who was taken out, or never was let in, is in no ring and may not reach whom it would
+        // ask.
+        boolean alone = Cluster.get(system).selfMember().status() == MemberStatus.removed();
+        boolean takenOut =
+                CoordinatedShutdown.get(Adapter.toClassic(system))
+                        .getShutdownReason()
+                        .filter(CoordinatedShutdown.clusterDowningReason()::equals)
+                        .isPresent();
+        if (alone
+                || takenOut
+                || mine.isEmpty()
+                || System.nanoTime() - since > Duration.ofSeconds(50).toNanos()) {
+            return CompletableFuture.completedFuture(Done.getInstance());
+        }
+        return AskPattern.<JobQueue.Command, JobQueue.Answer>ask(
+                        queue,
+                        replyTo -> new JobQueue.Drain(mine, replyTo),
+                        Duration.ofSeconds(2),
+                        system.scheduler())
+                .handle((answer, error) -> error == null && answer.done())
+                .thenComposeAsync(
+                        done ->
+                                done
+                                        ? CompletableFuture.completedFuture(Done.getInstance())
+                                        : drained(system, mine, since),
+                        CompletableFuture.delayedExecutor(
+                                100, java.util.concurrent.TimeUnit.MILLISECONDS));
+    }
+
+    /** {@code /alive} and {@code /ready}, for whoever watches processes; nothing can be changed. */
+    private static void health(NodeSettings settings, ActorSystem<?> system) throws IOException {
+        InetSocketAddress address =
+                new InetSocketAddress(
+                        InetAddress.getByName(settings.host()), settings.healthPort());
+        // Whoever connects and says nothing is cut off; the server knows no other way to be told.
+        System.setProperty("sun.net.httpserver.maxReqTime", HEALTH_SECONDS);
+        HttpServer server = HttpServer.create(address, 16);
+        answer(server, "/alive", () -> true);
+        answer(
+                server,
+                "/ready",
+                () -> Cluster.get(system).selfMember().status() == MemberStatus.up());
+        server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
+        server.start();
+        system.getWhenTerminated().thenRun(() -> server.stop(0));
+    }
+
+    private static void answer(HttpServer server, String path, BooleanSupplier good) {
+        server.createContext(
+                path,
+                exchange -> {
+                    boolean is = good.getAsBoolean();
+                    byte[] text = (is ? "yes\n" : "no\n").getBytes(StandardCharsets.US_ASCII);
+                    exchange.sendResponseHeaders(is ? 200 : 503, text.length);
+                    exchange.getResponseBody().write(text);
+                    exchange.close();
+                });
+    }
+}

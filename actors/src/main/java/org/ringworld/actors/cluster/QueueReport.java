@@ -1,0 +1,135 @@
+package org.ringworld.actors.cluster;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Set;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.cluster.Member;
+import org.apache.pekko.cluster.typed.Cluster;
+import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.job.Progress;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What the queue's keeper says of it, as JSON.
+ *
+ * @param name of the cluster
+ * @param devices all that were found
+ * @param gone those of nodes that are down
+ */
+record QueueReport(
+        String name,
+        Cluster cluster,
+        Map<String, QueuedJob> jobs,
+        Map<String, RunningJob> running,
+        Set<ActorRef<DeviceActor.Command>> devices,
+        Set<ActorRef<DeviceActor.Command>> gone,
+        Set<ActorRef<DeviceActor.Command>> draining) {
+    /** Bytes of a log in one answer. */
+    private static final int LOG_BYTES = 64 << 10;
+
+    /** Some of a job's log from a place in it on. */
+    JobQueue.Answer log(String argument) throws IOException {
+        String[] words = argument.strip().split(" ");
+        QueuedJob job = jobs.get(words[0]);
+        if (job == null) {
+            return new JobQueue.Answer(
+                    false, "there is no job %s; there are %s".formatted(words[0], jobs.keySet()));
+        }
+        long from = words.length > 1 ? Long.parseLong(words[1]) : 0;
+        Path file = Path.of(job.output()).resolve(JobQueue.LOG);
+        byte[] bytes = new byte[0];
+        if (Files.exists(file)) {
+            try (InputStream in = Files.newInputStream(file)) {
+                in.skipNBytes(Math.min(from, Files.size(file)));
+                bytes = in.readNBytes(LOG_BYTES);
+            }
+        }
+        ObjectNode node = JsonMapper.shared().createObjectNode();
+        node.put("next", from + bytes.length).put("text", new String(bytes, UTF_8));
+        node.put("over", job.state().isOver()).put("state", job.state().name().toLowerCase());
+        node.put("sentence", job.sentence());
+        return new JobQueue.Answer(true, node.toString());
+    }
+
+    /** All jobs, in the order of submission. */
+    ArrayNode allJobs() {
+        ArrayNode all = JsonMapper.shared().createArrayNode();
+        for (QueuedJob job : jobs.values()) {
+            ObjectNode node = all.addObject();
+            node.put("id", job.id()).put("state", job.state().name().toLowerCase());
+            node.put("output", job.output()).put("sentence", job.sentence());
+            RunningJob runs = running.get(job.id());
+            if (runs == null) {
+                continue;
+            }
+            node.put("devices", runs.devices.size()).put("ringSize", job.ringSize());
+            node.put("epoch", runs.epoch);
+            if (runs.last instanceof Progress.Waiting waiting) {
+                node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
+            }
+            if (runs.last instanceof Progress.Judging judging) {
+                String sentence = "is judged on unseen rows: %d of %d batches";
+                node.put("sentence", sentence.formatted(judging.batches(), judging.of()));
+            }
+            if (runs.metrics != null) {
+                node.put("step", runs.metrics.step());
+                node.put("steps", runs.hosted.job().curriculum().steps());
+                node.put("loss", runs.metrics.loss());
+                node.put("tokensPerSecond", runs.metrics.tokensPerSecond());
+            }
+            ArrayNode ranks = node.putArray("ranks");
+            for (Progress.RankTime time : runs.times) {
+                ranks.addObject()
+                        .put("device", time.device())
+                        .put("secondsCompute", time.spent().computing())
+                        .put("secondsWait", time.spent().waiting())
+                        .put("secondsReceiving", time.spent().receiving())
+                        .put("secondsExposed", time.spent().exposed());
+            }
+        }
+        return all;
+    }
+
+    /** Members, their devices, and all jobs. */
+    ObjectNode status() {
+        ObjectNode node = JsonMapper.shared().createObjectNode();
+        node.put("cluster", name);
+        node.put("queue", cluster.selfMember().address().toString());
+        Set<Member> unreachable = cluster.state().getUnreachable();
+        ArrayNode members = node.putArray("members");
+        for (Member member : cluster.state().getMembers()) {
+            ObjectNode m = members.addObject();
+            m.put("address", member.address().hostPort());
+            m.put("status", member.status().toString());
+            m.put("reachable", !unreachable.contains(member));
+            ArrayNode here = m.putArray("devices");
+            for (ActorRef<DeviceActor.Command> device : devices) {
+                if (JobQueue.address(device, cluster).equals(member.address())
+                        && !gone.contains(device)) {
+                    here.addObject()
+                            .put("name", device.path().name())
+                            .put("job", jobOf(device))
+                            .put("draining", draining.contains(device));
+                }
+            }
+        }
+        node.set("jobs", allJobs());
+        return node;
+    }
+
+    private String jobOf(ActorRef<DeviceActor.Command> device) {
+        return running.values().stream()
+                .filter(r -> r.devices.contains(device))
+                .map(r -> r.job.id())
+                .findFirst()
+                .orElse("");
+    }
+}

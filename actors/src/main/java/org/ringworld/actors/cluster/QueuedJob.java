@@ -1,0 +1,74 @@
+package org.ringworld.actors.cluster;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * A job of a cluster's queue, a file of the queue's directory: whoever keeps the queue next finds
+ * it there, even if every node was down in between.
+ *
+ * @param id {@code <number>-<name>}; numbers are the order of submission
+ * @param text the resolved configuration
+ * @param sentence how it ended, or what it waits for
+ */
+public record QueuedJob(
+        String id, String text, String output, int ringSize, State state, String sentence) {
+    private static final String SUFFIX = ".job.json";
+
+    /** What has become of it. */
+    public enum State {
+        QUEUED,
+        RUNNING,
+        DONE,
+        STOPPED,
+        FAILED;
+
+        boolean isOver() {
+            return compareTo(RUNNING) > 0;
+        }
+    }
+
+    QueuedJob now(State next, String why) {
+        return new QueuedJob(id, text, output, ringSize, next, why);
+    }
+
+    int number() {
+        return Integer.parseInt(id.substring(0, id.indexOf('-')));
+    }
+
+    /** All jobs of a queue, in the order of submission. */
+    static List<QueuedJob> all(Path queue) throws IOException {
+        List<QueuedJob> jobs = new ArrayList<>();
+        Files.createDirectories(queue);
+        try (Stream<Path> files = Files.list(queue)) {
+            for (Path file : files.filter(f -> f.toString().endsWith(SUFFIX)).toList()) {
+                try {
+                    jobs.add(JsonMapper.shared().readValue(file.toFile(), QueuedJob.class));
+                } catch (JacksonException e) {
+                    throw new IOException(file + " is no job: " + e.getOriginalMessage(), e);
+                }
+            }
+        }
+        jobs.sort(Comparator.comparingInt(QueuedJob::number));
+        return jobs;
+    }
+
+    /** Writes it into the queue's directory, whole or not at all. */
+    void write(Path queue) throws IOException {
+        Path temporary = queue.resolve(id + SUFFIX + ".tmp");
+        Files.writeString(temporary, JsonMapper.shared().writeValueAsString(this));
+        Files.move(
+                temporary,
+                queue.resolve(id + SUFFIX),
+                StandardCopyOption.ATOMIC_MOVE,
+                StandardCopyOption.REPLACE_EXISTING);
+    }
+}

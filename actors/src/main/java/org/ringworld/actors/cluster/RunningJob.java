@@ -1,0 +1,48 @@
+package org.ringworld.actors.cluster;
+
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.job.Coordinator;
+import org.ringworld.actors.job.Progress;
+import org.ringworld.model.training.StepMetrics;
+import org.ringworld.model.training.job.HostedJob;
+
+/** A job of the queue that has devices, and what it said last. */
+final class RunningJob {
+    final QueuedJob job;
+
+    /** Those it may use; it lets go of others between steps. */
+    final Set<ActorRef<DeviceActor.Command>> devices = new LinkedHashSet<>();
+
+    /** Those it does use. */
+    List<ActorRef<DeviceActor.Command>> using = List.of();
+
+    /** Null while its data is being opened. */
+    ActorRef<Coordinator.Command> coordinator;
+
+    HostedJob hosted;
+    Progress last;
+    List<Progress.RankTime> times = List.of();
+    StepMetrics metrics;
+    long epoch;
+
+    RunningJob(QueuedJob job) {
+        this.job = job;
+    }
+
+    void hear(Progress progress) {
+        last = progress;
+        switch (progress) {
+            case Progress.Stepped stepped -> {
+                metrics = stepped.metrics();
+                times = stepped.ranks();
+            }
+            case Progress.Regrouping regrouping -> using = regrouping.devices();
+            case Progress.Formed formed -> epoch = formed.epoch();
+            default -> {}
+        }
+    }
+}

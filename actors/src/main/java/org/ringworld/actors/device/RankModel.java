@@ -1,0 +1,237 @@
+package org.ringworld.actors.device;
+
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.Modality;
+import org.ringworld.model.attention.SequenceBlock;
+import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.layers.Recompute;
+import org.ringworld.model.layers.TokenLosses;
+import org.ringworld.model.layers.Transformer;
+import org.ringworld.model.ring.Frame;
+import org.ringworld.model.ring.Ring;
+import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.TrainingStep;
+import org.ringworld.model.training.job.TrainingState;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The model of one rank on its device. Only the device's own thread touches it. */
+public final class RankModel implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(RankModel.class);
+    private static final List<Modality> TEXT = List.of(Modality.TEXT);
+
+    private final Device device;
+    private final ParameterStore parameters;
+    private final Transformer transformer;
+    private final TrainingStep trainingStep;
+    private long finishedStep;
+    private Recompute recompute;
+
+    /** The finished step of a model that holds no weights yet. */
+    public static final long NOTHING = -1;
+
+    /** Takes memory for it and fills it; where that fails, all of it is given back. */
+    RankModel(Device device, ModelSource source, DType dtype, boolean training) throws IOException {
+        this.device = device;
+        this.parameters = new ParameterStore(device, source.config(), dtype, training);
+        this.transformer = new Transformer(device, parameters);
+        try {
+            fill(source);
+            this.trainingStep = training ? new TrainingStep(device, parameters, transformer) : null;
+        } catch (IOException | RuntimeException | Error e) {
+            parameters.close();
+            throw e;
+        }
+    }
+
+    private void fill(ModelSource source) throws IOException {
+        switch (source) {
+            case ModelSource.Random(LlamaConfig _, long seed, double std) ->
+                    parameters.initialize(seed, std);
+            case ModelSource.Files(LlamaConfig _, Path model, long seed, double std) -> {
+                ModelFiles.Constants constants =
+                        new ModelFiles.Constants(
+                                source.config().numHeads(),
+                                source.config().ropeTheta(),
+                                source.config().rmsNormEps());
+                try (ModelFiles files = ModelFiles.open(model, constants)) {
+                    parameters.load(files, seed, std);
+                }
+            }
+            case ModelSource.Nothing(LlamaConfig _) -> finishedStep = NOTHING;
+            case ModelSource.FromSnapshot(LlamaConfig _, Path snapshot) ->
+                    finishedStep = TrainingState.read(parameters, device, snapshot);
+        }
+    }
+
+    long finishedStep() {
+        return finishedStep;
+    }
+
+    /** Takes over the state that rank {@code from} holds after {@code step}. */
+    void synchronize(Ring ring, int from, long step) {
+        // Whoever holds that step gets the same bits again, and stays whole whatever happens to the
+        // giver. For the others there is nothing whole until all of it is here.
+        boolean holds = ring.rank() == from || finishedStep == step;
+        finishedStep = holds ? step : NOTHING;
+        parameters.broadcast(from, ring, step);
+        finishedStep = step;
+    }
+
+    ParameterStore parameters() {
+        return parameters;
+    }
+
+    MemoryUse memory() {
+        long kept = transformer.bytesKept();
+        long workspace = transformer.bytesOfWorkspace();
+        return new MemoryUse(
+                parameters.weightBytes(),
+                parameters.gradients().bytes(),
+                parameters.optimizerBytes(),
+                kept,
+                workspace,
+                device.allocated() - parameterBytes() - kept - workspace);
+    }
+
+    private long parameterBytes() {
+        return parameters.weightBytes()
+                + parameters.gradients().bytes()
+                + parameters.optimizerBytes();
+    }
+
+    TrainingStep.Outcome train(StepPlan plan, Ring ring, String recompute) {
+        long tokens =
+                plan.parts().stream()
+                        .mapToLong(p -> p.blocks().getFirst().length())
+                        .max()
+                        .orElse(0);
+        TrainingStep.Outcome outcome =
+                trainingStep.run(
+                        parameters.config().withRopeTheta(plan.ropeTheta()),
+                        plan.parts(),
+                        plan.targetWeight(),
+                        plan.answerWeight(),
+                        ring,
+                        plan.optimizer(),
+                        plan.learningRate(),
+                        plan.step(),
+                        recompute(recompute, tokens, ring));
+        if (Double.isFinite(outcome.gradNorm())) {
+            finishedStep = plan.step();
+        }
+        return outcome;
+    }
+
+    private Recompute recompute(String choice, long tokens, Ring ring) {
+        long left = device.memory() / ring.size() - parameterBytes();
+        Recompute chosen =
+                Recompute.of(choice, parameters.config(), parameters.dtype(), tokens, left);
+        if (chosen != recompute && ring.rank() == 0) {
+            LOG.info(
+                    "recompute {}: {} MiB kept for backward, {} MiB if nothing were recomputed;"
+                            + " auto keeps up to {} MiB",
+                    chosen.name().toLowerCase(Locale.ROOT),
+                    mebibytes(chosen, tokens),
+                    mebibytes(Recompute.NONE, tokens),
+                    left / 2 >> 20);
+        }
+        recompute = chosen;
+        return chosen;
+    }
+
+    private long mebibytes(Recompute chosen, long tokens) {
+        return Recompute.bytesKept(chosen, parameters.config(), parameters.dtype(), tokens) >> 20;
+    }
+
+    /** Losses of this rank's tokens, by row. */
+    DeviceActor.Judged judge(MicroBatch batch, double ropeTheta, Ring ring, long epoch, long id) {
+        LlamaConfig config = parameters.config().withRopeTheta(ropeTheta);
+        TokenLosses losses = transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
+        SequenceBlock own = batch.blocks().get(ring.rank());
+        int rows = own.length() == 0 ? 0 : own.rows()[own.length() - 1] + 1;
+        int[] missed = new int[rows];
+        for (int i = 0; i < own.length(); i++) {
+            if (own.weights()[i] >= 1) {
+                missed[own.rows()[i]] += 1 - losses.hits()[i];
+            }
+        }
+        return new DeviceActor.Judged(ring.rank(), epoch, id, losses.weightedSum(own), missed);
+    }
+
+    /**
+     * Logits of this rank's tokens [S,V], of both heads where the batch says which tokens are
+     * vision codes, and, where asked for, the ring's summed gradients.
+     */
+    DeviceActor.Forwarded forward(MicroBatch batch, boolean gradients, Ring ring) {
+        SequenceBlock own = batch.blocks().get(ring.rank());
+        Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
+        for (Modality head : own.visionIds() == null ? TEXT : parameters.modalities()) {
+            int vocab = head.vocabSize(parameters.config());
+            logits.put(head, new float[Math.multiplyExact(own.length(), vocab)]);
+        }
+        Transformer.LogitSink sink =
+                (head, block, from) -> copy(block, logits.get(head), from * block.dim(1));
+        TokenLosses losses;
+        Map<String, float[]> sums = new LinkedHashMap<>();
+        if (gradients) {
+            double weight = batch.targetWeight();
+            losses =
+                    trainingStep.gradients(
+                            parameters.config(),
+                            batch,
+                            weight == 0 ? 0 : (float) (1 / weight),
+                            ring,
+                            sink);
+            if (ring.rank() == 0) {
+                for (int i = 0; i < parameters.specs().size(); i++) {
+                    Tensor gradient = parameters.gradient(i);
+                    float[] host = new float[Math.toIntExact(gradient.size())];
+                    copy(gradient, host, 0);
+                    sums.put(parameters.specs().get(i).name(), host);
+                }
+            }
+        } else {
+            losses = transformer.forward(parameters.config(), batch, ring, Frame.of(0, 0), sink);
+        }
+        return new DeviceActor.Forwarded(ring.rank(), losses.weightedSum(own), logits, sums);
+    }
+
+    private void copy(Tensor from, float[] to, long at) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(from.bytes(), 64);
+            device.copyOut(from, host);
+            MemorySegment.copy(
+                    host,
+                    ValueLayout.JAVA_FLOAT,
+                    0,
+                    to,
+                    Math.toIntExact(at),
+                    Math.toIntExact(from.size()));
+        }
+    }
+
+    @Override
+    public void close() {
+        transformer.close();
+        if (trainingStep != null) {
+            trainingStep.close();
+        }
+        parameters.close();
+    }
+}

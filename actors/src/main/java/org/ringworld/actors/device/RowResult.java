@@ -1,0 +1,52 @@
+package org.ringworld.actors.device;
+
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.Modality;
+import org.ringworld.model.attention.SequenceBlock;
+import org.ringworld.tokenizer.packing.Row;
+
+/**
+ * What a ring made of one row, in the order of the input.
+ *
+ * @param logits [seq · V] of the text head, and of the vision head where the row says which tokens
+ *     are vision codes
+ * @param loss Σ w·ce / Σ w in nats; 0 where no target has weight
+ * @param gradients by the weights' names; empty where none were asked for
+ */
+public record RowResult(
+        Map<Modality, float[]> logits, double loss, Map<String, float[]> gradients) {
+    static RowResult of(Row row, MicroBatch batch, List<DeviceActor.Forwarded> ranks) {
+        Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
+        for (Modality head : ranks.getFirst().logits().keySet()) {
+            logits.put(head, inOrder(row, batch, ranks, head));
+        }
+        double lossSum = 0;
+        Map<String, float[]> gradients = Map.of();
+        for (DeviceActor.Forwarded rank : ranks) {
+            lossSum += rank.lossSum();
+            gradients = rank.gradients().isEmpty() ? gradients : rank.gradients();
+        }
+        double weight = batch.targetWeight();
+        return new RowResult(logits, weight == 0 ? 0 : lossSum / weight, gradients);
+    }
+
+    private static float[] inOrder(
+            Row row, MicroBatch batch, List<DeviceActor.Forwarded> ranks, Modality head) {
+        int vocab = ranks.getFirst().logits().get(head).length / batch.blocks().getFirst().length();
+        float[] all = new float[Math.multiplyExact(row.length(), vocab)];
+        for (DeviceActor.Forwarded rank : ranks) {
+            SequenceBlock block = batch.blocks().get(rank.rank());
+            float[] logits = rank.logits().get(head);
+            for (int i = 0; i < block.length(); i++) {
+                int place = block.places()[i];
+                if (place >= 0) {
+                    System.arraycopy(logits, i * vocab, all, place * vocab, vocab);
+                }
+            }
+        }
+        return all;
+    }
+}

@@ -1,0 +1,77 @@
+package org.ringworld.actors.job;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.model.training.Stage;
+import org.ringworld.model.training.StepMetrics;
+import org.ringworld.model.training.TimeSpent;
+import org.ringworld.model.training.job.Probe;
+
+/** What a job tells whoever watches it. */
+public sealed interface Progress {
+    /** Whether nothing follows it. */
+    default boolean isLast() {
+        return this instanceof Completed || this instanceof Interrupted || this instanceof Failed;
+    }
+
+    /** A new ring is being formed of some of these; others are not used any more. */
+    record Regrouping(List<ActorRef<DeviceActor.Command>> devices) implements Progress {}
+
+    /** Too few devices are there. */
+    record Waiting(int devices, int needed) implements Progress {}
+
+    /**
+     * The ring stands.
+     *
+     * @param step the last finished one when a run goes on, else 0
+     * @param earlier what is on record of the steps up to it; null: what was told before
+     */
+    record Formed(
+            long epoch,
+            int size,
+            String device,
+            String recompute,
+            long step,
+            List<StepMetrics> earlier)
+            implements Progress {}
+
+    record StageBegun(int index, Stage stage) implements Progress {}
+
+    /** A step is over, on all ranks. */
+    record Stepped(StepMetrics metrics, List<RankTime> ranks) implements Progress {}
+
+    /** What one rank's device spent on a step. */
+    record RankTime(String device, TimeSpent spent) {}
+
+    /** One rank takes much longer than the others, whom it holds up. */
+    record Straggler(String device, double timesMedian) implements Progress {}
+
+    /** So many batches of unseen rows are judged, and the next one begins. */
+    record Judging(int batches, int of) implements Progress {}
+
+    /** Unseen rows judged after a stage (−1: before the first). */
+    record Judged(int stage, List<Probe.Result> results) implements Progress {}
+
+    /** The state was copied for writing, for which training waited so long. */
+    record Copied(long step, double seconds) implements Progress {}
+
+    /** A snapshot could not be written; training goes on, and the next one is tried. */
+    record NotSaved(String sentence, long step) implements Progress {}
+
+    /** A model or snapshot stands on disk. */
+    record Saved(Path path, long step) implements Progress {}
+
+    /** All stages are done. */
+    record Completed(Path model) implements Progress {}
+
+    /** Stopped on request; the state is at {@code snapshot}, null before the first step. */
+    record Interrupted(long step, Path snapshot) implements Progress {}
+
+    /**
+     * Stopped by a fault, said in one sentence; the last good state is at {@code snapshot}, or null
+     * if none could be written.
+     */
+    record Failed(String sentence, long step, Path snapshot) implements Progress {}
+}

@@ -1,0 +1,136 @@
+package org.ringworld.actors.cluster;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class NodeSettingsTest {
+    private static NodeSettings settings(String text, boolean named) {
+        Config config =
+                ConfigFactory.parseString(text)
+                        .withFallback(
+                                ConfigFactory.parseResources(
+                                        NodeSettings.class, "/node-defaults.conf"))
+                        .resolve();
+        return NodeSettings.of(config).among(named);
+    }
+
+    private static boolean mayBegin(NodeSettings settings) {
+        return settings.toPekko()
+                .getBoolean("pekko.management.cluster.bootstrap.new-cluster-enabled");
+    }
+
+    /** One node under two names: as the cluster's bootstrap compares text, they must be one. */
+    @ParameterizedTest
+    @CsvSource({
+        "127.0.0.1, 127.0.0.1:26000",
+        "127.0.0.1, localhost:26000",
+        "127.0.0.1, LocalHost:26000",
+        "localhost, 127.0.0.1:26000",
+        "localhost, localhost:26000",
+        "::1, [::1]:26000",
+        "[::1], [::1]:26000",
+        "0:0:0:0:0:0:0:1, [::1]:26000",
+        "::1, localhost:26000",
+        "127.0.0.1, [::1]:26000"
+    })
+    void aNodeFindsItselfAmongItsPeersByAnyOfItsNames(String host, String peer) {
+        NodeSettings node =
+                settings(
+                        "port = 26000, host = \"%s\", peers = [\"%s\"]".formatted(host, peer),
+                        true);
+        assertThat(node.address()).isEqualTo(node.peers().getFirst());
+        assertThat(mayBegin(node)).isTrue();
+        Config pekko = node.toPekko();
+        String own = pekko.getString("pekko.management.http.hostname");
+        assertThat(
+                        pekko.getConfigList("pekko.discovery.config.services.ringworld.endpoints")
+                                .getFirst()
+                                .getString("host"))
+                .isEqualTo(own);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"127.0.0.1, 127.0.0.1:26001", "127.0.0.1, 127.0.0.2:26000", "::1, 127.0.0.9:26000"})
+    void anotherNodeIsAnother(String host, String peer) {
+        NodeSettings node =
+                settings(
+                        "port = 26000, host = \"%s\", peers = [\"%s\"]".formatted(host, peer),
+                        true);
+        assertThat(mayBegin(node)).isFalse();
+    }
+
+    @Test
+    void aNodeThatNamesNoPeersAndIsNoneOfTheDefaultsIsItsOwnFirst() {
+        NodeSettings other = settings("port = 26520", false);
+        assertThat(other.peers()).containsExactly(other.address());
+        assertThat(mayBegin(other)).isTrue();
+        assertThat(mayBegin(settings("port = 25520", false))).isTrue();
+        NodeSettings second = settings("port = 25530", false);
+        assertThat(second.peers()).hasSize(4);
+        assertThat(mayBegin(second)).isFalse();
+        assertThat(mayBegin(settings("host = 127.0.0.7", false))).isTrue();
+        assertThat(mayBegin(settings("port = 26520, peers = []", true))).isTrue();
+    }
+
+    @Test
+    void whoWaitsSaysWhatToType() {
+        String given = "port = 26000, peers = [\"127.0.0.1:26010\"]";
+        assertThat(settings(given, true).waitsFor())
+                .contains("127.0.0.1:26010")
+                .contains("ringworld node port=26010")
+                .contains("ringworld node port=26000 'peers=[\"127.0.0.1:26000\"]'");
+        assertThat(settings(given + ", minNodes = 2", true).waitsFor()).contains("minNodes=1");
+    }
+
+    /** Pekko takes them as they are and then waits for ever. */
+    @ParameterizedTest
+    @ValueSource(strings = {"ring_node_1", "a b", "node-", "-node", "n\u00f6de", "a..b", "node1.5"})
+    void aNameThatPekkoCannotUseIsRefused(String name) {
+        assertThatThrownBy(() -> settings("insecure = true, host = \"" + name + "\"", true))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining(name)
+                .hasMessageContaining("give the host's address");
+        assertThatThrownBy(() -> settings("peers = [\"" + name + ":25520\"]", true))
+                .hasMessageContaining(name);
+    }
+
+    @Test
+    void capitalsAreSmallLetters() {
+        NodeSettings node =
+                settings(
+                        "insecure = true, host = MyBox.Example, peers = [\"MYBOX.example:25520\"]",
+                        true);
+        assertThat(node.host()).isEqualTo("mybox.example");
+        assertThat(mayBegin(node)).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "127.0.0.1",
+                "::1",
+                "::1:25520",
+                "127.0.0.1:x",
+                "[::1]",
+                "127.0.0.1:70000",
+                ":25520"
+            })
+    void aPeerThatIsNoAddressIsRefused(String peer) {
+        assertThatThrownBy(() -> settings("peers = [\"" + peer + "\"]", true))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("peers");
+    }
+
+    @Test
+    void aPortLeavesRoomForTheFourAfterIt() {
+        assertThat(settings("port = 65531", false).bootstrapPort()).isEqualTo(65_535);
+        assertThatThrownBy(() -> settings("port = 65532", false)).hasMessageContaining("65531");
+    }
+}

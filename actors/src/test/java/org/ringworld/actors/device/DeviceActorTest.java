@@ -1,0 +1,178 @@
+package org.ringworld.actors.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.stream.Stream;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.ringworld.actors.job.FaultyDevice;
+import org.ringworld.actors.job.Jobs;
+import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RingEnd;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.packing.RowStream;
+
+class DeviceActorTest {
+    private static final ActorTestKit KIT = ActorTestKit.create();
+    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final MicroBatch BATCH =
+            MicroBatch.of(RowStream.of("copy", 1, 0).rows(0, 32, 2), Layout.of("zigzag"), 2);
+
+    @AfterAll
+    static void shutdown() {
+        KIT.shutdownTestKit();
+    }
+
+    private final Links links = Links.inProcess();
+    private final TestProbe<DeviceActor.Reply> probe = KIT.createTestProbe();
+
+    private ActorRef<DeviceActor.Command> member(int rank, Device device) {
+        ActorRef<DeviceActor.Command> actor = KIT.spawn(DeviceActor.create(rank, device, links));
+        actor.tell(
+                new DeviceActor.Prepare(
+                        new ModelSource.Random(Jobs.MODEL, 1, 0.1),
+                        DType.F32,
+                        false,
+                        probe.getRef()));
+        probe.expectMessageClass(DeviceActor.Prepared.class, PATIENCE);
+        actor.tell(join(1, rank));
+        return actor;
+    }
+
+    private RingProtocol.JoinRing join(long epoch, int rank) {
+        List<LinkAddress> both = List.of(links.address(), links.address());
+        RingEnd.Places places = new RingEnd.Places(epoch, new byte[16], both);
+        return new RingProtocol.JoinRing(epoch, rank, places, probe.getRef());
+    }
+
+    private void expectBothJoined() {
+        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
+        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
+    }
+
+    private DeviceActor.Judge judge(long epoch) {
+        return new DeviceActor.Judge(epoch, 7, BATCH, 1e4, probe.getRef());
+    }
+
+    @Test
+    void pendingTransfersFailAtOnceWhenANeighbourStops() {
+        ActorRef<DeviceActor.Command> waiting = member(0, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> stopping = member(1, new CpuDevice(1));
+        expectBothJoined();
+        waiting.tell(judge(1)); // its neighbour was never asked: it waits for keys
+        probe.expectNoMessage(Duration.ofMillis(200));
+        KIT.stop(stopping);
+        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        assertThat(failed.sentence()).contains("rank 1 left");
+    }
+
+    @Test
+    void messagesOfAnotherEpochAreDropped() {
+        ActorRef<DeviceActor.Command> member = member(0, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
+        expectBothJoined();
+        for (long of : new long[] {0, 2}) {
+            member.tell(judge(of));
+            other.tell(judge(of)); // were it not dropped, the two would answer each other
+        }
+        member.tell(judge(1));
+        other.tell(judge(1));
+        for (DeviceActor.Reply reply : probe.receiveSeveralMessages(2, PATIENCE)) {
+            assertThat(((DeviceActor.Judged) reply).epoch()).isEqualTo(1);
+        }
+    }
+
+    @Test
+    void theMailboxStaysFreeWhileTheDeviceComputes() throws Exception {
+        CountDownLatch go = new CountDownLatch(1);
+        Device slow =
+                new FaultyDevice(
+                        "rmsNorm",
+                        1,
+                        () -> {
+                            try {
+                                go.await();
+                            } catch (InterruptedException e) {
+                                Thread.currentThread().interrupt();
+                            }
+                        });
+        ActorRef<DeviceActor.Command> busy = member(0, slow);
+        ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
+        expectBothJoined();
+        busy.tell(judge(1));
+        other.tell(judge(1));
+        // Its thread stands in a kernel, yet it takes and acts on a message: it leaves the ring.
+        busy.tell(new RingProtocol.Leave(2, probe.getRef()));
+        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        assertThat(failed.rank()).isEqualTo(1);
+        go.countDown();
+        List<DeviceActor.Reply> rest = probe.receiveSeveralMessages(2, PATIENCE);
+        assertThat(rest.get(0)).isInstanceOf(DeviceActor.Failed.class);
+        assertThat(rest.get(1)).isInstanceOf(RingProtocol.Left.class);
+    }
+
+    /**
+     * Also those that are no exceptions: whoever asked would wait until a watch takes the node out.
+     */
+    @ParameterizedTest
+    @MethodSource
+    void everyFaultOfWorkIsAnswered(Throwable fault) {
+        Device faulty =
+                new FaultyDevice(
+                        "rmsNorm", 1, () -> DeviceActorTest.<RuntimeException>raise(fault));
+        ActorRef<DeviceActor.Command> member = member(0, faulty);
+        ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
+        expectBothJoined();
+        member.tell(judge(1));
+        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        assertThat(failed.rank()).isZero();
+        assertThat(failed.ringBroke()).isFalse();
+        assertThat(failed.sentence()).contains("planted");
+        other.tell(judge(1));
+        assertThat(probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE).sentence())
+                .contains("rank 0")
+                .contains("planted");
+    }
+
+    static Stream<Throwable> everyFaultOfWorkIsAnswered() {
+        return Stream.of(
+                new IllegalStateException("planted"),
+                new OutOfMemoryError("planted"),
+                new StackOverflowError("planted"),
+                new NoClassDefFoundError("planted"),
+                new AssertionError("planted"));
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <T extends Throwable> void raise(Throwable fault) throws T {
+        throw (T) fault;
+    }
+
+    @Test
+    void bothRanksTogetherAnswer() {
+        ActorRef<DeviceActor.Command> a = member(0, new CpuDevice(1));
+        ActorRef<DeviceActor.Command> b = member(1, new CpuDevice(1));
+        expectBothJoined();
+        a.tell(judge(1));
+        b.tell(judge(1));
+        double sum = 0;
+        for (DeviceActor.Reply reply : probe.receiveSeveralMessages(2, PATIENCE)) {
+            sum += ((DeviceActor.Judged) reply).lossSum();
+        }
+        // Near-random weights: about ln 260 for every target.
+        assertThat(sum / BATCH.targetWeight()).isBetween(4.0, 7.0);
+    }
+}

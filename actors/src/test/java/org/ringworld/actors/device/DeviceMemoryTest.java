@@ -1,0 +1,291 @@
+package org.ringworld.actors.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.IntFunction;
+import java.util.stream.Stream;
+import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
+import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.actors.job.Coordinator;
+import org.ringworld.actors.job.Epochs;
+import org.ringworld.actors.job.FaultyDevice;
+import org.ringworld.actors.job.Jobs;
+import org.ringworld.actors.job.Progress;
+import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RingEnd;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.training.job.HostedJob;
+import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.JobData;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.ByteTokenizer;
+import org.ringworld.tokenizer.packing.RowStream;
+
+/** A node's devices outlive its jobs: whatever these took of them is given back. */
+class DeviceMemoryTest {
+    private static final ActorTestKit KIT = ActorTestKit.create();
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+    private static final MicroBatch BATCH =
+            MicroBatch.of(RowStream.of("copy", 1, 0).rows(0, 32, 2), Layout.of("zigzag"), 2);
+
+    @TempDir private Path directory;
+    private final TestProbe<DeviceActor.Reply> probe = KIT.createTestProbe();
+    private final List<Device> devices = new ArrayList<>();
+    private final List<ActorRef<DeviceActor.Command>> actors = new ArrayList<>();
+
+    @AfterAll
+    static void shutdown() {
+        KIT.shutdownTestKit();
+    }
+
+    @AfterEach
+    void stop() {
+        actors.forEach(KIT::stop);
+    }
+
+    private void spawn(Device device, Links links, JobHost host) {
+        devices.add(device);
+        actors.add(KIT.spawn(DeviceActor.create(actors.size(), device, links, host, () -> {})));
+    }
+
+    private void tellAll(IntFunction<DeviceActor.Command> command) {
+        for (int rank = 0; rank < actors.size(); rank++) {
+            actors.get(rank).tell(command.apply(rank));
+        }
+    }
+
+    private <T extends DeviceActor.Reply> void askAll(
+            Class<T> answer, IntFunction<DeviceActor.Command> command) {
+        tellAll(command);
+        for (int rank = 0; rank < actors.size(); rank++) {
+            probe.expectMessageClass(answer, PATIENCE);
+        }
+    }
+
+    /** What they have taken when all that they were told is done. */
+    private List<Long> allocated(long epoch) {
+        askAll(RingProtocol.Left.class, _ -> new RingProtocol.Leave(epoch, probe.getRef()));
+        return devices.stream().map(Device::allocated).toList();
+    }
+
+    private void join(long epoch, Links... links) {
+        RingEnd.Places places =
+                new RingEnd.Places(
+                        epoch, new byte[16], Stream.of(links).map(Links::address).toList());
+        askAll(
+                DeviceActor.Joined.class,
+                rank -> new RingProtocol.JoinRing(epoch, rank, places, probe.getRef()));
+    }
+
+    private void prepare() {
+        ModelSource source = new ModelSource.Random(Jobs.MODEL, 1, 0.1);
+        askAll(
+                DeviceActor.Prepared.class,
+                _ -> new DeviceActor.Prepare(source, DType.F32, true, probe.getRef()));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16"})
+    void afterAJobADeviceHasWhatItHadBefore(DType dtype) throws Exception {
+        Links links = Links.inProcess();
+        AtomicReference<Job> current = new AtomicReference<>();
+        JobHost host = new JobHost(_ -> current.get());
+        spawn(new CpuDevice(2), links, host);
+        spawn(new CpuDevice(1), links, host);
+        for (int n = 0; n < 2; n++) {
+            Job job =
+                    Jobs.job(
+                            directory.resolve("job-" + n),
+                            2,
+                            "zigzag",
+                            dtype,
+                            2,
+                            Jobs.stage(24, 5, 1e-3, 2));
+            current.set(job);
+            JobData data = JobData.open(job, new ByteTokenizer());
+            HostedJob hosted = new HostedJob("job-" + n, job, data);
+            TestProbe<Progress> progress = KIT.createTestProbe();
+            ActorRef<Coordinator.Command> coordinator =
+                    KIT.spawn(
+                            Coordinator.create(
+                                    hosted,
+                                    actors,
+                                    1e12,
+                                    Epochs.from(1 + 10 * n),
+                                    Fence.claim(job.output()),
+                                    false,
+                                    progress.getRef(),
+                                    null));
+            Progress last = progress.receiveMessage(PATIENCE);
+            while (!last.isLast()) {
+                last = progress.receiveMessage(PATIENCE);
+            }
+            assertThat(last).isInstanceOf(Progress.Completed.class);
+            progress.expectTerminated(coordinator, PATIENCE);
+            assertThat(allocated(10 * n + 9)).containsExactly(0L, 0L);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void afterAForwardADeviceHasWhatItHadBefore(boolean gradients) {
+        Links links = Links.inProcess();
+        spawn(new CpuDevice(1), links, null);
+        spawn(new CpuDevice(1), links, null);
+        prepare();
+        join(1, links, links);
+        askAll(
+                DeviceActor.Forwarded.class,
+                _ -> new DeviceActor.Forward(1, BATCH, gradients, probe.getRef()));
+        tellAll(_ -> new RingProtocol.Release(1));
+        assertThat(allocated(2)).containsExactly(0L, 0L);
+    }
+
+    /** Receive buffers are of a size only where links have sockets. */
+    @Test
+    void buffersOfLinksAreGivenBackAlsoAfterABrokenEpoch() throws Exception {
+        Files.createDirectory(directory.resolve("s"));
+        try (Links a = Links.listen("a", "127.0.0.1", 0, directory.resolve("s"), null);
+                Links b = Links.listen("b", "127.0.0.1", 0, directory.resolve("s"), null)) {
+            spawn(new CpuDevice(1), a, null);
+            spawn(new CpuDevice(1), b, null);
+            prepare();
+            join(1, a, b);
+            askAll(
+                    DeviceActor.Forwarded.class,
+                    _ -> new DeviceActor.Forward(1, BATCH, true, probe.getRef()));
+            // One alone: it waits for keys, in buffers that nobody gives back.
+            actors.getFirst().tell(new DeviceActor.Forward(1, BATCH, true, probe.getRef()));
+            actors.get(1).tell(new RingProtocol.Leave(2, probe.getRef()));
+            assertThat(probe.receiveSeveralMessages(2, PATIENCE))
+                    .hasOnlyElementsOfTypes(DeviceActor.Failed.class, RingProtocol.Left.class);
+            tellAll(_ -> new RingProtocol.Release(2));
+            assertThat(allocated(3)).containsExactly(0L, 0L);
+        }
+    }
+
+    @Test
+    void aModelLoadedAgainAfterABrokenEpochTakesThePlaceOfTheOld() throws Exception {
+        Job job = Jobs.job(directory, 1, "zigzag", DType.F32, 9, Jobs.stage(24, 9, 1e-3, 1));
+        HostedJob hosted = new HostedJob("job", job, JobData.open(job, new ByteTokenizer()));
+        Links links = Links.inProcess();
+        spawn(new CpuDevice(1), links, new JobHost(hosted));
+        List<Long> held = new ArrayList<>();
+        for (long epoch = 1; epoch < 8; epoch += 2) {
+            long of = epoch;
+            askAll(RingProtocol.Left.class, _ -> new RingProtocol.Leave(of, probe.getRef()));
+            askAll(
+                    DeviceActor.Prepared.class,
+                    _ ->
+                            new RingProtocol.Host(
+                                    of,
+                                    0,
+                                    "job",
+                                    "",
+                                    RingProtocol.Weights.START,
+                                    "",
+                                    probe.getRef()));
+            join(of, links);
+            askAll(
+                    DeviceActor.Stepped.class,
+                    _ -> new RingProtocol.TrainStep(of, 1, probe.getRef()));
+            held.addAll(allocated(of + 1));
+        }
+        assertThat(held).containsOnly(held.getFirst());
+        tellAll(_ -> new RingProtocol.Release(8));
+        assertThat(allocated(9)).containsExactly(0L);
+    }
+
+    @Test
+    void aStartThatFailsTakesNothing() {
+        Links links = Links.inProcess();
+        spawn(new CpuDevice(1), links, null);
+        ModelSource missing = new ModelSource.Files(Jobs.MODEL, directory.resolve("nothing"));
+        for (int n = 0; n < 3; n++) {
+            askAll(
+                    DeviceActor.Failed.class,
+                    _ -> new DeviceActor.Prepare(missing, DType.BF16, true, probe.getRef()));
+            assertThat(devices.getFirst().allocated()).isZero();
+            prepare(); // and another model is as good as before
+        }
+        tellAll(_ -> new RingProtocol.Release(1));
+        assertThat(allocated(2)).containsExactly(0L);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 4, 5, 6})
+    void aModelThatDoesNotFitTakesNothing(int allocation) {
+        AtomicInteger left = new AtomicInteger(allocation);
+        FaultyDevice full =
+                new FaultyDevice(
+                        "none",
+                        1,
+                        () -> {},
+                        bytes -> {
+                            if (left.decrementAndGet() == 0) {
+                                throw new OutOfMemoryError(bytes + " bytes for a tensor");
+                            }
+                        });
+        spawn(full, Links.inProcess(), null);
+        ModelSource source = new ModelSource.Random(Jobs.MODEL, 1, 0.1);
+        askAll(
+                DeviceActor.Failed.class,
+                _ -> new DeviceActor.Prepare(source, DType.BF16, true, probe.getRef()));
+        assertThat(full.allocated()).isZero();
+    }
+
+    /** Its tiles are passed on by reference: the other one would read what is there no more. */
+    @Test
+    void whatANeighbourStillReadsIsGivenBackWhenItHasUnwound() throws Exception {
+        Links links = Links.inProcess();
+        CountDownLatch reads = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        Device slow =
+                new FaultyDevice(
+                        "rmsNorm",
+                        2,
+                        () -> {
+                            reads.countDown();
+                            try {
+                                go.await();
+                            } catch (InterruptedException e) {
+                                Thread.currentThread().interrupt();
+                            }
+                        });
+        spawn(new CpuDevice(1), links, null);
+        spawn(slow, links, null);
+        prepare();
+        join(1, links, links);
+        tellAll(_ -> new DeviceActor.Forward(1, BATCH, false, probe.getRef()));
+        reads.await();
+        tellAll(_ -> new RingProtocol.Release(1));
+        probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE); // the first has unwound
+        Thread.sleep(100); // in which it would have given all of it back
+        assertThat(devices.getFirst().allocated()).isPositive();
+        go.countDown();
+        probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        assertThat(allocated(2)).containsExactly(0L, 0L);
+    }
+}

@@ -1,0 +1,119 @@
+package org.ringworld.actors.job;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongConsumer;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Event;
+import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+/** A real device one of whose kernels does something else at its n-th call. */
+public final class FaultyDevice implements Device {
+    private final CpuDevice real = new CpuDevice(1);
+    private final Kernels kernels;
+
+    private final LongConsumer onAllocate;
+
+    public FaultyDevice(String kernel, int call, Runnable fault) {
+        this(kernel, call, fault, _ -> {});
+    }
+
+    /**
+     * @param onAllocate is told the bytes of each allocation, and may throw
+     */
+    public FaultyDevice(String kernel, int call, Runnable fault, LongConsumer onAllocate) {
+        this.onAllocate = onAllocate;
+        AtomicInteger calls = new AtomicInteger();
+        this.kernels =
+                (Kernels)
+                        Proxy.newProxyInstance(
+                                Kernels.class.getClassLoader(),
+                                new Class<?>[] {Kernels.class},
+                                (proxy, method, arguments) -> {
+                                    if (method.getName().equals(kernel)
+                                            && calls.incrementAndGet() == call) {
+                                        fault.run();
+                                    }
+                                    try {
+                                        return method.invoke(real.kernels(), arguments);
+                                    } catch (InvocationTargetException e) {
+                                        throw e.getCause();
+                                    }
+                                });
+    }
+
+    @Override
+    public String name() {
+        return "faulty " + real.name();
+    }
+
+    @Override
+    public Kernels kernels() {
+        return kernels;
+    }
+
+    @Override
+    public long memory() {
+        return real.memory();
+    }
+
+    @Override
+    public MemorySegment allocate(long bytes) {
+        onAllocate.accept(bytes);
+        return real.allocate(bytes);
+    }
+
+    @Override
+    public long allocated() {
+        return real.allocated();
+    }
+
+    @Override
+    public void free(MemorySegment memory) {
+        real.free(memory);
+    }
+
+    @Override
+    public void trim() {
+        real.trim();
+    }
+
+    @Override
+    public void copyIn(MemorySegment host, Tensor to) {
+        real.copyIn(host, to);
+    }
+
+    @Override
+    public void copyOut(Tensor from, MemorySegment host) {
+        real.copyOut(from, host);
+    }
+
+    @Override
+    public Event record() {
+        return real.record();
+    }
+
+    @Override
+    public void await(Event event) {
+        real.await(event);
+    }
+
+    @Override
+    public long progress() {
+        return real.progress();
+    }
+
+    @Override
+    public Thread newThread(String name, Runnable body) {
+        return real.newThread(name, body);
+    }
+
+    @Override
+    public void close() {
+        real.close();
+    }
+}

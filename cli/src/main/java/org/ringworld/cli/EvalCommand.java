@@ -1,0 +1,234 @@
+package org.ringworld.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import org.ringworld.actors.device.DeviceRing;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.Probe;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.documents.TextDocuments;
+import org.ringworld.tokenizer.packing.Row;
+import org.ringworld.tokenizer.tasks.NeedleTask;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Judges a model on unseen data: loss of texts, retrieval of needles. */
+@Command(
+        name = "eval",
+        description = "Judge a model: bits per byte of texts, retrieval by length and depth.",
+        mixinStandardHelpOptions = true,
+        showDefaultValues = true,
+        footer = {
+            "",
+            "Keys: ring.size, ring.layout, device.threads, dtype, model.ropeTheta (also ropeTheta).",
+            "",
+            "Examples:",
+            "  ringworld eval runs/needles",
+            "  ringworld eval runs/needles --lengths 2048,4096 --needles 1,4 ropeTheta=2.56e6",
+            "  ringworld eval MODEL --text book.txt --lengths 1024 --json book.json"
+        })
+final class EvalCommand implements Callable<Integer> {
+    private static final long SEED = 20_240_214;
+
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "A model directory or file, or a run.")
+    private Path model;
+
+    @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
+    private List<String> settings = List.of();
+
+    @Option(
+            names = "--text",
+            description =
+                    "Texts (.txt, .jsonl or a directory) to take the loss of, instead of needles.")
+    private Path text;
+
+    @Option(
+            names = "--lengths",
+            split = ",",
+            description = "Context lengths; default: up to the model's own.")
+    private List<Integer> lengths = List.of();
+
+    @Option(
+            names = "--needles",
+            split = ",",
+            defaultValue = "1,4",
+            description = "How many are hidden.")
+    private List<Integer> needles;
+
+    @Option(
+            names = "--depths",
+            defaultValue = "5",
+            description = "Depths from 0 to 1, evenly spaced.")
+    private int depths;
+
+    @Option(names = "--json", description = "Write the table as JSON too.")
+    private Path json;
+
+    @Override
+    public Integer call() throws Exception {
+        List<String> keys =
+                settings.stream()
+                        .map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta="))
+                        .toList();
+        InferenceSettings on = InferenceSettings.of(keys, model);
+        Tokenizer tokenizer;
+        try (ModelFiles files = on.open()) {
+            tokenizer = GenerateCommand.tokenizer(files);
+        }
+        int longest = on.config().maxPositionEmbeddings();
+        List<Integer> at = lengths.isEmpty() ? doublings(longest) : lengths;
+        if (at.stream().anyMatch(n -> n < 2)) {
+            throw new UsageException("--lengths must be at least 2");
+        }
+        TextDocuments documents = text == null ? null : TextDocuments.open(text, tokenizer, 0);
+        String notRead = text == null ? null : TextDocuments.notRead(text);
+        if (notRead != null) {
+            System.err.println("ringworld: skipped " + notRead);
+        }
+        List<Probe> probes = text == null ? needleProbes(at, tokenizer) : textProbes(at, documents);
+        List<Probe.Result> results;
+        int batches = JobData.batches(probes, on.layout(), on.ringSize()).size();
+        try (DeviceRing ring = on.ring(false);
+                ProgressBar bar = LiveLine.onTerminal() ? bar(batches) : null) {
+            Runnable each = bar == null ? () -> {} : bar::step;
+            results = ring.judge(probes, on.config().ropeTheta(), each);
+        }
+        System.out.printf(
+                Locale.ROOT,
+                "%s, rotary base %.4g, ring of %d, %s%n",
+                model,
+                on.config().ropeTheta(),
+                on.ringSize(),
+                on.dtype());
+        if (text == null) {
+            printNeedles(results);
+        } else {
+            List<Row> rows = probes.getFirst().rows();
+            printBits(results, bytesPerToken(text, documents, rows, tokenizer));
+        }
+        write(results);
+        return Ringworld.DONE;
+    }
+
+    private static ProgressBar bar(int batches) {
+        return new ProgressBarBuilder()
+                .setTaskName("eval")
+                .setInitialMax(batches)
+                .clearDisplayOnFinish()
+                .build();
+    }
+
+    private static List<Integer> doublings(int longest) {
+        List<Integer> lengths = new ArrayList<>();
+        for (int n = longest; n >= 256 || lengths.isEmpty(); n /= 2) {
+            lengths.addFirst(n);
+        }
+        return lengths;
+    }
+
+    private List<Probe> needleProbes(List<Integer> at, Tokenizer tokenizer) {
+        if (depths < 1 || needles.stream().anyMatch(n -> n < 1)) {
+            throw new UsageException("--depths and --needles must be at least 1");
+        }
+        List<Probe> probes = new ArrayList<>();
+        for (int count : needles) {
+            for (int seqLen : at) {
+                for (int d = 0; d < depths; d++) {
+                    double depth = depths == 1 ? Double.NaN : (double) d / (depths - 1);
+                    probes.add(JobData.needles(tokenizer, count, seqLen, depth, SEED + d));
+                }
+            }
+        }
+        return probes;
+    }
+
+    private List<Probe> textProbes(List<Integer> at, TextDocuments documents) {
+        if (documents.visionVocabSize() > 0) {
+            throw new UsageException(
+                    text + " has vision codes, which no bits a byte can be told of: give texts");
+        }
+        List<Probe> probes = new ArrayList<>();
+        for (int seqLen : at) {
+            // One pass is every row once; their order does not matter to a mean.
+            List<Row> rows =
+                    documents.training(SEED, 0).rows(0, seqLen, documents.rowsPerPass(seqLen));
+            probes.add(new Probe("text", seqLen, Double.NaN, rows));
+        }
+        return probes;
+    }
+
+    /**
+     * Bytes that a target stands for, on average: those of the texts as they are written, where a
+     * tokenizer adds, drops or changes some. A cache has no texts but their tokens.
+     */
+    private static double bytesPerToken(
+            Path text, TextDocuments documents, List<Row> rows, Tokenizer tokenizer)
+            throws IOException {
+        if (!text.getFileName().toString().endsWith(".tokens")) {
+            return (double) TextDocuments.textBytes(text) / documents.trainingTargets();
+        }
+        long bytes = 0;
+        long targets = 0;
+        for (Row row : rows) {
+            for (int target : row.targets()) {
+                if (target >= 0) {
+                    targets++;
+                    bytes += tokenizer.bytes(target).length;
+                }
+            }
+        }
+        return (double) bytes / targets;
+    }
+
+    private static void printBits(List<Probe.Result> results, double bytesPerToken) {
+        System.out.printf("%8s %8s %12s %12s%n", "length", "rows", "nats/token", "bits/byte");
+        for (Probe.Result r : results) {
+            System.out.printf(
+                    Locale.ROOT,
+                    "%8d %8d %12.4f %12.4f%n",
+                    r.seqLen(),
+                    r.rows(),
+                    r.loss(),
+                    r.bits() / bytesPerToken);
+        }
+    }
+
+    private static void printNeedles(List<Probe.Result> results) {
+        String cities = String.join(", ", NeedleTask.HELD_OUT_CITIES);
+        System.out.println("cities asked for, in no training text: " + cities);
+        System.out.printf("%-24s %8s  depth → part of the numbers right%n", "needles", "length");
+        String line = null;
+        for (Probe.Result r : results) {
+            String head = "%-24s %8d".formatted(r.name(), r.seqLen());
+            if (!head.equals(line)) {
+                System.out.print((line == null ? "" : "\n") + head);
+                line = head;
+            }
+            System.out.printf(
+                    Locale.ROOT,
+                    Double.isNaN(r.depth()) ? "  any: %2$.3f" : "  %.2f: %.3f",
+                    r.depth(),
+                    r.accuracy());
+        }
+        System.out.println();
+    }
+
+    private void write(List<Probe.Result> results) throws IOException {
+        if (json != null) {
+            ResultsJson.write(json, ResultsJson.of(results));
+            System.out.println("wrote " + json);
+        }
+    }
+}

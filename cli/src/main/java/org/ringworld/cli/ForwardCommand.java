@@ -1,0 +1,173 @@
+package org.ringworld.cli;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.ringworld.actors.device.DeviceRing;
+import org.ringworld.actors.device.ForwardedFile;
+import org.ringworld.actors.device.RowResult;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.SourceType;
+import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
+import org.ringworld.cli.cluster.ClusterClient;
+import org.ringworld.cli.cluster.ClusterRuns;
+import org.ringworld.model.attention.Modality;
+import org.ringworld.model.training.job.BatchFile;
+import org.ringworld.model.training.job.UsageException;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Logits, loss and gradients of one batch, for people who compare implementations. */
+@Command(
+        name = "forward",
+        description = "Write a model's logits, loss and gradients for one batch.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "In: input_ids [seq]; optionally positions, segments, targets (-100: none), loss_weights.",
+            "Out, F32: logits [seq, vocab], loss (F64), grad.<name> of every weight.",
+            "With vision_mask (1: a vision code): text_logits and vision_logits instead of logits;",
+            "a target is of the kind of the next id, or as target_vision_mask says.",
+            "Keys: ring.size, ring.layout, device.threads, dtype, model.ropeTheta.",
+            "",
+            "Examples:",
+            "  ringworld forward MODEL --batch batch.safetensors --out out.safetensors",
+            "  ringworld forward MODEL --batch b.safetensors --out o.safetensors --gradients ring.size=8",
+            "  ringworld forward MODEL --batch b.safetensors --out o.safetensors ring.size=3 --cluster 127.0.0.1:25520"
+        })
+final class ForwardCommand implements Callable<Integer> {
+    private static final long POLL_MILLIS = 100;
+
+    @Parameters(index = "0", paramLabel = "MODEL", description = "A model directory or file.")
+    private Path model;
+
+    @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
+    private List<String> settings = List.of();
+
+    @Option(names = "--batch", required = true, description = "A safetensors file.")
+    private Path batch;
+
+    @Option(names = "--out", required = true, description = "Where the results go.")
+    private Path out;
+
+    @ArgGroup(exclusive = false)
+    private InCluster cluster;
+
+    /** On a cluster's devices instead of this process's own. */
+    static final class InCluster {
+        @Option(
+                names = "--cluster",
+                required = true,
+                paramLabel = "HOST:PORT",
+                description = "On the devices of this cluster; the paths are those of its nodes.")
+        private String node;
+
+        @Option(
+                names = "--tls",
+                paramLabel = "KEY,CERTIFICATE,AUTHORITY",
+                split = ",",
+                description = "PEM files that the cluster trusts, where it uses TLS.")
+        private Path[] tls;
+
+        ClusterClient client() {
+            return new ClusterClient(node, tls);
+        }
+    }
+
+    @Option(names = "--gradients", description = "Backward too.")
+    private boolean gradients;
+
+    @Override
+    public Integer call() throws Exception {
+        InferenceSettings on = InferenceSettings.of(settings, model);
+        LlamaConfig config = on.config();
+        BatchFile in = BatchFile.read(batch, config);
+        if (gradients && !in.hasTargets()) {
+            throw new UsageException(batch + ": --gradients needs a tensor targets");
+        }
+        RowResult result;
+        if (cluster != null) {
+            result = inCluster(on);
+        } else {
+            try (DeviceRing ring = on.ring(gradients)) {
+                result = ring.forward(in.row(), gradients);
+            }
+        }
+        write(in, config, result);
+        if (in.hasTargets()) {
+            System.out.printf(Locale.ROOT, "loss %.9f%n", result.loss());
+        }
+        System.out.println("wrote " + out);
+        return Ringworld.DONE;
+    }
+
+    /** The cluster's devices write their parts beside the result, which is put together here. */
+    private RowResult inCluster(InferenceSettings on) throws Exception {
+        Path whole = out.toAbsolutePath().normalize();
+        Path rows = batch.toAbsolutePath().normalize();
+        ObjectNode order = JsonMapper.shared().createObjectNode();
+        order.put("model", model.toAbsolutePath().normalize().toString());
+        order.put("settings", String.join("\n", settings));
+        order.put("batch", rows.toString()).put("out", whole.toString());
+        order.put("gradients", gradients);
+        String id = cluster.client().ask("forward", order.toString()).path("id").asString();
+        while (!cluster.client().ask("forwarded", id).path("done").asBoolean()) {
+            Thread.sleep(POLL_MILLIS);
+        }
+        return ForwardedFile.gather(ClusterRuns.inference(on), rows, whole);
+    }
+
+    private void write(BatchFile in, LlamaConfig config, RowResult result)
+            throws CheckpointException {
+        List<SafeTensorsWriter.Entry> entries = new ArrayList<>();
+        boolean both = result.logits().size() > 1;
+        for (Modality head : result.logits().keySet()) {
+            long[] shape = {in.row().length(), head.vocabSize(config)};
+            entries.add(new SafeTensorsWriter.Entry(name(head, both), SourceType.F32, shape));
+        }
+        if (in.hasTargets()) {
+            entries.add(new SafeTensorsWriter.Entry("loss", SourceType.F64, new long[] {1}));
+        }
+        List<TensorSpec> specs = gradients ? LlamaTensors.of(config) : List.of();
+        for (TensorSpec spec : specs) {
+            entries.add(
+                    new SafeTensorsWriter.Entry(
+                            "grad." + spec.name(), SourceType.F32, spec.shape()));
+        }
+        try (SafeTensorsWriter writer = SafeTensorsWriter.create(out, entries, Map.of());
+                Arena arena = Arena.ofConfined()) {
+            for (Modality head : result.logits().keySet()) {
+                writer.write(name(head, both), floats(arena, result.logits().get(head)));
+            }
+            if (in.hasTargets()) {
+                writer.write("loss", arena.allocateFrom(ValueLayout.JAVA_DOUBLE, result.loss()));
+            }
+            for (TensorSpec spec : specs) {
+                writer.write(
+                        "grad." + spec.name(), floats(arena, result.gradients().get(spec.name())));
+            }
+            writer.finish();
+        }
+    }
+
+    private static String name(Modality head, boolean both) {
+        return both ? head.name().toLowerCase(Locale.ROOT) + "_logits" : "logits";
+    }
+
+    private static MemorySegment floats(Arena arena, float[] values) {
+        return arena.allocateFrom(ValueLayout.JAVA_FLOAT, values);
+    }
+}

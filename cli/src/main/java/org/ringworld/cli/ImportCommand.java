@@ -1,0 +1,99 @@
+package org.ringworld.cli;
+
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.hf.HfDirectory;
+import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.hf.TokenizerFiles;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.runtime.DType;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Any model that can be read, as a Hugging Face directory. */
+@Command(
+        name = "import",
+        description = "Convert a model to a Hugging Face directory of safetensors.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "SOURCE: a model directory, or one file of it: safetensors, PyTorch .bin, LWM's JAX params.",
+            "Keys, for a file without a config.json beside it: model.numHeads, model.ropeTheta,",
+            "model.rmsNormEps.",
+            "",
+            "Examples:",
+            "  ringworld import LWM-Text-1M-Jax lwm-text-1m --dtype bf16",
+            "  ringworld import streaming_params converted model.numHeads=32 model.ropeTheta=5e7"
+        })
+final class ImportCommand implements Callable<Integer> {
+    @Parameters(index = "0", paramLabel = "SOURCE", description = "A model directory or file.")
+    private Path source;
+
+    @Parameters(index = "1", paramLabel = "OUT", description = "A directory that is not there yet.")
+    private Path out;
+
+    @Parameters(index = "2..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
+    private List<String> settings = List.of();
+
+    @Option(names = "--dtype", description = "f32 or bf16; default: as it is stored.")
+    private String dtype;
+
+    @Override
+    public Integer call() throws Exception {
+        DType wanted = dtype == null ? null : dtype();
+        refuseExisting(out);
+        InferenceSettings on = InferenceSettings.of(settings, source);
+        try (ModelFiles files = on.open();
+                Arena arena = Arena.ofConfined()) {
+            DType to = wanted == null ? files.dtype() : wanted;
+            List<TensorSpec> specs = LlamaTensors.of(on.config());
+            long largest = specs.stream().mapToLong(TensorSpec::count).max().orElseThrow();
+            MemorySegment host = arena.allocate(largest * to.bytes());
+            HfDirectory.write(
+                    out,
+                    on.config(),
+                    to,
+                    specs,
+                    spec -> read(files, spec, to, host),
+                    TokenizerFiles.of(files.directory()),
+                    Fence.NONE);
+        }
+        System.out.println("wrote " + out);
+        return Ringworld.DONE;
+    }
+
+    private DType dtype() {
+        try {
+            return DType.ofValues(dtype);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(e.getMessage());
+        }
+    }
+
+    static void refuseExisting(Path out) {
+        if (Files.exists(out)) {
+            throw new UsageException(out + ": is there already: name a new directory");
+        }
+    }
+
+    private static MemorySegment read(
+            ModelFiles files, TensorSpec spec, DType to, MemorySegment host) {
+        MemorySegment place = host.asSlice(0, spec.count() * to.bytes());
+        try {
+            files.read(spec, to, place);
+        } catch (CheckpointException e) {
+            throw new UncheckedIOException(e);
+        }
+        return place;
+    }
+}

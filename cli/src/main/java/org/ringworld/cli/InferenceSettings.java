@@ -1,0 +1,114 @@
+package org.ringworld.cli;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.actors.device.DeviceRing;
+import org.ringworld.actors.device.ModelSource;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+/**
+ * Where and how a saved model is run: the {@code key=value} of forward and eval.
+ *
+ * @param config the model's, with another rotary base where one is given
+ * @param contextKnown whether the model's context length is its own, and no rotary base was given
+ *     to go beyond it
+ */
+public record InferenceSettings(
+        Path model,
+        LlamaConfig config,
+        DType dtype,
+        int ringSize,
+        Layout layout,
+        int threads,
+        boolean contextKnown) {
+    private static final Config DEFAULTS =
+            ConfigFactory.parseString(
+                    """
+                    ring { size = 1, layout = zigzag }
+                    device.threads = null
+                    dtype = null
+                    # For a file of weights without a config.json beside it.
+                    model { numHeads = null, ropeTheta = null, rmsNormEps = 1e-6 }
+                    """);
+
+    public static InferenceSettings of(List<String> settings, Path model)
+            throws CheckpointException {
+        Config given = JobFile.settings(settings, DEFAULTS);
+        try (ModelFiles files = open(model, given)) {
+            LlamaConfig config = files.config();
+            if (!given.getIsNull("model.ropeTheta")) {
+                config = config.withRopeTheta(given.getDouble("model.ropeTheta"));
+            }
+            int size = JobReader.positive(given, "ring.size");
+            int cores = Runtime.getRuntime().availableProcessors();
+            return new InferenceSettings(
+                    model,
+                    config,
+                    given.getIsNull("dtype")
+                            ? files.dtype()
+                            : DType.ofValues(given.getString("dtype")),
+                    size,
+                    Layout.of(given.getString("ring.layout")),
+                    given.getIsNull("device.threads")
+                            ? Math.max(1, cores / size)
+                            : JobReader.positive(given, "device.threads"),
+                    given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"));
+        } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
+            throw new UsageException(e.getMessage());
+        }
+    }
+
+    /** Opens a model; one without a config.json has the sizes of its tensors. */
+    private static ModelFiles open(Path model, Config given) throws CheckpointException {
+        if (given.getIsNull("model.numHeads")) {
+            return ModelFiles.open(model);
+        }
+        double theta =
+                given.getIsNull("model.ropeTheta") ? 1e4 : given.getDouble("model.ropeTheta");
+        int heads = JobReader.positive(given, "model.numHeads");
+        double eps = given.getDouble("model.rmsNormEps");
+        return ModelFiles.open(model, new ModelFiles.Constants(heads, theta, eps));
+    }
+
+    /**
+     * @param beyond whether a longer prompt is meant
+     * @throws UsageException where a prompt is longer than the model's context
+     */
+    public void checkFits(int promptTokens, boolean beyond) {
+        int longest = config.maxPositionEmbeddings();
+        if (contextKnown && !beyond && promptTokens > longest) {
+            throw new UsageException(
+                    "the prompt has %d tokens, more than the context of %d that %s has; give model.ropeTheta=… or --beyond if that is meant"
+                            .formatted(promptTokens, longest, model));
+        }
+    }
+
+    /** The model's files. */
+    public ModelFiles open() throws CheckpointException {
+        return ModelFiles.open(
+                model,
+                new ModelFiles.Constants(
+                        config.numHeads(), config.ropeTheta(), config.rmsNormEps()));
+    }
+
+    DeviceRing ring(boolean gradients) {
+        List<Device> devices = new ArrayList<>();
+        for (int i = 0; i < ringSize; i++) {
+            devices.add(new CpuDevice(threads));
+        }
+        return new DeviceRing(
+                new ModelSource.Files(config, model), dtype, devices, layout, gradients);
+    }
+}

@@ -1,0 +1,252 @@
+package org.ringworld.cli.bench;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.ringworld.actors.device.MemoryUse;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.cli.FlopsLimit;
+import org.ringworld.cli.Ringworld;
+import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.cpu.BenchRow;
+import org.ringworld.runtime.cpu.HostCpu;
+import org.ringworld.runtime.cpu.KernelBench;
+import org.ringworld.runtime.cpu.MachineLimits;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Speeds beside this machine's limits, measured in the same run. */
+@Command(
+        name = "bench",
+        description =
+                "Measure kernels, attention, whole training steps or the links of a ring beside this machine's limits.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "Keys of step: ring.size, device.threads, dtype, seqLen, tokensPerStep, steps, recompute and",
+            "model.*; without ring.size one device with all cores and a ring of one-thread devices are",
+            "compared, in turns.",
+            "",
+            "Keys of ring: transports (unix, tcp, tls), gigabytes and rounds of each rate, pings, and stopped:",
+            "for how many seconds the neighbour, a second process, is then made to stand still. With",
+            "steps=N, so many training steps too, in turns: one device of all cores, one thread for each rank",
+            "in one process, and in two; then keys of step count too, and pings=0 leaves out all else.",
+            "",
+            "Examples:",
+            "  ringworld bench kernels",
+            "  ringworld bench attention --json attention.json",
+            "  ringworld bench step",
+            "  ringworld bench step ring.size=4 device.threads=1 dtype=bf16 seqLen=8192",
+            "  ringworld bench ring",
+            "  ringworld bench ring transports=[unix] stopped=10 --json ring.json",
+            "  ringworld bench ring pings=0 steps=10 seqLen=16384 dtype=bf16 model.numLayers=2"
+        })
+public final class BenchCommand implements Callable<Integer> {
+    private static final Config STEP =
+            ConfigFactory.parseString("ring.size = null, device.threads = null, steps = 5")
+                    .withFallback(StepWork.DEFAULTS);
+
+    /** How often each shape of a ring is measured. */
+    private static final int ROUNDS = 2;
+
+    enum What {
+        kernels,
+        attention,
+        step,
+        ring
+    }
+
+    @Parameters(index = "0", paramLabel = "WHAT", description = "${COMPLETION-CANDIDATES}")
+    private What what;
+
+    @Parameters(
+            index = "1..*",
+            arity = "0..*",
+            paramLabel = "key=value",
+            description = "Of step or ring.")
+    private List<String> settings = List.of();
+
+    @Option(names = "--json", description = "Write the table as JSON too.")
+    private Path json;
+
+    @Override
+    public Integer call() throws Exception {
+        if ((what == What.kernels || what == What.attention) && !settings.isEmpty()) {
+            throw new UsageException("bench " + what + " takes no keys; step and ring do");
+        }
+        HostCpu host = HostCpu.detect();
+        System.out.printf(
+                "%s, %d cores, %d bit vectors, products by %s%n",
+                host.model(), host.allowedCores(), host.vectorBits(), host.matmul());
+        switch (what) {
+            case kernels -> kernels(KernelBench::kernels, host.allowedCores());
+            case attention -> kernels(KernelBench::attention, host.allowedCores());
+            case step -> steps(host.allowedCores());
+            case ring -> write(RingBenchTable.print(settings));
+        }
+        return Ringworld.DONE;
+    }
+
+    private interface Bench {
+        List<BenchRow> run(int threads);
+    }
+
+    private void kernels(Bench bench, int cores) throws IOException {
+        System.out.printf(
+                "%-34s %-26s %7s %10s %10s %8s  %s%n",
+                "kernel", "shape", "threads", "rate", "limit", "share", "unit");
+        List<BenchRow> all = new ArrayList<>();
+        for (int threads : cores == 1 ? new int[] {1} : new int[] {1, cores}) {
+            for (BenchRow row : bench.run(threads)) {
+                all.add(row);
+                System.out.printf(
+                        Locale.ROOT,
+                        "%-34s %-26s %7d %10.1f %10.1f %7.1f%%  %s%n",
+                        row.name(),
+                        row.shape(),
+                        row.threads(),
+                        row.rate(),
+                        row.limit(),
+                        100 * row.share(),
+                        row.unit());
+            }
+        }
+        write(all);
+    }
+
+    private record Shape(int ringSize, int threads) {}
+
+    private void steps(int cores) throws IOException {
+        Config config = JobFile.settings(settings, STEP);
+        StepWork work = StepWork.of(config);
+        LlamaConfig model = work.model();
+        DType dtype = work.dtype();
+        int steps = JobReader.positive(config, "steps");
+        List<Shape> shapes = new ArrayList<>();
+        if (config.getIsNull("ring.size")) {
+            shapes.add(new Shape(1, cores));
+            if (cores > 1) {
+                shapes.add(new Shape(cores, 1));
+            }
+        } else {
+            int size = JobReader.positive(config, "ring.size");
+            int threads =
+                    config.getIsNull("device.threads")
+                            ? Math.max(1, cores / size)
+                            : JobReader.positive(config, "device.threads");
+            shapes.add(new Shape(size, threads));
+        }
+        System.out.printf(
+                "%d layers, hidden %d, feed-forward %d, %d heads, vocabulary %d, %s%n",
+                model.numLayers(),
+                model.hiddenSize(),
+                model.intermediateSize(),
+                model.numHeads(),
+                model.vocabSize(),
+                dtype);
+        System.out.printf(
+                "%8s %8s %8s %10s %10s %10s %8s %7s %12s %10s%n",
+                "ring",
+                "threads",
+                "seqLen",
+                "s/step",
+                "tokens/s",
+                "GFLOP/s",
+                "share",
+                "waits",
+                "heap/step",
+                "resident");
+        StepBench.Result[] best = new StepBench.Result[shapes.size()];
+        double limit = 0;
+        // In turns, because machines are faster at some times than at others.
+        for (int round = 0; round < (shapes.size() == 1 ? 1 : ROUNDS); round++) {
+            for (int i = 0; i < shapes.size(); i++) {
+                Shape shape = shapes.get(i);
+                int busy = Math.min(cores, shape.ringSize * shape.threads);
+                limit = Math.max(limit, FlopsLimit.of(MachineLimits.measure(busy), dtype));
+                StepBench.Result r = StepBench.run(work, shape.ringSize, shape.threads, steps);
+                limit = Math.max(limit, FlopsLimit.of(MachineLimits.measure(busy), dtype));
+                if (best[i] == null || r.seconds() < best[i].seconds()) {
+                    best[i] = r;
+                }
+            }
+        }
+        List<Map<String, Object>> rows = new ArrayList<>();
+        for (StepBench.Result r : best) {
+            print(r, limit);
+            Map<String, Object> row = new LinkedHashMap<>();
+            row.put("result", r);
+            row.put("limit", limit);
+            rows.add(row);
+        }
+        write(rows);
+    }
+
+    private static void print(StepBench.Result r, double limit) {
+        System.out.printf(
+                Locale.ROOT,
+                "%8d %8d %8d %10.3f %10.0f %10.1f %7.1f%% %6.1f%% %9.1f KiB %6d MiB%n",
+                r.ringSize(),
+                r.threads(),
+                r.seqLen(),
+                r.seconds(),
+                r.tokensPerSecond(),
+                r.flops() / 1e9,
+                100 * r.flops() / limit,
+                100 * r.waitShare(),
+                r.heapBytes() / 1024.0,
+                r.residentBytes() >> 20);
+        System.out.println("         " + memory(r.memory()));
+        System.out.println("         " + times(r.kernelShares()));
+    }
+
+    private static String memory(MemoryUse m) {
+        return String.format(
+                Locale.ROOT,
+                "MiB a rank: weights %d, gradients %d, optimizer %d, kept for backward %d,"
+                        + " workspace %d, kernels %d",
+                m.weights() >> 20,
+                m.gradients() >> 20,
+                m.optimizer() >> 20,
+                m.kept() >> 20,
+                m.workspace() >> 20,
+                m.kernels() >> 20);
+    }
+
+    private static String times(Map<String, Double> shares) {
+        double outside = 1 - shares.values().stream().mapToDouble(s -> s).sum();
+        StringBuilder line = new StringBuilder("time: ");
+        shares.forEach(
+                (kernel, share) -> {
+                    if (share >= 0.005) {
+                        line.append("%s %.1f %%, ".formatted(kernel, 100 * share));
+                    }
+                });
+        return line + "outside kernels %.1f %%".formatted(100 * outside);
+    }
+
+    private void write(Object rows) throws IOException {
+        if (json != null) {
+            String text =
+                    JsonMapper.builder()
+                            .build()
+                            .writerWithDefaultPrettyPrinter()
+                            .writeValueAsString(rows);
+            Files.writeString(json, text + "\n");
+            System.out.println("wrote " + json);
+        }
+    }
+}

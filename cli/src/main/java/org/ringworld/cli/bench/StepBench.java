@@ -1,0 +1,129 @@
+package org.ringworld.cli.bench;
+
+import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.device.DeviceRing;
+import org.ringworld.actors.device.MemoryUse;
+import org.ringworld.actors.device.RandomSteps;
+import org.ringworld.model.training.Flops;
+import org.ringworld.model.training.StepPlan;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.KernelTimes;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+/** Whole training steps on a ring of actors: the speed, and what a step allocates. */
+final class StepBench {
+    private StepBench() {}
+
+    /**
+     * @param seconds of the fastest step
+     * @param flops useful FLOP/s of it
+     * @param waitShare part of the step that ranks spent waiting for each other
+     * @param heapBytes allocated on the Java heap by a step, all threads
+     * @param residentBytes of this process after the last step
+     * @param memory of rank 0
+     * @param kernelShares parts of that step, averaged over the ranks, by kernel
+     */
+    record Result(
+            int ringSize,
+            int threads,
+            DType dtype,
+            int seqLen,
+            double seconds,
+            double tokensPerSecond,
+            double flops,
+            double waitShare,
+            long heapBytes,
+            long residentBytes,
+            MemoryUse memory,
+            Map<String, Double> kernelShares) {}
+
+    static Result run(StepWork work, int ringSize, int threads, int steps) {
+        List<Device> devices = new ArrayList<>();
+        List<KernelTimes> times = new ArrayList<>();
+        for (int i = 0; i < ringSize; i++) {
+            times.add(new KernelTimes());
+            devices.add(new CpuDevice(threads, times.getLast()));
+        }
+        try (DeviceRing ring =
+                new DeviceRing(work.source(), work.dtype(), devices, RandomSteps.LAYOUT, true)) {
+            double best = Double.MAX_VALUE;
+            double wait = 0;
+            Map<String, Double> shares = Map.of();
+            long heap = Long.MAX_VALUE;
+            StepPlan plan = null;
+            for (int step = 0; step < steps; step++) {
+                plan = work.plan(step, ringSize);
+                long allocated = allocatedBytes();
+                long start = System.nanoTime();
+                List<DeviceActor.Stepped> ranks = ring.train(plan, work.recompute());
+                double seconds = (System.nanoTime() - start) / 1e9;
+                heap = Math.min(heap, allocatedBytes() - allocated);
+                Map<String, Double> kernels = shares(times, seconds);
+                if (seconds < best) {
+                    best = seconds;
+                    shares = kernels;
+                    wait =
+                            ranks.stream().mapToDouble(r -> r.spent().waiting()).average().orElse(0)
+                                    / seconds;
+                }
+            }
+            double flops = Flops.training(work.model(), plan);
+            return new Result(
+                    ringSize,
+                    threads,
+                    work.dtype(),
+                    work.seqLen(),
+                    best,
+                    plan.tokens() / best,
+                    flops / best,
+                    wait,
+                    heap,
+                    residentBytes(),
+                    ring.memory().getFirst(),
+                    shares);
+        }
+    }
+
+    /** Parts of a step by kernel, the greatest first. */
+    private static Map<String, Double> shares(List<KernelTimes> ranks, double seconds) {
+        Map<String, Double> shares = new TreeMap<>();
+        for (KernelTimes times : ranks) {
+            times.take()
+                    .forEach(
+                            (kernel, nanos) ->
+                                    shares.merge(
+                                            kernel,
+                                            nanos / 1e9 / seconds / ranks.size(),
+                                            Double::sum));
+        }
+        Map<String, Double> sorted = new LinkedHashMap<>();
+        shares.entrySet().stream()
+                .sorted(Map.Entry.<String, Double>comparingByValue().reversed())
+                .forEach(e -> sorted.put(e.getKey(), e.getValue()));
+        return sorted;
+    }
+
+    private static long allocatedBytes() {
+        return ((com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean())
+                .getTotalThreadAllocatedBytes();
+    }
+
+    /** Memory of this process, bytes; 0 where nobody says. */
+    static long residentBytes() {
+        try (var lines = java.nio.file.Files.lines(java.nio.file.Path.of("/proc/self/status"))) {
+            return lines.filter(l -> l.startsWith("VmRSS:"))
+                    .mapToLong(l -> 1024 * Long.parseLong(l.replaceAll("\\D", "")))
+                    .findFirst()
+                    .orElse(0);
+        } catch (java.io.IOException e) {
+            return 0; // not Linux
+        }
+    }
+}

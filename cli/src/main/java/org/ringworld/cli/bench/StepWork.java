@@ -1,0 +1,71 @@
+package org.ringworld.cli.bench;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import org.ringworld.actors.device.ModelSource;
+import org.ringworld.actors.device.RandomSteps;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.runtime.DType;
+
+/** The training step that is timed: a random model and random tokens, the same in each process. */
+record StepWork(LlamaConfig model, DType dtype, int seqLen, long tokensPerStep, String recompute) {
+    /** A model of middling size; keys of {@link #of}. */
+    static final Config DEFAULTS =
+            ConfigFactory.parseString(
+                    """
+                    dtype = f32
+                    seqLen = 2048
+                    tokensPerStep = null
+                    recompute = auto
+                    model { vocabSize = 32000, hiddenSize = 512, intermediateSize = 1408, numLayers = 8
+                            numHeads = 8, numKvHeads = 8, headDim = 64 }
+                    """);
+
+    static StepWork of(Config config) {
+        int seqLen = JobReader.positive(config, "seqLen");
+        int tokens =
+                config.getIsNull("tokensPerStep")
+                        ? seqLen
+                        : JobReader.positive(config, "tokensPerStep");
+        return new StepWork(
+                model(config.getConfig("model")),
+                DType.ofValues(config.getString("dtype")),
+                seqLen,
+                tokens,
+                config.getString("recompute"));
+    }
+
+    private static LlamaConfig model(Config config) {
+        try {
+            return new LlamaConfig(
+                    JobReader.positive(config, "vocabSize"),
+                    JobReader.positive(config, "hiddenSize"),
+                    JobReader.positive(config, "intermediateSize"),
+                    JobReader.positive(config, "numLayers"),
+                    JobReader.positive(config, "numHeads"),
+                    JobReader.positive(config, "numKvHeads"),
+                    JobReader.positive(config, "headDim"),
+                    1e-5,
+                    1e4,
+                    new RopeScaling.None(),
+                    false,
+                    1 << 20,
+                    0);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(e.getMessage());
+        }
+    }
+
+    ModelSource source() {
+        return new ModelSource.Random(model, 1, 0.02);
+    }
+
+    /** The plan of step {@code step}, from 0, on a ring. */
+    StepPlan plan(int step, int ringSize) {
+        return RandomSteps.plan(model, seqLen, tokensPerStep, step, ringSize);
+    }
+}

@@ -1,0 +1,74 @@
+package org.ringworld.cli.cluster;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
+import org.ringworld.actors.cluster.JobQueue;
+import org.ringworld.actors.cluster.JobRuns;
+import org.ringworld.actors.device.Inference;
+import org.ringworld.actors.job.Progress;
+import org.ringworld.cli.FlopsLimit;
+import org.ringworld.cli.InferenceSettings;
+import org.ringworld.cli.train.Run;
+import org.ringworld.cli.train.TrainingReport;
+import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.JobReader;
+import org.ringworld.runtime.cpu.MachineLimits;
+
+/** Jobs as a node of a cluster reads, begins and tells of them. */
+public final class ClusterRuns implements JobRuns {
+    /** Measured while the node starts: who takes a job over loses no time with it. */
+    private final CompletableFuture<MachineLimits> limits =
+            CompletableFuture.supplyAsync(() -> MachineLimits.measure(1));
+
+    private static Config config(String text) {
+        return JobFile.resolve(ConfigFactory.parseString(text), java.util.List.of());
+    }
+
+    @Override
+    public Job read(String text) {
+        return JobReader.read(config(text), Runtime.getRuntime().availableProcessors());
+    }
+
+    @Override
+    public Inference inference(Path model, String settings) throws IOException {
+        return inference(InferenceSettings.of(settings.lines().toList(), model));
+    }
+
+    public static Inference inference(InferenceSettings on) {
+        return new Inference(on.model(), on.config(), on.dtype(), on.ringSize(), on.layout());
+    }
+
+    @Override
+    public boolean begin(Job job) throws IOException {
+        Config config = config(job.text());
+        if (Run.open(job, config).finished()) {
+            return false;
+        }
+        Run.begin(job, config);
+        return true;
+    }
+
+    @Override
+    public Consumer<Progress> report(Job job, double flopsLimit) throws IOException {
+        // Its coordinators, one after the other, write on.
+        PrintStream log =
+                new PrintStream(
+                        new FileOutputStream(job.output().resolve(JobQueue.LOG).toFile(), true),
+                        true,
+                        StandardCharsets.UTF_8);
+        return new TrainingReport(job, flopsLimit, log)::hear;
+    }
+
+    @Override
+    public double flopsOfThread(Job job) {
+        return FlopsLimit.of(limits.join(), job.dtype());
+    }
+}

@@ -1,0 +1,108 @@
+package org.ringworld.cli.train;
+
+import com.typesafe.config.Config;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.stream.Collectors;
+import org.ringworld.actors.Faults;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.UsageException;
+
+/** What stands in an output directory already. */
+public record Run(boolean finished) {
+    private static final int KEYS_NAMED = 5;
+
+    /**
+     * Looks whether a job may write into its output.
+     *
+     * @throws UsageException where another job's run is there, naming the keys that differ
+     */
+    public static Run open(Job job, Config config) throws IOException {
+        Path file = job.output().resolve("job.conf");
+        if (!Files.exists(file)) {
+            return new Run(false);
+        }
+        List<String> differences =
+                JobFile.differences(JobFile.resolve(JobFile.read(file), List.of()), config);
+        if (!differences.isEmpty()) {
+            int more = differences.size() - KEYS_NAMED;
+            throw new UsageException(
+                    "%s holds a run of another job: choose another output=, or go on from that run with continue=%s and another output=. It differs in %s%s"
+                            .formatted(
+                                    job.output(),
+                                    job.output(),
+                                    differences.stream()
+                                            .limit(KEYS_NAMED)
+                                            .collect(Collectors.joining(", ")),
+                                    more > 0 ? " and %d more keys".formatted(more) : ""));
+        }
+        return new Run(Files.exists(job.output().resolve("final")));
+    }
+
+    /**
+     * Says whose run the directory is, unless it says so already; one that continues has its state.
+     */
+    public static void begin(Job job, Config config) throws IOException {
+        Path file = job.output().resolve("job.conf");
+        if (Files.exists(file)) {
+            return;
+        }
+        try {
+            Path directory = file.toAbsolutePath().getParent();
+            Files.createDirectories(directory);
+            if (job.continued() != null) {
+                continueFrom(job);
+            }
+            Path temporary = directory.resolve("job.conf.tmp");
+            Files.writeString(temporary, JobFile.render(config));
+            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+        } catch (CheckpointException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new IOException(
+                    "output = %s cannot be written: %s"
+                            .formatted(file.getParent(), Faults.sentence(e)),
+                    e);
+        }
+    }
+
+    /** The other run's newest snapshot and the lines of its steps become this run's. */
+    private static void continueFrom(Job job) throws IOException {
+        Path from = job.continued();
+        Snapshot.Newest newest = Snapshot.newest(from);
+        newest.skipped().forEach(skipped -> System.err.println("ringworld: skipped " + skipped));
+        if (newest.snapshot() == null) {
+            throw new UsageException(
+                    "continue = %s holds no snapshot to go on from; model.path starts from weights alone"
+                            .formatted(from));
+        }
+        try (Snapshot snapshot = newest.snapshot()) {
+            long step = snapshot.progress().step();
+            if (step >= job.curriculum().steps()) {
+                throw new UsageException(
+                        "continue = %s has %d steps behind it and the stages of this job end with step %d: give them more steps, or another stage"
+                                .formatted(from, step, job.curriculum().steps()));
+            }
+            if (!LlamaTensors.of(snapshot.model().config()).equals(LlamaTensors.of(job.model()))) {
+                throw new UsageException(
+                        "continue = %s: its model has other sizes than this job's; take its job.conf and change what is to be otherwise"
+                                .formatted(from));
+            }
+            Path metrics = from.resolve("metrics.jsonl");
+            if (Files.exists(metrics)) {
+                Files.copy(
+                        metrics,
+                        job.output().resolve("metrics.jsonl"),
+                        StandardCopyOption.REPLACE_EXISTING);
+            }
+            Snapshot.copy(snapshot.directory(), job.output());
+        }
+    }
+}

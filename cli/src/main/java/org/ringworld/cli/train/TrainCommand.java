@@ -1,0 +1,204 @@
+package org.ringworld.cli.train;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.job.Coordinator;
+import org.ringworld.actors.job.Epochs;
+import org.ringworld.actors.job.Progress;
+import org.ringworld.actors.links.Links;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.cli.FlopsLimit;
+import org.ringworld.cli.Ringworld;
+import org.ringworld.model.training.job.HostedJob;
+import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.cpu.MachineLimits;
+import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.Tokenizer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Trains a model through the stages of a job, on a ring of devices in this JVM. */
+@Command(
+        name = "train",
+        description = "Train a model through the stages of a job.",
+        mixinStandardHelpOptions = true,
+        footer = {
+            "",
+            "A job is a HOCON file (examples/jobs); key=value overrides it. Without one the default job",
+            "runs: needles in ever longer texts. Interrupted jobs go on when started again.",
+            "",
+            "Examples:",
+            "  ringworld train",
+            "  ringworld train examples/jobs/needles.conf seed=2 output=runs/second",
+            "  ringworld train ring.size=1 device.threads=2 stages.0.steps=300",
+            "  ringworld train examples/jobs/needles.conf --resume     fails if there is nothing to go on with"
+        })
+public final class TrainCommand implements Callable<Integer> {
+    @Parameters(
+            arity = "0..*",
+            paramLabel = "JOB.conf | key=value",
+            description = "A job file and overrides of its keys.")
+    private List<String> arguments = List.of();
+
+    @Option(names = "--print-config", description = "Print the resolved job and do nothing.")
+    private boolean printConfig;
+
+    @Option(
+            names = "--resume",
+            description = "Go on with the run in output=, as is done anyway; an error if none is.")
+    private boolean resume;
+
+    @Override
+    public Integer call() throws Exception {
+        Config config = config();
+        if (printConfig) {
+            System.out.print(JobFile.renderWhole(config));
+            return Ringworld.DONE;
+        }
+        int cores = Runtime.getRuntime().availableProcessors();
+        Job job = JobReader.read(config, cores);
+        Tokenizer tokenizer = tokenizer(job);
+        if (resume && !Files.exists(job.output().resolve("job.conf"))) {
+            throw new UsageException(job.output() + " holds no run to resume");
+        }
+        Fence fence = Fence.claim(job.output());
+        try {
+            return run(config, job, tokenizer, fence);
+        } finally {
+            fence.release();
+        }
+    }
+
+    private static int run(Config config, Job job, Tokenizer tokenizer, Fence fence)
+            throws Exception {
+        Run run = Run.open(job, config);
+        if (run.finished()) {
+            System.out.printf(
+                    "%s is finished: its model is %s%n",
+                    job.output(), job.output().resolve("final"));
+            return Ringworld.DONE;
+        }
+        JobSummary.of(job).forEach(System.out::println);
+        JobData data = JobData.open(job, tokenizer);
+        data.faults().forEach(fault -> System.err.println("ringworld: skipped " + fault));
+        // Only now: a job whose data is at fault can be mended and started again.
+        Run.begin(job, config);
+        return train(new HostedJob("train", job, data), fence);
+    }
+
+    private Config config() {
+        return config(arguments);
+    }
+
+    /** The resolved job of a command line: at most one file, and overrides. */
+    public static Config config(List<String> arguments) {
+        List<String> overrides = new ArrayList<>();
+        Path file = null;
+        for (String argument : arguments) {
+            if (argument.contains("=")) {
+                overrides.add(argument);
+            } else if (file == null) {
+                file = Path.of(argument);
+            } else {
+                throw new UsageException(
+                        "two job files, "
+                                + file
+                                + " and "
+                                + argument
+                                + "; one is trained at a time");
+            }
+        }
+        Config job = file == null ? JobFile.defaultJob() : JobFile.read(file);
+        return JobFile.resolve(job, overrides);
+    }
+
+    private static Tokenizer tokenizer(Job job) throws DataException {
+        Tokenizer tokenizer = Tokenizer.of(job.tokenizer());
+        if (tokenizer.vocabSize() > job.model().vocabSize()) {
+            throw new UsageException(
+                    "the tokenizer has %d tokens, model.vocabSize is %d: give a model of at least that many"
+                            .formatted(tokenizer.vocabSize(), job.model().vocabSize()));
+        }
+        return tokenizer;
+    }
+
+    private static int train(HostedJob hosted, Fence fence) throws Exception {
+        Job job = hosted.job();
+        int cores = Runtime.getRuntime().availableProcessors();
+        int threads = Math.min(cores, job.ringSize() * job.threads());
+        double limit = FlopsLimit.of(MachineLimits.measure(threads), job.dtype());
+        TrainingReport report = new TrainingReport(job, limit, hosted.data());
+        ActorSystem<Progress> system =
+                ActorSystem.create(
+                        watcher(hosted, limit / job.ringSize(), fence, report),
+                        "ringworld",
+                        ConfigFactory.load());
+        Thread onSignal = new Thread(() -> report.stopAndWait(system), "on-signal");
+        Runtime.getRuntime().addShutdownHook(onSignal);
+        Progress end = report.awaitEnd();
+        system.terminate();
+        system.getWhenTerminated().toCompletableFuture().join();
+        try {
+            Runtime.getRuntime().removeShutdownHook(onSignal);
+        } catch (IllegalStateException e) {
+            // A signal came: the JVM is going down and its exit code is the signal's.
+            Thread.currentThread().join();
+        }
+        return end instanceof Progress.Completed ? Ringworld.DONE : Ringworld.FAILED;
+    }
+
+    /** The guardian: starts the job and hears what happens. */
+    private static Behavior<Progress> watcher(
+            HostedJob hosted, double flopsPerDevice, Fence fence, TrainingReport report) {
+        return Behaviors.setup(
+                context -> {
+                    Job job = hosted.job();
+                    Links links = Links.inProcess();
+                    JobHost host = new JobHost(hosted);
+                    List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+                    for (int rank = 0; rank < job.ringSize(); rank++) {
+                        Device device = new CpuDevice(job.threads());
+                        devices.add(
+                                context.spawn(
+                                        DeviceActor.create(rank, device, links, host, () -> {}),
+                                        "device-" + rank));
+                    }
+                    ActorRef<Coordinator.Command> coordinator =
+                            context.spawn(
+                                    Coordinator.create(
+                                            hosted,
+                                            devices,
+                                            flopsPerDevice,
+                                            Epochs.from(fence.number()),
+                                            fence,
+                                            false,
+                                            context.getSelf(),
+                                            null),
+                                    "coordinator");
+                    report.started(coordinator);
+                    return Behaviors.receiveMessage(
+                            progress -> {
+                                report.hear(progress);
+                                return Behaviors.same();
+                            });
+                });
+    }
+}

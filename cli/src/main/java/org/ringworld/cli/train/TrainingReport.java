@@ -1,0 +1,309 @@
+package org.ringworld.cli.train;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.ringworld.actors.job.Coordinator;
+import org.ringworld.actors.job.Progress;
+import org.ringworld.cli.LiveLine;
+import org.ringworld.cli.ResultsJson;
+import org.ringworld.model.training.Stage;
+import org.ringworld.model.training.StepMetrics;
+import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.Probe;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * What a person sees of a job: a live line, tables, pictures and files. Told by the guardian actor,
+ * one message at a time.
+ */
+public final class TrainingReport {
+    private static final int SAVE_SECONDS = 120;
+
+    private final Job job;
+    private final Path output;
+    private final double flopsLimit;
+    private final List<JobData.Pass> passes;
+    private final LiveLine live;
+    private final PrintStream err;
+    private final CompletableFuture<Progress> end = new CompletableFuture<>();
+    private final CompletableFuture<ActorRef<Coordinator.Command>> coordinator =
+            new CompletableFuture<>();
+    private final TreeMap<Integer, List<Probe.Result>> judged = new TreeMap<>();
+    private final long start = System.nanoTime();
+    private final List<StepMetrics> steps = new ArrayList<>();
+    private int copies;
+    private double secondsCopying;
+
+    public TrainingReport(Job job, double flopsLimit, JobData data) {
+        this(
+                job,
+                flopsLimit,
+                data.passes(),
+                new LiveLine(job, stage -> data.places(stage).size()),
+                System.err);
+    }
+
+    /** A report of a job whose own file of lines is all there is to see. */
+    public TrainingReport(Job job, double flopsLimit, PrintStream log) {
+        this(job, flopsLimit, List.of(), new LiveLine(job, _ -> 0, log, false), log);
+        JobSummary.of(job).forEach(log::println);
+    }
+
+    private TrainingReport(
+            Job job, double flopsLimit, List<JobData.Pass> passes, LiveLine live, PrintStream err) {
+        this.job = job;
+        this.flopsLimit = flopsLimit;
+        this.passes = passes;
+        this.output = job.output();
+        this.live = live;
+        this.err = err;
+    }
+
+    void started(ActorRef<Coordinator.Command> ref) {
+        coordinator.complete(ref);
+    }
+
+    /** One thing that happened. */
+    public void hear(Progress progress) {
+        try {
+            switch (progress) {
+                case Progress.Formed formed -> formed(formed);
+                case Progress.Regrouping _ -> {}
+                case Progress.Straggler slow ->
+                        live.println(
+                                "%s takes %.1f times as long as the others and holds them up"
+                                        .formatted(slow.device(), slow.timesMedian()));
+                case Progress.Waiting waiting ->
+                        live.println(
+                                "waiting for devices: %d of %d are there"
+                                        .formatted(waiting.devices(), waiting.needed()));
+                case Progress.StageBegun begun -> stageBegun(begun);
+                case Progress.Stepped stepped -> {
+                    steps.add(stepped.metrics());
+                    live.step(stepped.metrics());
+                }
+                case Progress.Judging now -> live.evaluating(now);
+                case Progress.Judged results -> judged(results);
+                case Progress.Copied copied -> {
+                    copies++;
+                    secondsCopying += copied.seconds();
+                }
+                case Progress.NotSaved not -> {
+                    live.finish();
+                    err.printf(
+                            "ringworld: no snapshot of step %d: %s; training goes on%n",
+                            not.step(), not.sentence());
+                }
+                case Progress.Saved saved -> live.println("saved " + saved.path());
+                case Progress.Completed completed -> {
+                    pictures();
+                    table();
+                    live.println(
+                            "training waited %.2f s in all for %d copies of its state"
+                                    .formatted(secondsCopying, copies));
+                    live.println(
+                            "done in %s: the model is %s, its loss %s"
+                                    .formatted(
+                                            LiveLine.time((System.nanoTime() - start) / 1e9),
+                                            completed.model(),
+                                            output.resolve("loss.png")));
+                    live.println(
+                            "try  ./ringworld generate %s --prompt \"%s\""
+                                    .formatted(output, JobSummary.prompt(job)));
+                    end.complete(progress);
+                }
+                case Progress.Interrupted stopped -> {
+                    pictures();
+                    live.println(
+                            stopped.step() == 0
+                                    ? "stopped before the first step; nothing was saved"
+                                    : "stopped after step %d, saved as %s; start the same job again to go on"
+                                            .formatted(stopped.step(), stopped.snapshot()));
+                    end.complete(progress);
+                }
+                case Progress.Failed failed -> {
+                    pictures();
+                    live.finish();
+                    err.println("ringworld: " + failed.sentence());
+                    if (failed.snapshot() != null) {
+                        err.printf(
+                                "ringworld: the state after step %d is saved as %s%n",
+                                failed.step(), failed.snapshot());
+                    }
+                    end.complete(progress);
+                }
+            }
+        } catch (IOException | UncheckedIOException e) {
+            live.finish();
+            err.println("ringworld: " + org.ringworld.actors.Faults.sentence(e));
+            end.complete(new Progress.Failed(e.getMessage(), 0, null));
+        }
+    }
+
+    private void formed(Progress.Formed formed) throws IOException {
+        if (formed.earlier() != null) {
+            steps.clear();
+            steps.addAll(formed.earlier());
+            live.resumed(steps);
+        }
+        Path earlier = output.resolve("judged.json");
+        if (formed.step() > 0 && Files.exists(earlier)) {
+            JsonMapper.shared()
+                    .readTree(earlier.toFile())
+                    .properties()
+                    .forEach(
+                            entry ->
+                                    judged.put(
+                                            Integer.valueOf(entry.getKey()),
+                                            ResultsJson.read(entry.getValue())));
+        }
+        live.println(
+                "ring of %d × %s, %s, %s, recompute %s, %.0f GFLOP/s measured%s"
+                        .formatted(
+                                formed.size(),
+                                formed.device(),
+                                job.layout(),
+                                job.dtype(),
+                                formed.recompute(),
+                                flopsLimit / 1e9,
+                                formed.step() == 0
+                                        ? ""
+                                        : ", going on after step %d as epoch %d"
+                                                .formatted(formed.step(), formed.epoch())));
+    }
+
+    private void stageBegun(Progress.StageBegun begun) {
+        Stage s = begun.stage();
+        live.println(
+                "stage %d %s: seqLen %d, theta %.3g, %d steps of %d tokens"
+                        .formatted(
+                                begun.index(),
+                                s.name(),
+                                s.seqLen(),
+                                s.ropeTheta(),
+                                s.steps(),
+                                s.tokensOf(0)));
+        for (JobData.Pass pass : passes) {
+            if (pass.stage() == begun.index()) {
+                live.println(
+                        String.format(
+                                Locale.ROOT,
+                                "  a pass over %s has %d rows of %d, %.1f %% of them padding",
+                                pass.path(),
+                                pass.rows(),
+                                pass.seqLen(),
+                                100 * pass.paddingShare()));
+            }
+        }
+    }
+
+    private void judged(Progress.Judged results) throws IOException {
+        judged.put(results.stage(), results.results());
+        live.println(
+                LossChart.moment(job.curriculum(), results.stage()) + ", on unseen documents:");
+        String name = null;
+        StringBuilder line = new StringBuilder();
+        for (Probe.Result r : results.results()) {
+            if (!r.name().equals(name)) {
+                if (name != null) {
+                    live.println(line.toString());
+                }
+                name = r.name();
+                line = new StringBuilder("  %-22s".formatted(name));
+            }
+            line.append(
+                    name.equals("held out")
+                            ? "  %d: %.3f bits".formatted(r.seqLen(), r.bits())
+                            : "  %d: %.3f".formatted(r.seqLen(), r.accuracy()));
+        }
+        live.println(line.toString());
+        ObjectNode json = JsonMapper.shared().createObjectNode();
+        judged.forEach((stage, list) -> json.set(Integer.toString(stage), ResultsJson.of(list)));
+        ResultsJson.write(output.resolve("judged.json"), json);
+        pictures();
+    }
+
+    /** What was judged over the whole run: a line for each moment, a column for each length. */
+    private void table() {
+        if (judged.isEmpty()) {
+            return;
+        }
+        String name = null;
+        for (Probe.Result column : judged.lastEntry().getValue()) {
+            if (column.name().equals(name)) {
+                continue;
+            }
+            name = column.name();
+            String title = name;
+            live.println("");
+            judged.forEach(
+                    (stage, results) -> {
+                        List<Probe.Result> row =
+                                results.stream().filter(r -> r.name().equals(title)).toList();
+                        if (stage == judged.firstKey()) {
+                            live.println(
+                                    "%-24s".formatted(title) + cells(row, r -> "" + r.seqLen()));
+                        }
+                        live.println(
+                                "%-24s".formatted(LossChart.moment(job.curriculum(), stage))
+                                        + cells(row, TrainingReport::value));
+                    });
+        }
+        live.println("");
+    }
+
+    private static String cells(List<Probe.Result> row, Function<Probe.Result, String> cell) {
+        return row.stream().map(r -> "%9s".formatted(cell.apply(r))).collect(Collectors.joining());
+    }
+
+    /** Bits a target for texts, the part that was right for needles. */
+    private static String value(Probe.Result result) {
+        return String.format(
+                Locale.ROOT,
+                "%.3f",
+                result.name().equals("held out") ? result.bits() : result.accuracy());
+    }
+
+    private void pictures() throws IOException {
+        if (!steps.isEmpty()) {
+            LossChart.loss(output.resolve("loss.png"), job.curriculum(), steps);
+        }
+        LossChart.retrieval(output.resolve("retrieval.png"), job.curriculum(), judged);
+    }
+
+    Progress awaitEnd() {
+        return end.join();
+    }
+
+    /** For a signal: asks the job to save, and waits for it. */
+    void stopAndWait(ActorSystem<?> system) {
+        if (end.isDone()) {
+            return;
+        }
+        live.println("stopping: the step on its way is finished and the state saved");
+        coordinator.join().tell(new Coordinator.Stop());
+        try {
+            end.get(SAVE_SECONDS, TimeUnit.SECONDS);
+        } catch (TimeoutException e) {
+            err.println("ringworld: the job did not stop within " + SAVE_SECONDS + " s");
+        } catch (InterruptedException | java.util.concurrent.ExecutionException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

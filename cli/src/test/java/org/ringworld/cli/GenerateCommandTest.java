@@ -1,0 +1,111 @@
+package org.ringworld.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.model.decode.Generator;
+import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.chat.ChatTemplate;
+
+class GenerateCommandTest {
+    private static final int NEW = 6;
+
+    @TempDir private Path directory;
+    private Path model;
+    private Tokenizer tokenizer;
+
+    /** With a SentencePiece tokenizer, which puts a space before words. */
+    @BeforeEach
+    void model() throws Exception {
+        Path tiny =
+                Path.of(getClass().getResource("/reports/tokenizer/tiny/tokenizer.model").toURI());
+        model = TinyModel.write(directory, tiny);
+        tokenizer = Tokenizer.load(model);
+    }
+
+    private int[] greedy(int[] prompt) throws Exception {
+        try (ModelFiles files = ModelFiles.open(model);
+                Device device = new CpuDevice(1)) {
+            ParameterStore parameters =
+                    new ParameterStore(device, files.config(), DType.F32, false);
+            parameters.load(files);
+            Sampler sampler = new Sampler(0, 0, 1, 1);
+            try (Generator generator = new Generator(device, parameters, files.config(), 99)) {
+                List<Integer> ids = new ArrayList<>();
+                int next = sampler.next(generator.read(prompt));
+                while (ids.size() < NEW && next != tokenizer.eos()) {
+                    ids.add(next);
+                    next = sampler.next(generator.read(new int[] {next}));
+                }
+                return ids.stream().mapToInt(Integer::intValue).toArray();
+            }
+        }
+    }
+
+    private static int[] joined(int[] a, int[] b) {
+        int[] all = java.util.Arrays.copyOf(a, a.length + b.length);
+        System.arraycopy(b, 0, all, a.length, b.length);
+        return all;
+    }
+
+    private String generated(String... more) {
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run("generate", model, "--max-new-tokens", NEW, List.of(more));
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        return outcome.out().substring(0, outcome.out().length() - 1);
+    }
+
+    @Test
+    void theSpaceBetweenAPromptAndItsContinuationIsKept() throws Exception {
+        int[] ids = joined(new int[] {tokenizer.bos()}, tokenizer.encode("hello"));
+        assertThat(generated("--prompt", "hello"))
+                .isEqualTo(tokenizer.decode(joined(ids, greedy(ids))))
+                .startsWith("hello world");
+    }
+
+    @Test
+    void stopTextsEndTheTextAndAreNotPrinted() {
+        assertThat(generated("--prompt", "hello")).startsWith("hello world hello");
+        assertThat(generated("--prompt", "hello", "--stop", "nowhere", "--stop", "ld he"))
+                .isEqualTo("hello wor");
+    }
+
+    @Test
+    void aSystemMessageIsPartOfAChat() throws Exception {
+        List<ChatTemplate.Message> said =
+                List.of(
+                        new ChatTemplate.Message("system", "world"),
+                        new ChatTemplate.Message("user", "hello"));
+        int[] ids = ChatTemplate.lwm().encode(said, tokenizer);
+        assertThat(generated("--chat", "--prompt", "hello", "--system", "world", "--beyond"))
+                .isEqualTo(tokenizer.decode(greedy(ids)));
+        assertThat(CommandLineTest.run("generate", model, "--prompt", "a", "--system", "b").err())
+                .contains("give --chat too");
+    }
+
+    @Test
+    void aChatIsAskedByTheTemplateOfTheModelOrElseLwms() throws Exception {
+        List<ChatTemplate.Message> said = List.of(new ChatTemplate.Message("user", "hello"));
+        int[] lwm = ChatTemplate.lwm().encode(said, tokenizer);
+        assertThat(generated("--chat", "--prompt", "hello", "--beyond"))
+                .isEqualTo(tokenizer.decode(greedy(lwm)));
+        Files.writeString(
+                model.resolve("chat_template.jinja"),
+                "{{ bos_token }}{{ messages[0]['content'] }}");
+        int[] own = joined(new int[] {tokenizer.bos()}, tokenizer.encode("hello"));
+        assertThat(generated("--chat", "--prompt", "hello", "--beyond"))
+                .isEqualTo(tokenizer.decode(greedy(own)));
+    }
+}

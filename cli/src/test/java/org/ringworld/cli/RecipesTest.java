@@ -1,0 +1,125 @@
+package org.ringworld.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.training.Stage;
+import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.StageData;
+
+class RecipesTest {
+    private static final Path JOBS = Path.of("jobs");
+
+    @TempDir private Path directory;
+
+    /** The job that --print-config prints, from random weights and a file that exists. */
+    private Job job(String name, String... more) throws Exception {
+        Path books = Files.writeString(directory.resolve("books.jsonl"), "{}");
+        List<String> keys = new ArrayList<>(List.of("model.path=null", "tokenizer=bytes"));
+        keys.addAll(List.of(more));
+        if (more.length == 0) {
+            keys.add("data.path=" + books);
+        }
+        CommandLineTest.Outcome printed =
+                CommandLineTest.run("train", JOBS.resolve(name), keys, "--print-config");
+        assertThat(printed.code()).as(printed.err()).isZero();
+        Path file = Files.writeString(directory.resolve(name), printed.out());
+        return JobReader.read(JobFile.resolve(JobFile.read(file), List.of()), 2);
+    }
+
+    @Test
+    void theCurriculumHasThePapersNumbers() throws Exception {
+        Job job = job("lwm-text.conf");
+        LlamaConfig model = job.model();
+        assertThat(model.vocabSize()).isEqualTo(32000);
+        assertThat(model.hiddenSize()).isEqualTo(4096);
+        assertThat(model.intermediateSize()).isEqualTo(11008);
+        assertThat(model.numLayers()).isEqualTo(32);
+        assertThat(model.numHeads()).isEqualTo(32);
+        assertThat(model.numKvHeads()).isEqualTo(32);
+        assertThat(model.headDim()).isEqualTo(128);
+        List<Stage> stages = job.curriculum().stages();
+        assertThat(stages)
+                .extracting(Stage::seqLen)
+                .containsExactly(1 << 15, 1 << 17, 1 << 18, 1 << 19, 1 << 20);
+        assertThat(stages).extracting(Stage::ropeTheta).containsExactly(1e6, 1e7, 1e7, 2.5e7, 5e7);
+        assertThat(stages)
+                .extracting(Stage::steps)
+                .containsExactly(1200L, 3000L, 3000L, 720L, 450L);
+        assertThat(stages).extracting(Stage::tokensPerStep).containsOnly(4L << 20);
+        int[] warmup = {100, 200, 200, 50, 25};
+        int[] borders = {10_000, 100_000, 200_000, 500_000, 1_000_000, Integer.MAX_VALUE};
+        for (int i = 0; i < 5; i++) {
+            Stage stage = stages.get(i);
+            assertThat(stage.optimizer().learningRate().at(warmup[i] - 2, stage.steps()))
+                    .isLessThan(4e-5);
+            for (long step : new long[] {warmup[i], stage.steps() - 1}) {
+                assertThat(stage.optimizer().learningRate().at(step, stage.steps()))
+                        .isEqualTo(4e-5);
+            }
+            StageData.Source source = job.data().get(i).sources().getFirst();
+            assertThat(source.packing().least()).isEqualTo(borders[i]);
+            assertThat(source.packing().limit()).isEqualTo(borders[i + 1]);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"32k,0", "128k,1", "256k,2", "512k,3", "1m,4"})
+    void aStageByItselfIsThatOfTheCurriculum(String name, int stage) throws Exception {
+        Job whole = job("lwm-text.conf");
+        Job one = job("lwm-text-" + name + ".conf");
+        assertThat(one.curriculum().stages())
+                .containsExactly(whole.curriculum().stages().get(stage));
+        assertThat(one.data()).containsExactly(whole.data().get(stage));
+        assertThat(one.output()).isEqualTo(Path.of("runs/lwm-text-" + name));
+        assertThat(one.model().hiddenSize()).isEqualTo(4096);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"128k,32k", "256k,128k", "512k,256k", "1m,512k"})
+    void aStageByItselfGoesOnFromTheOneBefore(String name, String before) {
+        CommandLineTest.Outcome printed =
+                CommandLineTest.run(
+                        "train", JOBS.resolve("lwm-text-" + name + ".conf"), "--print-config");
+        assertThat(printed.out())
+                .contains("tokenizer = runs/lwm-text-" + before + "/final")
+                .contains("path=runs/lwm-text-" + before + "/final");
+    }
+
+    @Test
+    void chatsAndQuestionsAreSevenToThreePackedByThemselves() throws Exception {
+        Path file = Files.writeString(directory.resolve("chat.jsonl"), "{}");
+        Job job =
+                job("lwm-chat.conf", "data.sources.0.path=" + file, "data.sources.1.path=" + file);
+        List<StageData.Source> sources = job.data().getFirst().sources();
+        assertThat(sources).extracting(StageData.Source::weight).containsExactly(7.0, 3.0);
+        assertThat(sources)
+                .allMatch(s -> s.packing().documentWeights())
+                .allMatch(s -> "fields".equals(s.fields().fromExample()));
+        assertThat(job.curriculum().stages().getFirst().seqLen()).isEqualTo(1 << 20);
+    }
+
+    @Test
+    void theSmallCurriculumHasTheSameShape() throws Exception {
+        Job job = job("lwm-text-mini.conf");
+        List<Stage> stages = job.curriculum().stages();
+        assertThat(stages).extracting(Stage::seqLen).containsExactly(256, 512, 1024, 2048, 4096);
+        assertThat(job.model().vocabSize()).isEqualTo(32000);
+        int border = 0;
+        for (StageData data : job.data()) {
+            assertThat(data.sources().getFirst().packing().least()).isEqualTo(border);
+            border = data.sources().getFirst().packing().limit();
+        }
+        assertThat(border).isEqualTo(Integer.MAX_VALUE);
+    }
+}

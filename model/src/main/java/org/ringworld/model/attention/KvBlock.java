@@ -1,0 +1,43 @@
+package org.ringworld.model.attention;
+
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.Workspace;
+
+/**
+ * The keys and values of one rank, or the gradients of both: a list of tiles in order, each its K
+ * [n,G,D] and then its V [n,G,D], so that a tile is one run of memory and travels as such.
+ *
+ * @param tiles [2n,G,D] of each tile; null where the tile is not here
+ * @param keys K of each tile
+ * @param values V likewise
+ */
+public record KvBlock(Tensor[] tiles, Tensor[] keys, Tensor[] values) {
+
+    /** A block none of whose tiles is here yet. */
+    KvBlock(int tiles) {
+        this(new Tensor[tiles], new Tensor[tiles], new Tensor[tiles]);
+    }
+
+    /** A whole block in fresh memory. */
+    public static KvBlock take(
+            Workspace workspace, DType dtype, RingPlan plan, long heads, long dim) {
+        Tensor memory = workspace.take(dtype, 2L * plan.blockLength(), heads, dim);
+        KvBlock block = new KvBlock(plan.tiles());
+        for (int t = 0; t < plan.tiles(); t++) {
+            block.set(t, memory.rows(2L * plan.borders()[t], 2L * plan.borders()[t + 1]));
+        }
+        return block;
+    }
+
+    boolean has(int tile) {
+        return tiles[tile] != null;
+    }
+
+    void set(int tile, Tensor keysAndValues) {
+        long n = keysAndValues.dim(0) / 2;
+        tiles[tile] = keysAndValues;
+        keys[tile] = keysAndValues.rows(0, n);
+        values[tile] = keysAndValues.rows(n, 2 * n);
+    }
+}

@@ -1,0 +1,50 @@
+package org.ringworld.model.ring;
+
+/**
+ * The name of what travels over one link of a ring: the receiver knows from the plan which frames
+ * will come, so nothing is asked for and nothing is acknowledged per hop.
+ *
+ * @param step optimizer step
+ * @param part micro-batch of the step
+ * @param layer layer of the model
+ * @param hop how far from its origin
+ * @param origin rank whose block it is, or slice of a reduction
+ * @param tile of the block, or piece of the slice
+ */
+public record Frame(long step, int part, int layer, Pass pass, int hop, int origin, int tile) {
+    /** What all frames of a micro-batch have in common. */
+    public static Frame of(long step, int part) {
+        return new Frame(step, part, 0, Pass.FORWARD, 0, 0, 0);
+    }
+
+    public Frame ofLayer(int layer) {
+        return new Frame(step, part, layer, pass, hop, origin, tile);
+    }
+
+    public Frame of(Pass pass, int hop, int origin, int tile) {
+        return new Frame(step, part, layer, pass, hop, origin, tile);
+    }
+
+    /** What a frame carries. */
+    public enum Pass {
+        /** Keys and values, forward. */
+        FORWARD,
+        /** Keys and values, backward. */
+        BACKWARD,
+        /** Sums of dK and dV on their way home. */
+        GRADIENT,
+        /** Partial sums of an all-reduce. */
+        REDUCE,
+        /** Complete sums of an all-reduce. */
+        GATHER,
+        /** What each rank's tokens came to in a step. */
+        OUTCOME,
+        /** A whole training state, for ranks that do not hold it. */
+        STATE;
+
+        /** Whether it is what RingAttention passes on while it computes. */
+        boolean isOfBlocks() {
+            return this == FORWARD || this == BACKWARD || this == GRADIENT;
+        }
+    }
+}

@@ -1,0 +1,232 @@
+package org.ringworld.model.ring;
+
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Event;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * One rank's end of a ring, whatever its links are made of: what it sends goes into one {@link
+ * Outgoing}, and whoever brings what the previous rank sends calls {@link #arrived}. It belongs to
+ * one epoch; when it is broken it stays so.
+ */
+public final class RingMember implements Ring {
+    // Long enough for a neighbour that is a kernel behind, short enough not to burn a core.
+    private static final int SPINS = 2_000;
+    private static final int SPINS_A_YIELD = 16;
+    private static final long PARK_NANOS = 1_000_000;
+
+    /** The link to the next rank. Called by the device's own thread; returns at once. */
+    public interface Outgoing {
+        /** To be released in {@code lease}, which is retained already, when it has been read. */
+        void send(Frame frame, Tensor tensor, Event ready, Lease lease);
+    }
+
+    /** The link from the previous rank. */
+    public interface Incoming {
+        /** References come by themselves and need no memory of this rank's. */
+        Incoming BY_REFERENCE =
+                new Incoming() {
+                    @Override
+                    public void expect(Frame frame, DType dtype, long... shape) {}
+
+                    @Override
+                    public void expect(Frame frame, Tensor place) {}
+                };
+
+        /** Prepares memory for what will come under this name. */
+        void expect(Frame frame, DType dtype, long... shape);
+
+        /** What comes under this name belongs there. */
+        void expect(Frame frame, Tensor place);
+    }
+
+    private final int rank;
+    private final int size;
+    private final ConcurrentHashMap<Frame, Arrival> arrivals = new ConcurrentHashMap<>();
+    private Outgoing next;
+    private Incoming previous;
+    private volatile Thread driver;
+    private volatile Frame awaited;
+    private volatile boolean waiting;
+    private volatile String broken;
+    private final AtomicInteger holds = new AtomicInteger();
+    private long waited;
+    private long receiving;
+    private long exposed;
+    private long bytesReceived;
+
+    public RingMember(int rank, int size) {
+        this.rank = rank;
+        this.size = size;
+    }
+
+    /** Sets both links; before the first transfer. */
+    public void connect(Incoming previous, Outgoing next) {
+        this.previous = previous;
+        this.next = next;
+    }
+
+    /**
+     * @param began when its first byte came, in nanoseconds of {@link System#nanoTime}
+     * @param ended when its last one was here
+     */
+    private record Arrival(Tensor tensor, Event ready, Lease lease, long began, long ended) {}
+
+    /** What the previous rank sent is here, by reference. */
+    public void arrived(Frame frame, Tensor tensor, Event ready, Lease lease) {
+        arrived(frame, tensor, ready, lease, System.nanoTime());
+    }
+
+    /**
+     * What the previous rank sent is here.
+     *
+     * @param lease retained for this rank, which releases it after its last read
+     * @param began when its first byte came, in nanoseconds of {@link System#nanoTime}
+     */
+    public void arrived(Frame frame, Tensor tensor, Event ready, Lease lease, long began) {
+        arrivals.put(frame, new Arrival(tensor, ready, lease, began, System.nanoTime()));
+        // What is only needed later need not wake anybody.
+        Frame only = awaited;
+        if (only == null || only.equals(frame)) {
+            LockSupport.unpark(driver);
+        }
+    }
+
+    /** Ends it: every wait, now and later, fails with this reason; the first one counts. */
+    public void breakUp(String reason) {
+        if (broken == null) {
+            broken = reason;
+        }
+        LockSupport.unpark(driver);
+    }
+
+    /** Why it is broken, or null. */
+    public String broken() {
+        return broken;
+    }
+
+    /** From here to {@link #letGo} it may read tensors that others of this JVM sent it. */
+    public void hold() {
+        holds.incrementAndGet();
+    }
+
+    public void letGo() {
+        holds.decrementAndGet();
+    }
+
+    /** Whether memory that was sent to it must stay where it is. */
+    public boolean holds() {
+        return holds.get() > 0;
+    }
+
+    /** Whether its device stands still until another rank sends or releases something. */
+    public boolean isWaiting() {
+        return waiting;
+    }
+
+    @Override
+    public int rank() {
+        return rank;
+    }
+
+    @Override
+    public int size() {
+        return size;
+    }
+
+    @Override
+    public void send(Frame frame, Tensor tensor, Event ready, Lease lease) {
+        lease.retain();
+        next.send(frame, tensor, ready, lease);
+    }
+
+    @Override
+    public Transfer receive(Frame frame, DType dtype, long... shape) {
+        previous.expect(frame, dtype, shape);
+        return transfer(frame);
+    }
+
+    @Override
+    public Transfer receiveInto(Tensor place, Frame frame) {
+        previous.expect(frame, place);
+        return transfer(frame);
+    }
+
+    private Transfer transfer(Frame frame) {
+        return new Transfer() {
+            private Arrival arrival;
+
+            @Override
+            public boolean hasArrived() {
+                if (arrival == null) {
+                    arrival = arrivals.remove(frame);
+                }
+                return arrival != null;
+            }
+
+            @Override
+            public Tensor await(Device device) {
+                long needed = System.nanoTime();
+                awaited = frame;
+                awaitUntil(this::hasArrived);
+                awaited = null;
+                if (frame.pass().isOfBlocks()) {
+                    bytesReceived += arrival.tensor.bytes();
+                    receiving += arrival.ended - arrival.began;
+                    exposed += Math.max(0, arrival.ended - Math.max(needed, arrival.began));
+                }
+                device.await(arrival.ready);
+                return arrival.tensor;
+            }
+
+            @Override
+            public Lease lease() {
+                return arrival.lease;
+            }
+        };
+    }
+
+    @Override
+    public void awaitUntil(BooleanSupplier condition) {
+        driver = Thread.currentThread();
+        if (condition.getAsBoolean()) {
+            return;
+        }
+        long start = System.nanoTime();
+        waiting = true;
+        try {
+            for (int spin = 0; !condition.getAsBoolean(); spin++) {
+                if (broken != null) {
+                    throw new RingBrokenException(broken);
+                }
+                if (spin < SPINS) {
+                    spin(spin);
+                } else {
+                    LockSupport.parkNanos(this, PARK_NANOS);
+                }
+            }
+        } finally {
+            waiting = false;
+            waited += System.nanoTime() - start;
+        }
+    }
+
+    /** Leaves the core now and then to a link's thread that may have what is waited for. */
+    private static void spin(int turn) {
+        if (turn % SPINS_A_YIELD == 0) {
+            Thread.yield();
+        } else {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Override
+    public Times times() {
+        return new Times(waited, receiving, exposed, bytesReceived);
+    }
+}

@@ -1,0 +1,56 @@
+package org.ringworld.model.training;
+
+import java.util.List;
+
+/**
+ * Stages one after the other, each from the last one's weights and optimizer state. Steps are
+ * numbered from 1 through all stages.
+ */
+public record Curriculum(List<Stage> stages) {
+    public Curriculum {
+        if (stages.isEmpty()) {
+            throw new IllegalArgumentException("a job needs at least one stage");
+        }
+        stages = List.copyOf(stages);
+    }
+
+    /** Where a step lies. */
+    public record Place(int stage, long stepInStage) {}
+
+    /** Stage and step in it (from 0) of a global step (from 1). */
+    public Place place(long step) {
+        long before = 0;
+        for (int i = 0; i < stages.size(); i++) {
+            if (step <= before + stages.get(i).steps()) {
+                return new Place(i, step - before - 1);
+            }
+            before += stages.get(i).steps();
+        }
+        throw new IllegalArgumentException("step " + step + " is after the last, " + before);
+    }
+
+    /** The last step of a stage. */
+    public long lastStep(int stage) {
+        return stages.subList(0, stage + 1).stream().mapToLong(Stage::steps).sum();
+    }
+
+    /** Steps of all stages. */
+    public long steps() {
+        return lastStep(stages.size() - 1);
+    }
+
+    /** Tokens of the first {@code steps} steps. */
+    public long tokens(long steps) {
+        long tokens = 0;
+        for (long step = 1; step <= steps; step++) {
+            Place place = place(step);
+            tokens += stages.get(place.stage()).tokensOf(place.stepInStage());
+        }
+        return tokens;
+    }
+
+    /** The longest row of any stage. */
+    public int longestRow() {
+        return stages.stream().mapToInt(Stage::seqLen).max().orElseThrow();
+    }
+}

@@ -1,0 +1,126 @@
+package org.ringworld.model.training;
+
+import java.util.List;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.SequenceBlock;
+import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.layers.Recompute;
+import org.ringworld.model.layers.TokenLosses;
+import org.ringworld.model.layers.Transformer;
+import org.ringworld.model.ring.AllReduce;
+import org.ringworld.model.ring.Frame;
+import org.ringworld.model.ring.Ring;
+import org.ringworld.model.ring.StepSums;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * One optimizer step on one rank: forward and backward of every micro-batch, the sum of gradients
+ * over the ring, clipping, update. The loss is Σ w·ce / Σ w over the whole global step however it
+ * is cut, never a mean of means.
+ */
+public final class TrainingStep implements AutoCloseable {
+    private final Device device;
+    private final ParameterStore parameters;
+    private final Transformer transformer;
+    private final Tensor sum;
+    private final StepSums sums;
+
+    public TrainingStep(Device device, ParameterStore parameters, Transformer transformer) {
+        this.device = device;
+        this.parameters = parameters;
+        this.transformer = transformer;
+        this.sum = device.tensor(DType.F32, 1);
+        this.sums = new StepSums(device);
+    }
+
+    /**
+     * What every rank knows after a step, the same on all.
+     *
+     * @param lossSum Σ w·ce of the whole step
+     * @param hits answers that were right
+     * @param gradNorm norm of the whole gradient before clipping; if it is not finite nothing was
+     *     updated
+     */
+    public record Outcome(double lossSum, long hits, double gradNorm) {}
+
+    /**
+     * The gradients of one micro-batch alone, summed over the ring, without an update.
+     *
+     * @param logits is given this rank's logits block by block; or null
+     */
+    public TokenLosses gradients(
+            LlamaConfig config,
+            MicroBatch batch,
+            float gradScale,
+            Ring ring,
+            Transformer.LogitSink logits) {
+        TokenLosses losses =
+                transformer.forwardBackward(
+                        config,
+                        batch,
+                        ring,
+                        Frame.of(0, 0),
+                        gradScale,
+                        Recompute.ALL,
+                        false,
+                        logits);
+        AllReduce.sum(ring, device, parameters.gradients(), 0);
+        return losses;
+    }
+
+    /**
+     * @param config with the stage's rotary base
+     * @param targetWeight Σ w of all ranks and micro-batches; 0 gives zero gradients
+     * @param answerWeight the least weight of a target that is counted where it is right
+     * @param rate learning rate of this update
+     * @param step counts from 1
+     */
+    public Outcome run(
+            LlamaConfig config,
+            List<MicroBatch> parts,
+            double targetWeight,
+            float answerWeight,
+            Ring ring,
+            AdamW optimizer,
+            double rate,
+            long step,
+            Recompute recompute) {
+        float gradScale = targetWeight == 0 ? 0 : (float) (1 / targetWeight);
+        double lossSum = 0;
+        long hits = 0;
+        for (int part = 0; part < parts.size(); part++) {
+            MicroBatch batch = parts.get(part);
+            TokenLosses losses =
+                    transformer.forwardBackward(
+                            config,
+                            batch,
+                            ring,
+                            Frame.of(step, part),
+                            gradScale,
+                            recompute,
+                            part > 0,
+                            null);
+            SequenceBlock own = batch.blocks().get(ring.rank());
+            lossSum += losses.weightedSum(own);
+            hits += losses.hits(own, answerWeight);
+        }
+        AllReduce.sum(ring, device, parameters.gradients(), step);
+        StepSums.Sums whole = sums.gather(ring, new StepSums.Sums(lossSum, hits), step);
+        // From here on no other rank is waited for: whatever happens to them, the update is whole.
+        double norm = AdamW.norm(parameters, device, sum);
+        if (Double.isFinite(norm)) {
+            optimizer.update(parameters, device, rate, step, norm);
+        }
+        return new Outcome(whole.loss(), whole.hits(), norm);
+    }
+
+    /** Gives back its own memory; parameters and transformer are the caller's. */
+    @Override
+    public void close() {
+        device.free(sum);
+        sums.close();
+    }
+}

@@ -1,0 +1,101 @@
+package org.ringworld.model.training.job;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.function.Supplier;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.training.Curriculum;
+import org.ringworld.model.training.StepPlan;
+
+/**
+ * A job as one JVM knows it: its data, and the plans of its next steps, which are pure functions of
+ * it. Every JVM of a ring makes its own, so that a step is one short message whatever its length.
+ */
+public final class HostedJob implements AutoCloseable {
+    /** Plans kept: one running, one ready, and again as many for a ring of another size. */
+    private static final int PLANS = 4;
+
+    private final String id;
+    private final Job job;
+    private final JobData data;
+    private final Layout layout;
+    private final ExecutorService planner =
+            Executors.newSingleThreadExecutor(
+                    Thread.ofPlatform().daemon().name("planner").factory());
+    private final Map<Object, CompletableFuture<?>> plans =
+            new LinkedHashMap<>() {
+                private static final long serialVersionUID = 1;
+
+                @Override
+                protected boolean removeEldestEntry(Map.Entry<Object, CompletableFuture<?>> e) {
+                    return size() > PLANS;
+                }
+            };
+
+    /**
+     * @param id names the job among others of a cluster
+     */
+    public HostedJob(String id, Job job, JobData data) {
+        this.id = id;
+        this.job = job;
+        this.data = data;
+        this.layout = Layout.of(job.layout());
+    }
+
+    public String id() {
+        return id;
+    }
+
+    public Job job() {
+        return job;
+    }
+
+    public JobData data() {
+        return data;
+    }
+
+    private record StepKey(long step, int ringSize) {}
+
+    private record BatchKey(int stage, int index, int ringSize) {}
+
+    /** The plan of a step (from 1), begun now if it was not asked for before. */
+    public CompletableFuture<StepPlan> plan(long step, int ringSize) {
+        return planned(new StepKey(step, ringSize), () -> makePlan(step, ringSize));
+    }
+
+    private StepPlan makePlan(long step, int ringSize) {
+        Curriculum.Place place = job.curriculum().place(step);
+        return StepPlan.of(
+                step,
+                place.stage(),
+                job.curriculum().stages().get(place.stage()),
+                place.stepInStage(),
+                data.stream(place.stage()),
+                layout,
+                ringSize);
+    }
+
+    /** A batch of the unseen rows that the model is judged by after a stage. */
+    public CompletableFuture<MicroBatch> batch(int stage, int index, int ringSize) {
+        return planned(
+                new BatchKey(stage, index, ringSize),
+                () -> data.batch(stage, index, layout, ringSize));
+    }
+
+    @SuppressWarnings("unchecked") // a key's kind says what it stands for
+    private <T> CompletableFuture<T> planned(Object key, Supplier<T> make) {
+        synchronized (plans) {
+            return (CompletableFuture<T>)
+                    plans.computeIfAbsent(key, _ -> CompletableFuture.supplyAsync(make, planner));
+        }
+    }
+
+    @Override
+    public void close() {
+        planner.shutdownNow();
+    }
+}

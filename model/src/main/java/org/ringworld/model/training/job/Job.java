@@ -1,0 +1,50 @@
+package org.ringworld.model.training.job;
+
+import java.nio.file.Path;
+import java.util.List;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.training.Curriculum;
+import org.ringworld.runtime.DType;
+
+/**
+ * A training job, whole: what CONTRACT's job file says, resolved and checked.
+ *
+ * @param text the resolved job as HOCON, kept beside the results and compared when a run goes on
+ * @param output where everything it writes goes
+ * @param ringSize devices at most, and to begin with
+ * @param ringMinSize devices that it goes on with after losses
+ * @param layout {@code zigzag}, {@code striped} or {@code contiguous}
+ * @param threads of each device
+ * @param model sizes of the model; its rotary base is each stage's, and its context length that of
+ *     the model it starts from, 1 where it starts from none
+ * @param start a model to start from, or null for random weights N(0, initStd)
+ * @param continued a run whose newest snapshot, with all its steps, it goes on from, or null
+ * @param data documents of each stage
+ * @param heldOut part of the documents that is never trained on
+ * @param recompute {@code auto}, {@code all} or {@code none}
+ * @param snapshotSteps steps between snapshots
+ * @param snapshotsKept how many stay
+ * @param milestoneSteps snapshots at multiples of these steps stay too; 0: none does
+ */
+public record Job(
+        String text,
+        String name,
+        Path output,
+        long seed,
+        DType dtype,
+        int ringSize,
+        int ringMinSize,
+        String layout,
+        int threads,
+        LlamaConfig model,
+        Path start,
+        Path continued,
+        double initStd,
+        String tokenizer,
+        List<StageData> data,
+        double heldOut,
+        Curriculum curriculum,
+        String recompute,
+        long snapshotSteps,
+        int snapshotsKept,
+        long milestoneSteps) {}

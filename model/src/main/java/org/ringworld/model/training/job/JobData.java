@@ -1,0 +1,178 @@
+package org.ringworld.model.training.job;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.training.Curriculum;
+import org.ringworld.model.training.Stage;
+import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.packing.Row;
+import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.tasks.NeedleTask;
+
+/** What a job trains on, stage by stage, and the unseen rows it is judged by. */
+public final class JobData {
+    /** Documents of a retrieval cell, and fewer where they are long (CONTRACT: Retrieval). */
+    private static final int NEEDLE_ROWS = 200;
+
+    private static final int LONG_NEEDLE_ROWS = 20;
+    private static final int LONG = 4096;
+
+    /** A needle's sentence with the question and some prose; shorter rows hide fewer. */
+    private static final int BYTES_OF_A_NEEDLE = 64;
+
+    private static final String HELD_OUT = "held out";
+    private static final int HELD_OUT_TOKENS = 1 << 16;
+    private static final long TEST_SEED = 20_240_213;
+
+    /** Tokens judged at once, over the whole ring. */
+    private static final int BATCH_TOKENS = 16_384;
+
+    private final List<RowStream> streams;
+    private final StageTexts texts;
+    private final List<Probe> probes;
+    private final int[] reach;
+
+    /**
+     * What a pass over a stage's source comes to.
+     *
+     * @param paddingShare of the places in its rows
+     */
+    public record Pass(int stage, Path path, int seqLen, int rows, double paddingShare) {}
+
+    private JobData(List<RowStream> streams, StageTexts texts, List<Probe> probes, int[] reach) {
+        this.streams = streams;
+        this.texts = texts;
+        this.probes = probes;
+        this.reach = reach;
+    }
+
+    /**
+     * The data of a job's stages: {@code text} from their documents, which are read and encoded
+     * now; other tasks make their own.
+     *
+     * @throws DataException where documents cannot be read, or a stage has none
+     */
+    public static JobData open(Job job, Tokenizer tokenizer) throws DataException {
+        Curriculum curriculum = job.curriculum();
+        StageTexts texts =
+                new StageTexts(tokenizer, job.model().visionVocabSize(), job.heldOut(), job.seed());
+        List<RowStream> streams = new ArrayList<>();
+        List<Probe> probes = new ArrayList<>();
+        for (int i = 0; i < curriculum.stages().size(); i++) {
+            Stage stage = curriculum.stages().get(i);
+            streams.add(
+                    stage.task().equals("text")
+                            ? texts.stream(i, stage, job.data().get(i))
+                            : RowStream.of(stage.task(), job.seed(), i, tokenizer));
+        }
+        int[] textLengths = lengths(curriculum, "text");
+        for (int seqLen : textLengths) {
+            List<Row> rows = texts.heldOut(seqLen, HELD_OUT_TOKENS / seqLen);
+            if (!rows.isEmpty()) {
+                probes.add(new Probe(HELD_OUT, seqLen, Double.NaN, rows));
+            }
+        }
+        int[] needleLengths = lengths(curriculum, "needles");
+        for (int needles : new int[] {1, 4}) {
+            for (int seqLen : needleLengths) {
+                if (seqLen >= needles * BYTES_OF_A_NEEDLE) {
+                    probes.add(needles(tokenizer, needles, seqLen, Double.NaN, TEST_SEED));
+                }
+            }
+        }
+        int[] reach = curriculum.stages().stream().mapToInt(s -> 2 * s.seqLen()).toArray();
+        return new JobData(streams, texts, List.copyOf(probes), reach);
+    }
+
+    private static int[] lengths(Curriculum curriculum, String task) {
+        return curriculum.stages().stream()
+                .filter(s -> s.task().equals(task))
+                .mapToInt(Stage::seqLen)
+                .distinct()
+                .toArray();
+    }
+
+    /** Unseen documents with {@code needles} hidden and one asked for. */
+    public static Probe needles(
+            Tokenizer tokenizer, int needles, int seqLen, double depth, long seed) {
+        int count = seqLen > LONG ? LONG_NEEDLE_ROWS : NEEDLE_ROWS;
+        String name = needles == 1 ? "one needle" : needles + " needles, one asked";
+        return new Probe(
+                name,
+                seqLen,
+                depth,
+                NeedleTask.test(tokenizer, seed, seqLen, needles, 1, depth, count));
+    }
+
+    /** What a pass comes to, for each source of each stage of texts. */
+    public List<Pass> passes() {
+        return texts.passes();
+    }
+
+    /** The first lines of documents that could not be used, a sentence each. */
+    public List<String> faults() {
+        return texts.faults();
+    }
+
+    /** The rows of a stage. */
+    public RowStream stream(int stage) {
+        return streams.get(stage);
+    }
+
+    /**
+     * What a model is judged by after a stage; −1: before the first. Between the first judgement
+     * and the last, retrieval is judged up to twice the length just trained on: raising the rotary
+     * base carries a model that far and no further.
+     */
+    public List<Probe> probes(int stage) {
+        if (stage < 0 || stage == reach.length - 1) {
+            return probes;
+        }
+        return probes.stream()
+                .filter(p -> p.name().equals(HELD_OUT) || p.seqLen() <= reach[stage])
+                .toList();
+    }
+
+    /** Some rows of one probe: from, to (exclusive). */
+    public record Place(int probe, int from, int to) {}
+
+    /** Some rows of one probe, cut for a ring. */
+    public record Batch(int probe, MicroBatch micro) {}
+
+    /** The batches in which a model is judged after a stage. */
+    public List<Place> places(int stage) {
+        return places(probes(stage));
+    }
+
+    private static List<Place> places(List<Probe> probes) {
+        List<Place> places = new ArrayList<>();
+        for (int p = 0; p < probes.size(); p++) {
+            int rows = probes.get(p).rows().size();
+            int at = Math.max(1, BATCH_TOKENS / probes.get(p).seqLen());
+            for (int from = 0; from < rows; from += at) {
+                places.add(new Place(p, from, Math.min(rows, from + at)));
+            }
+        }
+        return places;
+    }
+
+    /** One of {@link #places}, cut for a ring. */
+    public MicroBatch batch(int stage, int index, Layout layout, int ringSize) {
+        List<Probe> judged = probes(stage);
+        return batch(judged, places(judged).get(index), layout, ringSize).micro();
+    }
+
+    private static Batch batch(List<Probe> probes, Place place, Layout layout, int ringSize) {
+        List<Row> rows = probes.get(place.probe).rows().subList(place.from, place.to);
+        return new Batch(place.probe, MicroBatch.of(rows, layout, ringSize));
+    }
+
+    /** All rows of probes, a batch at a time. */
+    public static List<Batch> batches(List<Probe> probes, Layout layout, int ringSize) {
+        return places(probes).stream().map(p -> batch(probes, p, layout, ringSize)).toList();
+    }
+}

@@ -1,0 +1,250 @@
+package org.ringworld.model.training.job;
+
+import com.typesafe.config.Config;
+import com.typesafe.config.ConfigException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.training.AdamW;
+import org.ringworld.model.training.Curriculum;
+import org.ringworld.model.training.LearningRate;
+import org.ringworld.model.training.Stage;
+import org.ringworld.runtime.DType;
+
+/** Makes a {@link Job} of a resolved configuration, checking every value. */
+public final class JobReader {
+    /** A key that a stage has from its job where it says nothing. */
+    private static final Pattern INHERITED = Pattern.compile("(data|optimizer)\\.(\\w+)");
+
+    private JobReader() {}
+
+    /** The job that a resolved configuration describes. */
+    public static Job read(Config config, int allowedCores) {
+        try {
+            return job(config, allowedCores);
+        } catch (ConfigException e) {
+            throw new UsageException("the job does not fit: " + message(e));
+        } catch (IllegalArgumentException e) {
+            throw new UsageException("the job does not fit: " + e.getMessage());
+        }
+    }
+
+    private static String message(ConfigException e) {
+        return e.getMessage().replaceFirst("^.*?: (?=\\S+ has type)", "");
+    }
+
+    private static Job job(Config config, int allowedCores) {
+        String name = optional(config, "name", "job");
+        int ringSize = positive(config, "ring.size");
+        int threads =
+                config.getIsNull("device.threads")
+                        ? Math.max(1, allowedCores / ringSize)
+                        : positive(config, "device.threads");
+        Layout.of(config.getString("ring.layout"));
+        String recompute = oneOf(config, "recompute", "auto", "all", "none");
+        Path start = path(config, "model.path");
+        double heldOut = config.getDouble("data.heldOut");
+        if (heldOut < 0 || heldOut >= 1) {
+            throw new UsageException("data.heldOut = " + heldOut + " must be at least 0, under 1");
+        }
+        Curriculum curriculum = curriculum(config);
+        LlamaConfig model =
+                start == null
+                        ? model(config)
+                        : StartModel.config(start, config.getInt("model.visionVocabSize"));
+        return new Job(
+                JobFile.render(config),
+                name,
+                Path.of(optional(config, "output", "runs/" + name)),
+                config.getLong("seed"),
+                DType.ofValues(config.getString("dtype")),
+                ringSize,
+                positive(config, "ring.minSize"),
+                config.getString("ring.layout"),
+                threads,
+                model,
+                start,
+                path(config, "continue"),
+                config.getDouble("model.initStd"),
+                config.getString("tokenizer"),
+                data(config, curriculum),
+                heldOut,
+                curriculum,
+                recompute,
+                positive(config, "snapshot.everySteps"),
+                positive(config, "snapshot.keep"),
+                config.getInt("snapshot.milestoneEverySteps") == 0
+                        ? 0
+                        : positive(config, "snapshot.milestoneEverySteps"));
+    }
+
+    private static List<StageData> data(Config config, Curriculum curriculum) {
+        List<StageData> data = new ArrayList<>();
+        List<? extends Config> given = config.getConfigList("stages");
+        for (int i = 0; i < given.size(); i++) {
+            boolean isText = curriculum.stages().get(i).task().equals("text");
+            try {
+                data.add(
+                        isText
+                                ? DataReader.read(given.get(i).getConfig("data"))
+                                : new StageData(List.of(), false));
+            } catch (UsageException | ConfigException e) {
+                throw new UsageException(asTyped(i, config, e.getMessage()));
+            }
+        }
+        return data;
+    }
+
+    /** Names the key that was typed: the job's, unless the stage has a value of its own there. */
+    private static String asTyped(int stage, Config job, String message) {
+        Matcher key = INHERITED.matcher(message);
+        boolean isJobs =
+                key.lookingAt()
+                        && Objects.equals(
+                                job.getConfig(key.group(1)).root().get(key.group(2)),
+                                job.getConfigList("stages")
+                                        .get(stage)
+                                        .getConfig(key.group(1))
+                                        .root()
+                                        .get(key.group(2)));
+        return isJobs ? message : "stages." + stage + "." + message;
+    }
+
+    private static LlamaConfig model(Config config) {
+        int hidden = positive(config, "model.hiddenSize");
+        int heads = positive(config, "model.numHeads");
+        int headDim =
+                config.getIsNull("model.headDim")
+                        ? hidden / heads
+                        : positive(config, "model.headDim");
+        return new LlamaConfig(
+                positive(config, "model.vocabSize"),
+                hidden,
+                positive(config, "model.intermediateSize"),
+                positive(config, "model.numLayers"),
+                heads,
+                config.getIsNull("model.numKvHeads") ? heads : positive(config, "model.numKvHeads"),
+                headDim,
+                config.getDouble("model.rmsNormEps"),
+                1e4,
+                new RopeScaling.None(),
+                config.getBoolean("model.tieEmbeddings"),
+                1,
+                config.getInt("model.visionVocabSize"));
+    }
+
+    private static Curriculum curriculum(Config config) {
+        List<Stage> stages = new ArrayList<>();
+        List<? extends Config> given = config.getConfigList("stages");
+        for (int i = 0; i < given.size(); i++) {
+            try {
+                stages.add(stage(given.get(i), config));
+            } catch (UsageException | IllegalArgumentException | ConfigException e) {
+                throw new UsageException(asTyped(i, config, e.getMessage()));
+            }
+        }
+        return new Curriculum(stages);
+    }
+
+    private static Stage stage(Config stage, Config job) {
+        boolean hasDocuments = DataReader.hasDocuments(stage.getConfig("data"));
+        String task =
+                stage.getIsNull("task")
+                        ? hasDocuments ? "text" : job.getString("data.task")
+                        : stage.getString("task");
+        if (task.equals("text") && !hasDocuments) {
+            throw new UsageException("task = text needs data.path or data.sources");
+        }
+        if (stage.getIsNull("seqLen")) {
+            throw new UsageException("seqLen is missing");
+        }
+        int seqLen = positive(stage, "seqLen");
+        long tokensPerStep =
+                stage.getIsNull("tokensPerStep") ? seqLen : (long) stage.getDouble("tokensPerStep");
+        if (stage.getIsNull("steps") == stage.getIsNull("tokens")) {
+            throw new UsageException("give either steps or tokens");
+        }
+        List<Stage.Mix> mix = new ArrayList<>();
+        for (Config other : stage.getConfigList("mix")) {
+            mix.add(new Stage.Mix(positive(other, "seqLen"), other.getDouble("share")));
+        }
+        Stage read =
+                new Stage(
+                        optional(stage, "name", task),
+                        task,
+                        seqLen,
+                        mix,
+                        stage.getDouble("ropeTheta"),
+                        stage.getIsNull("steps") ? 1 : stage.getLong("steps"),
+                        tokensPerStep,
+                        positive(stage, "microBatches"),
+                        optimizer(stage.getConfig("optimizer")));
+        return stage.getIsNull("tokens") ? read : read.withTokens((long) stage.getDouble("tokens"));
+    }
+
+    private static AdamW optimizer(Config config) {
+        LearningRate.Schedule schedule =
+                LearningRate.Schedule.valueOf(
+                        oneOf(config, "schedule", "constant", "cosine").toUpperCase(Locale.ROOT));
+        return new AdamW(
+                new LearningRate(
+                        atLeast0(config, "learningRate"),
+                        schedule,
+                        (int) atLeast0(config, "warmupSteps"),
+                        atLeast0(config, "decayFraction"),
+                        atLeast0(config, "minRatio")),
+                below1(config, "beta1"),
+                below1(config, "beta2"),
+                atLeast0(config, "eps"),
+                atLeast0(config, "weightDecay"),
+                atLeast0(config, "clipNorm"));
+    }
+
+    public static int positive(Config config, String key) {
+        long value = config.getLong(key);
+        if (value < 1 || value > Integer.MAX_VALUE) {
+            throw new UsageException(key + " = " + value + " must be at least 1");
+        }
+        return (int) value;
+    }
+
+    private static double atLeast0(Config config, String key) {
+        double value = config.getDouble(key);
+        if (!(value >= 0)) {
+            throw new UsageException("optimizer." + key + " = " + value + " must be at least 0");
+        }
+        return value;
+    }
+
+    private static double below1(Config config, String key) {
+        double value = atLeast0(config, key);
+        if (value >= 1) {
+            throw new UsageException("optimizer." + key + " = " + value + " must be under 1");
+        }
+        return value;
+    }
+
+    private static String oneOf(Config config, String key, String... choices) {
+        String value = config.getString(key).toLowerCase(Locale.ROOT);
+        if (!List.of(choices).contains(value)) {
+            throw new UsageException(
+                    key + " = " + value + " is not one of " + String.join(", ", choices));
+        }
+        return value;
+    }
+
+    private static String optional(Config config, String key, String otherwise) {
+        return config.getIsNull(key) ? otherwise : config.getString(key);
+    }
+
+    private static Path path(Config config, String key) {
+        return config.getIsNull(key) ? null : Path.of(config.getString(key));
+    }
+}

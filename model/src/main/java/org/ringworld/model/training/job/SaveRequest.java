@@ -1,0 +1,87 @@
+package org.ringworld.model.training.job;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.training.Curriculum;
+import org.ringworld.model.training.Stage;
+
+/**
+ * What to write.
+ *
+ * @param config with the rotary base and context length that the weights were last trained with
+ * @param tokenizer saved beside the weights
+ * @param training what a run needs to go on, or null for the model alone
+ * @param fence whose owner alone may write into the run
+ */
+public record SaveRequest(
+        Path path, LlamaConfig config, String tokenizer, Training training, Fence fence) {
+    /** Beside the model and the optimizer's state. */
+    public record Training(Job job, int stage, long stepInStage, long tokens, long epoch) {}
+
+    /** All that is written after {@code step}: at a stage's end its models, then a snapshot. */
+    public static List<SaveRequest> of(
+            Job job, long step, long epoch, boolean stageEnds, Fence fence) {
+        List<SaveRequest> requests = new ArrayList<>();
+        if (stageEnds) {
+            requests.addAll(models(job, step, fence));
+        }
+        requests.add(snapshot(job, step, epoch, fence));
+        return requests;
+    }
+
+    /** The state after {@code step}: {@code snapshots/step-<n>}. */
+    public static SaveRequest snapshot(Job job, long step, long epoch, Fence fence) {
+        Curriculum.Place place =
+                job.curriculum().place(Math.clamp(step, 1, job.curriculum().steps()));
+        return new SaveRequest(
+                job.output().resolve("snapshots").resolve("step-" + step),
+                trained(job, place.stage()),
+                job.tokenizer(),
+                new Training(
+                        job,
+                        place.stage(),
+                        place.stepInStage() + 1,
+                        job.curriculum().tokens(step),
+                        epoch),
+                fence);
+    }
+
+    /**
+     * The models of a stage's end: {@code stages/<i>-<seqLen>}, and {@code final} after the last.
+     */
+    static List<SaveRequest> models(Job job, long step, Fence fence) {
+        Curriculum curriculum = job.curriculum();
+        int stage = curriculum.place(step).stage();
+        LlamaConfig config = trained(job, stage);
+        String name = stage + "-" + curriculum.stages().get(stage).seqLen();
+        List<SaveRequest> models = new ArrayList<>();
+        Path stages = job.output().resolve("stages");
+        models.add(new SaveRequest(stages.resolve(name), config, job.tokenizer(), null, fence));
+        if (step == curriculum.steps()) {
+            Path last = job.output().resolve("final");
+            models.add(new SaveRequest(last, config, job.tokenizer(), null, fence));
+        }
+        return models;
+    }
+
+    /**
+     * The model as a stage left it: with its rotary base, and the longest context of this and
+     * earlier stages and of the model it started from.
+     */
+    private static LlamaConfig trained(Job job, int stage) {
+        List<Stage> done = job.curriculum().stages().subList(0, stage + 1);
+        int longest = job.start() == null ? 1 : job.model().maxPositionEmbeddings();
+        for (Stage one : done) {
+            longest = Math.max(longest, one.seqLen());
+            for (Stage.Mix other : one.mix()) {
+                longest = Math.max(longest, other.seqLen());
+            }
+        }
+        return job.model()
+                .withRopeTheta(done.getLast().ropeTheta())
+                .withMaxPositionEmbeddings(longest);
+    }
+}

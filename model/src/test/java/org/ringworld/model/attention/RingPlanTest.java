@@ -1,0 +1,175 @@
+package org.ringworld.model.attention;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.ringworld.model.training.RandomRows;
+import org.ringworld.tokenizer.packing.Row;
+
+class RingPlanTest {
+    private static final List<Layout> LAYOUTS =
+            List.of(new ZigzagLayout(), new StripedLayout(), new ContiguousLayout());
+
+    static List<Arguments> cases() {
+        List<Arguments> cases = new ArrayList<>();
+        for (Layout layout : LAYOUTS) {
+            for (int size : new int[] {1, 2, 3, 5, 8}) {
+                for (int seqLen : new int[] {1, 7, 16, 57, 130}) {
+                    cases.add(Arguments.of(layout, size, seqLen));
+                }
+            }
+        }
+        return cases;
+    }
+
+    private static boolean sees(SequenceBlock q, int i, SequenceBlock k, int j) {
+        return q.segments()[i] >= 0
+                && q.segments()[i] == k.segments()[j]
+                && k.positions()[j] <= q.positions()[i];
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void everyVisiblePairIsComputedOnceAndNoTileTravelsInVain(Layout layout, int size, int seqLen) {
+        SplittableRandom random = new SplittableRandom(seqLen * 31L + size);
+        for (int round = 0; round < 5; round++) {
+            List<Row> rows = new ArrayList<>();
+            for (int r = 0; r <= round % 3; r++) {
+                rows.add(RandomRows.row(random, seqLen, 50));
+            }
+            MicroBatch batch = MicroBatch.of(rows, layout, size, 8);
+            check(batch, rows);
+        }
+    }
+
+    private static void check(MicroBatch batch, List<Row> rows) {
+        RingPlan plan = batch.plan();
+        int size = plan.size();
+        long computed = 0;
+        for (int origin = 0; origin < size; origin++) {
+            SequenceBlock keys = batch.blocks().get(origin);
+            BitSet held = new BitSet();
+            held.set(0, plan.tiles());
+            BitSet touched = new BitSet();
+            for (int hop = 0; hop < size; hop++) {
+                int rank = (origin + hop) % size;
+                assertThat(plan.origin(rank, hop)).isEqualTo(origin);
+                BitSet seen = plan.sees()[rank][origin];
+                assertThat(contains(held, seen)).as("tiles are there when needed").isTrue();
+                computed += pairs(plan, batch.blocks().get(rank), keys, seen);
+                if (hop > 0) {
+                    touched.or(seen);
+                    assertThat(plan.gradientsSent(hop, origin)).isEqualTo(touched);
+                }
+                BitSet sent = plan.keysSent(hop, origin);
+                assertThat(contains(held, sent)).isTrue();
+                for (int t = sent.nextSetBit(0); t >= 0; t = sent.nextSetBit(t + 1)) {
+                    assertThat(neededLater(plan, batch, keys, origin, hop, t)).isTrue();
+                }
+                held = sent;
+            }
+        }
+        assertThat(computed).isEqualTo(visiblePairs(rows));
+    }
+
+    private static boolean contains(BitSet all, BitSet some) {
+        BitSet missing = (BitSet) some.clone();
+        missing.andNot(all);
+        return missing.isEmpty();
+    }
+
+    private static long pairs(
+            RingPlan plan, SequenceBlock queries, SequenceBlock keys, BitSet tiles) {
+        long pairs = 0;
+        for (int t = 0; t < plan.tiles(); t++) {
+            long here = 0;
+            for (int i = 0; i < queries.length(); i++) {
+                for (int j = plan.borders()[t]; j < plan.borders()[t + 1]; j++) {
+                    here += sees(queries, i, keys, j) ? 1 : 0;
+                }
+            }
+            assertThat(tiles.get(t)).isEqualTo(here > 0);
+            pairs += here;
+        }
+        return pairs;
+    }
+
+    private static boolean neededLater(
+            RingPlan plan, MicroBatch batch, SequenceBlock keys, int origin, int hop, int tile) {
+        for (int later = hop + 1; later < plan.size(); later++) {
+            SequenceBlock queries = batch.blocks().get((origin + later) % plan.size());
+            for (int i = 0; i < queries.length(); i++) {
+                for (int j = plan.borders()[tile]; j < plan.borders()[tile + 1]; j++) {
+                    if (sees(queries, i, keys, j)) {
+                        return true;
+                    }
+                }
+            }
+        }
+        return false;
+    }
+
+    private static long visiblePairs(List<Row> rows) {
+        long pairs = 0;
+        for (Row row : rows) {
+            for (int i = 0; i < row.ids().length; i++) {
+                for (int j = 0; j < row.ids().length; j++) {
+                    boolean same = row.segments()[i] >= 0 && row.segments()[i] == row.segments()[j];
+                    pairs += same && row.positions()[j] <= row.positions()[i] ? 1 : 0;
+                }
+            }
+        }
+        return pairs;
+    }
+
+    @Test
+    void everyTokenLiesOnOneRankOnly() {
+        for (Layout layout : LAYOUTS) {
+            for (int size = 1; size < 9; size++) {
+                for (int seqLen = 1; seqLen < 40; seqLen++) {
+                    BitSet places = new BitSet();
+                    for (int rank = 0; rank < size; rank++) {
+                        for (int i = 0; i < layout.blockLength(size, seqLen); i++) {
+                            int place = layout.place(rank, size, seqLen, i);
+                            if (place < seqLen) {
+                                assertThat(places.get(place)).isFalse();
+                                places.set(place);
+                            }
+                        }
+                    }
+                    assertThat(places.cardinality()).isEqualTo(seqLen);
+                }
+            }
+        }
+    }
+
+    @Test
+    void zigzagGivesEveryRankTheSameWorkAndSendsTheFewestTiles() {
+        int seqLen = 4096;
+        int[] ones = new int[seqLen];
+        int[] positions = java.util.stream.IntStream.range(0, seqLen).toArray();
+        int[] none = new int[seqLen];
+        java.util.Arrays.fill(none, -100);
+        Row row = new Row(ones, positions, new int[seqLen], none, new float[seqLen]);
+        int size = 4;
+        MicroBatch zigzag = MicroBatch.of(List.of(row), new ZigzagLayout(), size, 64);
+        long expected = (long) seqLen * (seqLen + 1) / 2 / size;
+        for (SequenceBlock block : zigzag.blocks()) {
+            long work = java.util.Arrays.stream(block.positions()).mapToLong(p -> p + 1L).sum();
+            assertThat(work).isEqualTo(expected);
+        }
+        // The early chunk of rank r goes all the way round, the late one only to the ranks above.
+        long chunk = seqLen / (2 * size);
+        long links = (long) size * (size - 1) + (long) size * (size - 1) / 2;
+        assertThat(zigzag.plan().traffic().keys()).isEqualTo(chunk * links);
+        MicroBatch striped = MicroBatch.of(List.of(row), new StripedLayout(), size, 64);
+        assertThat(zigzag.plan().traffic().keys()).isLessThan(striped.plan().traffic().keys());
+    }
+}

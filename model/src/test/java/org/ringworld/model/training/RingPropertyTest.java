@@ -1,0 +1,220 @@
+package org.ringworld.model.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.attention.ContiguousLayout;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.StripedLayout;
+import org.ringworld.model.attention.ZigzagLayout;
+import org.ringworld.model.layers.Recompute;
+import org.ringworld.runtime.DType;
+import org.ringworld.tokenizer.packing.Row;
+
+/** Results do not depend on how a row is cut, and gradients are the derivatives of the loss. */
+public class RingPropertyTest {
+    public static LlamaConfig config(int heads, int kvHeads, int headDim, boolean tied) {
+        return new LlamaConfig(
+                37,
+                24,
+                40,
+                2,
+                heads,
+                kvHeads,
+                headDim,
+                1e-5,
+                1e4,
+                new RopeScaling.None(),
+                tied,
+                4096,
+                0);
+    }
+
+    private static LlamaConfig randomConfig(SplittableRandom random) {
+        int kvHeads = random.nextInt(1, 4);
+        int heads = kvHeads * random.nextInt(1, 4);
+        return config(heads, kvHeads, 2 * random.nextInt(1, 10), random.nextBoolean());
+    }
+
+    private static RingResult run(
+            LlamaConfig config,
+            Row row,
+            Layout layout,
+            int size,
+            DType dtype,
+            Recompute recompute) {
+        return RingResult.of(
+                config, p -> p.initialize(11, 0.3), dtype, row, layout, size, 8, recompute);
+    }
+
+    private static Layout layout(int i) {
+        return List.of(new ZigzagLayout(), new StripedLayout(), new ContiguousLayout()).get(i % 3);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12})
+    void resultsDoNotDependOnRingSizeLayoutOrRecomputation(int seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        LlamaConfig config = randomConfig(random);
+        int seqLen = random.nextInt(1, 60);
+        Row row = RandomRows.row(random, seqLen, config.vocabSize());
+        RingResult alone = run(config, row, layout(0), 1, DType.F32, Recompute.NONE);
+        for (int i = 0; i < 4; i++) {
+            int size = random.nextInt(2, 9);
+            Recompute recompute = i % 2 == 0 ? Recompute.ALL : Recompute.NONE;
+            RingResult ring = run(config, row, layout(i), size, DType.F32, recompute);
+            assertThat(ring.loss()).isCloseTo(alone.loss(), relative(1e-5));
+            alone.gradients()
+                    .forEach(
+                            (name, gradient) ->
+                                    assertThat(
+                                                    RingResult.difference(
+                                                            ring.gradients().get(name), gradient))
+                                            .as(name)
+                                            .isLessThan(2e-5));
+            for (int t = 0; t < seqLen; t++) {
+                if (row.segments()[t] >= 0) {
+                    assertThat(RingResult.difference(ring.logits()[t], alone.logits()[t]))
+                            .isLessThan(2e-5);
+                }
+            }
+        }
+    }
+
+    private static org.assertj.core.data.Percentage percent(double p) {
+        return org.assertj.core.data.Percentage.withPercentage(p);
+    }
+
+    private static org.assertj.core.data.Percentage relative(double r) {
+        return percent(100 * r);
+    }
+
+    @Test
+    void packedDocumentsEqualTheSameDocumentsAlone() {
+        SplittableRandom random = new SplittableRandom(5);
+        LlamaConfig config = config(4, 2, 6, false);
+        List<Row> documents = new ArrayList<>();
+        for (int length : new int[] {9, 1, 16, 5}) {
+            documents.add(plain(random, length, config.vocabSize()));
+        }
+        Row packed = pack(documents);
+        RingResult together = run(config, packed, new ZigzagLayout(), 3, DType.F32, Recompute.ALL);
+        int at = 0;
+        for (Row document : documents) {
+            RingResult alone =
+                    run(config, document, new ZigzagLayout(), 1, DType.F32, Recompute.ALL);
+            for (int i = 0; i < document.ids().length; i++) {
+                assertThat(RingResult.difference(together.logits()[at++], alone.logits()[i]))
+                        .isLessThan(1e-5);
+            }
+        }
+    }
+
+    static Row plain(SplittableRandom random, int length, int vocab) {
+        int[] ids = random.ints(length, 0, vocab).toArray();
+        int[] targets = random.ints(length, 0, vocab).toArray();
+        float[] weights = new float[length];
+        java.util.Arrays.fill(weights, 1);
+        int[] positions = java.util.stream.IntStream.range(0, length).toArray();
+        return new Row(ids, positions, new int[length], targets, weights);
+    }
+
+    private static Row pack(List<Row> documents) {
+        int length = documents.stream().mapToInt(d -> d.ids().length).sum();
+        Row row =
+                new Row(
+                        new int[length],
+                        new int[length],
+                        new int[length],
+                        new int[length],
+                        new float[length]);
+        int at = 0;
+        for (int d = 0; d < documents.size(); d++) {
+            Row document = documents.get(d);
+            for (int i = 0; i < document.ids().length; i++, at++) {
+                row.ids()[at] = document.ids()[i];
+                row.positions()[at] = i;
+                row.segments()[at] = d;
+                row.targets()[at] = document.targets()[i];
+                row.weights()[at] = document.weights()[i];
+            }
+        }
+        return row;
+    }
+
+    /** Directional derivatives: along random directions the loss changes as the gradient says. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void gradientsAreTheDerivativesOfTheLoss(int size) {
+        SplittableRandom random = new SplittableRandom(3);
+        LlamaConfig config = config(4, 2, 6, true);
+        Row row = RandomRows.row(random, 33, config.vocabSize());
+        RingResult base = run(config, row, new ZigzagLayout(), size, DType.F32, Recompute.NONE);
+        for (String name : base.gradients().keySet()) {
+            float[] gradient = base.gradients().get(name);
+            double norm = 0;
+            for (float g : gradient) {
+                norm += (double) g * g;
+            }
+            norm = Math.sqrt(norm);
+            double step = 2e-3;
+            double scale = step / norm;
+            double up = lossAlong(config, row, size, name, gradient, scale);
+            double down = lossAlong(config, row, size, name, gradient, -scale);
+            assertThat((up - down) / (2 * step)).as(name).isCloseTo(norm, relative(0.02));
+        }
+    }
+
+    private static double lossAlong(
+            LlamaConfig config, Row row, int size, String name, float[] direction, double scale) {
+        return RingResult.of(
+                        config,
+                        parameters -> {
+                            parameters.initialize(11, 0.3);
+                            TestWeights.addTo(parameters, name, direction, scale);
+                        },
+                        DType.F32,
+                        row,
+                        new ZigzagLayout(),
+                        size,
+                        8,
+                        Recompute.NONE)
+                .loss();
+    }
+
+    /** Others keep partial results in BF16, and their error grows with the ring. */
+    @Test
+    void bf16GradientErrorDoesNotGrowWithTheRing() {
+        SplittableRandom random = new SplittableRandom(8);
+        LlamaConfig config = config(4, 2, 8, false);
+        Row row = plain(random, 128, config.vocabSize());
+        RingResult exact = run(config, row, new ZigzagLayout(), 1, DType.F32, Recompute.NONE);
+        double alone =
+                error(run(config, row, new ZigzagLayout(), 1, DType.BF16, Recompute.NONE), exact);
+        double eight =
+                error(run(config, row, new ZigzagLayout(), 8, DType.BF16, Recompute.NONE), exact);
+        assertThat(alone).isGreaterThan(1e-4).isLessThan(0.1);
+        assertThat(eight / alone).isLessThanOrEqualTo(1.25);
+    }
+
+    private static double error(RingResult result, RingResult exact) {
+        double square = 0;
+        double whole = 0;
+        for (String name : exact.gradients().keySet()) {
+            float[] a = result.gradients().get(name);
+            float[] b = exact.gradients().get(name);
+            for (int i = 0; i < b.length; i++) {
+                square += ((double) a[i] - b[i]) * ((double) a[i] - b[i]);
+                whole += (double) b[i] * b[i];
+            }
+        }
+        return Math.sqrt(square / whole);
+    }
+}

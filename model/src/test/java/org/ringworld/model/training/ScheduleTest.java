@@ -1,0 +1,100 @@
+package org.ringworld.model.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.ringworld.model.training.LearningRate.Schedule;
+
+class ScheduleTest {
+    /** Values of a reported run: warm-up over 10, cosine from 3e-4 to 3e-5 at 50. */
+    @ParameterizedTest
+    @CsvSource({
+        "0,0",
+        "1,3e-5",
+        "5,1.5e-4",
+        "9,2.7e-4",
+        "10,3e-4",
+        "20,2.604594154601839e-4",
+        "29,1.7559197792325906e-4",
+        "30,1.65e-4",
+        "40,6.954058453981609e-5",
+        "49,3.0416159946027727e-5",
+        "50,3e-5",
+        "60,3e-5"
+    })
+    void cosineFollowsTheReportedSchedule(long update, double rate) {
+        LearningRate cosine = new LearningRate(3e-4, Schedule.COSINE, 10, 0, 0.1);
+        assertThat(cosine.at(update, 50)).isCloseTo(rate, within(1e-15));
+    }
+
+    @Test
+    void constantFallsLinearlyAtTheEnd() {
+        LearningRate constant = new LearningRate(1, Schedule.CONSTANT, 10, 0.2, 0.05);
+        assertThat(constant.at(5, 100)).isEqualTo(0.5);
+        assertThat(constant.at(10, 100)).isEqualTo(1);
+        assertThat(constant.at(80, 100)).isEqualTo(1);
+        assertThat(constant.at(90, 100)).isCloseTo(0.525, within(1e-12));
+        assertThat(constant.at(100, 100)).isCloseTo(0.05, within(1e-12));
+    }
+
+    private static Stage stage(int seqLen, long steps, List<Stage.Mix> mix) {
+        LearningRate rate = new LearningRate(1e-3, Schedule.CONSTANT, 0, 0, 0);
+        AdamW optimizer = new AdamW(rate, 0.9, 0.98, 1e-8, 0, 1);
+        return new Stage("s", "copy", seqLen, mix, 1e4, steps, 2048, 1, optimizer);
+    }
+
+    @Test
+    void mixedLengthsReachTheirShareEvenly() {
+        Stage stage = stage(2048, 100, List.of(new Stage.Mix(512, 0.25), new Stage.Mix(256, 0.1)));
+        int half = 0;
+        int quarter = 0;
+        for (int step = 0; step < 100; step++) {
+            half += stage.seqLenOf(step) == 512 ? 1 : 0;
+            quarter += stage.seqLenOf(step) == 256 ? 1 : 0;
+            assertThat(stage.rowsOf(step) * stage.seqLenOf(step)).isEqualTo(2048);
+        }
+        assertThat(half).isEqualTo(25);
+        assertThat(quarter).isBetween(9, 11);
+    }
+
+    @Test
+    void lengthsOfTheSameShareDoNotMeet() {
+        List<Stage.Mix> mix =
+                List.of(
+                        new Stage.Mix(512, 0.2),
+                        new Stage.Mix(256, 0.2),
+                        new Stage.Mix(128, 0.2),
+                        new Stage.Mix(64, 0.2));
+        Stage stage = stage(2048, 1000, mix);
+        int[] counts = new int[2049];
+        for (int step = 0; step < 1000; step++) {
+            counts[stage.seqLenOf(step)]++;
+            for (Stage.Mix each : mix) {
+                assertThat(counts[each.seqLen()]).isBetween(step / 5 - 2, step / 5 + 2);
+            }
+        }
+    }
+
+    @Test
+    void everyStepHasOnePlaceInTheCurriculum() {
+        Curriculum curriculum =
+                new Curriculum(List.of(stage(64, 3, List.of()), stage(128, 2, List.of())));
+        assertThat(curriculum.place(1)).isEqualTo(new Curriculum.Place(0, 0));
+        assertThat(curriculum.place(3)).isEqualTo(new Curriculum.Place(0, 2));
+        assertThat(curriculum.place(4)).isEqualTo(new Curriculum.Place(1, 0));
+        assertThat(curriculum.steps()).isEqualTo(5);
+        assertThatThrownBy(() -> curriculum.place(6)).hasMessageContaining("after the last");
+    }
+
+    @Test
+    void anEmptyStageIsRefused() {
+        assertThatThrownBy(() -> stage(0, 1, List.of())).hasMessageContaining("seqLen = 0");
+        assertThatThrownBy(() -> stage(8, 1, List.of(new Stage.Mix(4, 1))))
+                .hasMessageContaining("mix");
+    }
+}

@@ -1,0 +1,188 @@
+package org.ringworld.runtime;
+
+import static org.ringworld.runtime.Shapes.dtype;
+import static org.ringworld.runtime.Shapes.require;
+import static org.ringworld.runtime.Shapes.sameSize;
+import static org.ringworld.runtime.Shapes.values;
+
+import org.ringworld.runtime.Kernels.Product;
+
+/** The doors of the kernels: what each one requires of its tensors, for every CPU variant. */
+public final class KernelShapes {
+    private KernelShapes() {}
+
+    /** Sizes of a product c[M,N], summed over K. */
+    public record Matmul(long m, long n, long k) {}
+
+    /** Sizes of attention: S queries, T keys, H heads, G KV heads, D headDim. */
+    public record Attention(long s, long t, int h, int g, int d) {
+        /** Query heads that read one KV head. */
+        public int group() {
+            return h / g;
+        }
+    }
+
+    public static Matmul matmul(Product product, Tensor a, Tensor b, Tensor c) {
+        String kernel = "matmul " + product;
+        values(kernel, a, b, c);
+        require(a.rank() == 2 && b.rank() == 2 && a.dtype() == b.dtype(), kernel, a, b);
+        require(c.dtype() == DType.F32 || c.dtype() == a.dtype(), kernel, a, c);
+        long m = product == Product.TN ? a.dim(1) : a.dim(0);
+        long k = product == Product.TN ? a.dim(0) : a.dim(1);
+        long n = product == Product.NT ? b.dim(0) : b.dim(1);
+        require(k == (product == Product.NT ? b.dim(1) : b.dim(0)), kernel, a, b);
+        require(c.rank() == 2 && c.dim(0) == m && c.dim(1) == n, kernel, a, c);
+        return new Matmul(m, n, k);
+    }
+
+    public static void sameValues(String kernel, Tensor a, Tensor b) {
+        values(kernel, a, b);
+        require(a.dtype() == b.dtype(), kernel, a, b);
+        sameSize(kernel, a, b);
+    }
+
+    public static void pairOfValues(String kernel, Tensor a, Tensor b) {
+        values(kernel, a, b);
+        sameSize(kernel, a, b);
+    }
+
+    public static void sumOfSquares(Tensor x, Tensor result) {
+        dtype("sumOfSquares", DType.F32, x, result);
+        require(result.size() == 1, "sumOfSquares", x, result);
+    }
+
+    public static void embedding(Tensor ids, Tensor table, Tensor y) {
+        dtype("embedding", DType.I32, ids);
+        values("embedding", table, y);
+        require(table.rank() == 2 && ids.size() == Shapes.rows(y), "embedding", ids, y);
+        require(table.dtype() == y.dtype() && table.dim(1) == y.dim(-1), "embedding", table, y);
+    }
+
+    public static void embeddingBackward(Tensor ids, Tensor dy, Tensor dTable) {
+        dtype("embeddingBackward", DType.I32, ids);
+        dtype("embeddingBackward", DType.F32, dTable);
+        values("embeddingBackward", dy);
+        require(ids.size() == Shapes.rows(dy), "embeddingBackward", ids, dy);
+        require(dTable.rank() == 2 && dTable.dim(1) == dy.dim(-1), "embeddingBackward", dy, dTable);
+    }
+
+    /** An id that the table does not have would read or write foreign memory. */
+    public static int row(String kernel, int id, long rows) {
+        if (id < 0 || id >= rows) {
+            throw new IndexOutOfBoundsException(
+                    "%s: id %d of a table of %d rows".formatted(kernel, id, rows));
+        }
+        return id;
+    }
+
+    public static void rmsNorm(Tensor x, Tensor weight, Tensor y, Tensor rstd) {
+        sameValues("rmsNorm", x, y);
+        values("rmsNorm", weight);
+        dtype("rmsNorm", DType.F32, rstd);
+        require(weight.dtype() == x.dtype() && weight.size() == x.dim(-1), "rmsNorm", x, weight);
+        require(rstd.size() == Shapes.rows(x), "rmsNorm", x, rstd);
+    }
+
+    public static void rmsNormBackward(
+            Tensor dy, Tensor x, Tensor weight, Tensor rstd, Tensor dx, Tensor dWeight) {
+        String kernel = "rmsNormBackward";
+        sameValues(kernel, dy, x);
+        sameValues(kernel, x, dx);
+        values(kernel, weight);
+        dtype(kernel, DType.F32, rstd, dWeight);
+        require(weight.dtype() == x.dtype() && weight.size() == x.dim(-1), kernel, x, weight);
+        require(rstd.size() == Shapes.rows(x), kernel, x, rstd);
+        sameSize(kernel, weight, dWeight);
+    }
+
+    public static void rotaryAngles(
+            Tensor positions, double[] frequencies, Tensor cos, Tensor sin) {
+        dtype("rotaryAngles", DType.I32, positions);
+        dtype("rotaryAngles", DType.F32, cos, sin);
+        require(
+                cos.size() == positions.size() * frequencies.length,
+                "rotaryAngles",
+                positions,
+                cos);
+        sameSize("rotaryAngles", cos, sin);
+    }
+
+    /** x [S,heads,D] against cos [S,D/2]; x and y may differ in dtype only in backward. */
+    public static void rotary(String kernel, Tensor x, Tensor cos, Tensor sin, Tensor y) {
+        pairOfValues(kernel, x, y);
+        dtype(kernel, DType.F32, cos, sin);
+        sameSize(kernel, cos, sin);
+        require(x.rank() == 3 && cos.rank() == 2, kernel, x, cos);
+        require(x.dim(0) == cos.dim(0) && x.dim(2) == 2 * cos.dim(1), kernel, x, cos);
+    }
+
+    public static Attention attention(
+            String kernel,
+            Tensor q,
+            Tensor qPositions,
+            Tensor qSegments,
+            Tensor k,
+            Tensor v,
+            Tensor kPositions,
+            Tensor kSegments,
+            Tensor out,
+            Tensor lse) {
+        values(kernel, q, k, v);
+        dtype(kernel, DType.I32, qPositions, qSegments, kPositions, kSegments);
+        dtype(kernel, DType.F32, lse);
+        require(q.rank() == 3 && k.rank() == 3 && q.dim(2) == k.dim(2), kernel, q, k);
+        require(q.dtype() == k.dtype(), kernel, q, k);
+        require(k.dim(1) > 0 && q.dim(1) % k.dim(1) == 0, kernel, q, k);
+        require(k.dtype() == v.dtype() && k.size() == v.size(), kernel, k, v);
+        require(qPositions.size() == q.dim(0), kernel, q, qPositions);
+        require(qSegments.size() == q.dim(0), kernel, q, qSegments);
+        require(kPositions.size() == k.dim(0), kernel, k, kPositions);
+        require(kSegments.size() == k.dim(0), kernel, k, kSegments);
+        values(kernel, out);
+        sameSize(kernel, q, out);
+        require(lse.size() == q.dim(0) * q.dim(1), kernel, q, lse);
+        return new Attention(q.dim(0), k.dim(0), (int) q.dim(1), (int) k.dim(1), (int) q.dim(2));
+    }
+
+    public static void attentionDelta(Tensor dOut, Tensor out, Tensor delta) {
+        pairOfValues("attentionDelta", dOut, out);
+        dtype("attentionDelta", DType.F32, delta);
+        require(Shapes.rows(out) == delta.size(), "attentionDelta", out, delta);
+        require(out.dim(-1) == dOut.dim(-1), "attentionDelta", out, dOut);
+    }
+
+    public static void attentionGradients(
+            Tensor q, Tensor k, Tensor lse, Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        String kernel = "attentionBackward";
+        dtype(kernel, DType.F32, delta, dq, dk, dv);
+        sameSize(kernel, lse, delta);
+        sameSize(kernel, q, dq);
+        sameSize(kernel, k, dk);
+        sameSize(kernel, k, dv);
+    }
+
+    public static void crossEntropy(
+            Tensor logits, Tensor targets, Tensor weights, Tensor ce, Tensor hits, Tensor dLogits) {
+        String kernel = "crossEntropy";
+        dtype(kernel, DType.F32, logits, weights, ce);
+        dtype(kernel, DType.I32, targets, hits);
+        require(targets.size() == Shapes.rows(logits), kernel, logits, targets);
+        sameSize(kernel, targets, weights);
+        sameSize(kernel, targets, ce);
+        sameSize(kernel, targets, hits);
+        if (dLogits != null) {
+            pairOfValues(kernel, logits, dLogits);
+        }
+    }
+
+    public static void adamW(Tensor param, Tensor grad, Tensor m, Tensor v, Tensor shadow) {
+        dtype("adamW", DType.F32, param, grad, m, v);
+        sameSize("adamW", param, grad);
+        sameSize("adamW", param, m);
+        sameSize("adamW", param, v);
+        if (shadow != null) {
+            dtype("adamW", DType.BF16, shadow);
+            sameSize("adamW", param, shadow);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+package org.ringworld.runtime.cpu.attention;
+
+import static org.ringworld.runtime.cpu.elementwise.Elements.add;
+import static org.ringworld.runtime.cpu.elementwise.Elements.get;
+import static org.ringworld.runtime.cpu.elementwise.Elements.getInt;
+import static org.ringworld.runtime.cpu.elementwise.Elements.set;
+
+import org.ringworld.runtime.KernelShapes;
+import org.ringworld.runtime.Tensor;
+
+/** Attention to one block of keys, one query row at a time, in F64. */
+public final class PlainAttention {
+    private PlainAttention() {}
+
+    public static void forward(
+            Tensor q,
+            Tensor qPositions,
+            Tensor qSegments,
+            Tensor k,
+            Tensor v,
+            Tensor kPositions,
+            Tensor kSegments,
+            float scale,
+            Tensor out,
+            Tensor lse) {
+        var shape =
+                KernelShapes.attention(
+                        "attention",
+                        q,
+                        qPositions,
+                        qSegments,
+                        k,
+                        v,
+                        kPositions,
+                        kSegments,
+                        out,
+                        lse);
+        int d = shape.d();
+        double[] scores = new double[(int) shape.t()];
+        double[] sum = new double[d];
+        for (long row = 0; row < shape.s() * shape.h(); row++) {
+            long s = row / shape.h();
+            long kvHead = row % shape.h() / shape.group();
+            double max = get(lse, row);
+            for (int t = 0; t < shape.t(); t++) {
+                scores[t] = Double.NEGATIVE_INFINITY;
+                if (sees(qPositions, qSegments, s, kPositions, kSegments, t)) {
+                    scores[t] = scale * dot(q, row, k, t * (long) shape.g() + kvHead, d);
+                    max = Math.max(max, scores[t]);
+                }
+            }
+            if (max == Double.NEGATIVE_INFINITY) {
+                continue; // has seen nothing yet
+            }
+            double carried = Math.exp(get(lse, row) - max);
+            double total = carried;
+            for (int i = 0; i < d; i++) {
+                sum[i] = carried * get(out, row * d + i);
+            }
+            for (int t = 0; t < shape.t(); t++) {
+                double p = Math.exp(scores[t] - max);
+                total += p;
+                for (int i = 0; p != 0 && i < d; i++) {
+                    sum[i] += p * get(v, (t * (long) shape.g() + kvHead) * d + i);
+                }
+            }
+            for (int i = 0; i < d; i++) {
+                set(out, row * d + i, sum[i] / total);
+            }
+            set(lse, row, max + Math.log(total));
+        }
+    }
+
+    /**
+     * With p = exp(scale q·k − lse): dv += p dOut; dp = dOut·v; ds = scale p (dp − delta); dq += ds
+     * k; dk += ds q.
+     */
+    public static void backward(
+            Tensor q,
+            Tensor qPositions,
+            Tensor qSegments,
+            Tensor k,
+            Tensor v,
+            Tensor kPositions,
+            Tensor kSegments,
+            float scale,
+            Tensor dOut,
+            Tensor lse,
+            Tensor delta,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
+        var shape =
+                KernelShapes.attention(
+                        "attentionBackward",
+                        q,
+                        qPositions,
+                        qSegments,
+                        k,
+                        v,
+                        kPositions,
+                        kSegments,
+                        dOut,
+                        lse);
+        int d = shape.d();
+        for (long row = 0; row < shape.s() * shape.h(); row++) {
+            long s = row / shape.h();
+            for (int t = 0; t < shape.t(); t++) {
+                if (!sees(qPositions, qSegments, s, kPositions, kSegments, t)) {
+                    continue;
+                }
+                long key = t * (long) shape.g() + row % shape.h() / shape.group();
+                double p = Math.exp(scale * dot(q, row, k, key, d) - get(lse, row));
+                double ds = scale * p * (dot(dOut, row, v, key, d) - get(delta, row));
+                for (int i = 0; i < d; i++) {
+                    add(dv, key * d + i, p * get(dOut, row * d + i));
+                    add(dq, row * d + i, ds * get(k, key * d + i));
+                    add(dk, key * d + i, ds * get(q, row * d + i));
+                }
+            }
+        }
+    }
+
+    private static boolean sees(
+            Tensor qPositions,
+            Tensor qSegments,
+            long s,
+            Tensor kPositions,
+            Tensor kSegments,
+            int t) {
+        int segment = getInt(qSegments, s);
+        return segment >= 0
+                && segment == getInt(kSegments, t)
+                && getInt(kPositions, t) <= getInt(qPositions, s);
+    }
+
+    private static double dot(Tensor a, long rowOfA, Tensor b, long rowOfB, int d) {
+        double sum = 0;
+        for (int i = 0; i < d; i++) {
+            sum += (double) get(a, rowOfA * d + i) * get(b, rowOfB * d + i);
+        }
+        return sum;
+    }
+}

@@ -1,0 +1,36 @@
+package org.ringworld.runtime.cpu.elementwise;
+
+import java.lang.foreign.ValueLayout;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Tensor;
+
+/** Single elements of CPU tensors, checked and slow: for the plain kernels and for edges. */
+public final class Elements {
+    private Elements() {}
+
+    public static float get(Tensor t, long i) {
+        return t.dtype() == DType.F32
+                ? t.memory().getAtIndex(ValueLayout.JAVA_FLOAT, i)
+                : DType.fromBf16(t.memory().getAtIndex(ValueLayout.JAVA_SHORT, i));
+    }
+
+    public static void set(Tensor t, long i, double value) {
+        if (t.dtype() == DType.F32) {
+            t.memory().setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) value);
+        } else {
+            t.memory().setAtIndex(ValueLayout.JAVA_SHORT, i, DType.toBf16((float) value));
+        }
+    }
+
+    public static void add(Tensor t, long i, double value) {
+        set(t, i, get(t, i) + value);
+    }
+
+    public static int getInt(Tensor t, long i) {
+        return t.memory().getAtIndex(ValueLayout.JAVA_INT, i);
+    }
+
+    public static void setInt(Tensor t, long i, int value) {
+        t.memory().setAtIndex(ValueLayout.JAVA_INT, i, value);
+    }
+}

@@ -1,0 +1,36 @@
+package org.ringworld.tokenizer.documents;
+
+import java.util.Arrays;
+import java.util.List;
+import org.ringworld.tokenizer.packing.SequencePacking;
+
+/**
+ * A whole document in tokens, as it is cached.
+ *
+ * @param runs of equal tokens, which cover all of them in order
+ */
+public record TokenizedDocument(int[] ids, List<Run> runs) {
+    /**
+     * Tokens up to {@code end} that weigh the same as targets and are all text or all vision codes.
+     */
+    public record Run(int end, float weight, boolean vision) {}
+
+    /** Whether it is text that all weighs 1, but for the first token, which is no target. */
+    boolean isPlain() {
+        return runs.stream().allMatch(run -> run.end == 1 || run.weight == 1 && !run.vision);
+    }
+
+    /** With a weight for every token, to be packed. */
+    public SequencePacking.Document expand() {
+        float[] weights = new float[ids.length];
+        boolean[] vision = new boolean[ids.length];
+        int start = 0;
+        for (Run run : runs) {
+            Arrays.fill(weights, start, run.end, run.weight);
+            Arrays.fill(vision, start, run.end, run.vision);
+            start = run.end;
+        }
+        boolean hasVision = runs.stream().anyMatch(Run::vision);
+        return new SequencePacking.Document(ids, weights, hasVision ? vision : null);
+    }
+}

@@ -1,0 +1,57 @@
+package org.ringworld.tokenizer.documents;
+
+/**
+ * LWM's vision vocabulary: the codes of the VQGAN and two ends (LWM, §4.1). It is another table
+ * than that of text; around the frames stand {@code <vision>} and {@code </vision>} as plain text.
+ */
+public final class VisionCodes {
+    /** The codes are 0 to 8191. */
+    public static final int COUNT = 8192;
+
+    /** Comes after each frame but the last. */
+    public static final int END_OF_FRAME = 8192;
+
+    /** Comes after the last frame. */
+    public static final int END_OF_VISION = 8193;
+
+    /** Codes and ends. LWM's tables are padded to 8448. */
+    static final int VOCAB_SIZE = 8194;
+
+    static final String BEGIN = "<vision>";
+    static final String END = "</vision>";
+
+    private VisionCodes() {}
+
+    static boolean isCode(int code) {
+        return code >= 0 && code < COUNT;
+    }
+
+    /** At most so many frames, the first and the last among them, at even distances. */
+    static int[] sample(int[] codes, int tokensPerFrame, int mostFrames) {
+        int frames = codes.length / tokensPerFrame;
+        if (mostFrames < 1 || frames <= mostFrames) {
+            return codes;
+        }
+        int[] sampled = new int[mostFrames * tokensPerFrame];
+        double step = mostFrames == 1 ? 0 : (frames - 1.0) / (mostFrames - 1);
+        for (int i = 0; i < mostFrames; i++) {
+            // In floating point as LWM does it, but the last, which is exact there too.
+            int frame = i > 0 && i == mostFrames - 1 ? frames - 1 : (int) (i * step);
+            System.arraycopy(
+                    codes, frame * tokensPerFrame, sampled, i * tokensPerFrame, tokensPerFrame);
+        }
+        return sampled;
+    }
+
+    /** Frames with their ends: what a model reads and writes. */
+    public static int[] withEnds(int[] codes, int tokensPerFrame) {
+        int frames = codes.length / tokensPerFrame;
+        int[] with = new int[codes.length + frames];
+        for (int f = 0; f < frames; f++) {
+            int at = f * (tokensPerFrame + 1);
+            System.arraycopy(codes, f * tokensPerFrame, with, at, tokensPerFrame);
+            with[at + tokensPerFrame] = f == frames - 1 ? END_OF_VISION : END_OF_FRAME;
+        }
+        return with;
+    }
+}
