@@ -34,7 +34,7 @@ public record Inspection(
         List<String> faults,
         List<Tensor> tensors,
         Map<String, String> metadata,
-        Snapshot.Progress progress,
+        Snapshot.Position progress,
         List<Checksum> files) {
 
     /** One stored tensor. */

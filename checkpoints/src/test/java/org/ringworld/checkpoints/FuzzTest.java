@@ -100,7 +100,7 @@ class FuzzTest {
                 Files.writeString(tmp.resolve("weights"), "some bytes");
                 SnapshotFile.write(
                         tmp,
-                        new Snapshot.Progress(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag"),
+                        new Snapshot.Position(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag"),
                         Map.of());
                 yield tmp.resolve(name);
             }

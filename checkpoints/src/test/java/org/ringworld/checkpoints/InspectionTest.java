@@ -36,8 +36,8 @@ class InspectionTest {
                 spec -> MemorySegment.ofArray(new byte[(int) spec.count() * 2]),
                 HfDirectory.ExtraFiles.NONE,
                 Fence.NONE);
-        Snapshot.Progress progress =
-                new Snapshot.Progress(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag");
+        Snapshot.Position progress =
+                new Snapshot.Position(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag");
         SnapshotFile.write(snapshot, progress, Map.of());
         for (Path path : new Path[] {snapshot, tmp.resolve("run")}) {
             Inspection inspection = Inspection.of(path);

@@ -21,10 +21,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-/** Judges a model on unseen data: loss of texts, retrieval of needles. */
+/** Evaluates a model on unseen data: loss of texts, retrieval of needles. */
 @Command(
         name = "eval",
-        description = "Judge a model: bits per byte of texts, retrieval by length and depth.",
+        description = "Evaluate a model: bits per byte of texts, retrieval by length and depth.",
         mixinStandardHelpOptions = true,
         showDefaultValues = true,
         footer = {
@@ -103,7 +103,7 @@ final class EvalCommand implements Callable<Integer> {
         try (DeviceRing ring = on.ring(false);
                 ProgressBar bar = LiveLine.onTerminal() ? bar(batches) : null) {
             Runnable each = bar == null ? () -> {} : bar::step;
-            results = ring.judge(probes, on.config().ropeTheta(), each);
+            results = ring.evaluate(probes, on.config().ropeTheta(), each);
         }
         System.out.printf(
                 Locale.ROOT,
@@ -157,7 +157,7 @@ final class EvalCommand implements Callable<Integer> {
     private List<Probe> textProbes(List<Integer> at, TextDocuments documents) {
         if (documents.visionVocabSize() > 0) {
             throw new UsageException(
-                    text + " has vision codes, which no bits a byte can be told of: give texts");
+                    text + " has vision codes, which no bits per byte can be told of: give texts");
         }
         List<Probe> probes = new ArrayList<>();
         for (int seqLen : at) {

@@ -3,7 +3,7 @@ package org.ringworld.cli;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.checkpoints.hf.TokenizerFiles;
+import org.ringworld.checkpoints.hf.TokenizerExtras;
 import org.ringworld.checkpoints.lwm.LwmDirectory;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
@@ -33,7 +33,7 @@ final class ExportCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         ImportCommand.refuseExisting(out);
         try (ModelFiles files = ModelFiles.open(model)) {
-            LwmDirectory.write(out, files, TokenizerFiles.of(files.directory()));
+            LwmDirectory.write(out, files, TokenizerExtras.of(files.directory()));
         }
         System.out.println("wrote " + out);
         return Ringworld.DONE;

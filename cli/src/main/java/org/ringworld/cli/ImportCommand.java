@@ -13,7 +13,7 @@ import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.HfDirectory;
 import org.ringworld.checkpoints.hf.LlamaTensors;
-import org.ringworld.checkpoints.hf.TokenizerFiles;
+import org.ringworld.checkpoints.hf.TokenizerExtras;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.DType;
 import picocli.CommandLine.Command;
@@ -65,7 +65,7 @@ final class ImportCommand implements Callable<Integer> {
                     to,
                     specs,
                     spec -> read(files, spec, to, host),
-                    TokenizerFiles.of(files.directory()),
+                    TokenizerExtras.of(files.directory()),
                     Fence.NONE);
         }
         System.out.println("wrote " + out);

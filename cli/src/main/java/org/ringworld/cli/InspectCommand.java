@@ -88,7 +88,7 @@ final class InspectCommand implements Callable<Integer> {
         in.metadata()
                 .forEach((key, value) -> System.out.println("metadata  " + key + " = " + value));
         if (in.progress() != null) {
-            Snapshot.Progress at = in.progress();
+            Snapshot.Position at = in.progress();
             System.out.printf(
                     Locale.ROOT,
                     "snapshot  step %d, stage %d, %d tokens, ring of %d, seed %d%n",

@@ -130,7 +130,7 @@ public final class LiveLine {
     }
 
     /** Batches of unseen rows, which are alike in tokens, so in time. */
-    public void evaluating(Progress.Judging now) {
+    public void evaluating(Progress.Evaluating now) {
         long nanos = System.nanoTime();
         if (now.batches() > 0) {
             evaluated++;

@@ -12,7 +12,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What was judged, as JSON; a depth of "anywhere" is null. */
+/** What was evaluated, as JSON; a depth of "anywhere" is null. */
 public final class ResultsJson {
     private static final ObjectMapper JSON = JsonMapper.shared();
 

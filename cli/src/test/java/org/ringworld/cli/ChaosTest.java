@@ -34,7 +34,7 @@ class ChaosTest {
 
     private enum Fault {
         WORKER,
-        KEEPER,
+        LEADER,
         TWO,
         TWICE,
         STOPPED,
@@ -60,18 +60,18 @@ class ChaosTest {
     private Seen inflict(LocalCluster cluster, Fault fault, Path run, Random random)
             throws Exception {
         Path metrics = run.resolve("metrics.jsonl");
-        int keeper = cluster.keeper();
-        int worker = (keeper + 1 + random.nextInt(NODES - 1)) % NODES;
-        int other = (keeper + 1 + (worker - keeper + NODES) % NODES % (NODES - 1)) % NODES;
+        int leader = cluster.leader();
+        int worker = (leader + 1 + random.nextInt(NODES - 1)) % NODES;
+        int other = (leader + 1 + (worker - leader + NODES) % NODES % (NODES - 1)) % NODES;
         long epoch = cluster.epoch();
         long before = LocalCluster.lines(metrics);
         long start = System.nanoTime();
         switch (fault) {
             case WORKER, TWICE -> cluster.kill(worker);
-            case KEEPER -> cluster.kill(keeper);
+            case LEADER -> cluster.kill(leader);
             case TWO -> {
                 cluster.kill(worker);
-                cluster.kill(other == worker ? keeper : other);
+                cluster.kill(other == worker ? leader : other);
             }
             case STOPPED -> cluster.signal(worker, "STOP");
             case DRAINED -> cluster.signal(worker, "TERM");
@@ -82,7 +82,7 @@ class ChaosTest {
                 () -> cluster.epoch() > epoch || LocalCluster.stepEpoch(metrics) > broken;
         double detected = seconds(cluster, start, noticed);
         if (fault == Fault.TWICE) {
-            cluster.kill(other == worker ? keeper : other); // while the ring is formed again
+            cluster.kill(other == worker ? leader : other); // while the ring is formed again
         }
         long last = fault == Fault.TWICE ? LocalCluster.stepEpoch(metrics) : broken;
         long[] least = {before};
@@ -224,7 +224,7 @@ class ChaosTest {
                 if (now >= next) {
                     next += every;
                     // By turns: the one before may still be coming back.
-                    int worker = (cluster.keeper() + 1 + kills++ % 2) % 3;
+                    int worker = (cluster.leader() + 1 + kills++ % 2) % 3;
                     int joins = cluster.joins(worker);
                     cluster.kill(worker);
                     cluster.start(worker); // as a supervisor does
@@ -275,7 +275,7 @@ class ChaosTest {
     void fiftyFaults() throws Exception {
         List<Fault> kinds = new ArrayList<>(List.of(Fault.STOPPED, Fault.DRAINED));
         for (int i = 0; i < 4; i++) {
-            kinds.addAll(List.of(Fault.WORKER, Fault.KEEPER, Fault.WORKER, Fault.TWO, Fault.TWICE));
+            kinds.addAll(List.of(Fault.WORKER, Fault.LEADER, Fault.WORKER, Fault.TWO, Fault.TWICE));
         }
         goesOnAsIfNothingHadBeen(50, 40_000, kinds, 2);
     }

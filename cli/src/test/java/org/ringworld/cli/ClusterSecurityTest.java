@@ -28,20 +28,20 @@ class ClusterSecurityTest {
 
     @TempDir private Path directory;
 
-    private NodeSettings.Tls identity(String authority) {
+    private NodeSettings.TlsFiles identity(String authority) {
         Path files = directory.resolve(authority);
         if (!Files.exists(files)) {
             CommandLineTest.Outcome made =
                     CommandLineTest.run("certificates", files.toString(), "127.0.0.1");
             assertThat(made.code()).as(made.err()).isZero();
         }
-        return new NodeSettings.Tls(
+        return new NodeSettings.TlsFiles(
                 files.resolve("127.0.0.1.key"),
                 files.resolve("127.0.0.1.crt"),
                 files.resolve("ca.crt"));
     }
 
-    private static String[] settings(NodeSettings.Tls files, String... more) {
+    private static String[] settings(NodeSettings.TlsFiles files, String... more) {
         Stream<String> identity =
                 Stream.of(
                         "tls.key=" + files.key(),

@@ -88,7 +88,7 @@ class ClusterTest {
         try (LocalCluster cluster = new LocalCluster(directory, 3)) {
             String id = cluster.submit(job("run", 3, steps));
             cluster.await("steps", 240, () -> LocalCluster.lines(metrics) > 100);
-            int worker = (cluster.keeper() + 1) % 3;
+            int worker = (cluster.leader() + 1) % 3;
             cluster.kill(worker);
             cluster.start(worker);
             cluster.awaitDone(id, 400);
@@ -106,7 +106,7 @@ class ClusterTest {
         try (LocalCluster cluster = new LocalCluster(directory, 2)) {
             cluster.submit(job("run", 2, 1_000_000));
             cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 100);
-            int worker = 1 - cluster.keeper();
+            int worker = 1 - cluster.leader();
             long together = LocalCluster.stepEpoch(metrics);
             cluster.kill(worker);
             cluster.await("steps of one", 60, () -> LocalCluster.stepEpoch(metrics) > together);

@@ -106,7 +106,7 @@ public class CommandLineTest {
     }
 
     @Test
-    void aJobIsTrainedJudgedAndSaidToBeFinished() throws Exception {
+    void aJobIsTrainedEvaluatedAndSaidToBeFinished() throws Exception {
         Path run = directory.resolve("run");
         Outcome trained = run("train", TINY, "output=" + run);
         assertThat(trained.code).as(trained.err).isZero();
@@ -139,10 +139,10 @@ public class CommandLineTest {
         assertThat(text.code).isZero();
         assertThat(text.out).startsWith("abc");
         Path json = directory.resolve("eval.json");
-        Outcome judged = run("eval", run, "--lengths", "160", "--needles", "1", "--json", json);
-        assertThat(judged.err).doesNotContain("ringworld:");
-        assertThat(judged.code).isZero();
-        assertThat(judged.out).contains("one needle");
+        Outcome evaluated = run("eval", run, "--lengths", "160", "--needles", "1", "--json", json);
+        assertThat(evaluated.err).doesNotContain("ringworld:");
+        assertThat(evaluated.code).isZero();
+        assertThat(evaluated.out).contains("one needle");
         assertThat(json).isNotEmptyFile();
     }
 

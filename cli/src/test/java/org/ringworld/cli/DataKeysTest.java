@@ -73,7 +73,7 @@ class DataKeysTest {
                 "tokenizer/tiny",
                 "tokenizer/tiny_hf_list/tokenizer.json"
             })
-    void aTokenizerByPathGoesFromTrainingToGeneratingAndJudging(String name) throws Exception {
+    void aTokenizerByPathGoesFromTrainingToGeneratingAndEvaluating(String name) throws Exception {
         Path run = directory.resolve("run");
         CommandLineTest.Outcome trained =
                 CommandLineTest.run(
@@ -95,10 +95,10 @@ class DataKeysTest {
                         "generate", run, "--prompt", "hello world", "--max-new-tokens", "4");
         assertThat(text.code()).as(text.err()).isZero();
         assertThat(text.out()).startsWith("hello world");
-        CommandLineTest.Outcome judged =
+        CommandLineTest.Outcome evaluated =
                 CommandLineTest.run("eval", run, "--text", lengths, "--lengths", "32");
-        assertThat(judged.code()).as(judged.err()).isZero();
-        assertThat(judged.out()).contains("bits/byte");
+        assertThat(evaluated.code()).as(evaluated.err()).isZero();
+        assertThat(evaluated.out()).contains("bits/byte");
     }
 
     @Test

@@ -22,16 +22,16 @@ class DefaultJobTest {
         Path run = directory.resolve("run");
         Outcome outcome = CommandLineTest.run("train", "seed=" + seed, "output=" + run);
         assertThat(outcome.code()).as(outcome.err()).isZero();
-        JsonNode judged = JsonMapper.shared().readTree(run.resolve("judged.json").toFile());
+        JsonNode evaluated = JsonMapper.shared().readTree(run.resolve("judged.json").toFile());
         for (int length : new int[] {256, 512, 1024, 2048, 4096}) {
-            assertThat(accuracy(judged.get("-1"), "one needle", length)).isLessThan(0.05);
+            assertThat(accuracy(evaluated.get("-1"), "one needle", length)).isLessThan(0.05);
             // Before the first stage with needles, as far as its rows could have carried.
             if (length <= 512) {
-                assertThat(accuracy(judged.get("1"), "one needle", length)).isLessThan(0.05);
+                assertThat(accuracy(evaluated.get("1"), "one needle", length)).isLessThan(0.05);
             }
-            assertThat(accuracy(judged.get("6"), "one needle", length))
+            assertThat(accuracy(evaluated.get("6"), "one needle", length))
                     .isGreaterThanOrEqualTo(0.95);
-            assertThat(accuracy(judged.get("6"), "4 needles, one asked", length))
+            assertThat(accuracy(evaluated.get("6"), "4 needles, one asked", length))
                     .isGreaterThanOrEqualTo(0.9);
         }
     }
@@ -43,6 +43,6 @@ class DefaultJobTest {
                 return result.get("right").asDouble() / result.get("rows").asDouble();
             }
         }
-        throw new AssertionError(name + " at " + length + " was not judged");
+        throw new AssertionError(name + " at " + length + " was not evaluated");
     }
 }

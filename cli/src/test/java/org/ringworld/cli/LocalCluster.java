@@ -226,7 +226,7 @@ public final class LocalCluster implements AutoCloseable {
     }
 
     /** The node that keeps the queue. */
-    int keeper() {
+    int leader() {
         String address = ask("status", "--json").path("queue").asString();
         return IntStream.range(0, places.size())
                 .filter(i -> address.endsWith(address(i)))
@@ -300,7 +300,7 @@ public final class LocalCluster implements AutoCloseable {
         return lastStep(metrics).path("epoch").asLong();
     }
 
-    /** The newest epoch: a number that the queue's keeper has taken. */
+    /** The newest epoch: a number that the queue's leader has taken. */
     long epoch() {
         try (Stream<Path> files = Files.list(directory.resolve("queue"))) {
             return files.map(f -> f.getFileName().toString())

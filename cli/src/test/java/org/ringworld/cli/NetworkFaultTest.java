@@ -42,11 +42,11 @@ class NetworkFaultTest {
 
     @TempDir private Path directory;
 
-    /** What happens to the network, seen from the queue's keeper and another node. */
+    /** What happens to the network, seen from the queue's leader and another node. */
     private enum Fault {
-        KEEPER_CUT_OFF,
+        LEADER_CUT_OFF,
         WORKER_CUT_OFF,
-        KEEPER_UNHEARD,
+        LEADER_UNHEARD,
         WORKER_UNHEARD,
         LOSS,
         DELAY,
@@ -54,18 +54,18 @@ class NetworkFaultTest {
         WORKER_DEAF,
         PAIR_CUT;
 
-        Weather weather(int keeper, int worker) {
+        Weather weather(int leader, int worker) {
             return switch (this) {
-                case KEEPER_CUT_OFF -> only((from, to) -> from != keeper && to != keeper);
+                case LEADER_CUT_OFF -> only((from, to) -> from != leader && to != leader);
                 case WORKER_CUT_OFF -> only((from, to) -> from != worker && to != worker);
-                case KEEPER_UNHEARD -> only((from, to) -> from != keeper);
+                case LEADER_UNHEARD -> only((from, to) -> from != leader);
                 case WORKER_UNHEARD -> only((from, to) -> from != worker);
                 case WORKER_DEAF -> only((from, to) -> to != worker);
                 case PAIR_CUT ->
                         only(
                                 (from, to) ->
-                                        !(from == keeper && to == worker)
-                                                && !(from == worker && to == keeper));
+                                        !(from == leader && to == worker)
+                                                && !(from == worker && to == leader));
                 case LOSS -> new Weather((from, to) -> true, 0.05, 0, Double.MAX_VALUE);
                 case DELAY -> new Weather((from, to) -> true, 0, 100, Double.MAX_VALUE);
                 case SLOW -> new Weather((from, to) -> true, 0, 0, 50e6 / 8);
@@ -77,9 +77,9 @@ class NetworkFaultTest {
         }
 
         /** The node that the cluster must take out; -1: none. */
-        int minority(int keeper, int worker) {
+        int minority(int leader, int worker) {
             return switch (this) {
-                case KEEPER_CUT_OFF, KEEPER_UNHEARD -> keeper;
+                case LEADER_CUT_OFF, LEADER_UNHEARD -> leader;
                 case WORKER_CUT_OFF, WORKER_UNHEARD, WORKER_DEAF -> worker;
                 case PAIR_CUT, LOSS, DELAY, SLOW -> -1;
             };
@@ -132,9 +132,9 @@ class NetworkFaultTest {
         Path metrics = run.resolve("metrics.jsonl");
         String id = cluster.submit(job(fault.name()));
         cluster.await("steps", 90, () -> LocalCluster.lines(metrics) > 50);
-        int keeper = cluster.keeper();
-        int worker = (keeper + 1) % NODES;
-        int minority = fault.minority(keeper, worker);
+        int leader = cluster.leader();
+        int worker = (leader + 1) % NODES;
+        int minority = fault.minority(leader, worker);
         long formedThere = minority < 0 ? 0 : formed(cluster.log(minority)).size();
         long epoch = stepEpoch(metrics);
         long before = LocalCluster.lines(metrics);
@@ -142,7 +142,7 @@ class NetworkFaultTest {
         double[] noticed = {Double.NaN};
         double[] again = {Double.NaN};
         long start = System.nanoTime();
-        network.set(fault.weather(keeper, worker));
+        network.set(fault.weather(leader, worker));
         BooleanSupplier passed =
                 () -> {
                     double now = (System.nanoTime() - start) / 1e9;

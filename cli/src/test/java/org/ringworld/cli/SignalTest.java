@@ -77,8 +77,8 @@ class SignalTest {
         Outcome text =
                 CommandLineTest.run("generate", run, "--prompt", "abc", "--max-new-tokens", "3");
         assertThat(text.code()).as(text.err()).isZero();
-        Outcome judged = CommandLineTest.run("eval", run, "--lengths", "160", "--needles", "1");
-        assertThat(judged.code()).as(judged.err()).isZero();
+        Outcome evaluated = CommandLineTest.run("eval", run, "--lengths", "160", "--needles", "1");
+        assertThat(evaluated.code()).as(evaluated.err()).isZero();
 
         Process again = train(run);
         while (lines(metrics) < steps + 10) {

@@ -17,9 +17,9 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.RingProtocol;
-import org.ringworld.actors.device.RingProtocol.Left;
+import org.ringworld.actors.device.RingProtocol.Held;
 import org.ringworld.actors.job.Roster;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 
 /**
  * One forward of a saved model on a ring of a cluster: gather the devices, load, link up, run. Any
@@ -37,9 +37,9 @@ final class ForwardRun extends AbstractBehavior<DeviceActor.Reply> {
     private final List<ActorRef<DeviceActor.Command>> devices;
     private final long epoch;
     private final Consumer<String> onEnd;
-    private final Map<ActorRef<DeviceActor.Command>, Left> lefts = new LinkedHashMap<>();
+    private final Map<ActorRef<DeviceActor.Command>, Held> lefts = new LinkedHashMap<>();
     private final List<DeviceActor.Reply> answers = new ArrayList<>();
-    private List<Left> ring;
+    private List<Held> ring;
 
     /**
      * @param onEnd is told the sentence of a fault, or null when all ranks have written their parts
@@ -77,7 +77,7 @@ final class ForwardRun extends AbstractBehavior<DeviceActor.Reply> {
 
     private Behavior<DeviceActor.Reply> onReply(DeviceActor.Reply reply) {
         switch (reply) {
-            case Left left -> {
+            case Held left -> {
                 lefts.put(left.from(), left);
                 if (lefts.size() == devices.size()) {
                     ring = Roster.choose(lefts.values(), "", devices.size()).ring();
@@ -115,8 +115,9 @@ final class ForwardRun extends AbstractBehavior<DeviceActor.Reply> {
             case DeviceActor.Prepared _ -> {
                 byte[] token = new byte[16];
                 new SecureRandom().nextBytes(token);
-                RingEnd.Places places =
-                        new RingEnd.Places(epoch, token, ring.stream().map(Left::address).toList());
+                RankLinks.Places places =
+                        new RankLinks.Places(
+                                epoch, token, ring.stream().map(Held::address).toList());
                 tellAll(
                         rank ->
                                 new RingProtocol.JoinRing(

@@ -34,13 +34,13 @@ import org.apache.pekko.cluster.typed.Subscribe;
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.Inference;
-import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.actors.job.Progress;
 import org.ringworld.checkpoints.files.Fence;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.OpenJob;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -82,7 +82,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private record Downed(Member member) implements Command {}
 
-    private record Opened(QueuedJob job, HostedJob hosted, Fence fence, String fault)
+    private record Opened(QueuedJob job, OpenJob hosted, Fence fence, String fault)
             implements Command {}
 
     private record Told(String id, Progress progress) implements Command {}
@@ -94,7 +94,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     private final Path directory;
     private final String cluster;
     private final JobRuns runs;
-    private final JobHost host;
+    private final OpenJobs host;
     private final Epochs epochs;
     private final Map<String, QueuedJob> jobs = new LinkedHashMap<>();
     private final Map<String, RunningJob> running = new LinkedHashMap<>();
@@ -110,7 +110,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
      * @param cluster its name
      */
     public static Behavior<Command> create(
-            Path directory, String cluster, JobRuns runs, JobHost host) {
+            Path directory, String cluster, JobRuns runs, OpenJobs host) {
         return Behaviors.setup(context -> new JobQueue(context, directory, cluster, runs, host));
     }
 
@@ -119,14 +119,14 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             Path directory,
             String cluster,
             JobRuns runs,
-            JobHost host)
+            OpenJobs host)
             throws IOException {
         super(context);
         this.directory = directory;
         this.cluster = cluster;
         this.runs = runs;
         this.host = host;
-        // From now on a keeper that was stopped and wakes up begins no epoch any more.
+        // From now on a leader that was stopped and wakes up begins no epoch any more.
         this.epochs = Epochs.of(Fence.claim(directory, cluster));
         for (QueuedJob job : QueuedJob.all(directory)) {
             jobs.put(job.id(), job);
@@ -270,7 +270,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         CompletableFuture<Opened> opened =
                 CompletableFuture.supplyAsync(
                         () -> {
-                            HostedJob hosted = null;
+                            OpenJob hosted = null;
                             try {
                                 hosted = host.open(job.id(), job.text());
                                 if (!runs.begin(hosted.job())) {
@@ -353,7 +353,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         return assign();
     }
 
-    /** A keeper that has a successor, having been stopped or cut off, says nothing of its jobs. */
+    /** A leader that has a successor, having been stopped or cut off, says nothing of its jobs. */
     private void keep(QueuedJob job) throws IOException {
         epochs.next(); // fails where another keeps the queue by now
         job.write(directory);

@@ -2,12 +2,12 @@ package org.ringworld.actors.cluster;
 
 import java.io.IOException;
 import java.util.function.Consumer;
-import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Progress;
 import org.ringworld.model.training.job.Job;
 
 /** What a node needs to know of jobs as users write them; the command line has it. */
-public interface JobRuns extends JobHost.Reader {
+public interface JobRuns extends OpenJobs.Reader {
     /**
      * Marks a job's output as its own.
      *

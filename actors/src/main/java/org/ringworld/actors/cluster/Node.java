@@ -45,7 +45,7 @@ import org.ringworld.actors.Faults;
 import org.ringworld.actors.cluster.tls.ArteryTls;
 import org.ringworld.actors.cluster.tls.Tls;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.device.ThreadPriority;
 import org.ringworld.actors.device.WarmUp;
 import org.ringworld.actors.links.Links;
@@ -86,7 +86,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
     private static final int SECONDS_BEHIND_OTHERS = 30;
 
     private final NodeSettings settings;
-    private final JobHost host;
+    private final OpenJobs host;
     private final Links links;
     private final ActorRef<JobQueue.Command> queue;
     private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
@@ -194,7 +194,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
         context.scheduleOnce(
                 SAYS_WHOM_IT_WAITS_FOR, context.getSelf(), new StillAlone(SAYS_WHOM_IT_WAITS_FOR));
         this.settings = settings;
-        this.host = new JobHost(runs);
+        this.host = new OpenJobs(runs);
         Cluster cluster = Cluster.get(context.getSystem());
         String process = cluster.selfMember().uniqueAddress().toString();
         this.links =

@@ -30,9 +30,9 @@ public record NodeSettings(
         List<Integer> threads,
         Path queue,
         Path sockets,
-        Tls tls) {
+        TlsFiles tls) {
     /** PEM files. */
-    public record Tls(Path key, Path certificate, Path authority) {}
+    public record TlsFiles(Path key, Path certificate, Path authority) {}
 
     public int linksPort() {
         return port + 1;
@@ -57,10 +57,10 @@ public record NodeSettings(
      */
     public static NodeSettings of(Config config) {
         String host = NodeAddress.host("host", config.getString("host"));
-        Tls tls =
+        TlsFiles tls =
                 config.getIsNull("tls.key")
                         ? null
-                        : new Tls(
+                        : new TlsFiles(
                                 path(config, "tls.key"),
                                 path(config, "tls.certificate"),
                                 path(config, "tls.authority"));

@@ -18,7 +18,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * What the queue's keeper says of it, as JSON.
+ * What the queue's leader says of it, as JSON.
  *
  * @param name of the cluster
  * @param devices all that were found
@@ -75,9 +75,9 @@ record QueueReport(
             if (runs.last instanceof Progress.Waiting waiting) {
                 node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
             }
-            if (runs.last instanceof Progress.Judging judging) {
-                String sentence = "is judged on unseen rows: %d of %d batches";
-                node.put("sentence", sentence.formatted(judging.batches(), judging.of()));
+            if (runs.last instanceof Progress.Evaluating evaluating) {
+                String sentence = "is evaluated on unseen rows: %d of %d batches";
+                node.put("sentence", sentence.formatted(evaluating.batches(), evaluating.of()));
             }
             if (runs.metrics != null) {
                 node.put("step", runs.metrics.step());

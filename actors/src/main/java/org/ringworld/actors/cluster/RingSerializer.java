@@ -17,7 +17,7 @@ import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.RingProtocol;
 import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.actors.wire.RingWire;
 import org.ringworld.actors.wire.RingWire.Message;
 import org.ringworld.model.training.TimeSpent;
@@ -147,8 +147,8 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setEpoch(m.epoch())
                             .setStep(m.step())
                             .setReplyTo(text(m.replyTo()));
-            case RingProtocol.JudgeBatch m ->
-                    to.getJudgeBatchBuilder()
+            case RingProtocol.EvaluateBatch m ->
+                    to.getEvaluateBatchBuilder()
                             .setEpoch(m.epoch())
                             .setStage(m.stage())
                             .setIndex(m.index())
@@ -183,8 +183,8 @@ public final class RingSerializer extends SerializerWithStringManifest
 
     private void encode(DeviceActor.Reply reply, Message.Builder to) {
         switch (reply) {
-            case RingProtocol.Left m ->
-                    to.getLeftBuilder()
+            case RingProtocol.Held m ->
+                    to.getHeldBuilder()
                             .setFrom(text(m.from()))
                             .setEpoch(m.epoch())
                             .setAddress(address(m.address()))
@@ -206,15 +206,15 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setEpoch(m.epoch())
                             .setStep(m.step());
             case DeviceActor.Stepped m -> to.setStepped(stepped(m));
-            case DeviceActor.Judged m -> {
-                RingWire.Judged.Builder judged =
-                        to.getJudgedBuilder()
+            case DeviceActor.Evaluated m -> {
+                RingWire.Evaluated.Builder evaluated =
+                        to.getEvaluatedBuilder()
                                 .setRank(m.rank())
                                 .setEpoch(m.epoch())
                                 .setId(m.id())
                                 .setLossSum(m.lossSum());
                 for (int missed : m.missed()) {
-                    judged.addMissed(missed);
+                    evaluated.addMissed(missed);
                 }
             }
             case DeviceActor.Copied m ->
@@ -300,7 +300,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                 yield new RingProtocol.JoinRing(
                         m.getEpoch(),
                         m.getRank(),
-                        new RingEnd.Places(
+                        new RankLinks.Places(
                                 m.getEpoch(),
                                 m.getToken().toByteArray(),
                                 m.getAddressesList().stream()
@@ -317,9 +317,9 @@ public final class RingSerializer extends SerializerWithStringManifest
                 RingWire.TrainStep m = message.getTrainStep();
                 yield new RingProtocol.TrainStep(m.getEpoch(), m.getStep(), ref(m.getReplyTo()));
             }
-            case JUDGE_BATCH -> {
-                RingWire.JudgeBatch m = message.getJudgeBatch();
-                yield new RingProtocol.JudgeBatch(
+            case EVALUATE_BATCH -> {
+                RingWire.EvaluateBatch m = message.getEvaluateBatch();
+                yield new RingProtocol.EvaluateBatch(
                         m.getEpoch(),
                         m.getStage(),
                         m.getIndex(),
@@ -374,9 +374,9 @@ public final class RingSerializer extends SerializerWithStringManifest
 
     private DeviceActor.Reply decodeReply(Message message) {
         return switch (message.getKindCase()) {
-            case LEFT -> {
-                RingWire.Left m = message.getLeft();
-                yield new RingProtocol.Left(
+            case HELD -> {
+                RingWire.Held m = message.getHeld();
+                yield new RingProtocol.Held(
                         ref(m.getFrom()),
                         m.getEpoch(),
                         address(m.getAddress()),
@@ -398,10 +398,10 @@ public final class RingSerializer extends SerializerWithStringManifest
                 yield new RingProtocol.Synchronized(m.getRank(), m.getEpoch(), m.getStep());
             }
             case STEPPED -> stepped(message.getStepped());
-            case JUDGED -> {
-                RingWire.Judged m = message.getJudged();
+            case EVALUATED -> {
+                RingWire.Evaluated m = message.getEvaluated();
                 int[] missed = m.getMissedList().stream().mapToInt(Integer::intValue).toArray();
-                yield new DeviceActor.Judged(
+                yield new DeviceActor.Evaluated(
                         m.getRank(), m.getEpoch(), m.getId(), m.getLossSum(), missed);
             }
             case COPIED -> {

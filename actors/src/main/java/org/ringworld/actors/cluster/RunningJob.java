@@ -8,7 +8,7 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Progress;
 import org.ringworld.model.training.StepMetrics;
-import org.ringworld.model.training.job.HostedJob;
+import org.ringworld.model.training.job.OpenJob;
 
 /** A job of the queue that has devices, and what it said last. */
 final class RunningJob {
@@ -23,7 +23,7 @@ final class RunningJob {
     /** Null while its data is being opened. */
     ActorRef<Coordinator.Command> coordinator;
 
-    HostedJob hosted;
+    OpenJob hosted;
     Progress last;
     List<Progress.RankTime> times = List.of();
     StepMetrics metrics;

@@ -22,8 +22,8 @@ import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.links.LinkException;
 import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.actors.links.ReceiveBuffers;
-import org.ringworld.actors.links.RingEnd;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
@@ -33,8 +33,8 @@ import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
 import org.ringworld.model.training.job.BatchFile;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.model.training.job.TrainingState;
 import org.ringworld.runtime.DType;
@@ -48,7 +48,7 @@ import org.ringworld.runtime.Device;
 public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     /** What it is asked: by a coordinator, or by a caller of the same JVM. */
     public sealed interface Command
-            permits RingProtocol, Prepare, Step, Judge, Forward, Measure, Save {}
+            permits RingProtocol, Prepare, Step, Evaluate, Forward, Measure, Save {}
 
     /** Take these weights; with {@code training} also an optimizer's state. */
     public record Prepare(ModelSource model, DType dtype, boolean training, ActorRef<Reply> replyTo)
@@ -59,7 +59,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             implements Command {}
 
     /** Losses of unseen rows, with all other ranks. */
-    public record Judge(
+    public record Evaluate(
             long epoch, long id, MicroBatch batch, double ropeTheta, ActorRef<Reply> replyTo)
             implements Command {}
 
@@ -78,14 +78,14 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             permits Prepared,
                     Joined,
                     Stepped,
-                    Judged,
+                    Evaluated,
                     Forwarded,
                     Measured,
                     Saved,
                     Copied,
                     NotSaved,
                     Failed,
-                    RingProtocol.Left,
+                    RingProtocol.Held,
                     RingProtocol.Synchronized,
                     RingProtocol.Pulsed {
         int rank();
@@ -102,7 +102,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             implements Reply {}
 
     /** Of this rank's tokens: Σ w·ce, and for each row how many answers were missed. */
-    public record Judged(int rank, long epoch, long id, double lossSum, int[] missed)
+    public record Evaluated(int rank, long epoch, long id, double lossSum, int[] missed)
             implements Reply {}
 
     /** logits: [S,V] of each head that was asked; gradients by name, on rank 0 alone. */
@@ -134,7 +134,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     private final Device device;
     private final Links links;
-    private final JobHost host;
+    private final OpenJobs host;
     private final Runnable onUnsure;
     private final ReceiveBuffers buffers;
     private final ExecutorService thread;
@@ -143,10 +143,10 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     // Touched by the device's thread alone.
     private RankModel model;
-    private HostedJob job;
+    private OpenJob job;
     private Inference inference;
     private Ring ring;
-    private RingEnd opened;
+    private RankLinks opened;
     private TrainingState state;
     private Future<?> writing = CompletableFuture.completedFuture(null);
     private final Deque<Stepped> finished = new ArrayDeque<>();
@@ -157,7 +157,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     // Touched by the actor alone.
     private int rank;
-    private RingEnd end;
+    private RankLinks end;
     private long epoch = -1;
     private long dropped;
 
@@ -173,7 +173,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
      *     no link would end with another process
      */
     public static Behavior<Command> create(
-            int index, Device device, Links links, JobHost host, Runnable onUnsure) {
+            int index, Device device, Links links, OpenJobs host, Runnable onUnsure) {
         return Behaviors.setup(
                 context -> new DeviceActor(context, index, device, links, host, onUnsure));
     }
@@ -183,7 +183,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             int index,
             Device device,
             Links links,
-            JobHost host,
+            OpenJobs host,
             Runnable onUnsure) {
         super(context);
         this.rank = index;
@@ -207,13 +207,13 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                         Step.class,
                         c -> inRing(c.epoch, c.replyTo, () -> step(c.epoch, c.plan, c.recompute)))
                 .onMessage(
-                        Judge.class,
+                        Evaluate.class,
                         c ->
                                 inRing(
                                         c.epoch,
                                         c.replyTo,
                                         () ->
-                                                model.judge(
+                                                model.evaluate(
                                                         c.batch, c.ropeTheta, ring, c.epoch, c.id)))
                 .onMessage(
                         Forward.class,
@@ -252,7 +252,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
                 }
                 yield inRing(c.epoch(), c.replyTo(), () -> step(c));
             }
-            case RingProtocol.JudgeBatch c -> inRing(c.epoch(), c.replyTo(), () -> judge(c));
+            case RingProtocol.EvaluateBatch c -> inRing(c.epoch(), c.replyTo(), () -> evaluate(c));
             case RingProtocol.SaveState c ->
                     inEpoch(
                             c.epoch(),
@@ -286,7 +286,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         run(
                 leave.replyTo(),
                 () ->
-                        new RingProtocol.Left(
+                        new RingProtocol.Held(
                                 getContext().getSelf(),
                                 leave.epoch(),
                                 links.address(),
@@ -342,7 +342,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         leaveRing("rank " + command.rank() + " joined epoch " + command.epoch());
         epoch = command.epoch();
         rank = command.rank();
-        RingEnd joined = new RingEnd(links, command.places(), rank);
+        RankLinks joined = new RankLinks(links, command.places(), rank);
         end = joined;
         onUnsure.run();
         run(
@@ -360,7 +360,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             return;
         }
         // At once, so that the device's thread unwinds; its end closes after that, on that thread.
-        RingEnd left = end;
+        RankLinks left = end;
         left.breakUp("rank " + rank + " left: " + reason);
         end = null;
         thread.execute(left::close);
@@ -447,9 +447,9 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         return stepped;
     }
 
-    private Reply judge(RingProtocol.JudgeBatch c) throws Exception {
+    private Reply evaluate(RingProtocol.EvaluateBatch c) throws Exception {
         MicroBatch batch = job.batch(c.stage(), c.index(), ring.size()).get();
-        return model.judge(batch, c.ropeTheta(), ring, c.epoch(), c.index());
+        return model.evaluate(batch, c.ropeTheta(), ring, c.epoch(), c.index());
     }
 
     private Behavior<Command> onMeasure(Measure command) {
@@ -519,7 +519,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     /** Work with the other ranks of an epoch; of any other epoch than this ring's it is dropped. */
     private Behavior<Command> inRing(long of, ActorRef<Reply> replyTo, Callable<Reply> work) {
-        RingEnd in = end;
+        RankLinks in = end;
         return in == null || of != in.epoch()
                 ? drop(of)
                 : inEpoch(of, replyTo, () -> in.work(work));
@@ -560,7 +560,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private void run(ActorRef<Reply> replyTo, Callable<Reply> work) {
         int of = rank;
         long workEpoch = epoch;
-        RingEnd in = end;
+        RankLinks in = end;
         queued.incrementAndGet();
         thread.execute(
                 () -> {

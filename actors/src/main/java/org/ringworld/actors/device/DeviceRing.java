@@ -16,7 +16,7 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.training.StepPlan;
@@ -78,7 +78,7 @@ public final class DeviceRing implements AutoCloseable {
                 layout,
                 training,
                 links,
-                new RingEnd.Places(
+                new RankLinks.Places(
                         EPOCH, new byte[0], Collections.nCopies(devices.size(), links.address())),
                 0);
     }
@@ -97,7 +97,7 @@ public final class DeviceRing implements AutoCloseable {
             Layout layout,
             boolean training,
             Links links,
-            RingEnd.Places places,
+            RankLinks.Places places,
             int first) {
         this.layout = layout;
         this.system = ActorSystem.create(guardian(), "ringworld", ConfigFactory.load());
@@ -135,29 +135,29 @@ public final class DeviceRing implements AutoCloseable {
                 });
     }
 
-    /** Judges probes, a batch at a time; {@code each} is told after each batch. */
-    public List<Probe.Result> judge(List<Probe> probes, double ropeTheta, Runnable each) {
-        Judging judging = new Judging(probes);
+    /** Evaluates probes, a batch at a time; {@code each} is told after each batch. */
+    public List<Probe.Result> evaluate(List<Probe> probes, double ropeTheta, Runnable each) {
+        Evaluation evaluating = new Evaluation(probes);
         for (JobData.Batch batch : JobData.batches(probes, layout, devices.size())) {
             long id = asked++;
-            judging.add(
+            evaluating.add(
                     batch.probe(),
                     batch.micro(),
                     askAll(
                                     rank ->
                                             replyTo ->
-                                                    new DeviceActor.Judge(
+                                                    new DeviceActor.Evaluate(
                                                             epoch,
                                                             id,
                                                             batch.micro(),
                                                             ropeTheta,
                                                             replyTo))
                             .stream()
-                            .map(DeviceActor.Judged.class::cast)
+                            .map(DeviceActor.Evaluated.class::cast)
                             .toList());
             each.run();
         }
-        return judging.results();
+        return evaluating.results();
     }
 
     /** Logits of one row, its loss and, where asked for, all gradients. */

@@ -160,7 +160,8 @@ public final class RankModel implements AutoCloseable {
     }
 
     /** Losses of this rank's tokens, by row. */
-    DeviceActor.Judged judge(MicroBatch batch, double ropeTheta, Ring ring, long epoch, long id) {
+    DeviceActor.Evaluated evaluate(
+            MicroBatch batch, double ropeTheta, Ring ring, long epoch, long id) {
         LlamaConfig config = parameters.config().withRopeTheta(ropeTheta);
         TokenLosses losses = transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
         SequenceBlock own = batch.blocks().get(ring.rank());
@@ -171,7 +172,7 @@ public final class RankModel implements AutoCloseable {
                 missed[own.rows()[i]] += 1 - losses.hits()[i];
             }
         }
-        return new DeviceActor.Judged(ring.rank(), epoch, id, losses.weightedSum(own), missed);
+        return new DeviceActor.Evaluated(ring.rank(), epoch, id, losses.weightedSum(own), missed);
     }
 
     /**

@@ -3,7 +3,7 @@ package org.ringworld.actors.device;
 import java.util.List;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 
 /**
  * What a coordinator says to the devices of its ring; all of it may cross hosts. An epoch is one
@@ -15,7 +15,7 @@ public sealed interface RingProtocol extends DeviceActor.Command {
 
     /**
      * Leave the ring you are in: transfers fail at once, work on its way unwinds. Answered by
-     * {@link Left} when the device stands still.
+     * {@link Held} when the device stands still.
      */
     record Leave(long epoch, ActorRef<DeviceActor.Reply> replyTo) implements RingProtocol {}
 
@@ -48,7 +48,7 @@ public sealed interface RingProtocol extends DeviceActor.Command {
 
     /** Link up with your neighbours. */
     record JoinRing(
-            long epoch, int rank, RingEnd.Places places, ActorRef<DeviceActor.Reply> replyTo)
+            long epoch, int rank, RankLinks.Places places, ActorRef<DeviceActor.Reply> replyTo)
             implements RingProtocol {}
 
     /** Take over the state after {@code step} that rank {@code from} holds. */
@@ -60,7 +60,7 @@ public sealed interface RingProtocol extends DeviceActor.Command {
             implements RingProtocol {}
 
     /** Losses of some unseen rows, with all other ranks. */
-    record JudgeBatch(
+    record EvaluateBatch(
             long epoch, int stage, int index, double ropeTheta, ActorRef<DeviceActor.Reply> replyTo)
             implements RingProtocol {}
 
@@ -75,7 +75,7 @@ public sealed interface RingProtocol extends DeviceActor.Command {
     /**
      * Become rank {@code rank} and hold a saved model's weights, to run it.
      *
-     * @param settings as {@link JobHost.Reader} takes them
+     * @param settings as {@link OpenJobs.Reader} takes them
      */
     record LoadModel(
             long epoch,
@@ -110,7 +110,7 @@ public sealed interface RingProtocol extends DeviceActor.Command {
      * @param finishedStep of that job, −1 where the state is not whole
      * @param steps the last steps that it finished, oldest first
      */
-    record Left(
+    record Held(
             ActorRef<DeviceActor.Command> from,
             long epoch,
             LinkAddress address,

@@ -10,7 +10,7 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.training.StepPlan;
@@ -47,7 +47,7 @@ public final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
     private static final int STEPS_A_DTYPE = 64;
 
     private final List<ActorRef<DeviceActor.Command>> devices;
-    private final RingEnd.Places places;
+    private final RankLinks.Places places;
     private final Runnable onWarm;
     private final Iterator<DType> dtypes = List.of(DType.BF16, DType.F32).iterator();
     private int answers;
@@ -69,7 +69,7 @@ public final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
         super(context);
         this.devices = devices;
         this.places =
-                new RingEnd.Places(
+                new RankLinks.Places(
                         EPOCH, new byte[0], Collections.nCopies(devices.size(), links.address()));
         this.onWarm = onWarm;
         for (int rank = 0; rank < devices.size(); rank++) {

@@ -18,16 +18,16 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.Judging;
+import org.ringworld.actors.device.Evaluation;
 import org.ringworld.actors.device.RingProtocol;
-import org.ringworld.actors.device.RingProtocol.Left;
+import org.ringworld.actors.device.RingProtocol.Held;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepMetrics;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.model.training.job.Probe;
 import org.ringworld.model.training.job.SaveRequest;
 import org.slf4j.Logger;
@@ -37,7 +37,7 @@ import org.slf4j.LoggerFactory;
  * Runs one job on a ring of devices: a small state machine.
  *
  * <pre>
- * GATHERING → FORMING → JUDGING → STEPPING → SAVING (→ SETTLING, until it is written) → … → ENDING → ENDED
+ * GATHERING → FORMING → EVALUATING → STEPPING → SAVING (→ SETTLING, until it is written) → … → ENDING → ENDED
  *     any of them, by a lost or a new device: GATHERING, a new epoch
  *     too few devices: WAITING, until there are more
  *     any of them, by a fault of the job's own or a stop: the state is saved, ENDING → ENDED
@@ -74,7 +74,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         WAITING,
         GATHERING,
         FORMING,
-        JUDGING,
+        EVALUATING,
         STEPPING,
         SAVING,
         SETTLING,
@@ -87,7 +87,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     /** Epochs in a row in which no step was finished before the job gives up. */
     private static final int FRUITLESS = 20;
 
-    private final HostedJob hosted;
+    private final OpenJob hosted;
     private final Job job;
     private final Curriculum curriculum;
     private final ActorRef<Progress> listener;
@@ -100,9 +100,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private final List<DeviceActor.Reply> answers = new ArrayList<>();
     private int fruitless;
     private long lastNanos;
-    private Judging judging;
-    private int judgedStage;
-    private int judgedBatch;
+    private Evaluation evaluating;
+    private int evaluatedStage;
+    private int evaluatedBatch;
     private ActorRef<DeviceActor.Command> saver;
     private int unwritten;
     private long savedStep;
@@ -122,7 +122,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
      *     the job fails
      */
     public static Behavior<Command> create(
-            HostedJob job,
+            OpenJob job,
             List<ActorRef<DeviceActor.Command>> devices,
             double flopsPerDevice,
             Epochs epochs,
@@ -149,7 +149,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private Coordinator(
             ActorContext<Command> context,
-            HostedJob hosted,
+            OpenJob hosted,
             RingFormation formation,
             StepAccount steps,
             ActorRef<DeviceActor.Reply> replies,
@@ -182,7 +182,8 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     // ---- who is there
 
     private Behavior<Command> onDevices(Devices message) {
-        boolean steady = phase == Phase.STEPPING || phase == Phase.JUDGING || phase == Phase.SAVING;
+        boolean steady =
+                phase == Phase.STEPPING || phase == Phase.EVALUATING || phase == Phase.SAVING;
         if (message.gracefully && steady) {
             leaving = message;
             regroup = true;
@@ -308,7 +309,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
                         steps.finished(),
                         earlier));
         if (steps.finished() == 0) {
-            return judge(-1);
+            return evaluate(-1);
         }
         // A run that was stopped just after a stage may not have that stage's model yet.
         int stage = curriculum.place(steps.finished()).stage();
@@ -319,9 +320,9 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     private Behavior<Command> onReply(DeviceActor.Reply reply) {
         return switch (reply) {
-            case Left left -> {
+            case Held left -> {
                 if (left.epoch() == formation.epoch() && phase == Phase.GATHERING) {
-                    formation.onLeft(left);
+                    formation.onHeld(left);
                     yield gathered();
                 }
                 yield this;
@@ -342,7 +343,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             case DeviceActor.Prepared prepared -> onAnswer(prepared.epoch(), reply);
             case DeviceActor.Joined joined -> onAnswer(joined.epoch(), reply);
             case RingProtocol.Synchronized done -> onAnswer(done.epoch(), reply);
-            case DeviceActor.Judged judged -> onAnswer(judged.epoch(), reply);
+            case DeviceActor.Evaluated evaluated -> onAnswer(evaluated.epoch(), reply);
             case DeviceActor.Measured _, DeviceActor.Forwarded _ ->
                     throw new IllegalStateException("unexpected " + reply);
         };
@@ -360,8 +361,8 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         answers.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
         List<DeviceActor.Reply> all = List.copyOf(answers);
         answers.clear();
-        if (all.getFirst() instanceof DeviceActor.Judged) {
-            return onJudged(all.stream().map(DeviceActor.Judged.class::cast).toList());
+        if (all.getFirst() instanceof DeviceActor.Evaluated) {
+            return onEvaluated(all.stream().map(DeviceActor.Evaluated.class::cast).toList());
         }
         return formation.allHave(all.getFirst()) ? onFormed() : this;
     }
@@ -379,7 +380,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
 
     // ---- steps
 
-    /** After judging or saving: the next stage, or the end. */
+    /** After evaluating or saving: the next stage, or the end. */
     private Behavior<Command> next() {
         if (stopAsked) {
             return steps.finished() == 0 ? end(new Progress.Interrupted(0, null)) : save(false);
@@ -483,53 +484,53 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private List<Progress.RankTime> times(List<DeviceActor.Stepped> ranks) {
         List<Progress.RankTime> times = new ArrayList<>();
         for (DeviceActor.Stepped s : ranks) {
-            Left of = formation.roster().ring().get(s.rank());
+            Held of = formation.roster().ring().get(s.rank());
             String device = "rank %d at %s".formatted(s.rank(), of.address());
             times.add(new Progress.RankTime(device, s.spent()));
         }
         return times;
     }
 
-    // ---- judging
+    // ---- evaluating
 
-    private Behavior<Command> judge(int stage) {
-        phase = Phase.JUDGING;
-        judging = new Judging(hosted.data().probes(stage));
-        judgedStage = stage;
-        judgedBatch = 0;
-        return judgeNext();
+    private Behavior<Command> evaluate(int stage) {
+        phase = Phase.EVALUATING;
+        evaluating = new Evaluation(hosted.data().probes(stage));
+        evaluatedStage = stage;
+        evaluatedBatch = 0;
+        return evaluateNext();
     }
 
-    private Behavior<Command> judgeNext() {
+    private Behavior<Command> evaluateNext() {
         if (stopAsked) {
             return next();
         }
-        int batches = hosted.data().places(judgedStage).size();
-        if (judgedBatch == batches) {
-            List<Probe.Result> results = judging.results();
+        int batches = hosted.data().places(evaluatedStage).size();
+        if (evaluatedBatch == batches) {
+            List<Probe.Result> results = evaluating.results();
             if (!results.isEmpty()) {
-                listener.tell(new Progress.Judged(judgedStage, results));
+                listener.tell(new Progress.Evaluated(evaluatedStage, results));
             }
             return next();
         }
-        listener.tell(new Progress.Judging(judgedBatch, batches));
-        double theta = curriculum.stages().get(Math.max(0, judgedStage)).ropeTheta();
-        hosted.batch(judgedStage, judgedBatch, formation.ring().size());
+        listener.tell(new Progress.Evaluating(evaluatedBatch, batches));
+        double theta = curriculum.stages().get(Math.max(0, evaluatedStage)).ropeTheta();
+        hosted.batch(evaluatedStage, evaluatedBatch, formation.ring().size());
         formation.tellAll(
                 rank ->
-                        new RingProtocol.JudgeBatch(
-                                formation.epoch(), judgedStage, judgedBatch, theta, replies));
+                        new RingProtocol.EvaluateBatch(
+                                formation.epoch(), evaluatedStage, evaluatedBatch, theta, replies));
         return this;
     }
 
-    private Behavior<Command> onJudged(List<DeviceActor.Judged> ranks) {
-        int probe = hosted.data().places(judgedStage).get(judgedBatch).probe();
-        judging.add(
+    private Behavior<Command> onEvaluated(List<DeviceActor.Evaluated> ranks) {
+        int probe = hosted.data().places(evaluatedStage).get(evaluatedBatch).probe();
+        evaluating.add(
                 probe,
-                hosted.batch(judgedStage, judgedBatch, formation.ring().size()).join(),
+                hosted.batch(evaluatedStage, evaluatedBatch, formation.ring().size()).join(),
                 ranks);
-        judgedBatch++;
-        return judgeNext();
+        evaluatedBatch++;
+        return evaluateNext();
     }
 
     // ---- saving
@@ -580,7 +581,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
             return endWhenWritten(new Progress.Interrupted(steps.finished(), snapshot));
         }
         int stage = curriculum.place(steps.finished()).stage();
-        return steps.finished() == curriculum.lastStep(stage) ? judge(stage) : next();
+        return steps.finished() == curriculum.lastStep(stage) ? evaluate(stage) : next();
     }
 
     private Behavior<Command> onSaved(DeviceActor.Saved saved) {
@@ -663,7 +664,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
      * begun saves nothing.
      */
     private Behavior<Command> saveBestAndEnd() {
-        Collection<Left> held = formation.held();
+        Collection<Held> held = formation.held();
         Roster best = Roster.choose(held, hosted.id(), Math.max(1, held.size()));
         if (best.step() <= 0 || !steps.isOpen()) {
             return end(new Progress.Failed(fault, steps.finished(), null));
@@ -684,7 +685,7 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     private Behavior<Command> onTick() {
         return switch (phase) {
             case GATHERING -> watch.silent(formation.silent()) ? unanswered() : this;
-            case JUDGING, STEPPING -> {
+            case EVALUATING, STEPPING -> {
                 formation.tellAll(_ -> new RingProtocol.Pulse(formation.epoch(), replies));
                 yield watch.hung(formation.ring()) ? newEpoch("nobody got on") : this;
             }

@@ -19,7 +19,7 @@ public interface Epochs {
         return new AtomicLong(first)::getAndIncrement;
     }
 
-    /** Those of a cluster: the fencing numbers of its queue, which only the queue's keeper has. */
+    /** Those of a cluster: the fencing numbers of its queue, which only the queue's leader has. */
     static Epochs of(Fence queue) {
         Fence[] now = {queue};
         return () -> {

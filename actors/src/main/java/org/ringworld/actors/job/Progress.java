@@ -48,11 +48,11 @@ public sealed interface Progress {
     /** One rank takes much longer than the others, whom it holds up. */
     record Straggler(String device, double timesMedian) implements Progress {}
 
-    /** So many batches of unseen rows are judged, and the next one begins. */
-    record Judging(int batches, int of) implements Progress {}
+    /** So many batches of unseen rows are evaluated, and the next one begins. */
+    record Evaluating(int batches, int of) implements Progress {}
 
-    /** Unseen rows judged after a stage (−1: before the first). */
-    record Judged(int stage, List<Probe.Result> results) implements Progress {}
+    /** Unseen rows evaluated after a stage (−1: before the first). */
+    record Evaluated(int stage, List<Probe.Result> results) implements Progress {}
 
     /** The state was copied for writing, for which training waited so long. */
     record Copied(long step, double seconds) implements Progress {}

@@ -10,15 +10,15 @@ import java.util.function.IntFunction;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.RingProtocol;
-import org.ringworld.actors.device.RingProtocol.Left;
+import org.ringworld.actors.device.RingProtocol.Held;
 import org.ringworld.actors.device.RingProtocol.Weights;
 import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.snapshot.Snapshot;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.OpenJob;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,12 +31,12 @@ final class RingFormation {
     private static final Logger LOG = LoggerFactory.getLogger(RingFormation.class);
     private static final int TOKEN = 16;
 
-    private final HostedJob hosted;
+    private final OpenJob hosted;
     private final Epochs epochs;
     private final boolean resumed;
     private final ActorRef<DeviceActor.Reply> replies;
     private final SecureRandom random = new SecureRandom();
-    private final Map<ActorRef<DeviceActor.Command>, Left> lefts = new LinkedHashMap<>();
+    private final Map<ActorRef<DeviceActor.Command>, Held> lefts = new LinkedHashMap<>();
 
     private final Fence fence;
     private long epoch;
@@ -47,7 +47,7 @@ final class RingFormation {
     private boolean begun;
 
     RingFormation(
-            HostedJob hosted,
+            OpenJob hosted,
             Epochs epochs,
             Fence fence,
             boolean resumed,
@@ -102,7 +102,7 @@ final class RingFormation {
     /**
      * Ends the epoch, if one has begun, and takes the next number.
      *
-     * @throws CheckpointException where another coordinator has this job, or another keeper the
+     * @throws CheckpointException where another coordinator has this job, or another leader the
      *     queue: nothing may be written and nobody be told any more
      */
     void next(boolean ended) throws CheckpointException {
@@ -123,7 +123,7 @@ final class RingFormation {
         device.tell(new RingProtocol.Leave(epoch, replies));
     }
 
-    void onLeft(Left left) {
+    void onHeld(Held left) {
         lefts.put(left.from(), left);
     }
 
@@ -135,7 +135,7 @@ final class RingFormation {
     }
 
     /** What those that are still there hold. */
-    Collection<Left> held() {
+    Collection<Held> held() {
         lefts.keySet().retainAll(devices);
         return lefts.values();
     }
@@ -143,7 +143,7 @@ final class RingFormation {
     /** Chooses ranks and the state that counts, and has the job's data and weights made ready. */
     void prepare() throws CheckpointException {
         roster = Roster.choose(held(), hosted.id(), hosted.job().ringSize());
-        ring = roster.ring().stream().map(Left::from).toList();
+        ring = roster.ring().stream().map(Held::from).toList();
         if (roster.winner() >= 0) {
             host(Weights.PEER, "");
             return;
@@ -196,8 +196,8 @@ final class RingFormation {
     private void join() {
         byte[] token = new byte[TOKEN];
         random.nextBytes(token);
-        List<LinkAddress> addresses = roster.ring().stream().map(Left::address).toList();
-        RingEnd.Places places = new RingEnd.Places(epoch, token, addresses);
+        List<LinkAddress> addresses = roster.ring().stream().map(Held::address).toList();
+        RankLinks.Places places = new RankLinks.Places(epoch, token, addresses);
         tellAll(rank -> new RingProtocol.JoinRing(epoch, rank, places, replies));
     }
 

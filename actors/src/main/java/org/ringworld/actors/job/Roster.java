@@ -7,7 +7,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol.Left;
+import org.ringworld.actors.device.RingProtocol.Held;
 
 /**
  * Who makes up the ring of an epoch, and whose state counts: a pure function of what the devices
@@ -18,7 +18,7 @@ import org.ringworld.actors.device.RingProtocol.Left;
  * @param step that the winner has finished; −1 without one
  * @param behind whether some rank does not hold that very state
  */
-public record Roster(List<Left> ring, int winner, long step, boolean behind) {
+public record Roster(List<Held> ring, int winner, long step, boolean behind) {
 
     /**
      * Takes those first that hold the job's state, the highest step before all: it has what the
@@ -28,15 +28,15 @@ public record Roster(List<Left> ring, int winner, long step, boolean behind) {
      * @param job its name
      * @param size ranks at most
      */
-    public static Roster choose(Collection<Left> devices, String job, int size) {
-        List<Left> best = new ArrayList<>(devices);
-        best.sort(Comparator.comparingLong((Left l) -> -held(l, job)).thenComparing(Roster::place));
-        List<Left> ring = new ArrayList<>(best.subList(0, Math.min(size, best.size())));
+    public static Roster choose(Collection<Held> devices, String job, int size) {
+        List<Held> best = new ArrayList<>(devices);
+        best.sort(Comparator.comparingLong((Held l) -> -held(l, job)).thenComparing(Roster::place));
+        List<Held> ring = new ArrayList<>(best.subList(0, Math.min(size, best.size())));
         // Hosts in the order of the names of their first processes, each host's devices together.
-        Map<String, List<Left>> hosts = new LinkedHashMap<>();
+        Map<String, List<Held>> hosts = new LinkedHashMap<>();
         ring.sort(Comparator.comparing(Roster::place));
         ring.forEach(l -> hosts.computeIfAbsent(l.address().host(), _ -> new ArrayList<>()).add(l));
-        List<Left> ordered = hosts.values().stream().flatMap(List::stream).toList();
+        List<Held> ordered = hosts.values().stream().flatMap(List::stream).toList();
         long step = ordered.stream().mapToLong(l -> held(l, job)).max().orElse(-1);
         int winner = -1;
         boolean behind = false;
@@ -48,11 +48,11 @@ public record Roster(List<Left> ring, int winner, long step, boolean behind) {
         return new Roster(ordered, winner, step, behind);
     }
 
-    private static long held(Left left, String job) {
+    private static long held(Held left, String job) {
         return left.job().equals(job) ? left.finishedStep() : -1;
     }
 
-    private static String place(Left left) {
+    private static String place(Held left) {
         return "%s %5d %s"
                 .formatted(left.address().host(), left.address().port(), left.from().path());
     }

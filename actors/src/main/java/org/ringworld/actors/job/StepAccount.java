@@ -15,8 +15,8 @@ import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.training.MetricsFile;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.StepPlan;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.OpenJob;
 
 /**
  * The account of a job's steps: those on their way in the ring, and those finished, each of which
@@ -26,7 +26,7 @@ final class StepAccount implements AutoCloseable {
     /** Steps that devices may have before them: one running, one ready. */
     private static final int WINDOW = 2;
 
-    private final HostedJob hosted;
+    private final OpenJob hosted;
     private final double flopsPerDevice;
     private final Deque<Long> running = new ArrayDeque<>();
     private final Map<Long, List<DeviceActor.Stepped>> answers = new HashMap<>();
@@ -34,7 +34,7 @@ final class StepAccount implements AutoCloseable {
     private long finished;
     private MetricsFile metrics;
 
-    StepAccount(HostedJob hosted, double flopsPerDevice) {
+    StepAccount(OpenJob hosted, double flopsPerDevice) {
         this.hosted = hosted;
         this.flopsPerDevice = flopsPerDevice;
     }

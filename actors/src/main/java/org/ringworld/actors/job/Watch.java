@@ -20,7 +20,7 @@ final class Watch {
     private static final long STILL = Duration.ofSeconds(5).toNanos();
 
     /**
-     * A device that was not heard of for so long is unreachable, which is the cluster's to judge.
+     * A device that was not heard of for so long is unreachable, which is the cluster's to decide.
      */
     private static final long UNHEARD = Duration.ofSeconds(2).toNanos();
 

@@ -22,7 +22,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Jobs;
 import org.ringworld.actors.job.Progress;
 import org.ringworld.actors.links.Links;
@@ -51,7 +51,7 @@ class JobQueueTest {
     @TempDir private Path directory;
     private final TestProbe<JobQueue.Answer> probe = KIT.createTestProbe();
     private final Runs runs = new Runs();
-    private final JobHost host = new JobHost(runs);
+    private final OpenJobs host = new OpenJobs(runs);
 
     @BeforeAll
     static void join() {

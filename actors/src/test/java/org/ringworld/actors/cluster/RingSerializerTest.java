@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.RingProtocol;
 import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
 
@@ -53,13 +53,13 @@ class RingSerializerTest {
                         9, 1, "3-job", "a = ü", RingProtocol.Weights.SNAPSHOT, "/x/step-9", to),
                 new RingProtocol.Synchronize(9, 2, 77, to),
                 new RingProtocol.TrainStep(9, 78, to),
-                new RingProtocol.JudgeBatch(9, -1, 3, 1e6, to),
+                new RingProtocol.EvaluateBatch(9, -1, 3, 1e6, to),
                 new RingProtocol.SaveState(9, 5, true, to),
                 new RingProtocol.LoadModel(9, 1, "/m", "ring.size=3", true, to),
                 new RingProtocol.ForwardFile(9, "/b", "/o", false, to),
                 new RingProtocol.Pulse(9, to),
                 new RingProtocol.Release(9),
-                new RingProtocol.Left(
+                new RingProtocol.Held(
                         commands.getRef(), 9, address, "cpu", "3-job", -1, List.of(stepped)),
                 new RingProtocol.Synchronized(1, 9, 77),
                 new RingProtocol.Pulsed(1, 9, 1L << 40, true),
@@ -90,14 +90,15 @@ class RingSerializerTest {
         }
         TestProbe<DeviceActor.Reply> to = KIT.createTestProbe();
         LinkAddress address = new LinkAddress("p", "h", 1, "");
-        RingEnd.Places places = new RingEnd.Places(4, new byte[] {1, 2}, List.of(address));
+        RankLinks.Places places = new RankLinks.Places(4, new byte[] {1, 2}, List.of(address));
         RingProtocol.JoinRing join =
                 (RingProtocol.JoinRing) there(new RingProtocol.JoinRing(4, 0, places, to.getRef()));
         assertThat(join.places().token()).containsExactly(1, 2);
         assertThat(join.places().addresses()).containsExactly(address);
-        DeviceActor.Judged judged =
-                (DeviceActor.Judged) there(new DeviceActor.Judged(1, 4, 2, 0.5, new int[] {0, 3}));
-        assertThat(judged.missed()).containsExactly(0, 3);
+        DeviceActor.Evaluated evaluated =
+                (DeviceActor.Evaluated)
+                        there(new DeviceActor.Evaluated(1, 4, 2, 0.5, new int[] {0, 3}));
+        assertThat(evaluated.missed()).containsExactly(0, 3);
     }
 
     @Test

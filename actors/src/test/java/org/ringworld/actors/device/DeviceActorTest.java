@@ -17,7 +17,7 @@ import org.ringworld.actors.job.FaultyDevice;
 import org.ringworld.actors.job.Jobs;
 import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.runtime.DType;
@@ -54,7 +54,7 @@ class DeviceActorTest {
 
     private RingProtocol.JoinRing join(long epoch, int rank) {
         List<LinkAddress> both = List.of(links.address(), links.address());
-        RingEnd.Places places = new RingEnd.Places(epoch, new byte[16], both);
+        RankLinks.Places places = new RankLinks.Places(epoch, new byte[16], both);
         return new RingProtocol.JoinRing(epoch, rank, places, probe.getRef());
     }
 
@@ -63,8 +63,8 @@ class DeviceActorTest {
         probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
     }
 
-    private DeviceActor.Judge judge(long epoch) {
-        return new DeviceActor.Judge(epoch, 7, BATCH, 1e4, probe.getRef());
+    private DeviceActor.Evaluate evaluate(long epoch) {
+        return new DeviceActor.Evaluate(epoch, 7, BATCH, 1e4, probe.getRef());
     }
 
     @Test
@@ -72,7 +72,7 @@ class DeviceActorTest {
         ActorRef<DeviceActor.Command> waiting = member(0, new CpuDevice(1));
         ActorRef<DeviceActor.Command> stopping = member(1, new CpuDevice(1));
         expectBothJoined();
-        waiting.tell(judge(1)); // its neighbour was never asked: it waits for keys
+        waiting.tell(evaluate(1)); // its neighbour was never asked: it waits for keys
         probe.expectNoMessage(Duration.ofMillis(200));
         KIT.stop(stopping);
         DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
@@ -85,13 +85,13 @@ class DeviceActorTest {
         ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
         expectBothJoined();
         for (long of : new long[] {0, 2}) {
-            member.tell(judge(of));
-            other.tell(judge(of)); // were it not dropped, the two would answer each other
+            member.tell(evaluate(of));
+            other.tell(evaluate(of)); // were it not dropped, the two would answer each other
         }
-        member.tell(judge(1));
-        other.tell(judge(1));
+        member.tell(evaluate(1));
+        other.tell(evaluate(1));
         for (DeviceActor.Reply reply : probe.receiveSeveralMessages(2, PATIENCE)) {
-            assertThat(((DeviceActor.Judged) reply).epoch()).isEqualTo(1);
+            assertThat(((DeviceActor.Evaluated) reply).epoch()).isEqualTo(1);
         }
     }
 
@@ -112,8 +112,8 @@ class DeviceActorTest {
         ActorRef<DeviceActor.Command> busy = member(0, slow);
         ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
         expectBothJoined();
-        busy.tell(judge(1));
-        other.tell(judge(1));
+        busy.tell(evaluate(1));
+        other.tell(evaluate(1));
         // Its thread stands in a kernel, yet it takes and acts on a message: it leaves the ring.
         busy.tell(new RingProtocol.Leave(2, probe.getRef()));
         DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
@@ -121,7 +121,7 @@ class DeviceActorTest {
         go.countDown();
         List<DeviceActor.Reply> rest = probe.receiveSeveralMessages(2, PATIENCE);
         assertThat(rest.get(0)).isInstanceOf(DeviceActor.Failed.class);
-        assertThat(rest.get(1)).isInstanceOf(RingProtocol.Left.class);
+        assertThat(rest.get(1)).isInstanceOf(RingProtocol.Held.class);
     }
 
     /**
@@ -136,12 +136,12 @@ class DeviceActorTest {
         ActorRef<DeviceActor.Command> member = member(0, faulty);
         ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
         expectBothJoined();
-        member.tell(judge(1));
+        member.tell(evaluate(1));
         DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
         assertThat(failed.rank()).isZero();
         assertThat(failed.ringBroke()).isFalse();
         assertThat(failed.sentence()).contains("planted");
-        other.tell(judge(1));
+        other.tell(evaluate(1));
         assertThat(probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE).sentence())
                 .contains("rank 0")
                 .contains("planted");
@@ -166,11 +166,11 @@ class DeviceActorTest {
         ActorRef<DeviceActor.Command> a = member(0, new CpuDevice(1));
         ActorRef<DeviceActor.Command> b = member(1, new CpuDevice(1));
         expectBothJoined();
-        a.tell(judge(1));
-        b.tell(judge(1));
+        a.tell(evaluate(1));
+        b.tell(evaluate(1));
         double sum = 0;
         for (DeviceActor.Reply reply : probe.receiveSeveralMessages(2, PATIENCE)) {
-            sum += ((DeviceActor.Judged) reply).lossSum();
+            sum += ((DeviceActor.Evaluated) reply).lossSum();
         }
         // Near-random weights: about ln 260 for every target.
         assertThat(sum / BATCH.targetWeight()).isBetween(4.0, 7.0);

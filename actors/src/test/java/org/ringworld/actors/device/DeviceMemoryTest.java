@@ -28,13 +28,13 @@ import org.ringworld.actors.job.FaultyDevice;
 import org.ringworld.actors.job.Jobs;
 import org.ringworld.actors.job.Progress;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -63,7 +63,7 @@ class DeviceMemoryTest {
         actors.forEach(KIT::stop);
     }
 
-    private void spawn(Device device, Links links, JobHost host) {
+    private void spawn(Device device, Links links, OpenJobs host) {
         devices.add(device);
         actors.add(KIT.spawn(DeviceActor.create(actors.size(), device, links, host, () -> {})));
     }
@@ -84,13 +84,13 @@ class DeviceMemoryTest {
 
     /** What they have taken when all that they were told is done. */
     private List<Long> allocated(long epoch) {
-        askAll(RingProtocol.Left.class, _ -> new RingProtocol.Leave(epoch, probe.getRef()));
+        askAll(RingProtocol.Held.class, _ -> new RingProtocol.Leave(epoch, probe.getRef()));
         return devices.stream().map(Device::allocated).toList();
     }
 
     private void join(long epoch, Links... links) {
-        RingEnd.Places places =
-                new RingEnd.Places(
+        RankLinks.Places places =
+                new RankLinks.Places(
                         epoch, new byte[16], Stream.of(links).map(Links::address).toList());
         askAll(
                 DeviceActor.Joined.class,
@@ -111,7 +111,7 @@ class DeviceMemoryTest {
     void afterAJobADeviceHasWhatItHadBefore(DType dtype) throws Exception {
         Links links = Links.inProcess();
         AtomicReference<Job> current = new AtomicReference<>();
-        JobHost host = new JobHost(_ -> current.get());
+        OpenJobs host = new OpenJobs(_ -> current.get());
         spawn(new CpuDevice(2), links, host);
         spawn(new CpuDevice(1), links, host);
         for (int n = 0; n < 2; n++) {
@@ -125,7 +125,7 @@ class DeviceMemoryTest {
                             Jobs.stage(24, 5, 1e-3, 2));
             current.set(job);
             JobData data = JobData.open(job, new ByteTokenizer());
-            HostedJob hosted = new HostedJob("job-" + n, job, data);
+            OpenJob hosted = new OpenJob("job-" + n, job, data);
             TestProbe<Progress> progress = KIT.createTestProbe();
             ActorRef<Coordinator.Command> coordinator =
                     KIT.spawn(
@@ -180,7 +180,7 @@ class DeviceMemoryTest {
             actors.getFirst().tell(new DeviceActor.Forward(1, BATCH, true, probe.getRef()));
             actors.get(1).tell(new RingProtocol.Leave(2, probe.getRef()));
             assertThat(probe.receiveSeveralMessages(2, PATIENCE))
-                    .hasOnlyElementsOfTypes(DeviceActor.Failed.class, RingProtocol.Left.class);
+                    .hasOnlyElementsOfTypes(DeviceActor.Failed.class, RingProtocol.Held.class);
             tellAll(_ -> new RingProtocol.Release(2));
             assertThat(allocated(3)).containsExactly(0L, 0L);
         }
@@ -189,13 +189,13 @@ class DeviceMemoryTest {
     @Test
     void aModelLoadedAgainAfterABrokenEpochTakesThePlaceOfTheOld() throws Exception {
         Job job = Jobs.job(directory, 1, "zigzag", DType.F32, 9, Jobs.stage(24, 9, 1e-3, 1));
-        HostedJob hosted = new HostedJob("job", job, JobData.open(job, new ByteTokenizer()));
+        OpenJob hosted = new OpenJob("job", job, JobData.open(job, new ByteTokenizer()));
         Links links = Links.inProcess();
-        spawn(new CpuDevice(1), links, new JobHost(hosted));
+        spawn(new CpuDevice(1), links, new OpenJobs(hosted));
         List<Long> held = new ArrayList<>();
         for (long epoch = 1; epoch < 8; epoch += 2) {
             long of = epoch;
-            askAll(RingProtocol.Left.class, _ -> new RingProtocol.Leave(of, probe.getRef()));
+            askAll(RingProtocol.Held.class, _ -> new RingProtocol.Leave(of, probe.getRef()));
             askAll(
                     DeviceActor.Prepared.class,
                     _ ->

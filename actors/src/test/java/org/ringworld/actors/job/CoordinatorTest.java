@@ -20,7 +20,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.TensorSpec;
@@ -29,9 +29,9 @@ import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.snapshot.Snapshot;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepMetrics;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
@@ -54,7 +54,7 @@ class CoordinatorTest {
             List<StepMetrics> steps,
             List<Path> saved,
             List<Long> notSaved,
-            List<Progress> judging) {}
+            List<Progress> evaluating) {}
 
     private interface OnStep {
         void step(StepMetrics metrics, ActorRef<Coordinator.Command> coordinator) throws Exception;
@@ -76,9 +76,9 @@ class CoordinatorTest {
     private static Ended run(Job job, List<Supplier<Device>> devices, Fence fence, OnStep onStep)
             throws Exception {
         TestProbe<Progress> probe = KIT.createTestProbe();
-        HostedJob hosted = new HostedJob("job", job, JobData.open(job, new ByteTokenizer()));
+        OpenJob hosted = new OpenJob("job", job, JobData.open(job, new ByteTokenizer()));
         Links links = Links.inProcess();
-        JobHost host = new JobHost(hosted);
+        OpenJobs host = new OpenJobs(hosted);
         List<ActorRef<DeviceActor.Command>> actors = new ArrayList<>();
         for (Supplier<Device> device : devices) {
             actors.add(
@@ -100,7 +100,7 @@ class CoordinatorTest {
         List<StepMetrics> steps = new ArrayList<>();
         List<Path> saved = new ArrayList<>();
         List<Long> notSaved = new ArrayList<>();
-        List<Progress> judging = new ArrayList<>();
+        List<Progress> evaluating = new ArrayList<>();
         while (true) {
             Progress progress = probe.receiveMessage(PATIENCE);
             switch (progress) {
@@ -110,11 +110,11 @@ class CoordinatorTest {
                 }
                 case Progress.Saved s -> saved.add(s.path());
                 case Progress.NotSaved not -> notSaved.add(not.step());
-                case Progress.Judging _, Progress.Judged _ -> judging.add(progress);
+                case Progress.Evaluating _, Progress.Evaluated _ -> evaluating.add(progress);
                 case Progress.Completed _, Progress.Interrupted _, Progress.Failed _ -> {
                     probe.expectTerminated(coordinator, PATIENCE);
                     actors.forEach(KIT::stop);
-                    return new Ended(progress, steps, saved, notSaved, judging);
+                    return new Ended(progress, steps, saved, notSaved, evaluating);
                 }
                 case Progress.Formed _,
                         Progress.Waiting _,
@@ -176,20 +176,20 @@ class CoordinatorTest {
     }
 
     @Test
-    void eachBatchOfUnseenRowsIsToldBeforeItIsJudged() throws Exception {
+    void eachBatchOfUnseenRowsIsToldBeforeItIsEvaluated() throws Exception {
         Stage copy = Jobs.stage(256, 1, 1e-3, 1);
         Stage needles =
                 new Stage("needles", "needles", 256, List.of(), 1e4, 1, 1024, 1, copy.optimizer());
         Ended ended =
                 run(Jobs.job(directory, 2, "zigzag", DType.F32, 100, needles), cpus(2), NOTHING);
         assertThat(ended.last).isInstanceOf(Progress.Completed.class);
-        List<Progress> told = new ArrayList<>(ended.judging);
+        List<Progress> told = new ArrayList<>(ended.evaluating);
         for (int stage = -1; stage <= 0; stage++) {
-            int of = ((Progress.Judging) told.getFirst()).of();
+            int of = ((Progress.Evaluating) told.getFirst()).of();
             for (int batch = 0; batch < of; batch++) {
-                assertThat(told.removeFirst()).isEqualTo(new Progress.Judging(batch, of));
+                assertThat(told.removeFirst()).isEqualTo(new Progress.Evaluating(batch, of));
             }
-            assertThat(((Progress.Judged) told.removeFirst()).stage()).isEqualTo(stage);
+            assertThat(((Progress.Evaluated) told.removeFirst()).stage()).isEqualTo(stage);
         }
         assertThat(told).isEmpty();
     }

@@ -29,16 +29,16 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.checkpoints.snapshot.Snapshot;
 import org.ringworld.model.training.Stage;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.ByteTokenizer;
@@ -170,14 +170,14 @@ class FullDiskTest {
         FutureTask<Long> hog = new FutureTask<>(this::fillOnce);
         Thread.ofPlatform().daemon().start(hog);
         TestProbe<Progress> probe = KIT.createTestProbe();
-        HostedJob hosted = new HostedJob("job", job, JobData.open(job, new ByteTokenizer()));
+        OpenJob hosted = new OpenJob("job", job, JobData.open(job, new ByteTokenizer()));
         ActorRef<DeviceActor.Command> device =
                 KIT.spawn(
                         DeviceActor.create(
                                 0,
                                 new CpuDevice(1),
                                 Links.inProcess(),
-                                new JobHost(hosted),
+                                new OpenJobs(hosted),
                                 () -> {}));
         Fence fence = Fence.claim(job.output());
         KIT.spawn(

@@ -17,13 +17,13 @@ import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.RankModel;
 import org.ringworld.actors.device.RingProtocol;
-import org.ringworld.actors.device.RingProtocol.Left;
+import org.ringworld.actors.device.RingProtocol.Held;
 import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.tokenizer.ByteTokenizer;
 
@@ -34,7 +34,7 @@ class RingFormationTest {
     private final TestProbe<DeviceActor.Reply> replies = KIT.createTestProbe();
     private final List<TestProbe<DeviceActor.Command>> devices =
             List.of(KIT.createTestProbe(), KIT.createTestProbe(), KIT.createTestProbe());
-    private HostedJob hosted;
+    private OpenJob hosted;
     private Fence fence;
     private RingFormation formation;
 
@@ -46,7 +46,7 @@ class RingFormationTest {
     @BeforeEach
     void open() throws Exception {
         Job job = Jobs.job(directory, 3, "zigzag", DType.F32, 9, Jobs.stage(24, 9, 1e-3, 1));
-        hosted = new HostedJob("job", job, JobData.open(job, new ByteTokenizer()));
+        hosted = new OpenJob("job", job, JobData.open(job, new ByteTokenizer()));
         fence = Fence.claim(directory);
         formation = new RingFormation(hosted, Epochs.from(5), fence, false, replies.getRef());
         formation.use(refs(devices));
@@ -62,10 +62,10 @@ class RingFormationTest {
         return of.stream().map(TestProbe::getRef).toList();
     }
 
-    private Left left(TestProbe<DeviceActor.Command> device, String job, long step) {
+    private Held left(TestProbe<DeviceActor.Command> device, String job, long step) {
         int i = devices.indexOf(device);
         LinkAddress address = new LinkAddress("process-" + i, "host-" + i, 1, "");
-        return new Left(device.getRef(), formation.epoch(), address, "cpu", job, step, List.of());
+        return new Held(device.getRef(), formation.epoch(), address, "cpu", job, step, List.of());
     }
 
     private <T extends RingProtocol> List<T> told(
@@ -91,7 +91,7 @@ class RingFormationTest {
         told(devices, RingProtocol.Leave.class);
         assertThat(formation.silent()).isEqualTo(refs(devices));
         for (int i = 0; i < 3; i++) {
-            formation.onLeft(left(devices.get(i), "", RankModel.NOTHING));
+            formation.onHeld(left(devices.get(i), "", RankModel.NOTHING));
             assertThat(formation.silent()).hasSize(2 - i);
         }
         formation.prepare();
@@ -111,9 +111,9 @@ class RingFormationTest {
     void whoLacksTheHighestStepTakesItOver() throws Exception {
         formation.gather();
         told(devices, RingProtocol.Leave.class);
-        formation.onLeft(left(devices.get(0), "job", 6));
-        formation.onLeft(left(devices.get(1), "job", 7));
-        formation.onLeft(left(devices.get(2), "", RankModel.NOTHING));
+        formation.onHeld(left(devices.get(0), "job", 6));
+        formation.onHeld(left(devices.get(1), "job", 7));
+        formation.onHeld(left(devices.get(2), "", RankModel.NOTHING));
         formation.prepare();
         assertThat(told(byRank(), RingProtocol.Host.class))
                 .allMatch(h -> h.weights() == RingProtocol.Weights.PEER);
@@ -132,11 +132,11 @@ class RingFormationTest {
     void whoIsLostIsNotWaitedForAndNotChosen() throws Exception {
         formation.gather();
         told(devices, RingProtocol.Leave.class);
-        formation.onLeft(left(devices.get(0), "job", 9));
-        formation.onLeft(left(devices.get(1), "job", 8));
+        formation.onHeld(left(devices.get(0), "job", 9));
+        formation.onHeld(left(devices.get(1), "job", 8));
         formation.use(refs(devices.subList(1, 2)));
         assertThat(formation.silent()).isEmpty();
-        assertThat(formation.held()).extracting(Left::finishedStep).containsExactly(8L);
+        assertThat(formation.held()).extracting(Held::finishedStep).containsExactly(8L);
         formation.prepare();
         assertThat(formation.ring()).containsExactly(devices.get(1).getRef());
         assertThat(formation.roster().step()).isEqualTo(8);

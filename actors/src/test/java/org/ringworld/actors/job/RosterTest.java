@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol.Left;
+import org.ringworld.actors.device.RingProtocol.Held;
 import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
@@ -28,7 +28,7 @@ class RosterTest {
         KIT.shutdownTestKit();
     }
 
-    private static Left left(String host, int port, String job, long step) {
+    private static Held left(String host, int port, String job, long step) {
         TestProbe<DeviceActor.Command> probe = KIT.createTestProbe();
         LinkAddress address = new LinkAddress(host + port, host, port, "");
         List<DeviceActor.Stepped> records = new ArrayList<>();
@@ -41,14 +41,14 @@ class RosterTest {
                             new TrainingStep.Outcome(s, 0, 1),
                             new TimeSpent(0.1, 0.1, 0, 0, 0)));
         }
-        return new Left(probe.getRef(), 2, address, "cpu", job, step, records);
+        return new Held(probe.getRef(), 2, address, "cpu", job, step, records);
     }
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8})
     void theHighestStepWinsAndHostsAreCrossedOnce(int seed) {
         Random random = new Random(seed);
-        List<Left> all = new ArrayList<>();
+        List<Held> all = new ArrayList<>();
         for (int i = 0; i < 2 + random.nextInt(8); i++) {
             boolean holds = random.nextInt(3) > 0;
             all.add(
@@ -63,13 +63,13 @@ class RosterTest {
         long highest =
                 all.stream()
                         .filter(l -> l.job().equals("job"))
-                        .mapToLong(Left::finishedStep)
+                        .mapToLong(Held::finishedStep)
                         .max()
                         .orElse(-1);
         assertThat(roster.ring()).hasSize(size).doesNotHaveDuplicates();
         assertThat(roster.step()).isEqualTo(highest);
         if (highest >= 0) {
-            Left winner = roster.ring().get(roster.winner());
+            Held winner = roster.ring().get(roster.winner());
             assertThat(winner.finishedStep()).isEqualTo(highest);
             assertThat(winner.job()).isEqualTo("job");
         } else {

@@ -12,28 +12,28 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol.Left;
+import org.ringworld.actors.device.RingProtocol.Held;
 import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.tokenizer.ByteTokenizer;
 
 class StepAccountTest {
     @TempDir private Path directory;
-    private HostedJob hosted;
+    private OpenJob hosted;
     private Fence fence;
     private StepAccount account;
 
     @BeforeEach
     void open() throws Exception {
         Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 9, Jobs.stage(24, 20, 1e-3, 1));
-        hosted = new HostedJob("job", job, JobData.open(job, new ByteTokenizer()));
+        hosted = new OpenJob("job", job, JobData.open(job, new ByteTokenizer()));
         fence = Fence.claim(directory);
         account = new StepAccount(hosted, 1e12);
     }
@@ -58,7 +58,7 @@ class StepAccountTest {
         List<DeviceActor.Stepped> records =
                 LongStream.rangeClosed(from, step).mapToObj(s -> stepped(0, s)).toList();
         LinkAddress address = new LinkAddress("p", "", 0, "");
-        Left left = new Left(null, 1, address, "cpu", "job", step, records);
+        Held left = new Held(null, 1, address, "cpu", "job", step, records);
         return new Roster(List.of(left), 0, step, false);
     }
 

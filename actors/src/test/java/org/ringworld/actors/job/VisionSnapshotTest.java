@@ -21,7 +21,7 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.ModelSource;
 import org.ringworld.actors.device.RingProtocol;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
@@ -95,7 +95,7 @@ class VisionSnapshotTest {
 
     private ActorRef<DeviceActor.Command> member(ModelSource source, DType dtype) {
         Links links = Links.inProcess();
-        RingEnd.Places places = new RingEnd.Places(1, new byte[16], List.of(links.address()));
+        RankLinks.Places places = new RankLinks.Places(1, new byte[16], List.of(links.address()));
         ActorRef<DeviceActor.Command> actor =
                 KIT.spawn(DeviceActor.create(0, new CpuDevice(1), links));
         actor.tell(new DeviceActor.Prepare(source, dtype, true, probe.getRef()));

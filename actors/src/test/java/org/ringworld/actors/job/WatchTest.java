@@ -126,7 +126,7 @@ class WatchTest {
         assertThat(hung).isEmpty();
     }
 
-    /** Whoever is cut off is the cluster's to judge. */
+    /** Whoever is cut off is the cluster's to evaluate. */
     @Test
     void whoIsNotHeardOfDoesNotHang() {
         pulse(0, 7, false);

@@ -130,8 +130,8 @@ class LinksTest {
         for (int rank = 0; rank < size; rank++) {
             links.add(links(transport, rank));
         }
-        RingEnd.Places places =
-                new RingEnd.Places(3, TOKEN, links.stream().map(Links::address).toList());
+        RankLinks.Places places =
+                new RankLinks.Places(3, TOKEN, links.stream().map(Links::address).toList());
         CyclicBarrier done = new CyclicBarrier(size);
         try (ExecutorService threads = Executors.newFixedThreadPool(size)) {
             List<Future<?>> futures = new ArrayList<>();
@@ -141,8 +141,8 @@ class LinksTest {
                         threads.submit(
                                 () -> {
                                     try (Device device = new CpuDevice(1);
-                                            RingEnd end =
-                                                    new RingEnd(links.get(rank), places, rank)) {
+                                            RankLinks end =
+                                                    new RankLinks(links.get(rank), places, rank)) {
                                         Ring ring = end.open(device, new ReceiveBuffers(device));
                                         body.run(ring, device);
                                         if (together) {
@@ -386,10 +386,10 @@ class LinksTest {
         // A member of another epoch's ring, with a token of its own.
         byte[] other = TOKEN.clone();
         other[3] = 1;
-        RingEnd.Places places = new RingEnd.Places(3, TOKEN, List.of(a.address(), b.address()));
+        RankLinks.Places places = new RankLinks.Places(3, TOKEN, List.of(a.address(), b.address()));
         try (Device device = new CpuDevice(1);
-                RingEnd one = new RingEnd(a, places, 0);
-                RingEnd two = new RingEnd(b, places, 1)) {
+                RankLinks one = new RankLinks(a, places, 0);
+                RankLinks two = new RankLinks(b, places, 1)) {
             Links.Seat stranger = b.seat(new Links.Key(4, 1), new RingMember(1, 2), other);
             assertThatThrownBy(() -> b.connect(a.address(), new Links.Key(3, 0), stranger))
                     .hasMessageContaining("could not be reached");
@@ -411,7 +411,7 @@ class LinksTest {
         assertThat(a.refused()).isGreaterThanOrEqualTo(21);
     }
 
-    private static Ring open(RingEnd end, Device device, ReceiveBuffers buffers) {
+    private static Ring open(RankLinks end, Device device, ReceiveBuffers buffers) {
         try {
             return end.open(device, buffers);
         } catch (IOException e) {
@@ -424,10 +424,10 @@ class LinksTest {
     void aNeighbourThatDiedBeforeTheRingStoodIsTheRingsFault(String transport) throws Exception {
         Links a = links(transport, 0);
         Links b = links(transport, 1);
-        RingEnd.Places places = new RingEnd.Places(5, TOKEN, List.of(a.address(), b.address()));
+        RankLinks.Places places = new RankLinks.Places(5, TOKEN, List.of(a.address(), b.address()));
         b.close();
         try (Device device = new CpuDevice(1);
-                RingEnd one = new RingEnd(a, places, 0)) {
+                RankLinks one = new RankLinks(a, places, 0)) {
             // Not any fault: only those of links end an epoch and not the job.
             assertThatThrownBy(() -> one.open(device, new ReceiveBuffers(device)))
                     .isInstanceOf(LinkException.class)
@@ -441,9 +441,9 @@ class LinksTest {
     void whoLeavesWaitsForNoNeighbourThatDoesNotCome(String transport) throws Exception {
         Links a = links(transport, 0);
         Links b = links(transport, 1);
-        RingEnd.Places places = new RingEnd.Places(6, TOKEN, List.of(a.address(), b.address()));
+        RankLinks.Places places = new RankLinks.Places(6, TOKEN, List.of(a.address(), b.address()));
         try (Device device = new CpuDevice(1);
-                RingEnd one = new RingEnd(a, places, 0)) {
+                RankLinks one = new RankLinks(a, places, 0)) {
             ReceiveBuffers buffers = new ReceiveBuffers(device);
             CompletableFuture<Ring> opening =
                     CompletableFuture.supplyAsync(() -> open(one, device, buffers));

@@ -41,11 +41,11 @@ public final class Snapshot implements AutoCloseable {
     private static final long OTHER_BYTES = 4 << 20;
 
     private final Path directory;
-    private final Progress progress;
+    private final Position progress;
     private final ModelFiles model;
     private final SafeTensors optimizer;
 
-    private Snapshot(Path directory, Progress progress, ModelFiles model, SafeTensors optimizer) {
+    private Snapshot(Path directory, Position progress, ModelFiles model, SafeTensors optimizer) {
         this.directory = directory;
         this.progress = progress;
         this.model = model;
@@ -64,7 +64,7 @@ public final class Snapshot implements AutoCloseable {
      * @param jobConf the resolved job
      * @param ringSize of the ring that wrote it; any may read it
      */
-    public record Progress(
+    public record Position(
             long step,
             int stage,
             long stepInStage,
@@ -78,7 +78,7 @@ public final class Snapshot implements AutoCloseable {
         /**
          * @throws IllegalArgumentException where a count is negative
          */
-        public Progress {
+        public Position {
             if (step < 0
                     || stage < 0
                     || stepInStage < 0
@@ -130,7 +130,7 @@ public final class Snapshot implements AutoCloseable {
      */
     public static Path write(
             Path run,
-            Progress progress,
+            Position progress,
             LlamaConfig config,
             DType dtype,
             TensorSource weights,
@@ -213,7 +213,7 @@ public final class Snapshot implements AutoCloseable {
             throw new CheckpointException(
                     directory + ": the snapshot has no " + OPTIMIZER + ": use another one");
         }
-        Progress progress = SnapshotFile.progress(directory, record);
+        Position progress = SnapshotFile.progress(directory, record);
         ModelFiles model = ModelFiles.open(directory);
         try {
             SafeTensors optimizer = SafeTensors.open(directory.resolve(OPTIMIZER));
@@ -364,7 +364,7 @@ public final class Snapshot implements AutoCloseable {
         return directory;
     }
 
-    public Progress progress() {
+    public Position progress() {
         return progress;
     }
 

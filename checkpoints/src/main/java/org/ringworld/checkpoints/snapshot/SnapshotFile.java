@@ -42,7 +42,7 @@ public final class SnapshotFile {
      * @param checksums of files by their names, as far as they are known; the others are read
      */
     public static void write(
-            Path directory, Snapshot.Progress progress, Map<String, Integer> checksums)
+            Path directory, Snapshot.Position progress, Map<String, Integer> checksums)
             throws IOException {
         SnapshotRecord.Builder record =
                 SnapshotRecord.newBuilder()
@@ -107,10 +107,10 @@ public final class SnapshotFile {
         }
     }
 
-    public static Snapshot.Progress progress(Path directory, SnapshotRecord r)
+    public static Snapshot.Position progress(Path directory, SnapshotRecord r)
             throws CheckpointException {
         try {
-            return new Snapshot.Progress(
+            return new Snapshot.Position(
                     r.getStep(),
                     r.getStage(),
                     r.getStepInStage(),

@@ -221,8 +221,8 @@ class SnapshotTest {
                 Fence.NONE);
     }
 
-    private static Snapshot.Progress progress(long step, int stage) {
-        return new Snapshot.Progress(
+    private static Snapshot.Position progress(long step, int stage) {
+        return new Snapshot.Position(
                 step, stage, 23, step, 1L << 40, 3, -5, "seed = -5\n", 4, "zigzag");
     }
 

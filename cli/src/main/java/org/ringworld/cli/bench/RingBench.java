@@ -17,7 +17,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntConsumer;
 import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.cli.bench.RingBenchSide.Done;
 import org.ringworld.cli.bench.RingBenchSide.Meeting;
 import org.ringworld.cli.bench.RingBenchSide.Run;
@@ -144,7 +144,7 @@ final class RingBench implements AutoCloseable {
         LinkAddress other = peer.answer(LinkAddress.class);
         byte[] token = new byte[TOKEN];
         new SecureRandom().nextBytes(token);
-        RingEnd.Places places = new RingEnd.Places(1, token, List.of(side.address(), other));
+        RankLinks.Places places = new RankLinks.Places(1, token, List.of(side.address(), other));
         boolean unix = transport == Transport.unix;
         try (ServerSocketChannel server = RingBenchSide.server(side.address(), unix)) {
             LinkAddress at =

@@ -23,8 +23,8 @@ import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.actors.links.ReceiveBuffers;
-import org.ringworld.actors.links.RingEnd;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Lease;
 import org.ringworld.model.ring.Ring;
@@ -49,7 +49,7 @@ final class RingBenchSide implements AutoCloseable {
     }
 
     /** Where both meet: the ring's places and the plain sockets' server, which is rank 0's. */
-    record Meeting(RingEnd.Places places, LinkAddress sockets) {}
+    record Meeting(RankLinks.Places places, LinkAddress sockets) {}
 
     /**
      * What to do.
@@ -88,7 +88,7 @@ final class RingBenchSide implements AutoCloseable {
     private final Links links;
     private final Device device = new CpuDevice(1);
     private final ReceiveBuffers buffers = new ReceiveBuffers(device);
-    private RingEnd end;
+    private RankLinks end;
     private Ring ring;
     private SocketChannel in;
     private SocketChannel out;
@@ -127,7 +127,7 @@ final class RingBenchSide implements AutoCloseable {
         }
         out = rank == 0 ? forth : back;
         in = rank == 0 ? back : forth;
-        end = new RingEnd(links, meeting.places(), rank);
+        end = new RankLinks(links, meeting.places(), rank);
         ring = end.open(device, buffers);
     }
 

@@ -16,7 +16,7 @@ import org.ringworld.actors.cluster.tls.Tls;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.model.training.StepPlan;
 import picocli.CommandLine.Command;
@@ -57,7 +57,7 @@ public final class RingPeerCommand implements Callable<Integer> {
             }
         }
         StepWork work = StepWork.of(ConfigFactory.parseString(steps));
-        DeviceRing ring = RingStepBench.ring(work, links, asked(RingEnd.Places.class), 1);
+        DeviceRing ring = RingStepBench.ring(work, links, asked(RankLinks.Places.class), 1);
         while (true) {
             int step = asked(Integer.class);
             StepPlan plan = work.plan(step, RingStepBench.RANKS);
@@ -91,8 +91,8 @@ public final class RingPeerCommand implements Callable<Integer> {
 
     /** Links of a process of its own, with the certificate of its host in {@code directory}. */
     static Links listen(String host, Path directory, boolean tls) throws IOException {
-        NodeSettings.Tls files =
-                new NodeSettings.Tls(
+        NodeSettings.TlsFiles files =
+                new NodeSettings.TlsFiles(
                         directory.resolve(host + ".key"),
                         directory.resolve(host + ".crt"),
                         directory.resolve("ca.crt"));

@@ -14,7 +14,7 @@ import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.actors.device.RandomSteps;
 import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RingEnd;
+import org.ringworld.actors.links.RankLinks;
 import org.ringworld.cli.bench.RingBench.Transport;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
@@ -111,8 +111,8 @@ final class RingStepBench implements AutoCloseable {
             byte[] token = new byte[TOKEN];
             new SecureRandom().nextBytes(token);
             LinkAddress other = peer.answer(LinkAddress.class);
-            RingEnd.Places places =
-                    new RingEnd.Places(EPOCH, token, List.of(links.address(), other));
+            RankLinks.Places places =
+                    new RankLinks.Places(EPOCH, token, List.of(links.address(), other));
             peer.ask(places);
             rings.add(ring(work, links, places, 0));
         } catch (IOException | RuntimeException e) {
@@ -127,7 +127,7 @@ final class RingStepBench implements AutoCloseable {
     }
 
     /** One of the two processes' ring of one device. */
-    static DeviceRing ring(StepWork work, Links links, RingEnd.Places places, int rank) {
+    static DeviceRing ring(StepWork work, Links links, RankLinks.Places places, int rank) {
         return new DeviceRing(
                 work.source(),
                 work.dtype(),

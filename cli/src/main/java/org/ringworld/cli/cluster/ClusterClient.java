@@ -64,7 +64,7 @@ public final class ClusterClient {
             if (tls.length != 3) {
                 throw new UsageException("--tls takes three files: key, certificate, authority");
             }
-            client.sslContext(Tls.of(new NodeSettings.Tls(tls[0], tls[1], tls[2])).context());
+            client.sslContext(Tls.of(new NodeSettings.TlsFiles(tls[0], tls[1], tls[2])).context());
         }
         HttpRequest request =
                 HttpRequest.newBuilder(uri)

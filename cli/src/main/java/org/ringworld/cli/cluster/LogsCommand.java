@@ -18,7 +18,7 @@ import tools.jackson.databind.JsonNode;
 public final class LogsCommand implements Callable<Integer> {
     private static final long PAUSE_MILLIS = 500;
 
-    /** How long the queue may be away while its keeper is lost and another takes over. */
+    /** How long the queue may be away while its leader is lost and another takes over. */
     private static final long AWAY_MILLIS = 60_000;
 
     @Parameters(paramLabel = "JOB", description = "As 'ringworld jobs' names it.")

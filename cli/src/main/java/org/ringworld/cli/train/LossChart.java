@@ -90,7 +90,7 @@ final class LossChart {
 
     /** Draws retrieval.png: accuracy by context length, a line for each time it was measured. */
     static void retrieval(
-            Path file, Curriculum curriculum, TreeMap<Integer, List<Probe.Result>> judged)
+            Path file, Curriculum curriculum, TreeMap<Integer, List<Probe.Result>> evaluated)
             throws IOException {
         CategoryChart chart =
                 new CategoryChartBuilder()
@@ -110,12 +110,12 @@ final class LossChart {
         // Every line's points at their length, not side by side as bars would be.
         chart.getStyler().setOverlapped(true);
         TreeSet<Integer> lengths = new TreeSet<>();
-        judged.values().forEach(results -> lengths.addAll(accuracies(results).keySet()));
-        judged.forEach(
+        evaluated.values().forEach(results -> lengths.addAll(accuracies(results).keySet()));
+        evaluated.forEach(
                 (stage, results) -> {
                     Map<Integer, Double> y = accuracies(results);
                     if (!y.isEmpty()) {
-                        // A length that was not judged is a gap: null.
+                        // A length that was not evaluated is a gap: null.
                         chart.addSeries(
                                 moment(curriculum, stage),
                                 lengths.stream().map(String::valueOf).toList(),

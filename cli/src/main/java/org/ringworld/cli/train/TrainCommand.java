@@ -12,7 +12,7 @@ import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.JobHost;
+import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.actors.job.Progress;
@@ -20,11 +20,11 @@ import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.cli.FlopsLimit;
 import org.ringworld.cli.Ringworld;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -101,7 +101,7 @@ public final class TrainCommand implements Callable<Integer> {
         data.faults().forEach(fault -> System.err.println("ringworld: skipped " + fault));
         // Only now: a job whose data is at fault can be mended and started again.
         Run.begin(job, config);
-        return train(new HostedJob("train", job, data), fence);
+        return train(new OpenJob("train", job, data), fence);
     }
 
     private Config config() {
@@ -140,7 +140,7 @@ public final class TrainCommand implements Callable<Integer> {
         return tokenizer;
     }
 
-    private static int train(HostedJob hosted, Fence fence) throws Exception {
+    private static int train(OpenJob hosted, Fence fence) throws Exception {
         Job job = hosted.job();
         int cores = Runtime.getRuntime().availableProcessors();
         int threads = Math.min(cores, job.ringSize() * job.threads());
@@ -167,12 +167,12 @@ public final class TrainCommand implements Callable<Integer> {
 
     /** The guardian: starts the job and hears what happens. */
     private static Behavior<Progress> watcher(
-            HostedJob hosted, double flopsPerDevice, Fence fence, TrainingReport report) {
+            OpenJob hosted, double flopsPerDevice, Fence fence, TrainingReport report) {
         return Behaviors.setup(
                 context -> {
                     Job job = hosted.job();
                     Links links = Links.inProcess();
-                    JobHost host = new JobHost(hosted);
+                    OpenJobs host = new OpenJobs(hosted);
                     List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
                     for (int rank = 0; rank < job.ringSize(); rank++) {
                         Device device = new CpuDevice(job.threads());

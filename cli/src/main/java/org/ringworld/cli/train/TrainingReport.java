@@ -44,7 +44,7 @@ public final class TrainingReport {
     private final CompletableFuture<Progress> end = new CompletableFuture<>();
     private final CompletableFuture<ActorRef<Coordinator.Command>> coordinator =
             new CompletableFuture<>();
-    private final TreeMap<Integer, List<Probe.Result>> judged = new TreeMap<>();
+    private final TreeMap<Integer, List<Probe.Result>> evaluated = new TreeMap<>();
     private final long start = System.nanoTime();
     private final List<StepMetrics> steps = new ArrayList<>();
     private int copies;
@@ -98,8 +98,8 @@ public final class TrainingReport {
                     steps.add(stepped.metrics());
                     live.step(stepped.metrics());
                 }
-                case Progress.Judging now -> live.evaluating(now);
-                case Progress.Judged results -> judged(results);
+                case Progress.Evaluating now -> live.evaluating(now);
+                case Progress.Evaluated results -> evaluated(results);
                 case Progress.Copied copied -> {
                     copies++;
                     secondsCopying += copied.seconds();
@@ -169,7 +169,7 @@ public final class TrainingReport {
                     .properties()
                     .forEach(
                             entry ->
-                                    judged.put(
+                                    evaluated.put(
                                             Integer.valueOf(entry.getKey()),
                                             ResultsJson.read(entry.getValue())));
         }
@@ -213,8 +213,8 @@ public final class TrainingReport {
         }
     }
 
-    private void judged(Progress.Judged results) throws IOException {
-        judged.put(results.stage(), results.results());
+    private void evaluated(Progress.Evaluated results) throws IOException {
+        evaluated.put(results.stage(), results.results());
         live.println(
                 LossChart.moment(job.curriculum(), results.stage()) + ", on unseen documents:");
         String name = null;
@@ -234,29 +234,29 @@ public final class TrainingReport {
         }
         live.println(line.toString());
         ObjectNode json = JsonMapper.shared().createObjectNode();
-        judged.forEach((stage, list) -> json.set(Integer.toString(stage), ResultsJson.of(list)));
+        evaluated.forEach((stage, list) -> json.set(Integer.toString(stage), ResultsJson.of(list)));
         ResultsJson.write(output.resolve("judged.json"), json);
         pictures();
     }
 
-    /** What was judged over the whole run: a line for each moment, a column for each length. */
+    /** What was evaluated over the whole run: a line for each moment, a column for each length. */
     private void table() {
-        if (judged.isEmpty()) {
+        if (evaluated.isEmpty()) {
             return;
         }
         String name = null;
-        for (Probe.Result column : judged.lastEntry().getValue()) {
+        for (Probe.Result column : evaluated.lastEntry().getValue()) {
             if (column.name().equals(name)) {
                 continue;
             }
             name = column.name();
             String title = name;
             live.println("");
-            judged.forEach(
+            evaluated.forEach(
                     (stage, results) -> {
                         List<Probe.Result> row =
                                 results.stream().filter(r -> r.name().equals(title)).toList();
-                        if (stage == judged.firstKey()) {
+                        if (stage == evaluated.firstKey()) {
                             live.println(
                                     "%-24s".formatted(title) + cells(row, r -> "" + r.seqLen()));
                         }
@@ -284,7 +284,7 @@ public final class TrainingReport {
         if (!steps.isEmpty()) {
             LossChart.loss(output.resolve("loss.png"), job.curriculum(), steps);
         }
-        LossChart.retrieval(output.resolve("retrieval.png"), job.curriculum(), judged);
+        LossChart.retrieval(output.resolve("retrieval.png"), job.curriculum(), evaluated);
     }
 
     Progress awaitEnd() {

@@ -42,7 +42,7 @@ record Identity(PrivateKey key, List<X509Certificate> chain, List<X509Certificat
      *
      * @throws IOException in a sentence that names the file
      */
-    static Identity of(NodeSettings.Tls files) throws IOException {
+    static Identity of(NodeSettings.TlsFiles files) throws IOException {
         PrivateKey key = PemFiles.key(files.key());
         List<X509Certificate> given = PemFiles.certificates("tls.certificate", files.certificate());
         List<X509Certificate> chain = chain(key, given, files);
@@ -56,7 +56,7 @@ record Identity(PrivateKey key, List<X509Certificate> chain, List<X509Certificat
 
     /** Puts the certificate of this key first and each one's issuer behind it. */
     private static List<X509Certificate> chain(
-            PrivateKey key, List<X509Certificate> given, NodeSettings.Tls files)
+            PrivateKey key, List<X509Certificate> given, NodeSettings.TlsFiles files)
             throws IOException {
         List<X509Certificate> chain = new ArrayList<>();
         Optional<X509Certificate> next = given.stream().filter(c -> belong(key, c)).findFirst();
@@ -151,7 +151,9 @@ record Identity(PrivateKey key, List<X509Certificate> chain, List<X509Certificat
 
     /** Whoever trusts the same authorities will believe this chain. */
     private static void checkIssued(
-            List<X509Certificate> chain, List<X509Certificate> authorities, NodeSettings.Tls files)
+            List<X509Certificate> chain,
+            List<X509Certificate> authorities,
+            NodeSettings.TlsFiles files)
             throws IOException {
         if (authorities.contains(chain.getFirst())) {
             return; // trusted by itself

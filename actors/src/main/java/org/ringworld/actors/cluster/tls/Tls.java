@@ -26,18 +26,18 @@ public record Tls(SSLContext context, X509Certificate own) {
      *
      * @throws IOException in a sentence that names the file
      */
-    public static Tls of(NodeSettings.Tls files) throws IOException {
+    public static Tls of(NodeSettings.TlsFiles files) throws IOException {
         return of(Identity.of(files), files);
     }
 
     /** The same for a node, which is both ends of connections. */
-    public static Tls ofNode(NodeSettings.Tls files) throws IOException {
+    public static Tls ofNode(NodeSettings.TlsFiles files) throws IOException {
         Identity identity = Identity.of(files);
         identity.checkPurposes(files.certificate());
         return of(identity, files);
     }
 
-    private static Tls of(Identity identity, NodeSettings.Tls files) throws IOException {
+    private static Tls of(Identity identity, NodeSettings.TlsFiles files) throws IOException {
         try {
             KeyStore keys = KeyStore.getInstance("PKCS12");
             keys.load(null, null);

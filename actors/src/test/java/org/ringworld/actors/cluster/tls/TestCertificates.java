@@ -157,10 +157,10 @@ record TestCertificates(KeyPair keys, X509CertificateHolder certificate) {
     }
 
     /** Writes the files of an identity into a directory of its own. */
-    static NodeSettings.Tls files(Path directory, String key, String certificate, String authority)
-            throws IOException {
+    static NodeSettings.TlsFiles files(
+            Path directory, String key, String certificate, String authority) throws IOException {
         Files.createDirectories(directory);
-        return new NodeSettings.Tls(
+        return new NodeSettings.TlsFiles(
                 Files.writeString(directory.resolve("node.key"), key),
                 Files.writeString(directory.resolve("node.crt"), certificate),
                 Files.writeString(directory.resolve("ca.crt"), authority));

@@ -143,7 +143,8 @@ class TlsTest {
 
     private void assertRefused(String key, String certificate, String authority, String... parts)
             throws Exception {
-        NodeSettings.Tls files = TestCertificates.files(in("bad"), key, certificate, authority);
+        NodeSettings.TlsFiles files =
+                TestCertificates.files(in("bad"), key, certificate, authority);
         assertThatThrownBy(() -> Tls.ofNode(files))
                 .isInstanceOf(IOException.class)
                 .satisfies(e -> assertThat(e.getMessage()).contains(parts).doesNotContain("\n"));
@@ -237,7 +238,8 @@ class TlsTest {
                 direct.pem(),
                 root.pem(),
                 "node.key");
-        NodeSettings.Tls files = TestCertificates.files(in("x"), key, direct.pem(), root.pem());
+        NodeSettings.TlsFiles files =
+                TestCertificates.files(in("x"), key, direct.pem(), root.pem());
         Files.delete(files.authority());
         assertThatThrownBy(() -> Tls.of(files))
                 .hasMessageContaining("there is no file")

@@ -13,7 +13,7 @@ import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
 import org.ringworld.tokenizer.tasks.NeedleTask;
 
-/** What a job trains on, stage by stage, and the unseen rows it is judged by. */
+/** What a job trains on, stage by stage, and the unseen rows it is evaluated by. */
 public final class JobData {
     /** Documents of a retrieval cell, and fewer where they are long (CONTRACT: Retrieval). */
     private static final int NEEDLE_ROWS = 200;
@@ -28,7 +28,7 @@ public final class JobData {
     private static final int HELD_OUT_TOKENS = 1 << 16;
     private static final long TEST_SEED = 20_240_213;
 
-    /** Tokens judged at once, over the whole ring. */
+    /** Tokens evaluated at once, over the whole ring. */
     private static final int BATCH_TOKENS = 16_384;
 
     private final List<RowStream> streams;
@@ -124,9 +124,9 @@ public final class JobData {
     }
 
     /**
-     * What a model is judged by after a stage; −1: before the first. Between the first judgement
-     * and the last, retrieval is judged up to twice the length just trained on: raising the rotary
-     * base carries a model that far and no further.
+     * What a model is evaluated by after a stage; −1: before the first. Between the first
+     * evaluation and the last, retrieval is evaluated up to twice the length just trained on:
+     * raising the rotary base carries a model that far and no further.
      */
     public List<Probe> probes(int stage) {
         if (stage < 0 || stage == reach.length - 1) {
@@ -143,7 +143,7 @@ public final class JobData {
     /** Some rows of one probe, cut for a ring. */
     public record Batch(int probe, MicroBatch micro) {}
 
-    /** The batches in which a model is judged after a stage. */
+    /** The batches in which a model is evaluated after a stage. */
     public List<Place> places(int stage) {
         return places(probes(stage));
     }
@@ -162,8 +162,8 @@ public final class JobData {
 
     /** One of {@link #places}, cut for a ring. */
     public MicroBatch batch(int stage, int index, Layout layout, int ringSize) {
-        List<Probe> judged = probes(stage);
-        return batch(judged, places(judged).get(index), layout, ringSize).micro();
+        List<Probe> evaluated = probes(stage);
+        return batch(evaluated, places(evaluated).get(index), layout, ringSize).micro();
     }
 
     private static Batch batch(List<Probe> probes, Place place, Layout layout, int ringSize) {

@@ -4,7 +4,7 @@ import java.util.List;
 import org.ringworld.tokenizer.packing.Row;
 
 /**
- * Unseen rows to judge a model by. Rows are right when every target of weight 1 is: as the row
+ * Unseen rows to evaluate a model by. Rows are right when every target of weight 1 is: as the row
  * gives the true text before each, that is the same as generating the answer greedily.
  *
  * @param name what it asks, such as {@code one needle}
@@ -13,7 +13,7 @@ import org.ringworld.tokenizer.packing.Row;
 public record Probe(String name, int seqLen, double depth, List<Row> rows) {
 
     /**
-     * @param rows rows judged
+     * @param rows rows evaluated
      * @param right of them, those right throughout
      * @param loss Σ w·ce / Σ w in nats
      */

@@ -100,9 +100,9 @@ public final class TrainingState implements AutoCloseable {
         Snapshot.prune(job.output(), job.snapshotsKept(), job.milestoneSteps(), request.fence());
     }
 
-    private static Snapshot.Progress progress(SaveRequest.Training training, long step) {
+    private static Snapshot.Position progress(SaveRequest.Training training, long step) {
         Job job = training.job();
-        return new Snapshot.Progress(
+        return new Snapshot.Position(
                 step,
                 training.stage(),
                 training.stepInStage(),

@@ -6,21 +6,21 @@ import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.training.job.Probe;
 
 /** Sums up what all ranks found in all batches of some probes. */
-public final class Judging {
+public final class Evaluation {
     private final List<Probe> probes;
     private final double[] lossSum;
     private final double[] weight;
     private final int[] right;
 
-    public Judging(List<Probe> probes) {
+    public Evaluation(List<Probe> probes) {
         this.probes = probes;
         this.lossSum = new double[probes.size()];
         this.weight = new double[probes.size()];
         this.right = new int[probes.size()];
     }
 
-    public void add(int probe, MicroBatch batch, List<DeviceActor.Judged> ranks) {
-        lossSum[probe] += ranks.stream().mapToDouble(DeviceActor.Judged::lossSum).sum();
+    public void add(int probe, MicroBatch batch, List<DeviceActor.Evaluated> ranks) {
+        lossSum[probe] += ranks.stream().mapToDouble(DeviceActor.Evaluated::lossSum).sum();
         weight[probe] += batch.targetWeight();
         int rows = ranks.stream().mapToInt(r -> r.missed().length).max().orElse(0);
         for (int row = 0; row < rows; row++) {

@@ -14,7 +14,7 @@ import org.ringworld.runtime.Device;
  * One rank's place in the ring of one epoch: a seat for the previous rank and a link to the next.
  * It is taken at once and linked later, so that it can be broken up at any time in between.
  */
-public final class RingEnd implements AutoCloseable {
+public final class RankLinks implements AutoCloseable {
     /** What all ranks of an epoch are told. */
     public record Places(long epoch, byte[] token, List<LinkAddress> addresses) {
         public int size() {
@@ -39,7 +39,7 @@ public final class RingEnd implements AutoCloseable {
     private LinkReceiver receiver;
 
     /** Takes the seat. */
-    public RingEnd(Links links, Places places, int rank) {
+    public RankLinks(Links links, Places places, int rank) {
         this.links = links;
         this.places = places;
         this.member = new RingMember(rank, places.size());

@@ -4,14 +4,14 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
-import org.ringworld.model.training.job.HostedJob;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
 
 /** The jobs that this JVM works on; its devices and its coordinator share their data. */
-public final class JobHost {
+public final class OpenJobs {
     /** Makes a job of its resolved configuration. */
     public interface Reader {
         Job read(String text);
@@ -24,7 +24,7 @@ public final class JobHost {
 
     /** A job that is open or being opened; opening may take long and holds up nobody else. */
     private static final class Open {
-        HostedJob job;
+        OpenJob job;
         int users;
     }
 
@@ -32,12 +32,12 @@ public final class JobHost {
     private final Map<String, Open> jobs = new HashMap<>();
 
     /** A host of whatever jobs come. */
-    public JobHost(Reader reader) {
+    public OpenJobs(Reader reader) {
         this.reader = reader;
     }
 
     /** A host of one job, which is open already and stays so. */
-    public JobHost(HostedJob job) {
+    public OpenJobs(OpenJob job) {
         this(_ -> job.job());
         Open open = new Open();
         open.job = job;
@@ -50,7 +50,7 @@ public final class JobHost {
      *
      * @param text the resolved configuration
      */
-    public HostedJob open(String id, String text) throws DataException {
+    public OpenJob open(String id, String text) throws DataException {
         Open open;
         synchronized (jobs) {
             open = jobs.computeIfAbsent(id, _ -> new Open());
@@ -61,7 +61,7 @@ public final class JobHost {
                 if (open.job == null) {
                     Job job = reader.read(text);
                     JobData data = JobData.open(job, Tokenizer.of(job.tokenizer()));
-                    open.job = new HostedJob(id, job, data);
+                    open.job = new OpenJob(id, job, data);
                 }
                 return open.job;
             }
@@ -76,7 +76,7 @@ public final class JobHost {
     }
 
     /** One user less; the last one closes it. */
-    public void done(HostedJob job) {
+    public void done(OpenJob job) {
         synchronized (jobs) {
             leave(job.id(), jobs.get(job.id()));
         }

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** The files of a model directory that say how its text is written, for copies of the model. */
-public final class TokenizerFiles {
+public final class TokenizerExtras {
     private static final List<String> NAMES =
             List.of(
                     "tokenizer.model",
@@ -19,7 +19,7 @@ public final class TokenizerFiles {
                     "chat_template.json",
                     "generation_config.json");
 
-    private TokenizerFiles() {}
+    private TokenizerExtras() {}
 
     /**
      * Copies those that {@code directory} has, and the ids of tokens in its {@code config.json}.

@@ -15,7 +15,7 @@ import org.ringworld.model.training.StepPlan;
  * A job as one JVM knows it: its data, and the plans of its next steps, which are pure functions of
  * it. Every JVM of a ring makes its own, so that a step is one short message whatever its length.
  */
-public final class HostedJob implements AutoCloseable {
+public final class OpenJob implements AutoCloseable {
     /** Plans kept: one running, one ready, and again as many for a ring of another size. */
     private static final int PLANS = 4;
 
@@ -39,7 +39,7 @@ public final class HostedJob implements AutoCloseable {
     /**
      * @param id names the job among others of a cluster
      */
-    public HostedJob(String id, Job job, JobData data) {
+    public OpenJob(String id, Job job, JobData data) {
         this.id = id;
         this.job = job;
         this.data = data;
@@ -79,7 +79,7 @@ public final class HostedJob implements AutoCloseable {
                 ringSize);
     }
 
-    /** A batch of the unseen rows that the model is judged by after a stage. */
+    /** A batch of the unseen rows that the model is evaluated by after a stage. */
     public CompletableFuture<MicroBatch> batch(int stage, int index, int ringSize) {
         return planned(
                 new BatchKey(stage, index, ringSize),
