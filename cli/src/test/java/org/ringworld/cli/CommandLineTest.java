@@ -82,7 +82,8 @@ public class CommandLineTest {
                 "train model.path=/nowhere | /nowhere",
                 "train model.preset=9b | 9b",
                 "train data.path=/nowhere | ringworld: data.path = /nowhere",
-                "train stages.1.data.path=/nowhere | stages.1.data.path = /nowhere",
+                "train stages.1.data.path=/nowhere | stages.1.data.path: task = separators makes its own",
+                "train stages.2.task=text stages.2.data.path=/nowhere | stages.2.data.path = /nowhere",
                 "train optimizer.beta2=1.5 | ringworld: optimizer.beta2 = 1.5",
                 "train continue=/nowhere | continue = /nowhere holds no snapshot",
                 "train data.path=~nobody/x | ~nobody/x: write the home directory out",
@@ -160,7 +161,7 @@ public class CommandLineTest {
         assertThat(outcome.code).as(outcome.err).isZero();
         assertThat(outcome.out).contains("going on after step 4");
         assertThat(Files.readAllLines(continued.resolve("metrics.jsonl"))).hasSize(9);
-        for (String file : List.of("model.safetensors", "optimizer.safetensors")) {
+        for (String file : List.of("model.safetensors", "optimizer-00001-of-00001.safetensors")) {
             String path = "snapshots/step-9/" + file;
             assertThat(continued.resolve(path)).hasSameBinaryContentAs(once.resolve(path));
         }

@@ -47,6 +47,25 @@ public record Run(boolean finished) {
     }
 
     /**
+     * Looks whether there is something to continue, before anything is written.
+     *
+     * @throws UsageException where there is not
+     */
+    static void checkContinued(Job job) {
+        boolean begun = Files.exists(job.output().resolve("job.conf"));
+        boolean continues = job.continued() != null && !begun;
+        if (continues && !Files.isDirectory(job.continued().resolve("snapshots"))) {
+            throw nothingThere(job.continued());
+        }
+    }
+
+    private static UsageException nothingThere(Path from) {
+        return new UsageException(
+                "continue = %s holds no snapshot to go on from; model.path starts from weights alone"
+                        .formatted(from));
+    }
+
+    /**
      * Says whose run the directory is, unless it says so already; one that continues has its state.
      */
     public static void begin(Job job, Config config) throws IOException {
@@ -79,9 +98,7 @@ public record Run(boolean finished) {
         Snapshot.Newest newest = Snapshot.newest(from);
         newest.skipped().forEach(skipped -> System.err.println("ringworld: skipped " + skipped));
         if (newest.snapshot() == null) {
-            throw new UsageException(
-                    "continue = %s holds no snapshot to go on from; model.path starts from weights alone"
-                            .formatted(from));
+            throw nothingThere(from);
         }
         try (Snapshot snapshot = newest.snapshot()) {
             long step = snapshot.progress().step();

@@ -79,6 +79,7 @@ public final class TrainCommand implements Callable<Integer> {
         if (resume && !Files.exists(job.output().resolve("job.conf"))) {
             throw new UsageException(job.output() + " holds no run to resume");
         }
+        Run.checkContinued(job);
         Fence fence = Fence.claim(job.output());
         try {
             return run(config, job, tokenizer, fence);

@@ -9,6 +9,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.attention.Layout;
@@ -159,6 +160,11 @@ public final class JobReader {
                 stage.getIsNull("task")
                         ? hasDocuments ? "text" : job.getString("data.task")
                         : stage.getString("task");
+        if (!task.equals("text") && hasDocuments && ownDocuments(stage, job)) {
+            throw new UsageException(
+                    "data.path: task = %s makes its own texts; leave out the one or the other"
+                            .formatted(task));
+        }
         if (task.equals("text") && !hasDocuments) {
             throw new UsageException("task = text needs data.path or data.sources");
         }
@@ -187,6 +193,17 @@ public final class JobReader {
                         positive(stage, "microBatches"),
                         optimizer(stage.getConfig("optimizer")));
         return stage.getIsNull("tokens") ? read : read.withTokens((long) stage.getDouble("tokens"));
+    }
+
+    /** Whether it names documents that are not the whole job's. */
+    private static boolean ownDocuments(Config stage, Config job) {
+        return Stream.of("path", "sources")
+                .anyMatch(
+                        key ->
+                                !stage.getConfig("data")
+                                        .root()
+                                        .get(key)
+                                        .equals(job.getConfig("data").root().get(key)));
     }
 
     private static AdamW optimizer(Config config) {
