@@ -18,7 +18,7 @@ import org.ringworld.cli.cluster.StopCommand;
 import org.ringworld.cli.cluster.SubmitCommand;
 import org.ringworld.cli.qa.MakeQaCommand;
 import org.ringworld.cli.train.TrainCommand;
-import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -93,7 +93,7 @@ public final class Ringworld implements Runnable {
                 // An argument such as @x is a text; no file is read for it.
                 .setExpandAtFiles(false)
                 .setUsageHelpAutoWidth(true)
-                .registerConverter(Path.class, path -> Path.of(JobFile.withHome(path)))
+                .registerConverter(Path.class, path -> Path.of(KeyValue.withHome(path)))
                 .setExecutionExceptionHandler(
                         (fault, commandLine, parsed) -> {
                             System.err.println("ringworld: " + Faults.sentence(fault));

@@ -14,6 +14,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.cli.train.TrainCommand;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.JobFile;
@@ -52,7 +53,7 @@ class DataKeysTest {
     private static JobData data(String... keys) throws Exception {
         List<String> all = new ArrayList<>(SIZES);
         all.addAll(List.of(keys));
-        Job job = JobReader.read(JobFile.resolve(JobFile.defaultJob(), all), 2);
+        Job job = JobReader.read(JobFile.resolve(TrainCommand.defaultJob(), all), 2);
         return JobData.open(job, new ByteTokenizer());
     }
 

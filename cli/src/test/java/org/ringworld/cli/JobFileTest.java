@@ -12,10 +12,12 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.cli.train.TrainCommand;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.JobText;
 import org.ringworld.model.training.job.UsageException;
 
 class JobFileTest {
@@ -41,26 +43,26 @@ class JobFileTest {
                 "stages.1.data.sources=[{path=a}]"
             })
     void theJobThatIsKeptIsTheJobThatRan(String override) throws Exception {
-        Config job = JobFile.resolve(JobFile.defaultJob(), List.of(override));
+        Config job = JobFile.resolve(TrainCommand.defaultJob(), List.of(override));
         Path kept = directory.resolve("job.conf");
-        Files.writeString(kept, JobFile.render(job));
+        Files.writeString(kept, JobText.render(job));
         Config again = JobFile.resolve(JobFile.read(kept), List.of());
-        assertThat(JobFile.differences(again, job)).isEmpty();
+        assertThat(JobText.differences(again, job)).isEmpty();
         assertThat(again.getString("output").isEmpty()).isFalse();
         assertThat(again.getValue("output")).isEqualTo(job.getValue("output"));
     }
 
     @Test
     void anOverrideOfAListElementChangesThatElementAlone() {
-        Config usual = JobFile.resolve(JobFile.defaultJob(), List.of());
-        Config job = JobFile.resolve(JobFile.defaultJob(), List.of("stages.1.steps=9"));
-        assertThat(JobFile.differences(usual, job))
+        Config usual = JobFile.resolve(TrainCommand.defaultJob(), List.of());
+        Config job = JobFile.resolve(TrainCommand.defaultJob(), List.of("stages.1.steps=9"));
+        assertThat(JobText.differences(usual, job))
                 .containsExactly("stages.1.steps (there 500, here 9)");
     }
 
     @Test
     void aValueThatIsNotHoconIsAString() {
-        Config job = JobFile.resolve(JobFile.defaultJob(), List.of("output=/a:b:c"));
+        Config job = JobFile.resolve(TrainCommand.defaultJob(), List.of("output=/a:b:c"));
         assertThat(job.getString("output")).isEqualTo("/a:b:c");
     }
 
@@ -68,7 +70,7 @@ class JobFileTest {
     void aStageHasTheJobsOptimizerWhereItSaysNothing() {
         Config config =
                 JobFile.resolve(
-                        JobFile.defaultJob(),
+                        TrainCommand.defaultJob(),
                         List.of(
                                 "optimizer.learningRate=0.5",
                                 "stages.0.optimizer.learningRate=0.25"));
@@ -83,7 +85,7 @@ class JobFileTest {
     void aPresetGivesTheSizesThatTheJobDoesNot() {
         Config job =
                 JobFile.resolve(
-                        JobFile.defaultJob().withoutPath("model"),
+                        TrainCommand.defaultJob().withoutPath("model"),
                         List.of("model.preset=1b", "model.numLayers=3"));
         assertThat(job.getInt("model.hiddenSize")).isEqualTo(2048);
         assertThat(job.getInt("model.numLayers")).isEqualTo(3);
@@ -93,7 +95,7 @@ class JobFileTest {
     void tokensMayStandInsteadOfSteps() {
         Config config =
                 JobFile.resolve(
-                        JobFile.defaultJob(),
+                        TrainCommand.defaultJob(),
                         List.of("stages=[{task=copy,seqLen=64,tokens=1e6,tokensPerStep=1024}]"));
         assertThat(JobReader.read(config, 2).curriculum().steps()).isEqualTo(977);
     }
@@ -118,7 +120,7 @@ class JobFileTest {
                 "a }",
             })
     void aTypedTextIsNeverCutOrReadInHalf(String text) {
-        Config job = JobFile.resolve(JobFile.defaultJob(), List.of("data.separator=" + text));
+        Config job = JobFile.resolve(TrainCommand.defaultJob(), List.of("data.separator=" + text));
         assertThat(job.getString("data.separator")).isEqualTo(text);
         assertThat(job.getInt("seed")).isEqualTo(1);
     }
@@ -127,7 +129,7 @@ class JobFileTest {
     void commentMarksInsideOfAListArePartOfItsValues() {
         Config job =
                 JobFile.resolve(
-                        JobFile.defaultJob(),
+                        TrainCommand.defaultJob(),
                         List.of("data.sources=[{path=D//a#1.txt,weight=7},{path=\"E//b\"}]"));
         assertThat(job.getConfigList("data.sources"))
                 .extracting(source -> source.getString("path"))
@@ -138,7 +140,7 @@ class JobFileTest {
     void aTildeIsTheHomeDirectoryInEveryPath() {
         Config job =
                 JobFile.resolve(
-                        JobFile.defaultJob(),
+                        TrainCommand.defaultJob(),
                         List.of(
                                 "output=~/x",
                                 "model.path=~/m",
@@ -151,7 +153,10 @@ class JobFileTest {
                 .isEqualTo(home + "/d");
         assertThat(job.getConfigList("data.sources").getFirst().getString("path"))
                 .isEqualTo(home + "/s");
-        assertThatThrownBy(() -> JobFile.resolve(JobFile.defaultJob(), List.of("output=~other/x")))
+        assertThatThrownBy(
+                        () ->
+                                JobFile.resolve(
+                                        TrainCommand.defaultJob(), List.of("output=~other/x")))
                 .isInstanceOf(UsageException.class)
                 .hasMessageContaining("~other/x");
     }
@@ -161,7 +166,7 @@ class JobFileTest {
     void aStageOfSoManyTokensTrainsOnThemAll(int seqLen, long tokens, long tokensPerStep) {
         Config config =
                 JobFile.resolve(
-                        JobFile.defaultJob(),
+                        TrainCommand.defaultJob(),
                         List.of(
                                 "stages=[{task=copy,seqLen=%d,tokens=%d,tokensPerStep=%d}]"
                                         .formatted(seqLen, tokens, tokensPerStep)));
@@ -173,11 +178,11 @@ class JobFileTest {
 
     @Test
     void theWholeConfigurationNamesEveryKeyAndIsAJob() throws Exception {
-        Config job = JobFile.resolve(JobFile.defaultJob(), List.of());
-        String whole = JobFile.renderWhole(job);
+        Config job = JobFile.resolve(TrainCommand.defaultJob(), List.of());
+        String whole = JobText.renderWhole(job);
         assertThat(whole).contains("microBatches=1", "continue = null", "modalityWeights=false");
         Path file = Files.writeString(directory.resolve("whole.conf"), whole);
-        assertThat(JobFile.differences(JobFile.resolve(JobFile.read(file), List.of()), job))
+        assertThat(JobText.differences(JobFile.resolve(JobFile.read(file), List.of()), job))
                 .isEmpty();
     }
 }

@@ -21,6 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.cli.train.TrainCommand;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.JobFile;
@@ -157,7 +158,7 @@ class MakeQaCommandTest {
         keys.add(
                 "data={path=\"%s\",fieldsFromExample=fields,heldOut=0,packing=pad}".formatted(out));
         keys.add("stages=[{seqLen=4096,steps=1}]");
-        Job job = JobReader.read(JobFile.resolve(JobFile.defaultJob(), keys), 2);
+        Job job = JobReader.read(JobFile.resolve(TrainCommand.defaultJob(), keys), 2);
         int count = lines(out).size();
         double weight = 0;
         for (Row row : JobData.open(job, new ByteTokenizer()).stream(0).rows(0, 4096, count)) {

@@ -1,11 +1,8 @@
 package org.ringworld.actors.cluster;
 
-import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,8 +11,6 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.Executors;
-import java.util.function.BooleanSupplier;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.BootstrapSetup;
 import org.apache.pekko.actor.CoordinatedShutdown;
@@ -79,8 +74,6 @@ public final class Node extends AbstractBehavior<Node.Command> {
 
     private static final Duration BETWEEN_PROBES = Duration.ofMillis(200);
 
-    private static final String HEALTH_SECONDS = "5";
-
     private static final Duration SAYS_WHOM_IT_WAITS_FOR = Duration.ofSeconds(10);
 
     private static final int SECONDS_BEHIND_OTHERS = 30;
@@ -121,7 +114,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
                         guardian(settings, runs, tls, raise, started), settings.cluster(), setup);
         try {
             started.join();
-            health(settings, system);
+            HealthPort.open(settings, system);
             PekkoManagement management = PekkoManagement.get(system);
             if (tls == null) {
                 management.start().toCompletableFuture().join();
@@ -389,35 +382,5 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                         : drained(system, mine, since),
                         CompletableFuture.delayedExecutor(
                                 100, java.util.concurrent.TimeUnit.MILLISECONDS));
-    }
-
-    /** {@code /alive} and {@code /ready}, for whoever watches processes; nothing can be changed. */
-    private static void health(NodeSettings settings, ActorSystem<?> system) throws IOException {
-        InetSocketAddress address =
-                new InetSocketAddress(
-                        InetAddress.getByName(settings.host()), settings.healthPort());
-        // Whoever connects and says nothing is cut off; the server knows no other way to be told.
-        System.setProperty("sun.net.httpserver.maxReqTime", HEALTH_SECONDS);
-        HttpServer server = HttpServer.create(address, 16);
-        answer(server, "/alive", () -> true);
-        answer(
-                server,
-                "/ready",
-                () -> Cluster.get(system).selfMember().status() == MemberStatus.up());
-        server.setExecutor(Executors.newVirtualThreadPerTaskExecutor());
-        server.start();
-        system.getWhenTerminated().thenRun(() -> server.stop(0));
-    }
-
-    private static void answer(HttpServer server, String path, BooleanSupplier good) {
-        server.createContext(
-                path,
-                exchange -> {
-                    boolean is = good.getAsBoolean();
-                    byte[] text = (is ? "yes\n" : "no\n").getBytes(StandardCharsets.US_ASCII);
-                    exchange.sendResponseHeaders(is ? 200 : 503, text.length);
-                    exchange.getResponseBody().write(text);
-                    exchange.close();
-                });
     }
 }

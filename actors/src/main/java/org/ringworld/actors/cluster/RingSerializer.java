@@ -6,8 +6,7 @@ import com.google.protobuf.CodedOutputStream;
 import java.io.IOException;
 import java.io.NotSerializableException;
 import java.nio.ByteBuffer;
-import java.nio.file.Path;
-import java.util.List;
+import java.util.Arrays;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorRefResolver;
@@ -17,11 +16,8 @@ import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.RingProtocol;
 import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.actors.wire.RingWire;
 import org.ringworld.actors.wire.RingWire.Message;
-import org.ringworld.model.training.TimeSpent;
-import org.ringworld.model.training.TrainingStep;
 
 /**
  * Our messages between members as Protobuf (ring.proto), and nothing else: a message that is none
@@ -76,7 +72,7 @@ public final class RingSerializer extends SerializerWithStringManifest
             throw new NotSerializableException("messages of version " + manifest);
         }
         try {
-            return decode(Message.parseFrom(CodedInputStream.newInstance(from)));
+            return new RingReader(refs).read(Message.parseFrom(CodedInputStream.newInstance(from)));
         } catch (IOException | IllegalArgumentException e) {
             throw new NotSerializableException("no message of ours: " + e.getMessage());
         }
@@ -84,10 +80,6 @@ public final class RingSerializer extends SerializerWithStringManifest
 
     private String text(ActorRef<?> ref) {
         return refs.toSerializationFormat(ref);
-    }
-
-    private <T> ActorRef<T> ref(String text) {
-        return refs.resolveActorRef(text);
     }
 
     // ---- out
@@ -126,16 +118,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setWeights(m.weights().ordinal())
                             .setSnapshot(m.snapshot())
                             .setReplyTo(text(m.replyTo()));
-            case RingProtocol.JoinRing m ->
-                    to.getJoinRingBuilder()
-                            .setEpoch(m.epoch())
-                            .setRank(m.rank())
-                            .setToken(ByteString.copyFrom(m.places().token()))
-                            .addAllAddresses(
-                                    m.places().addresses().stream()
-                                            .map(RingSerializer::address)
-                                            .toList())
-                            .setReplyTo(text(m.replyTo()));
+            case RingProtocol.JoinRing m -> to.setJoinRing(joinRing(m));
             case RingProtocol.Synchronize m ->
                     to.getSynchronizeBuilder()
                             .setEpoch(m.epoch())
@@ -206,17 +189,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setEpoch(m.epoch())
                             .setStep(m.step());
             case DeviceActor.Stepped m -> to.setStepped(stepped(m));
-            case DeviceActor.Evaluated m -> {
-                RingWire.Evaluated.Builder evaluated =
-                        to.getEvaluatedBuilder()
-                                .setRank(m.rank())
-                                .setEpoch(m.epoch())
-                                .setId(m.id())
-                                .setLossSum(m.lossSum());
-                for (int missed : m.missed()) {
-                    evaluated.addMissed(missed);
-                }
-            }
+            case DeviceActor.Evaluated m -> to.setEvaluated(evaluated(m));
             case DeviceActor.Copied m ->
                     to.getCopiedBuilder()
                             .setRank(m.rank())
@@ -276,188 +249,24 @@ public final class RingSerializer extends SerializerWithStringManifest
                 .build();
     }
 
-    // ---- in
-
-    private Object decode(Message message) {
-        return switch (message.getKindCase()) {
-            case LEAVE -> {
-                RingWire.Leave m = message.getLeave();
-                yield new RingProtocol.Leave(m.getEpoch(), ref(m.getReplyTo()));
-            }
-            case HOST -> {
-                RingWire.Host m = message.getHost();
-                yield new RingProtocol.Host(
-                        m.getEpoch(),
-                        m.getRank(),
-                        m.getJob(),
-                        m.getText(),
-                        weights(m.getWeights()),
-                        m.getSnapshot(),
-                        ref(m.getReplyTo()));
-            }
-            case JOIN_RING -> {
-                RingWire.JoinRing m = message.getJoinRing();
-                yield new RingProtocol.JoinRing(
-                        m.getEpoch(),
-                        m.getRank(),
-                        new RankLinks.Places(
-                                m.getEpoch(),
-                                m.getToken().toByteArray(),
-                                m.getAddressesList().stream()
-                                        .map(RingSerializer::address)
-                                        .toList()),
-                        ref(m.getReplyTo()));
-            }
-            case SYNCHRONIZE -> {
-                RingWire.Synchronize m = message.getSynchronize();
-                yield new RingProtocol.Synchronize(
-                        m.getEpoch(), m.getFrom(), m.getStep(), ref(m.getReplyTo()));
-            }
-            case TRAIN_STEP -> {
-                RingWire.TrainStep m = message.getTrainStep();
-                yield new RingProtocol.TrainStep(m.getEpoch(), m.getStep(), ref(m.getReplyTo()));
-            }
-            case EVALUATE_BATCH -> {
-                RingWire.EvaluateBatch m = message.getEvaluateBatch();
-                yield new RingProtocol.EvaluateBatch(
-                        m.getEpoch(),
-                        m.getStage(),
-                        m.getIndex(),
-                        m.getRopeTheta(),
-                        ref(m.getReplyTo()));
-            }
-            case SAVE_STATE -> {
-                RingWire.SaveState m = message.getSaveState();
-                yield new RingProtocol.SaveState(
-                        m.getEpoch(), m.getFence(), m.getStageEnds(), ref(m.getReplyTo()));
-            }
-            case LOAD_MODEL -> {
-                RingWire.LoadModel m = message.getLoadModel();
-                yield new RingProtocol.LoadModel(
-                        m.getEpoch(),
-                        m.getRank(),
-                        m.getModel(),
-                        m.getSettings(),
-                        m.getGradients(),
-                        ref(m.getReplyTo()));
-            }
-            case FORWARD_FILE -> {
-                RingWire.ForwardFile m = message.getForwardFile();
-                yield new RingProtocol.ForwardFile(
-                        m.getEpoch(),
-                        m.getBatch(),
-                        m.getOut(),
-                        m.getGradients(),
-                        ref(m.getReplyTo()));
-            }
-            case PULSE -> {
-                RingWire.Pulse m = message.getPulse();
-                yield new RingProtocol.Pulse(m.getEpoch(), ref(m.getReplyTo()));
-            }
-            case RELEASE -> new RingProtocol.Release(message.getRelease().getEpoch());
-            case REQUEST -> {
-                RingWire.Request m = message.getRequest();
-                yield new JobQueue.Request(m.getWhat(), m.getArgument(), ref(m.getReplyTo()));
-            }
-            case ANSWER ->
-                    new JobQueue.Answer(
-                            message.getAnswer().getDone(), message.getAnswer().getText());
-            case DRAIN -> {
-                RingWire.Drain m = message.getDrain();
-                List<ActorRef<DeviceActor.Command>> devices =
-                        m.getDevicesList().stream().map(this::<DeviceActor.Command>ref).toList();
-                yield new JobQueue.Drain(devices, ref(m.getReplyTo()));
-            }
-            default -> decodeReply(message);
-        };
+    private RingWire.JoinRing joinRing(RingProtocol.JoinRing m) {
+        return RingWire.JoinRing.newBuilder()
+                .setEpoch(m.epoch())
+                .setRank(m.rank())
+                .setToken(ByteString.copyFrom(m.places().token()))
+                .addAllAddresses(
+                        m.places().addresses().stream().map(RingSerializer::address).toList())
+                .setReplyTo(text(m.replyTo()))
+                .build();
     }
 
-    private DeviceActor.Reply decodeReply(Message message) {
-        return switch (message.getKindCase()) {
-            case HELD -> {
-                RingWire.Held m = message.getHeld();
-                yield new RingProtocol.Held(
-                        ref(m.getFrom()),
-                        m.getEpoch(),
-                        address(m.getAddress()),
-                        m.getName(),
-                        m.getJob(),
-                        m.getFinishedStep(),
-                        m.getStepsList().stream().map(RingSerializer::stepped).toList());
-            }
-            case PREPARED -> {
-                RingWire.Prepared m = message.getPrepared();
-                yield new DeviceActor.Prepared(
-                        m.getRank(), m.getEpoch(), m.getDevice(), m.getFinishedStep());
-            }
-            case JOINED ->
-                    new DeviceActor.Joined(
-                            message.getJoined().getRank(), message.getJoined().getEpoch());
-            case SYNCHRONIZED -> {
-                RingWire.Synchronized m = message.getSynchronized();
-                yield new RingProtocol.Synchronized(m.getRank(), m.getEpoch(), m.getStep());
-            }
-            case STEPPED -> stepped(message.getStepped());
-            case EVALUATED -> {
-                RingWire.Evaluated m = message.getEvaluated();
-                int[] missed = m.getMissedList().stream().mapToInt(Integer::intValue).toArray();
-                yield new DeviceActor.Evaluated(
-                        m.getRank(), m.getEpoch(), m.getId(), m.getLossSum(), missed);
-            }
-            case COPIED -> {
-                RingWire.Copied m = message.getCopied();
-                yield new DeviceActor.Copied(m.getRank(), m.getStep(), m.getSeconds());
-            }
-            case SAVED -> {
-                RingWire.Saved m = message.getSaved();
-                yield new DeviceActor.Saved(m.getRank(), Path.of(m.getPath()), m.getStep());
-            }
-            case NOT_SAVED -> {
-                RingWire.NotSaved m = message.getNotSaved();
-                yield new DeviceActor.NotSaved(
-                        m.getRank(), m.getStep(), m.getUnwritten(), m.getSentence());
-            }
-            case FAILED -> {
-                RingWire.Failed m = message.getFailed();
-                yield new DeviceActor.Failed(
-                        m.getRank(),
-                        m.getEpoch(),
-                        m.getFinishedStep(),
-                        m.getRingBroke(),
-                        m.getSentence());
-            }
-            case PULSED -> {
-                RingWire.Pulsed m = message.getPulsed();
-                yield new RingProtocol.Pulsed(
-                        m.getRank(), m.getEpoch(), m.getProgress(), m.getWaiting());
-            }
-            default -> throw new IllegalArgumentException(message.getKindCase().toString());
-        };
-    }
-
-    private static RingProtocol.Weights weights(int ordinal) {
-        RingProtocol.Weights[] all = RingProtocol.Weights.values();
-        if (ordinal < 0 || ordinal >= all.length) {
-            throw new IllegalArgumentException("weights " + ordinal);
-        }
-        return all[ordinal];
-    }
-
-    private static LinkAddress address(RingWire.LinkAddress a) {
-        return new LinkAddress(a.getProcess(), a.getHost(), a.getPort(), a.getSocket());
-    }
-
-    private static DeviceActor.Stepped stepped(RingWire.Stepped m) {
-        return new DeviceActor.Stepped(
-                m.getRank(),
-                m.getEpoch(),
-                m.getStep(),
-                new TrainingStep.Outcome(m.getLossSum(), m.getHits(), m.getGradNorm()),
-                new TimeSpent(
-                        m.getComputing(),
-                        m.getWaiting(),
-                        m.getReceiving(),
-                        m.getExposed(),
-                        m.getBytesReceived()));
+    private static RingWire.Evaluated evaluated(DeviceActor.Evaluated m) {
+        return RingWire.Evaluated.newBuilder()
+                .setRank(m.rank())
+                .setEpoch(m.epoch())
+                .setId(m.id())
+                .setLossSum(m.lossSum())
+                .addAllMissed(Arrays.stream(m.missed()).boxed().toList())
+                .build();
     }
 }

@@ -135,20 +135,7 @@ public final class BenchCommand implements Callable<Integer> {
         LlamaConfig model = work.model();
         DType dtype = work.dtype();
         int steps = JobReader.positive(config, "steps");
-        List<Shape> shapes = new ArrayList<>();
-        if (config.getIsNull("ring.size")) {
-            shapes.add(new Shape(1, cores));
-            if (cores > 1) {
-                shapes.add(new Shape(cores, 1));
-            }
-        } else {
-            int size = JobReader.positive(config, "ring.size");
-            int threads =
-                    config.getIsNull("device.threads")
-                            ? Math.max(1, cores / size)
-                            : JobReader.positive(config, "device.threads");
-            shapes.add(new Shape(size, threads));
-        }
+        List<Shape> shapes = shapes(config, cores);
         System.out.printf(
                 "%d layers, hidden %d, feed-forward %d, %d heads, vocabulary %d, %s%n",
                 model.numLayers(),
@@ -193,6 +180,25 @@ public final class BenchCommand implements Callable<Integer> {
             rows.add(row);
         }
         write(rows);
+    }
+
+    /** What is asked for, or one device of all cores and a ring of one for each. */
+    private static List<Shape> shapes(Config config, int cores) {
+        List<Shape> shapes = new ArrayList<>();
+        if (config.getIsNull("ring.size")) {
+            shapes.add(new Shape(1, cores));
+            if (cores > 1) {
+                shapes.add(new Shape(cores, 1));
+            }
+        } else {
+            int size = JobReader.positive(config, "ring.size");
+            int threads =
+                    config.getIsNull("device.threads")
+                            ? Math.max(1, cores / size)
+                            : JobReader.positive(config, "device.threads");
+            shapes.add(new Shape(size, threads));
+        }
+        return shapes;
     }
 
     private static void print(StepBench.Result r, double limit) {

@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.cli.train.TrainCommand;
-import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.JobText;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -57,7 +57,7 @@ public final class SubmitCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         Config config = absolute(TrainCommand.config(arguments), Path.of("").toAbsolutePath());
         JobReader.read(config, Runtime.getRuntime().availableProcessors());
-        String id = cluster.ask("submit", JobFile.render(config)).path("id").asString();
+        String id = cluster.ask("submit", JobText.render(config)).path("id").asString();
         if (detach) {
             System.out.println(id);
             return Ringworld.DONE;

@@ -13,6 +13,7 @@ import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.snapshot.Snapshot;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.JobText;
 import org.ringworld.model.training.job.UsageException;
 
 /** What stands in an output directory already. */
@@ -30,7 +31,7 @@ public record Run(boolean finished) {
             return new Run(false);
         }
         List<String> differences =
-                JobFile.differences(JobFile.resolve(JobFile.read(file), List.of()), config);
+                JobText.differences(JobFile.resolve(JobFile.read(file), List.of()), config);
         if (!differences.isEmpty()) {
             int more = differences.size() - KEYS_NAMED;
             throw new UsageException(
@@ -80,7 +81,7 @@ public record Run(boolean finished) {
                 continueFrom(job);
             }
             Path temporary = directory.resolve("job.conf.tmp");
-            Files.writeString(temporary, JobFile.render(config));
+            Files.writeString(temporary, JobText.render(config));
             Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (CheckpointException e) {
             throw e;

@@ -2,6 +2,7 @@ package org.ringworld.cli.train;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigValueFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.job.JobText;
 import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.Device;
@@ -70,7 +72,7 @@ public final class TrainCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         Config config = config();
         if (printConfig) {
-            System.out.print(JobFile.renderWhole(config));
+            System.out.print(JobText.renderWhole(config));
             return Ringworld.DONE;
         }
         int cores = Runtime.getRuntime().availableProcessors();
@@ -109,6 +111,13 @@ public final class TrainCommand implements Callable<Integer> {
         return config(arguments);
     }
 
+    /** The job that runs when none is named. */
+    public static Config defaultJob() {
+        return ConfigFactory.parseResources(
+                        TrainCommand.class.getClassLoader(), "jobs/needles.conf")
+                .withValue("name", ConfigValueFactory.fromAnyRef("needles"));
+    }
+
     /** The resolved job of a command line: at most one file, and overrides. */
     public static Config config(List<String> arguments) {
         List<String> overrides = new ArrayList<>();
@@ -127,7 +136,7 @@ public final class TrainCommand implements Callable<Integer> {
                                 + "; one is trained at a time");
             }
         }
-        Config job = file == null ? JobFile.defaultJob() : JobFile.read(file);
+        Config job = file == null ? defaultJob() : JobFile.read(file);
         return JobFile.resolve(job, overrides);
     }
 

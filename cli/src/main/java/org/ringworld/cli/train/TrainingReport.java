@@ -111,49 +111,55 @@ public final class TrainingReport {
                             not.step(), not.sentence());
                 }
                 case Progress.Saved saved -> live.println("saved " + saved.path());
-                case Progress.Completed completed -> {
-                    pictures();
-                    table();
-                    live.println(
-                            "training waited %.2f s in all for %d copies of its state"
-                                    .formatted(secondsCopying, copies));
-                    live.println(
-                            "done in %s: the model is %s, its loss %s"
-                                    .formatted(
-                                            LiveLine.time((System.nanoTime() - start) / 1e9),
-                                            completed.model(),
-                                            output.resolve("loss.png")));
-                    live.println(
-                            "try  ./ringworld generate %s --prompt \"%s\""
-                                    .formatted(output, JobSummary.prompt(job)));
-                    end.complete(progress);
-                }
-                case Progress.Interrupted stopped -> {
-                    pictures();
-                    live.println(
-                            stopped.step() == 0
-                                    ? "stopped before the first step; nothing was saved"
-                                    : "stopped after step %d, saved as %s; start the same job again to go on"
-                                            .formatted(stopped.step(), stopped.snapshot()));
-                    end.complete(progress);
-                }
-                case Progress.Failed failed -> {
-                    pictures();
-                    live.finish();
-                    err.println("ringworld: " + failed.sentence());
-                    if (failed.snapshot() != null) {
-                        err.printf(
-                                "ringworld: the state after step %d is saved as %s%n",
-                                failed.step(), failed.snapshot());
-                    }
-                    end.complete(progress);
-                }
+                case Progress.Completed completed -> completed(completed);
+                case Progress.Interrupted stopped -> interrupted(stopped);
+                case Progress.Failed failed -> failed(failed);
             }
         } catch (IOException | UncheckedIOException e) {
             live.finish();
             err.println("ringworld: " + org.ringworld.actors.Faults.sentence(e));
             end.complete(new Progress.Failed(e.getMessage(), 0, null));
         }
+    }
+
+    private void completed(Progress.Completed completed) throws IOException {
+        pictures();
+        table();
+        live.println(
+                "training waited %.2f s in all for %d copies of its state"
+                        .formatted(secondsCopying, copies));
+        live.println(
+                "done in %s: the model is %s, its loss %s"
+                        .formatted(
+                                LiveLine.time((System.nanoTime() - start) / 1e9),
+                                completed.model(),
+                                output.resolve("loss.png")));
+        live.println(
+                "try  ./ringworld generate %s --prompt \"%s\""
+                        .formatted(output, JobSummary.prompt(job)));
+        end.complete(completed);
+    }
+
+    private void interrupted(Progress.Interrupted stopped) throws IOException {
+        pictures();
+        live.println(
+                stopped.step() == 0
+                        ? "stopped before the first step; nothing was saved"
+                        : "stopped after step %d, saved as %s; start the same job again to go on"
+                                .formatted(stopped.step(), stopped.snapshot()));
+        end.complete(stopped);
+    }
+
+    private void failed(Progress.Failed failed) throws IOException {
+        pictures();
+        live.finish();
+        err.println("ringworld: " + failed.sentence());
+        if (failed.snapshot() != null) {
+            err.printf(
+                    "ringworld: the state after step %d is saved as %s%n",
+                    failed.step(), failed.snapshot());
+        }
+        end.complete(failed);
     }
 
     private void formed(Progress.Formed formed) throws IOException {

@@ -10,6 +10,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.JobText;
 
 /** Nodes run in other directories than whoever submits. */
 class SubmitCommandTest {
@@ -37,7 +38,7 @@ class SubmitCommandTest {
     void everyPathIsSaidFromTheRoot(String override, String key) {
         Config job = submitted("stages=[{seqLen=64,steps=1}]", override);
         // As a node reads it, too.
-        for (Config read : List.of(job, ConfigFactory.parseString(JobFile.render(job)))) {
+        for (Config read : List.of(job, ConfigFactory.parseString(JobText.render(job)))) {
             Config whole = JobFile.resolve(read, List.of());
             Object value = whole.root().unwrapped();
             for (String part : key.split("\\.")) {

@@ -61,7 +61,7 @@ public final class JobReader {
                         ? model(config)
                         : StartModel.config(start, config.getInt("model.visionVocabSize"));
         return new Job(
-                JobFile.render(config),
+                JobText.render(config),
                 name,
                 Path.of(optional(config, "output", "runs/" + name)),
                 config.getLong("seed"),

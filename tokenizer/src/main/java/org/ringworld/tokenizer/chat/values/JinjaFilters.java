@@ -1,7 +1,5 @@
 package org.ringworld.tokenizer.chat.values;
 
-import java.math.BigDecimal;
-import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
@@ -95,9 +93,9 @@ public final class JinjaFilters {
         FILTERS.put(
                 "abs",
                 (v, a) -> JinjaOperators.order(v, 0L) < 0 ? JinjaOperators.binary("-", 0L, v) : v);
-        FILTERS.put("int", (v, a) -> whole(v, a.take("default", "base")));
-        FILTERS.put("float", (v, a) -> real(v, a.take("default").get(0, 0.0)));
-        FILTERS.put("round", (v, a) -> rounded(v, a.take("precision", "method")));
+        FILTERS.put("int", (v, a) -> JinjaNumbers.whole(v, a.take("default", "base")));
+        FILTERS.put("float", (v, a) -> JinjaNumbers.real(v, a.take("default").get(0, 0.0)));
+        FILTERS.put("round", (v, a) -> JinjaNumbers.rounded(v, a.take("precision", "method")));
     }
 
     private JinjaFilters() {}
@@ -355,59 +353,5 @@ public final class JinjaFilters {
         boolean missing =
                 value instanceof Undefined || bound.flag(1, false) && !JinjaValues.truth(value);
         return missing ? bound.get(0, "") : value;
-    }
-
-    private static Object whole(Object value, Bound bound) {
-        JinjaValues.refuseUndefined(value);
-        int base = bound.number(1, 10);
-        try {
-            if (value instanceof String text) {
-                String digits = JinjaText.strip(text, null, true, true).replace("_", "");
-                try {
-                    return Long.parseLong(
-                            base == 16 ? digits.replaceFirst("^0[xX]", "") : digits, base);
-                } catch (NumberFormatException e) {
-                    return (long) Double.parseDouble(digits);
-                }
-            }
-            return JinjaValues.number(value)
-                    ? (Object) (long) JinjaOperators.real(value)
-                    : bound.get(0, 0L);
-        } catch (NumberFormatException e) {
-            return bound.get(0, 0L);
-        }
-    }
-
-    private static Object real(Object value, Object otherwise) {
-        JinjaValues.refuseUndefined(value);
-        try {
-            return value instanceof String text
-                    ? (Object) Double.parseDouble(JinjaText.strip(text, null, true, true))
-                    : JinjaValues.number(value) ? (Object) JinjaOperators.real(value) : otherwise;
-        } catch (NumberFormatException e) {
-            return otherwise;
-        }
-    }
-
-    private static Object rounded(Object value, Bound bound) {
-        if (!JinjaValues.number(value)) {
-            throw JinjaException.of("%s cannot be rounded", JinjaValues.type(value));
-        }
-        int places = Math.clamp(bound.number(0, 0), -300, 300);
-        String method = bound.text(1, "common");
-        if (method.equals("common") && value instanceof Long && places >= 0) {
-            return value;
-        }
-        RoundingMode mode =
-                switch (method) {
-                    case "common" -> RoundingMode.HALF_EVEN;
-                    case "ceil" -> RoundingMode.CEILING;
-                    case "floor" -> RoundingMode.FLOOR;
-                    default -> throw JinjaException.of("round by %s is not known", method);
-                };
-        double real = JinjaOperators.real(value);
-        return Double.isFinite(real)
-                ? new BigDecimal(real).setScale(places, mode).doubleValue()
-                : real;
     }
 }
