@@ -55,6 +55,7 @@ public final class RankModel implements AutoCloseable {
             this.trainingStep = training ? new TrainingStep(device, parameters, transformer) : null;
         } catch (IOException | RuntimeException | Error e) {
             parameters.close();
+            device.trim(); // what filling them made ready
             throw e;
         }
     }

@@ -112,7 +112,7 @@ class RingSerializerTest {
             }
             try {
                 Object made = SERIALIZER.fromBinary(bytes, "1");
-                assertThat(made.getClass().getPackageName()).isEqualTo("org.ringworld.actors");
+                assertThat(made.getClass().getPackageName()).startsWith("org.ringworld.actors.");
             } catch (NotSerializableException e) {
                 assertThat(e).hasMessageContaining("no message of ours");
             }
