@@ -15,8 +15,8 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Refused, because the format cannot say it: grouped KV heads, a headDim that is not",
-            "hiddenSize / numHeads, tied embeddings, rope scaling.",
+            "Refused, because the format cannot say it: grouped KV heads, a headDim that is not"
+                    + " hiddenSize / numHeads, tied embeddings, rope scaling.",
             "",
             "Examples:",
             "  ringworld export runs/lwm-text-mini lwm-jax",

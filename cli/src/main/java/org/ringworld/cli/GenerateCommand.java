@@ -17,6 +17,7 @@ import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Generator;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -180,13 +181,13 @@ public final class GenerateCommand implements Callable<Integer> {
         boolean input = dash || promptFile.equals("-");
         String name = input ? "standard input" : promptFile;
         try {
-            byte[] bytes =
-                    input ? System.in.readAllBytes() : Files.readAllBytes(Path.of(promptFile));
+            byte[] bytes = input ? System.in.readAllBytes() : Files.readAllBytes(file(promptFile));
             // A file's last line ends; the prompt goes on.
             return StandardCharsets.UTF_8
                     .newDecoder()
                     .decode(ByteBuffer.wrap(bytes))
                     .toString()
+                    .replaceFirst("^\\ufeff", "")
                     .replaceFirst("\\r?\\n\\z", "");
         } catch (CharacterCodingException e) {
             throw new UsageException("the prompt in " + name + " is not UTF-8");
@@ -195,6 +196,10 @@ public final class GenerateCommand implements Callable<Integer> {
         } catch (IOException e) {
             throw new IOException(name + ": cannot be read: " + Faults.sentence(e), e);
         }
+    }
+
+    private static Path file(String name) {
+        return Path.of(KeyValue.withHome(name));
     }
 
     private void show(String text) {

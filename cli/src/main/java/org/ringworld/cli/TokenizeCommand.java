@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
+import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
@@ -91,7 +92,7 @@ final class TokenizeCommand implements Callable<Integer> {
         if ((source == null) == (jsonl == null)) {
             throw new UsageException("tokenize needs either a SOURCE or --jsonl");
         }
-        Tokenizer tokenizer = Tokenizer.of(tokenizerName);
+        Tokenizer tokenizer = Tokenizer.of(KeyValue.withHome(tokenizerName));
         if (jsonl != null) {
             long lines = TokenizedLines.write(jsonl, tokenizer, out);
             System.out.printf("%s: %d lines%n", out, lines);

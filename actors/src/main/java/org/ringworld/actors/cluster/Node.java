@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.TimeUnit;
 import org.apache.pekko.Done;
 import org.apache.pekko.actor.BootstrapSetup;
 import org.apache.pekko.actor.CoordinatedShutdown;
@@ -197,6 +198,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
                         settings.linksPort(),
                         settings.sockets(),
                         tls == null ? null : tls.context());
+        closeLinksLast(context.getSystem());
         this.queue =
                 ClusterSingleton.get(context.getSystem())
                         .init(
@@ -271,7 +273,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
                 .info(
                         "member of {} with {} nodes; jobs are taken at {}:{}",
                         settings.cluster(),
-                        members.size(),
+                        Math.max(1, members.size()), // its own join may not have come yet
                         settings.uriHost(),
                         settings.port());
         return this;
@@ -331,6 +333,22 @@ public final class Node extends AbstractBehavior<Node.Command> {
             getContext().scheduleOnce(BETWEEN_PROBES, getContext().getSelf(), new Probe());
         }
         return this;
+    }
+
+    /** Also where this process is told to end before it could say how it leaves. */
+    private void closeLinksLast(ActorSystem<Void> system) {
+        Runtime.getRuntime()
+                .addShutdownHook(
+                        new Thread(
+                                () -> {
+                                    system.getWhenTerminated()
+                                            .toCompletableFuture()
+                                            .completeOnTimeout(
+                                                    Done.getInstance(), 20, TimeUnit.SECONDS)
+                                            .join();
+                                    links.close();
+                                },
+                                "close-links"));
     }
 
     private void drainBeforeLeaving(ActorContext<Command> context) {

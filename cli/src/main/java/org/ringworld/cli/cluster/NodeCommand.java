@@ -18,6 +18,7 @@ import org.ringworld.actors.cluster.Node;
 import org.ringworld.actors.cluster.NodeSettings;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.model.training.job.JobFile;
+import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Parameters;
@@ -29,17 +30,20 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Without NODE.conf it is one of up to four nodes of this machine, on loopback: the ports from",
-            "25520, 25530, 25540 or 25550 on, whichever are free. Ctrl-C lets it leave in good order. A node",
-            "that the cluster has taken out ends with code 255 and is to be started again.",
+            "Without NODE.conf it is one of up to four nodes of this machine, on loopback: the ports from"
+                    + " 25520, 25530, 25540 or 25550 on, whichever are free. Ctrl-C lets it leave in good"
+                    + " order. A node that the cluster has taken out ends with code 255 and is to be"
+                    + " started again.",
             "",
             "Keys: cluster, host, port, peers, minNodes, devices, queue, tls.{key,certificate,authority}, insecure.",
             "",
             "Examples:",
             "  ringworld node",
             "  ringworld node 'devices=[{cpu{threads=2}}]'",
-            "  ringworld node host=10.0.0.1 'peers=[\"10.0.0.1:25520\",\"10.0.0.2:25520\"]' minNodes=2 \\",
-            "     tls.key=node.key tls.certificate=node.crt tls.authority=ca.crt queue=/shared/queue"
+            "  ringworld node host=10.0.0.1 minNodes=2 \\",
+            "     'peers=[\"10.0.0.1:25520\",\"10.0.0.2:25520\"]' \\",
+            "     tls.key=node.key tls.certificate=node.crt \\",
+            "     tls.authority=ca.crt queue=/shared/queue"
         })
 public final class NodeCommand implements Callable<Integer> {
     private static final int NODES_OF_A_MACHINE = 4;
@@ -76,7 +80,7 @@ public final class NodeCommand implements Callable<Integer> {
             if (argument.contains("=")) {
                 overrides.add(argument);
             } else {
-                given = JobFile.read(Path.of(argument));
+                given = JobFile.read(Path.of(KeyValue.withHome(argument)));
             }
         }
         try {

@@ -12,6 +12,7 @@ import java.util.zip.CRC32C;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.cli.LiveLine;
 import org.ringworld.cli.Ringworld;
+import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.Tokenizer;
@@ -155,7 +156,7 @@ public final class MakeQaCommand implements Callable<Integer> {
         Tokenizer tokenizer =
                 tokenizerName == null
                         ? ((ModelAnswerer) answerer).tokenizer()
-                        : Tokenizer.of(tokenizerName);
+                        : Tokenizer.of(KeyValue.withHome(tokenizerName));
         return DocumentChunks.read(documents, tokenizer, chunkTokens);
     }
 

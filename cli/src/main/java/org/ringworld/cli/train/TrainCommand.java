@@ -26,6 +26,7 @@ import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.JobText;
+import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.OpenJob;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.Device;
@@ -126,7 +127,7 @@ public final class TrainCommand implements Callable<Integer> {
             if (argument.contains("=")) {
                 overrides.add(argument);
             } else if (file == null) {
-                file = Path.of(argument);
+                file = Path.of(KeyValue.withHome(argument));
             } else {
                 throw new UsageException(
                         "two job files, "

@@ -35,14 +35,19 @@ public record Stage(
         require(microBatches > 0, "microBatches", microBatches);
         require(ropeTheta > 1, "ropeTheta", ropeTheta);
         double shares = mix.stream().mapToDouble(Mix::share).sum();
-        require(shares < 1 && mix.stream().allMatch(m -> m.share > 0), "mix: shares", shares);
-        require(mix.stream().allMatch(m -> m.seqLen > 0), "mix: seqLen", mix);
+        if (shares >= 1 || mix.stream().anyMatch(m -> m.share <= 0)) {
+            throw new IllegalArgumentException(
+                    "mix: each share must be over 0, and together, now %s, they must leave some for the stage's own seqLen"
+                            .formatted(shares));
+        }
+        require(mix.stream().allMatch(m -> m.seqLen > 0), "mix", mix);
         mix = List.copyOf(mix);
     }
 
     private static void require(boolean right, String what, Object value) {
         if (!right) {
-            throw new IllegalArgumentException("a stage cannot have " + what + " = " + value);
+            throw new IllegalArgumentException(
+                    what + " = " + value + " is nothing that a stage can have");
         }
     }
 

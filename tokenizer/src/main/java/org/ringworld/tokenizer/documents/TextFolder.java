@@ -70,6 +70,10 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
         }
     }
 
+    private static boolean leadsNowhere(Path file) {
+        return Files.isSymbolicLink(file) && !Files.exists(file);
+    }
+
     /** A sentence about the others; null where there are none. */
     String notRead() {
         if (others.isEmpty()) {
@@ -78,7 +82,12 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
         String names =
                 others.stream()
                         .limit(MOST_TOLD)
-                        .map(file -> directory.relativize(file).toString())
+                        .map(
+                                file ->
+                                        directory.relativize(file)
+                                                + (leadsNowhere(file)
+                                                        ? " (a link that leads nowhere)"
+                                                        : ""))
                         .collect(Collectors.joining(", "));
         return "%d files of %s that are neither .txt nor .jsonl: %s%s"
                 .formatted(others.size(), directory, names, others.size() > MOST_TOLD ? ", …" : "");

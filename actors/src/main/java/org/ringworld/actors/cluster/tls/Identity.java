@@ -59,7 +59,12 @@ record Identity(PrivateKey key, List<X509Certificate> chain, List<X509Certificat
             PrivateKey key, List<X509Certificate> given, NodeSettings.TlsFiles files)
             throws IOException {
         List<X509Certificate> chain = new ArrayList<>();
-        Optional<X509Certificate> next = given.stream().filter(c -> belong(key, c)).findFirst();
+        Optional<X509Certificate> next = Optional.empty();
+        for (X509Certificate certificate : given) {
+            if (next.isEmpty() && belong(key, files.key(), certificate)) {
+                next = Optional.of(certificate);
+            }
+        }
         if (next.isEmpty()) {
             throw new IOException(
                     "tls.key = %s is not the key of tls.certificate = %s (%s)"
@@ -73,19 +78,26 @@ record Identity(PrivateKey key, List<X509Certificate> chain, List<X509Certificat
         return chain;
     }
 
-    private static boolean belong(PrivateKey key, X509Certificate certificate) {
+    private static boolean belong(PrivateKey key, Path file, X509Certificate certificate)
+            throws IOException {
         String algorithm =
                 switch (key.getAlgorithm()) {
                     case "RSA" -> "SHA256withRSA";
                     case "EC" -> "SHA256withECDSA";
                     default -> key.getAlgorithm();
                 };
+        byte[] text = {1, 2, 3};
+        Signature signature;
+        byte[] signed;
         try {
-            byte[] text = {1, 2, 3};
-            Signature signature = Signature.getInstance(algorithm);
+            signature = Signature.getInstance(algorithm);
             signature.initSign(key);
             signature.update(text);
-            byte[] signed = signature.sign();
+            signed = signature.sign();
+        } catch (GeneralSecurityException e) {
+            throw PemFiles.unusable(file, e);
+        }
+        try {
             signature.initVerify(certificate.getPublicKey());
             signature.update(text);
             return signature.verify(signed);
@@ -155,7 +167,14 @@ record Identity(PrivateKey key, List<X509Certificate> chain, List<X509Certificat
             List<X509Certificate> authorities,
             NodeSettings.TlsFiles files)
             throws IOException {
-        if (authorities.contains(chain.getFirst())) {
+        X509Certificate own = chain.getFirst();
+        if (authorities.contains(own)) {
+            if (!own.getIssuerX500Principal().equals(own.getSubjectX500Principal())) {
+                throw new IOException(
+                        "tls.authority = %s holds the node's own certificate: give that of its issuer, %s"
+                                .formatted(
+                                        files.authority(), own.getIssuerX500Principal().getName()));
+            }
             return; // trusted by itself
         }
         List<X509Certificate> below =

@@ -62,11 +62,16 @@ final class PemFiles {
             return KeyFactory.getInstance(algorithm(info.getPrivateKeyAlgorithm().getAlgorithm()))
                     .generatePrivate(new PKCS8EncodedKeySpec(info.getEncoded()));
         } catch (GeneralSecurityException e) {
-            throw new IOException(
-                    "tls.key = %s cannot be used: %s; RSA, EC (P-256, P-384, P-521) and Ed25519 can"
-                            .formatted(file, e.getMessage()),
-                    e);
+            throw unusable(file, e);
         }
+    }
+
+    /** A key of a kind that TLS here has no use for. */
+    static IOException unusable(Path file, GeneralSecurityException e) {
+        return new IOException(
+                "tls.key = %s cannot be used: %s; RSA, EC (P-256, P-384, P-521) and Ed25519 can"
+                        .formatted(file, e.getMessage()),
+                e);
     }
 
     private static String algorithm(ASN1ObjectIdentifier id) {

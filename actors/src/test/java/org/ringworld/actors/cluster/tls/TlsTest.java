@@ -217,6 +217,8 @@ class TlsTest {
                 stranger.pkcs8(), stranger.pem(), root.pem(), "node.crt", "ca.crt", "CN=root");
         TestCertificates below = node(ec(), middle);
         assertRefused(below.pkcs8(), below.pem(), root.pem(), "node.crt", "issued by CN=middle");
+        // No handshake would ever succeed with it.
+        assertRefused(direct.pkcs8(), direct.pem(), direct.pem(), "ca.crt", "its issuer, CN=root");
         TestCertificates server = TestCertificates.server(root);
         assertRefused(server.pkcs8(), server.pem(), root.pem(), "node.crt", "clientAuth");
     }

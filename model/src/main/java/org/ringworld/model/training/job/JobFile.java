@@ -80,7 +80,14 @@ public final class JobFile {
             merged = KeyValue.set(merged, override);
         }
         checkKeys(merged, defaults, "");
-        Config whole = merged.withFallback(defaults).resolve();
+        Config whole;
+        try {
+            whole = merged.withFallback(defaults).resolve();
+        } catch (ConfigException e) {
+            throw new UsageException(
+                    "%s cannot be resolved: %s"
+                            .formatted(String.join(" ", overrides), e.getMessage()));
+        }
         return ((ConfigObject) KeyValue.withHome("", whole.root())).toConfig();
     }
 
