@@ -69,6 +69,7 @@ public final class JinjaFilters {
                                 a.named().isEmpty()
                                         ? new JinjaValues.Tuple(a.positional())
                                         : a.named()));
+        FILTERS.put("urlencode", JinjaFilters::urlEncoded);
         FILTERS.put("tojson", JinjaJson::write);
         FILTERS.put("length", (v, a) -> JinjaValues.length(v));
         FILTERS.put("count", (v, a) -> JinjaValues.length(v));
@@ -146,6 +147,26 @@ public final class JinjaFilters {
                 .replace(">", "&gt;")
                 .replace("'", "&#39;")
                 .replace("\"", "&#34;");
+    }
+
+    private static String urlEncoded(Object value, JinjaArguments arguments) {
+        arguments.take();
+        if (!(value instanceof Map) && !(value instanceof List)) {
+            return JinjaText.urlQuoted(JinjaValues.str(value), false);
+        }
+        List<String> parts = new ArrayList<>();
+        for (Object pair :
+                value instanceof Map<?, ?> map ? JinjaValues.pairs(map) : (List<?>) value) {
+            List<Object> two = JinjaValues.items(pair);
+            if (two.size() != 2) {
+                throw JinjaException.of("urlencode takes a text or pairs");
+            }
+            parts.add(
+                    JinjaText.urlQuoted(JinjaValues.str(two.get(0)), true)
+                            + "="
+                            + JinjaText.urlQuoted(JinjaValues.str(two.get(1)), true));
+        }
+        return String.join("&", parts);
     }
 
     private static String replace(Object value, Bound bound) {
