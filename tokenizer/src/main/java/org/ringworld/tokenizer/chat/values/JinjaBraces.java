@@ -194,7 +194,8 @@ final class JinjaBraces {
             }
             digits = real(real, type, found.group(8));
         }
-        if (grouped && !found.group(5).isEmpty()) {
+        boolean zeros = !found.group(5).isEmpty() || "0=".equals(found.group(1) + found.group(2));
+        if (grouped && zeros) {
             throw refused(spec, value);
         }
         String before = digits.split("[^0-9]", 2)[0];
