@@ -211,7 +211,10 @@ final class JinjaExpressions {
             }
             Expression operand = unary(false);
             depth--;
-            value = binary(sign, scope -> 0L, operand);
+            value =
+                    sign.equals("-")
+                            ? scope -> JinjaOperators.negative(operand.in(scope))
+                            : binary(sign, scope -> 0L, operand);
         } else {
             value = operands.primary();
         }

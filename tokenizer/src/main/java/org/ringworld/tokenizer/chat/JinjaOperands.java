@@ -110,7 +110,8 @@ final class JinjaOperands {
         return scope -> {
             Map<Object, Object> values = new LinkedHashMap<>();
             parts.forEach(
-                    (key, value) -> values.put(JinjaValues.key(key.in(scope)), value.in(scope)));
+                    (key, value) ->
+                            values.put(JinjaValues.key(values, key.in(scope)), value.in(scope)));
             JinjaBudget.spend(8 + values.size());
             return values;
         };

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.InputStream;
+import java.time.LocalDateTime;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -116,6 +117,10 @@ class JinjaTemplateTest {
                 "{{ 'a'.ljust(999999999) }}",
                 "{{ 'a' | center(999999999) }}",
                 "{{ range(999999999) }}",
+                "{{ range(9) | batch(999999999, 1) | list }}",
+                "{{ range(9) | slice(999999999) | list }}",
+                "{{ ('{0:9999}' * 99999).format(1) }}",
+                "{{ ('%(x)s' * 99999) % {'x': 'a' * 9999} }}",
                 "{{ 10 ** 999 }}",
                 "{% set d = namespace() %}{% set d.d = d %}{{ d }}",
                 "{% set x = 'a' * 9999 %}{% for a in range(9999) %}{{ x.replace('', x) }}{% endfor %}",
@@ -140,6 +145,20 @@ class JinjaTemplateTest {
         String chain = "{{ 1" + " + 1".repeat(20_000) + " }}";
         assertThatThrownBy(() -> JinjaTemplate.parse(chain).render(Map.of()))
                 .isInstanceOf(JinjaException.class);
+    }
+
+    @Test
+    void timesAreWrittenAsPythonWritesThem() {
+        String codes =
+                "%a %A %b %B %c %C %d %D %e %f %F %g %G %h %H %I %j %k %l %m %M %n %p %P %r %R %S"
+                        + " %t %T %u %U %V %w %W %x %X %y %Y %z%Z%% %-d %-m %-j %-I %-M %_m %0e %^b";
+        assertThat(JinjaTime.format(LocalDateTime.of(2026, 3, 5, 17, 8, 9, 12000), codes))
+                .isEqualTo(
+                        "Thu Thursday Mar March Thu Mar  5 17:08:09 2026 20 05"
+                                + " 03/05/26  5 000012 2026-03-05 26 2026 Mar 17 05 064 17  5 03 08 \n PM"
+                                + " pm 05:08:09 PM 17:08 09 \t 17:08:09 4 09 10 4 09 03/05/26 17:08:09 26 2026 % 5 3 64 5 8  3 05 MAR");
+        assertThat(JinjaTime.format(LocalDateTime.of(2023, 1, 1, 0, 0), "%U %W %V %G %g %u %w %I"))
+                .isEqualTo("01 00 52 2022 22 7 0 12");
     }
 
     /** Whatever is done to a template, it gives text or the exception that names its fault. */

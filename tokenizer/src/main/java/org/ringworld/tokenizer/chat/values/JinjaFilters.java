@@ -2,7 +2,7 @@ package org.ringworld.tokenizer.chat.values;
 
 import java.util.ArrayList;
 import java.util.Comparator;
-import java.util.HashSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -65,7 +65,11 @@ public final class JinjaFilters {
                 "format",
                 (v, a) ->
                         JinjaFormat.percent(
-                                JinjaValues.str(v), new JinjaValues.Tuple(a.positional())));
+                                JinjaValues.str(v),
+                                a.named().isEmpty()
+                                        ? new JinjaValues.Tuple(a.positional())
+                                        : a.named()));
+        FILTERS.put("urlencode", JinjaFilters::urlEncoded);
         FILTERS.put("tojson", JinjaJson::write);
         FILTERS.put("length", (v, a) -> JinjaValues.length(v));
         FILTERS.put("count", (v, a) -> JinjaValues.length(v));
@@ -81,6 +85,11 @@ public final class JinjaFilters {
         FILTERS.put("unique", (v, a) -> unique(v, a.take("case_sensitive", "attribute")));
         FILTERS.put("min", (v, a) -> extreme(v, a.take("case_sensitive", "attribute"), -1));
         FILTERS.put("max", (v, a) -> extreme(v, a.take("case_sensitive", "attribute"), 1));
+        FILTERS.put(
+                "groupby",
+                (v, a) -> JinjaGroups.by(v, a.take("attribute", "default", "case_sensitive")));
+        FILTERS.put("batch", (v, a) -> JinjaGroups.batches(v, a.take("linecount", "fill_with")));
+        FILTERS.put("slice", (v, a) -> JinjaGroups.slices(v, a.take("slices", "fill_with")));
         FILTERS.put("sum", (v, a) -> sum(v, a.take("attribute", "start")));
         FILTERS.put("map", JinjaFilters::map);
         FILTERS.put("select", (v, a) -> chosen(v, a, false, true));
@@ -138,6 +147,26 @@ public final class JinjaFilters {
                 .replace(">", "&gt;")
                 .replace("'", "&#39;")
                 .replace("\"", "&#34;");
+    }
+
+    private static String urlEncoded(Object value, JinjaArguments arguments) {
+        arguments.take();
+        if (!(value instanceof Map) && !(value instanceof List)) {
+            return JinjaText.urlQuoted(JinjaValues.str(value), false);
+        }
+        List<String> parts = new ArrayList<>();
+        for (Object pair :
+                value instanceof Map<?, ?> map ? JinjaValues.pairs(map) : (List<?>) value) {
+            List<Object> two = JinjaValues.items(pair);
+            if (two.size() != 2) {
+                throw JinjaException.of("urlencode takes a text or pairs");
+            }
+            parts.add(
+                    JinjaText.urlQuoted(JinjaValues.str(two.get(0)), true)
+                            + "="
+                            + JinjaText.urlQuoted(JinjaValues.str(two.get(1)), true));
+        }
+        return String.join("&", parts);
     }
 
     private static String replace(Object value, Bound bound) {
@@ -203,7 +232,7 @@ public final class JinjaFilters {
         return pairs;
     }
 
-    private static Object folded(Object value, boolean caseSensitive) {
+    static Object folded(Object value, boolean caseSensitive) {
         return !caseSensitive && value instanceof String text
                 ? text.toLowerCase(Locale.ROOT)
                 : value;
@@ -234,7 +263,7 @@ public final class JinjaFilters {
     }
 
     /** A part of a value: its attribute, index, or a path of them with dots. */
-    private static Object at(Object value, Object path) {
+    static Object at(Object value, Object path) {
         if (!(path instanceof String text)) {
             return path == null ? value : JinjaValues.item(value, path);
         }
@@ -266,10 +295,10 @@ public final class JinjaFilters {
 
     private static Object unique(Object value, Bound bound) {
         List<Object> kept = new ArrayList<>();
-        Set<Object> seen = new HashSet<>();
+        Map<Object, Object> seen = new HashMap<>();
         for (Object item : JinjaValues.items(value)) {
-            if (seen.add(
-                    JinjaValues.key(folded(at(item, bound.get(1, null)), bound.flag(0, false))))) {
+            Object part = folded(at(item, bound.get(1, null)), bound.flag(0, false));
+            if (seen.put(JinjaValues.key(seen, part), item) == null) {
                 kept.add(item);
             }
         }

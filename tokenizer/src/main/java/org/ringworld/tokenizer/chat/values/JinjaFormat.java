@@ -11,45 +11,15 @@ import java.util.regex.Pattern;
 import org.ringworld.tokenizer.chat.JinjaBudget;
 import org.ringworld.tokenizer.chat.JinjaException;
 
-/** Python's two ways of putting values into a text. */
+/** Python's older way of putting values into a text. */
 final class JinjaFormat {
     private static final Pattern FORMAT =
-            Pattern.compile("%([-+ 0#]*)([0-9]{0,3})(?:\\.([0-9]{1,3}))?(.)", Pattern.DOTALL);
-    private static final Pattern BRACES = Pattern.compile("\\{\\{|\\}\\}|\\{([^{}]*)\\}|[{}]");
+            Pattern.compile(
+                    "%(?:\\((?<key>[^()]*)\\))?(?<flags>[-+ 0#]*)(?<width>[0-9]{0,3})"
+                            + "(?:\\.(?<places>[0-9]{1,3}))?(?<type>.)",
+                    Pattern.DOTALL);
 
     private JinjaFormat() {}
-
-    /** {@code format.format(…)} with places {@code {}}, {@code {0}} and {@code {name}}. */
-    static String braces(String format, JinjaArguments arguments) {
-        int[] next = {0};
-        String made =
-                BRACES.matcher(format)
-                        .replaceAll(
-                                found -> Matcher.quoteReplacement(place(found, arguments, next)));
-        JinjaBudget.spend(made.length());
-        return made;
-    }
-
-    private static String place(MatchResult found, JinjaArguments arguments, int[] next) {
-        String name = found.group(1);
-        if (name == null) {
-            if (found.group().length() == 1) {
-                throw JinjaException.of("a format has a brace that is not closed");
-            }
-            return found.group().substring(1);
-        }
-        if (arguments.named().containsKey(name)) {
-            return JinjaValues.str(arguments.named().get(name));
-        }
-        if (!name.matches("[0-9]{0,4}")) {
-            throw JinjaException.of("the format {%s} is not known", name);
-        }
-        int index = name.isEmpty() ? next[0]++ : Integer.parseInt(name);
-        if (index >= arguments.positional().size()) {
-            throw JinjaException.of("a format has more places than values");
-        }
-        return JinjaValues.str(arguments.positional().get(index));
-    }
 
     /** Python's {@code format % values}. */
     static String percent(String format, Object values) {
@@ -63,29 +33,47 @@ final class JinjaFormat {
                         .replaceAll(
                                 found ->
                                         Matcher.quoteReplacement(
-                                                found.group(4).equals("%")
-                                                        ? "%"
-                                                        : formatted(found, given, next[0]++)));
+                                                place(found, values, given, next)));
         if (next[0] < given.size() && !(values instanceof Map)) {
             throw JinjaException.of("a format has fewer places than values");
         }
         return made;
     }
 
-    private static String formatted(MatchResult found, List<?> values, int index) {
+    private static String place(MatchResult found, Object values, List<?> given, int[] next) {
+        if (found.group("type").equals("%")) {
+            return "%";
+        }
+        String key = found.group("key");
+        String made = formatted(found, key == null ? one(given, next[0]++) : named(values, key));
+        JinjaBudget.spend(8 + made.length());
+        return made;
+    }
+
+    private static Object one(List<?> values, int index) {
         if (index >= values.size()) {
             throw JinjaException.of("a format has more places than values");
         }
-        Object value = values.get(index);
-        String flags = found.group(1);
-        String width = found.group(2);
-        String precision = found.group(3) == null ? "" : "." + found.group(3);
+        return values.get(index);
+    }
+
+    private static Object named(Object values, String key) {
+        if (values instanceof Map<?, ?> map && map.containsKey(key)) {
+            return map.get(key);
+        }
+        throw JinjaException.of("a format has the place %s, and no value for it", key);
+    }
+
+    private static String formatted(MatchResult found, Object value) {
+        String flags = found.group("flags");
+        String width = found.group("width");
+        String precision = found.group("places") == null ? "" : "." + found.group("places");
         String java = "%" + flags + width;
         try {
-            return switch (found.group(4)) {
+            return switch (found.group("type")) {
                 case "s", "r" -> {
                     String text =
-                            found.group(4).equals("s")
+                            found.group("type").equals("s")
                                     ? JinjaValues.str(value)
                                     : JinjaValues.repr(value);
                     yield ("%" + flags.replaceAll("[^-]", "") + width + precision + "s")
@@ -93,10 +81,13 @@ final class JinjaFormat {
                 }
                 case "d", "i" -> (java + "d").formatted((long) JinjaOperators.real(number(value)));
                 case "x", "X", "o" ->
-                        (java + found.group(4))
+                        (java + found.group("type"))
                                 .formatted((long) JinjaOperators.real(number(value)));
-                case "f", "F" -> (java + precision + "f").formatted(decimal(value, found.group(3)));
-                default -> throw JinjaException.of("the format %%%s is not known", found.group(4));
+                case "f", "F" ->
+                        (java + precision + "f").formatted(decimal(value, found.group("places")));
+                default ->
+                        throw JinjaException.of(
+                                "the format %%%s is not known", found.group("type"));
             };
         } catch (IllegalFormatException e) {
             throw JinjaException.of("the format %s cannot be followed", found.group());

@@ -53,7 +53,7 @@ final class JinjaJson {
             case Long l -> out.append(l);
             case Double d -> out.append(number(d));
             case String s -> string(s);
-            case List<?> list -> {
+            case List<?> list when !(list instanceof JinjaRange) -> {
                 List<Runnable> parts = new ArrayList<>();
                 list.forEach(one -> parts.add(() -> value(one, depth + 1)));
                 all('[', parts, ']', depth);

@@ -36,6 +36,10 @@ public final class JinjaOperators {
         return made;
     }
 
+    public static Object negative(Object value) {
+        return value instanceof Double real ? (Object) (-real) : binary("-", 0L, value);
+    }
+
     private static String joined(String a, String b) {
         if ((long) a.length() + b.length() > LONGEST) {
             throw JinjaException.of("a text grows beyond %d characters", LONGEST);
@@ -49,6 +53,7 @@ public final class JinjaOperators {
         }
         if (a instanceof List<?> one
                 && b instanceof List<?> two
+                && !(one instanceof JinjaRange || two instanceof JinjaRange)
                 && one instanceof JinjaValues.Tuple == two instanceof JinjaValues.Tuple) {
             List<Object> both = new ArrayList<>(one);
             both.addAll(two);
@@ -66,7 +71,7 @@ public final class JinjaOperators {
             JinjaBudget.spend(count * text.length());
             return text.repeat((int) count);
         }
-        if (value instanceof List<?> list) {
+        if (value instanceof List<?> list && !(list instanceof JinjaRange)) {
             JinjaBudget.spend(count * list.size());
             List<Object> all = new ArrayList<>();
             for (long i = 0; i < count && !list.isEmpty(); i++) {
@@ -153,7 +158,7 @@ public final class JinjaOperators {
             throw JinjaException.of("a str holds only str, not %s", JinjaValues.type(value));
         }
         if (in instanceof Map<?, ?> map) {
-            return map.containsKey(JinjaValues.key(value));
+            return map.containsKey(JinjaValues.key(map, value));
         }
         return JinjaValues.items(in).stream().anyMatch(one -> JinjaValues.equal(one, value));
     }
@@ -223,6 +228,9 @@ public final class JinjaOperators {
         int to = bound(bounds[1], size, step > 0 ? high : low, low, high);
         if (step == 1 && value instanceof String text) {
             return JinjaText.slice(text, from, Math.max(from, to));
+        }
+        if (value instanceof JinjaRange range) {
+            return range.slice(from, to, step);
         }
         List<?> all = value instanceof List<?> list ? list : JinjaText.characters((String) value);
         List<Object> some = new ArrayList<>();

@@ -11,6 +11,19 @@ import org.ringworld.tokenizer.chat.values.JinjaArguments.Callable;
 
 /** What Python's strings can do. */
 final class JinjaStrings {
+    /** What Unicode says are digits, though they stand in no decimal number. */
+    private static final String DIGITS =
+            "²³¹፩-፱᧚⁰⁴-⁹₀-₉①-⑨⑴-⑼⒈-⒐⓪⓵-⓽⓿❶-❾➀-➈➊-➒\\x{10a40}-\\x{10a43}"
+                    + "\\x{10e60}-\\x{10e68}\\x{11052}-\\x{1105a}\\x{1f100}-\\x{1f10a}";
+
+    /** Letters that Unicode says are numbers. */
+    private static final String NUMERALS =
+            "㐅㒃㠪㭍一七万三九二五亖亿什仟仨伍佰億兆兩八六十千卄卅卌叁参參叄四壱壹幺廾廿弌弍弎弐拾捌柒漆玖百肆萬貮貳贰阡陆陌陸零"
+                    + "\\x{f96b}\\x{f973}\\x{f978}\\x{f9b2}\\x{f9d1}\\x{f9d3}\\x{f9fd}"
+                    + "\\x{20001}\\x{20064}\\x{200e2}\\x{20121}\\x{2092a}\\x{20983}"
+                    + "\\x{2098c}\\x{2099c}\\x{20aea}\\x{20afd}\\x{20b19}\\x{22390}"
+                    + "\\x{22998}\\x{23b1b}\\x{2626d}\\x{2f890}";
+
     private JinjaStrings() {}
 
     /** One by its name, null where there is none of it. */
@@ -44,14 +57,16 @@ final class JinjaStrings {
             case "ljust" -> a -> padded(s, a, false, true);
             case "rjust" -> a -> padded(s, a, true, false);
             case "zfill" -> a -> zeros(s, a.take("width").number(0, 0));
-            case "format" -> a -> JinjaFormat.braces(s, a);
+            case "format" -> a -> JinjaBraces.fill(s, a);
             default -> predicate(s, name);
         };
     }
 
     private static Callable predicate(String s, String name) {
         return switch (name) {
-            case "isdigit", "isdecimal", "isnumeric" -> simple(() -> all(s, Character::isDigit));
+            case "isdecimal" -> simple(() -> all(s, Character::isDigit));
+            case "isdigit" -> simple(() -> s.matches("[\\p{Nd}" + DIGITS + "]+"));
+            case "isnumeric" -> simple(() -> s.matches("[\\p{N}" + NUMERALS + "]+"));
             case "isalpha" -> simple(() -> all(s, Character::isLetter));
             case "isalnum" -> simple(() -> all(s, Character::isLetterOrDigit));
             case "isspace" -> simple(() -> all(s, JinjaText::isSpace));

@@ -62,7 +62,9 @@ public final class JinjaTests {
     }
 
     private static boolean same(Object a, Object b) {
-        return a == b || a instanceof Boolean && a.equals(b) || a instanceof Long && a.equals(b);
+        return a == b
+                || (a instanceof Boolean || a instanceof Long || a instanceof String)
+                        && a.equals(b);
     }
 
     private static boolean isTest(String name) {

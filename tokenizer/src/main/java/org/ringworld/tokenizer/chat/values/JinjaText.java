@@ -1,6 +1,7 @@
 package org.ringworld.tokenizer.chat.values;
 
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.ringworld.tokenizer.chat.JinjaBudget;
 import org.ringworld.tokenizer.chat.JinjaException;
@@ -159,6 +160,22 @@ public final class JinjaText {
         } else {
             out.append((c < 0x100 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x").formatted(c));
         }
+    }
+
+    static String urlQuoted(String text, boolean query) {
+        JinjaBudget.spend(4L * text.length());
+        StringBuilder out = new StringBuilder();
+        for (byte b : text.getBytes(StandardCharsets.UTF_8)) {
+            char c = (char) (b & 0xff);
+            if (c < 128 && Character.isLetterOrDigit(c)
+                    || "_.-~".indexOf(c) >= 0
+                    || c == '/' && !query) {
+                out.append(c);
+            } else {
+                out.append(c == ' ' && query ? "+" : "%%%02X".formatted((int) c));
+            }
+        }
+        return out.toString();
     }
 
     static boolean isPrintable(int c) {

@@ -34,7 +34,7 @@ public final class JinjaValues {
         Object attribute(String name);
     }
 
-    public static final class Tuple extends AbstractList<Object> {
+    public static sealed class Tuple extends AbstractList<Object> permits JinjaGroups.Group {
         private final List<Object> values;
 
         public Tuple(List<Object> values) {
@@ -86,6 +86,7 @@ public final class JinjaValues {
             case Double d -> "float";
             case String s -> "str";
             case Tuple t -> "tuple";
+            case JinjaRange r -> "range";
             case List<?> l -> "list";
             case Map<?, ?> m -> "dict";
             case Undefined u -> "undefined";
@@ -150,6 +151,19 @@ public final class JinjaValues {
         return value;
     }
 
+    /** The key of a dictionary that equals this one, as {@code true} does 1; this if none does. */
+    public static Object key(Map<?, ?> map, Object value) {
+        if (number(value) && !map.containsKey(value)) {
+            double real = JinjaOperators.real(value);
+            for (Object other : List.of(real, (long) real, real != 0)) {
+                if (map.containsKey(other) && equal(other, value)) {
+                    return other;
+                }
+            }
+        }
+        return key(value);
+    }
+
     /** {@code value.name}: what it can do, then what it holds. */
     public static Object attribute(Object value, String name) {
         refuseUndefined(value);
@@ -168,8 +182,10 @@ public final class JinjaValues {
         return switch (value) {
             case String text -> JinjaStrings.method(text, name);
             case Map<?, ?> map -> method(map, name);
-            case List<?> list -> method(list, name);
             case HasAttributes owner -> owner.attribute(name);
+            case List<?> list -> method(list, name);
+            case Double real when name.equals("is_integer") ->
+                    (Callable) arguments -> real == Math.rint(real) && !real.isInfinite();
             case null, default -> null;
         };
     }
@@ -183,7 +199,7 @@ public final class JinjaValues {
             case "get" ->
                     arguments -> {
                         JinjaArguments.Bound bound = arguments.take("key", "default");
-                        Object key = key(bound.need(0));
+                        Object key = key(map, bound.need(0));
                         return map.containsKey(key) ? map.get(key) : bound.get(1, null);
                     };
             case "clear", "pop", "popitem", "setdefault", "update" -> refused(name);
@@ -210,7 +226,7 @@ public final class JinjaValues {
                     };
             case "copy" -> arguments -> new ArrayList<Object>(list);
             case "append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort" ->
-                    list instanceof Tuple ? null : refused(name);
+                    list instanceof Tuple || list instanceof JinjaRange ? null : refused(name);
             default -> null;
         };
     }
@@ -230,8 +246,11 @@ public final class JinjaValues {
     /** {@code value[index]}: what it holds, then what it can do. */
     public static Object item(Object value, Object index) {
         refuseUndefined(value);
-        if (value instanceof Map<?, ?> map && map.containsKey(index)) {
-            return map.get(index);
+        if (value instanceof Map<?, ?> map) {
+            Object key = number(index) ? key(map, index) : index;
+            if (map.containsKey(key)) {
+                return map.get(key);
+            }
         }
         if (index instanceof Long || index instanceof Boolean) {
             int at = index(index);
@@ -259,7 +278,10 @@ public final class JinjaValues {
             return JinjaOperators.order(a, b) == 0;
         }
         if (a instanceof List<?> one && b instanceof List<?> two) {
-            boolean same = one.size() == two.size() && one instanceof Tuple == two instanceof Tuple;
+            boolean same =
+                    one.size() == two.size()
+                            && one instanceof Tuple == two instanceof Tuple
+                            && one instanceof JinjaRange == two instanceof JinjaRange;
             for (int i = 0; same && i < one.size(); i++) {
                 same = equal(one.get(i), two.get(i));
             }
@@ -270,10 +292,10 @@ public final class JinjaValues {
                     && one.entrySet().stream()
                             .allMatch(
                                     entry ->
-                                            two.containsKey(entry.getKey())
+                                            two.containsKey(key(two, entry.getKey()))
                                                     && equal(
                                                             entry.getValue(),
-                                                            two.get(entry.getKey())));
+                                                            two.get(key(two, entry.getKey()))));
         }
         if (a instanceof Undefined || b instanceof Undefined) {
             return a instanceof Undefined && b instanceof Undefined;
@@ -315,6 +337,7 @@ public final class JinjaValues {
                 all(out, "(", t);
                 out.append(t.size() == 1 ? ",)" : ")");
             }
+            case JinjaRange r -> out.append(r);
             case List<?> l -> {
                 all(out, "[", l);
                 out.append(']');
