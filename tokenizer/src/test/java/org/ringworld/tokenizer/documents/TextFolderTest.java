@@ -69,7 +69,8 @@ class TextFolderTest {
         Files.createSymbolicLink(directory.resolve("d/gone.txt"), directory.resolve("nowhere"));
         assertThat(TextDocuments.notRead(directory.resolve("d")))
                 .startsWith("3 files of ")
-                .endsWith("that are neither .txt nor .jsonl: gone.txt, more.jsonl.gz, s/c.json");
+                .endsWith(
+                        "that are neither .txt nor .jsonl: gone.txt (a link that leads nowhere), more.jsonl.gz, s/c.json");
         Files.delete(directory.resolve("d/b.txt"));
         assertThatThrownBy(this::names)
                 .isInstanceOf(DataException.class)
