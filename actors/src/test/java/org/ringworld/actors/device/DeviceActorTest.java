@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
@@ -97,12 +98,14 @@ class DeviceActorTest {
 
     @Test
     void theMailboxStaysFreeWhileTheDeviceComputes() throws Exception {
+        CountDownLatch stands = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
         Device slow =
                 new FaultyDevice(
                         "rmsNorm",
                         1,
                         () -> {
+                            stands.countDown();
                             try {
                                 go.await();
                             } catch (InterruptedException e) {
@@ -114,6 +117,7 @@ class DeviceActorTest {
         expectBothJoined();
         busy.tell(evaluate(1));
         other.tell(evaluate(1));
+        assertThat(stands.await(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
         // Its thread stands in a kernel, yet it takes and acts on a message: it leaves the ring.
         busy.tell(new RingProtocol.Leave(2, probe.getRef()));
         DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
