@@ -18,7 +18,7 @@ import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.StageData;
 
 class RecipesTest {
-    private static final Path JOBS = Path.of("jobs");
+    private static final Path JOBS = Path.of("../examples/jobs");
 
     @TempDir private Path directory;
 

@@ -26,7 +26,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** Lines of jsonl with vision fields, from the command line to a model that draws and tells. */
 class VisionTrainingTest {
-    private static final Path JOB = Path.of("jobs/vision.conf");
+    private static final Path JOB = Path.of("../examples/jobs/vision.conf");
     private static final String[] COLOURS = {"red", "green", "blue"};
     private static final int CODES_OF_A_FRAME = 3;
 
