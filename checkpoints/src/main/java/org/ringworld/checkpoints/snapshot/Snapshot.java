@@ -331,24 +331,23 @@ public final class Snapshot implements AutoCloseable {
      * @throws CheckpointException where it cannot be written
      */
     public static void copy(Path directory, Path run) throws CheckpointException {
-        Path target = run.resolve(DIRECTORY).resolve(directory.getFileName()).toAbsolutePath();
-        Path temporary = AtomicFiles.temporary(target);
-        try (Stream<Path> files = Files.list(directory)) {
-            Files.createDirectories(target.getParent());
-            AtomicFiles.delete(temporary);
-            Files.createDirectory(temporary);
-            for (Path file : files.toList()) {
-                Path name = temporary.resolve(file.getFileName());
-                try {
-                    Files.createLink(name, file.toAbsolutePath());
-                } catch (IOException | UnsupportedOperationException e) {
-                    Files.copy(file, name);
-                }
-            }
-            AtomicFiles.syncTree(temporary);
-            AtomicFiles.renameDirectory(temporary, target);
-        } catch (IOException e) {
-            throw SafeTensorsWriter.cannotWrite(target, e);
+        AtomicFiles.writeDirectory(
+                run.resolve(DIRECTORY).resolve(directory.getFileName()),
+                Fence.NONE, // nobody owns a run that has not begun
+                temporary -> {
+                    try (Stream<Path> files = Files.list(directory)) {
+                        for (Path file : files.toList()) {
+                            link(file, temporary.resolve(file.getFileName()));
+                        }
+                    }
+                });
+    }
+
+    private static void link(Path file, Path name) throws IOException {
+        try {
+            Files.createLink(name, file.toAbsolutePath());
+        } catch (IOException | UnsupportedOperationException e) {
+            Files.copy(file, name);
         }
     }
 

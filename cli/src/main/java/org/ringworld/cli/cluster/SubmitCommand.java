@@ -1,18 +1,15 @@
 package org.ringworld.cli.cluster;
 
 import com.typesafe.config.Config;
-import com.typesafe.config.ConfigList;
-import com.typesafe.config.ConfigObject;
-import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueFactory;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.Callable;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.cli.train.TrainCommand;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.JobText;
+import org.ringworld.model.training.job.KeyValue;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -33,14 +30,8 @@ import picocli.CommandLine.Parameters;
             "  ringworld submit examples/jobs/books.conf data.path=/shared/books --cluster 10.0.0.1:25520 --detach"
         })
 public final class SubmitCommand implements Callable<Integer> {
-    /** Keys of a job, beside those named path, whose values are files. */
-    private static final List<String> FILES = List.of("output", "tokenizer", "continue");
-
     /** A tokenizer that is no file. */
     private static final String BYTES = "bytes";
-
-    /** Holds names of fields, one of which may be path. */
-    private static final String FIELDS = "fieldWeights";
 
     @Parameters(
             arity = "0..*",
@@ -75,43 +66,8 @@ public final class SubmitCommand implements Callable<Integer> {
     static Config absolute(Config job, Path here) {
         String name = job.getIsNull("name") ? "job" : job.getString("name");
         String output = job.getIsNull("output") ? "runs/" + name : job.getString("output");
-        ConfigObject all = job.withValue("output", ConfigValueFactory.fromAnyRef(output)).root();
-        for (String key : FILES) {
-            if (all.containsKey(key)) {
-                all = all.withValue(key, absolute(all.get(key), here));
-            }
-        }
-        return ((ConfigObject) paths(all, here)).toConfig();
-    }
-
-    private static ConfigValue paths(ConfigValue value, Path here) {
-        return switch (value) {
-            case ConfigObject object -> {
-                ConfigObject changed = object;
-                for (Map.Entry<String, ConfigValue> entry : object.entrySet()) {
-                    String key = entry.getKey();
-                    if (!key.equals(FIELDS)) {
-                        ConfigValue inside = entry.getValue();
-                        changed =
-                                changed.withValue(
-                                        key,
-                                        key.equals("path")
-                                                ? absolute(inside, here)
-                                                : paths(inside, here));
-                    }
-                }
-                yield changed;
-            }
-            case ConfigList list ->
-                    ConfigValueFactory.fromIterable(
-                            list.stream().map(one -> paths(one, here).unwrapped()).toList());
-            default -> value;
-        };
-    }
-
-    private static ConfigValue absolute(ConfigValue path, Path here) {
-        return path.unwrapped() instanceof String text && !text.equals(BYTES)
-                ? ConfigValueFactory.fromAnyRef(here.resolve(text).normalize().toString())
-                : path;
+        return KeyValue.mapPaths(
+                job.withValue("output", ConfigValueFactory.fromAnyRef(output)),
+                path -> path.equals(BYTES) ? path : here.resolve(path).normalize().toString());
     }
 }

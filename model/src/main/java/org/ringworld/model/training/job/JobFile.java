@@ -68,7 +68,7 @@ public final class JobFile {
                 merged.withFallback(preset(merged))
                         .withFallback(DEFAULTS.withoutPath("stage"))
                         .resolve();
-        whole = ((ConfigObject) KeyValue.withHome("", whole.root())).toConfig();
+        whole = KeyValue.mapPaths(whole, KeyValue::withHome);
         whole = whole.withValue("stages", stages(whole));
         return StartModel.fill(whole);
     }
@@ -88,7 +88,7 @@ public final class JobFile {
                     "%s cannot be resolved: %s"
                             .formatted(String.join(" ", overrides), e.getMessage()));
         }
-        return ((ConfigObject) KeyValue.withHome("", whole.root())).toConfig();
+        return KeyValue.mapPaths(whole, KeyValue::withHome);
     }
 
     /** Sizes of the preset that a job names, for the keys it does not give. */

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -113,27 +114,33 @@ public final class KeyValue {
         return path;
     }
 
-    /** Sets the home directory into every path of a job or a node. */
-    static ConfigValue withHome(String key, ConfigValue value) {
+    /** A job or a node's settings, each path in which is another; other values stay as they are. */
+    public static Config mapPaths(Config config, UnaryOperator<String> other) {
+        return ((ConfigObject) mapPaths("", config.root(), other)).toConfig();
+    }
+
+    private static ConfigValue mapPaths(
+            String key, ConfigValue value, UnaryOperator<String> other) {
         return switch (value) {
             case ConfigObject object -> {
                 ConfigObject with = object;
                 for (Map.Entry<String, ConfigValue> entry : object.entrySet()) {
                     with =
                             with.withValue(
-                                    entry.getKey(), withHome(entry.getKey(), entry.getValue()));
+                                    entry.getKey(),
+                                    mapPaths(entry.getKey(), entry.getValue(), other));
                 }
                 yield with;
             }
             case ConfigList list ->
                     ConfigValueFactory.fromIterable(
-                            list.stream().map(element -> withHome(key, element)).toList());
+                            list.stream().map(element -> mapPaths(key, element, other)).toList());
             case ConfigValue text
-                    when PATHS.contains(key)
-                            && text.unwrapped() instanceof String s
-                            // Others stay as they were written, without quotes.
-                            && s.startsWith("~") ->
-                    ConfigValueFactory.fromAnyRef(withHome(s));
+                    when PATHS.contains(key) && text.unwrapped() instanceof String s -> {
+                String changed = other.apply(s);
+                // The same stays as it was written, without quotes.
+                yield changed.equals(s) ? text : ConfigValueFactory.fromAnyRef(changed);
+            }
             default -> value;
         };
     }
