@@ -10,8 +10,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.ringworld.actors.device.DeviceRing;
-import org.ringworld.actors.device.ForwardedFile;
-import org.ringworld.actors.device.RowResult;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.SourceType;
 import org.ringworld.checkpoints.TensorSpec;
@@ -21,8 +19,10 @@ import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
 import org.ringworld.cli.cluster.ClusterClient;
 import org.ringworld.cli.cluster.ClusterRuns;
 import org.ringworld.model.attention.Modality;
-import org.ringworld.model.training.job.BatchFile;
 import org.ringworld.model.training.job.UsageException;
+import org.ringworld.model.training.rank.BatchFile;
+import org.ringworld.model.training.rank.ForwardedFile;
+import org.ringworld.model.training.rank.RowResult;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -127,7 +127,7 @@ final class ForwardCommand implements Callable<Integer> {
         while (!cluster.client().ask("forwarded", id).path("done").asBoolean()) {
             Thread.sleep(POLL_MILLIS);
         }
-        return ForwardedFile.gather(ClusterRuns.inference(on), rows, whole);
+        return ForwardedFile.gather(ClusterRuns.inference(on, gradients), rows, whole);
     }
 
     private void write(BatchFile in, LlamaConfig config, RowResult result)

@@ -6,7 +6,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.actors.device.DeviceRing;
-import org.ringworld.actors.device.ModelSource;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
@@ -14,6 +13,8 @@ import org.ringworld.model.attention.Layout;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.UsageException;
+import org.ringworld.model.training.rank.HeldWork;
+import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -108,7 +109,8 @@ public record InferenceSettings(
         for (int i = 0; i < ringSize; i++) {
             devices.add(new CpuDevice(threads));
         }
+        ModelSource source = new ModelSource.Files(config, model);
         return new DeviceRing(
-                new ModelSource.Files(config, model), dtype, devices, layout, gradients);
+                new HeldWork("model", source, dtype, gradients, "all"), devices, layout);
     }
 }

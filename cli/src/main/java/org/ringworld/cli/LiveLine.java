@@ -9,9 +9,9 @@ import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressState;
-import org.ringworld.actors.job.Progress;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepMetrics;
+import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
 
 /**

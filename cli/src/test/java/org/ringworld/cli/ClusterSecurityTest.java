@@ -91,10 +91,8 @@ class ClusterSecurityTest {
     void strangersAreRefusedAndTheJobIsUndisturbed() throws Exception {
         Path run = directory.resolve("run");
         Path metrics = run.resolve("metrics.jsonl");
-        int steps = 2000;
+        long steps;
         try (LocalCluster cluster = new LocalCluster(directory, 2, settings(identity("ours")))) {
-            String id = cluster.submit(ClusterTest.job(run, 2, steps));
-            cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 20);
             // Another authority, no TLS at all, and another cluster with our authority.
             List<Process> strangers =
                     List.of(
@@ -102,16 +100,21 @@ class ClusterSecurityTest {
                             cluster.stranger(1, "insecure=true"),
                             cluster.stranger(2, settings(identity("ours"), "cluster=another")));
             try {
+                for (int node = 2; node < 5; node++) {
+                    Path log = cluster.log(node); // they try to come in, and will again
+                    cluster.await(log.toString(), 240, () -> says(log, "waits for a cluster"));
+                }
+                String id = cluster.submit(ClusterTest.job(run, 2, 1_000_000));
+                cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 20);
                 nonsenseAtEveryPort(cluster, 0);
                 nonsenseAtEveryPort(cluster, 1);
                 submitWithoutAnIdentity(cluster);
-                for (int node = 2; node < 5; node++) {
-                    Path log = cluster.log(node); // they did try to come in
-                    cluster.await(log.toString(), 90, () -> says(log, "waits for a cluster"));
-                }
-                cluster.awaitDone(id, 240);
+                long heard = LocalCluster.lines(metrics);
+                cluster.await("more", 60, () -> LocalCluster.lines(metrics) > heard + 100);
                 JsonNode status = cluster.ask("status", "--json");
                 assertThat(status.path("members").size()).as(status.toString()).isEqualTo(2);
+                cluster.stop(id);
+                steps = LocalCluster.lines(metrics);
             } finally {
                 strangers.forEach(s -> s.destroyForcibly().onExit().join());
             }
@@ -123,7 +126,7 @@ class ClusterSecurityTest {
                     .contains("refused a connection to the port for bootstrap: ")
                     .doesNotContain("\tat ");
         }
-        LocalCluster.assertEachStepOnce(metrics, steps + 3);
+        LocalCluster.assertEachStepOnce(metrics, (int) steps);
         assertThat(Files.readAllLines(metrics).stream().map(ClusterSecurityTest::epoch).distinct())
                 .hasSize(1);
     }

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
@@ -21,7 +22,41 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Real processes in one cluster, really killed. */
 @EnabledOnOs(OS.LINUX)
 class ClusterTest {
+    private static final int THREE = 3;
+
+    /** Of the cluster that tests follow each other on: three nodes take half a minute to start. */
+    @TempDir private static Path common;
+
+    private static LocalCluster three;
+    private static boolean left;
+
     @TempDir private Path directory;
+
+    /** Three nodes, all of them there and without work. */
+    private static LocalCluster three() throws Exception {
+        if (three != null && !left) { // the test before failed
+            three.close();
+            three = null;
+        }
+        if (three == null) {
+            three = new LocalCluster(Files.createTempDirectory(common, "three"), THREE);
+        }
+        left = false;
+        three.restore();
+        return three;
+    }
+
+    /** Said at the end of a test: the next one may have the nodes. */
+    private static void leave() {
+        left = true;
+    }
+
+    @AfterAll
+    static void end() {
+        if (three != null) {
+            three.close();
+        }
+    }
 
     private List<String> job(String run, int ring, int steps, String... more) {
         return job(directory.resolve(run), ring, steps, more);
@@ -46,13 +81,12 @@ class ClusterTest {
         return directory.resolve("alone");
     }
 
-    private void givesTheSameBits(int size, String layout, String dtype) throws Exception {
+    private void givesTheSameBits(LocalCluster cluster, int size, String layout, String dtype)
+            throws Exception {
         String[] more = {"ring.layout=" + layout, "dtype=" + dtype};
         Path alone = inOneJvm(size, 30, more);
-        try (LocalCluster cluster = new LocalCluster(directory, size)) {
-            String id = cluster.submit(job("spread", size, 30, more));
-            cluster.awaitDone(id, 60);
-        }
+        String id = cluster.submit(job("spread", size, 30, more));
+        cluster.awaitDone(id, 60);
         Path spread = directory.resolve("spread");
         assertThat(spread.resolve("final/model.safetensors"))
                 .hasSameBinaryContentAs(alone.resolve("final/model.safetensors"));
@@ -61,7 +95,8 @@ class ClusterTest {
 
     @Test
     void twoProcessesGiveTheWeightsOfOneJvm() throws Exception {
-        givesTheSameBits(2, "zigzag", "f32");
+        givesTheSameBits(three(), 2, "zigzag", "f32");
+        leave();
     }
 
     @Tag("slow")
@@ -76,7 +111,9 @@ class ClusterTest {
     })
     void anyNumberOfProcessesGivesTheWeightsOfOneJvm(int size, String layout, String dtype)
             throws Exception {
-        givesTheSameBits(size, layout, dtype);
+        try (LocalCluster cluster = new LocalCluster(directory, size)) {
+            givesTheSameBits(cluster, size, layout, dtype);
+        }
     }
 
     @Test
@@ -85,45 +122,46 @@ class ClusterTest {
         Path alone = inOneJvm(3, steps);
         Path run = directory.resolve("run");
         Path metrics = run.resolve("metrics.jsonl");
-        try (LocalCluster cluster = new LocalCluster(directory, 3)) {
-            String id = cluster.submit(job("run", 3, steps));
-            cluster.await("steps", 240, () -> LocalCluster.lines(metrics) > 100);
-            int worker = (cluster.leader() + 1) % 3;
-            cluster.kill(worker);
-            cluster.start(worker);
-            cluster.awaitDone(id, 400);
-        }
+        LocalCluster cluster = three();
+        String id = cluster.submit(job("run", 3, steps));
+        cluster.await("steps", 240, () -> LocalCluster.lines(metrics) > 100);
+        int worker = (cluster.leader() + 1) % THREE;
+        cluster.kill(worker);
+        cluster.start(worker);
+        cluster.awaitDone(id, 400);
         LocalCluster.assertEachStepOnce(metrics, steps + 3);
         double difference = LocalCluster.difference(run.resolve("final"), alone.resolve("final"));
         System.out.printf("greatest difference of a weight: %.2e%n", difference);
         assertThat(difference).isLessThan(2.5e-3); // ten times the worst of what runs of it came to
+        leave();
     }
 
     /** It has been in no ring yet, so no link of anybody's ends with it. */
     @Test
     void aNewcomerThatDiesAsTheRingTakesItInIsMissedAtOnce() throws Exception {
         Path metrics = directory.resolve("run").resolve("metrics.jsonl");
-        try (LocalCluster cluster = new LocalCluster(directory, 2)) {
-            cluster.submit(job("run", 2, 1_000_000));
-            cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 100);
-            int worker = 1 - cluster.leader();
-            long together = LocalCluster.stepEpoch(metrics);
-            cluster.kill(worker);
-            cluster.await("steps of one", 60, () -> LocalCluster.stepEpoch(metrics) > together);
-            long alone = cluster.epoch();
-            cluster.start(worker);
-            long deadline = System.nanoTime() + Duration.ofSeconds(60).toNanos();
-            while (cluster.epoch() == alone && System.nanoTime() < deadline) {
-                Thread.sleep(1);
-            }
-            long proved = proofs(cluster);
-            cluster.kill(worker);
-            assertThat(cluster.epoch()).as("epochs" + cluster.logs()).isGreaterThan(alone);
-            long stood = LocalCluster.lines(metrics);
-            cluster.await("steps without it", 60, () -> LocalCluster.lines(metrics) > stood + 10);
-            // Not by its silence, which would have taken seconds.
-            assertThat(proofs(cluster)).as(cluster.logs()).isGreaterThan(proved);
+        LocalCluster cluster = three();
+        String id = cluster.submit(job("run", 3, 1_000_000));
+        cluster.await("steps", 60, () -> LocalCluster.lines(metrics) > 100);
+        int worker = (cluster.leader() + 1) % THREE;
+        long together = LocalCluster.stepEpoch(metrics);
+        cluster.kill(worker);
+        cluster.await("steps of two", 60, () -> LocalCluster.stepEpoch(metrics) > together);
+        long alone = cluster.epoch();
+        cluster.start(worker);
+        long deadline = System.nanoTime() + Duration.ofSeconds(240).toNanos();
+        while (cluster.epoch() == alone && System.nanoTime() < deadline) {
+            Thread.sleep(1);
         }
+        long proved = proofs(cluster);
+        cluster.kill(worker);
+        assertThat(cluster.epoch()).as("epochs" + cluster.logs()).isGreaterThan(alone);
+        long stood = LocalCluster.lines(metrics);
+        cluster.await("steps without it", 60, () -> LocalCluster.lines(metrics) > stood + 10);
+        // Not by its silence, which would have taken seconds.
+        assertThat(proofs(cluster)).as(cluster.logs()).isGreaterThan(proved);
+        cluster.stop(id);
+        leave();
     }
 
     private static long proofs(LocalCluster cluster) throws IOException {
@@ -134,27 +172,27 @@ class ClusterTest {
     @Test
     void aSavedModelRunsOnARingOfThreeProcesses() throws Exception {
         Path cases = Path.of("../model/src/test/resources/numerics");
-        try (LocalCluster cluster = new LocalCluster(directory, 3)) {
-            for (String name : List.of("packed_1_5_7_11", "positions_from_1000000", "tied")) {
-                forward(cluster, cases.resolve(name), cases.resolve(name), name);
-            }
-            Path gqa = Path.of("../checkpoints/src/test/resources/golden/llama-gqa");
-            forward(cluster, gqa, gqa, "gqa");
-            Path there = directory.resolve("nothing");
-            CommandLineTest.Outcome lost =
-                    CommandLineTest.run(
-                            "forward",
-                            cases.resolve("tied"),
-                            "--batch",
-                            cases.resolve("tied/batch.safetensors"),
-                            "--out",
-                            there.resolve("out.safetensors"),
-                            "ring.size=4",
-                            "--cluster",
-                            "127.0.0.1:" + cluster.port(1));
-            assertThat(lost.code()).isEqualTo(Ringworld.FAILED);
-            assertThat(lost.err()).contains("3 devices are free, 4 are needed");
+        LocalCluster cluster = three();
+        for (String name : List.of("packed_1_5_7_11", "positions_from_1000000", "tied")) {
+            forward(cluster, cases.resolve(name), cases.resolve(name), name);
         }
+        Path gqa = Path.of("../checkpoints/src/test/resources/golden/llama-gqa");
+        forward(cluster, gqa, gqa, "gqa");
+        Path there = directory.resolve("nothing");
+        CommandLineTest.Outcome lost =
+                CommandLineTest.run(
+                        "forward",
+                        cases.resolve("tied"),
+                        "--batch",
+                        cases.resolve("tied/batch.safetensors"),
+                        "--out",
+                        there.resolve("out.safetensors"),
+                        "ring.size=4",
+                        "--cluster",
+                        "127.0.0.1:" + cluster.port(1));
+        assertThat(lost.code()).isEqualTo(Ringworld.FAILED);
+        assertThat(lost.err()).contains("3 devices are free, 4 are needed");
+        leave();
     }
 
     private void forward(LocalCluster cluster, Path model, Path batch, String name)

@@ -196,6 +196,25 @@ public final class LocalCluster implements AutoCloseable {
         return JsonMapper.shared().createObjectNode();
     }
 
+    /** All nodes there again, those that ended started anew. */
+    void restore() throws Exception {
+        for (int i = 0; i < nodes.size(); i++) {
+            if (!nodes.get(i).isAlive()) {
+                start(i);
+            }
+        }
+        awaitMembers(nodes.size());
+    }
+
+    /** Stops a job, and waits until it has its snapshot. */
+    void stop(String job) throws Exception {
+        List<Object> arguments = new ArrayList<>(List.of("stop", job));
+        arguments.addAll(reach(0));
+        CommandLineTest.Outcome outcome = CommandLineTest.run(arguments.toArray());
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        await("the stop of " + job, 60, () -> state(job).equals("stopped"));
+    }
+
     /** Waits until a node that was started again is a member again. */
     void awaitJoined(int node) throws Exception {
         await("node " + node, PATIENCE, () -> joins(node) > joined[node]);

@@ -2,8 +2,6 @@ package org.ringworld.actors.cluster;
 
 import java.nio.file.Path;
 import java.security.SecureRandom;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,122 +14,121 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol;
-import org.ringworld.actors.device.RingProtocol.Held;
-import org.ringworld.actors.job.Roster;
-import org.ringworld.actors.links.RankLinks;
+import org.ringworld.actors.job.Coordinator;
+import org.ringworld.model.ring.RingPlaces;
+import org.ringworld.model.training.coordination.DeviceId;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.RankAnswers;
+import org.ringworld.model.training.coordination.Report;
+import org.ringworld.model.training.coordination.Report.Held;
+import org.ringworld.model.training.coordination.Roster;
 
 /**
  * One forward of a saved model on a ring of a cluster: gather the devices, load, link up, run. Any
  * fault ends it with its sentence; whoever asked may ask again.
  */
-final class ForwardRun extends AbstractBehavior<DeviceActor.Reply> {
+final class ForwardRun extends AbstractBehavior<Report> {
     /**
      * What is asked for; paths are those of every member.
      *
      * @param settings {@code key=value}, a line each, as the command line's forward takes them
      */
-    record Order(Path model, String settings, Path batch, Path out, boolean gradients) {}
+    record Request(Path model, String settings, Path batch, Path out, boolean gradients) {}
 
-    private final Order order;
-    private final List<ActorRef<DeviceActor.Command>> devices;
+    private static final int TOKEN = 16;
+
+    private final Request request;
+    private final Map<DeviceId, ActorRef<DeviceActor.Command>> devices = new LinkedHashMap<>();
     private final long epoch;
     private final Consumer<String> onEnd;
-    private final Map<ActorRef<DeviceActor.Command>, Held> lefts = new LinkedHashMap<>();
-    private final List<DeviceActor.Reply> answers = new ArrayList<>();
+    private final Map<DeviceId, Held> held = new LinkedHashMap<>();
+    private final RankAnswers answers = new RankAnswers();
     private List<Held> ring;
 
     /**
      * @param onEnd is told the sentence of a fault, or null when all ranks have written their parts
      */
-    static Behavior<DeviceActor.Reply> create(
-            Order order,
+    static Behavior<Report> create(
+            Request request,
             List<ActorRef<DeviceActor.Command>> devices,
             long epoch,
             Consumer<String> onEnd) {
-        return Behaviors.setup(context -> new ForwardRun(context, order, devices, epoch, onEnd));
+        return Behaviors.setup(context -> new ForwardRun(context, request, devices, epoch, onEnd));
     }
 
     private ForwardRun(
-            ActorContext<DeviceActor.Reply> context,
-            Order order,
+            ActorContext<Report> context,
+            Request request,
             List<ActorRef<DeviceActor.Command>> devices,
             long epoch,
             Consumer<String> onEnd) {
         super(context);
-        this.order = order;
-        this.devices = devices;
+        this.request = request;
         this.epoch = epoch;
         this.onEnd = onEnd;
         for (ActorRef<DeviceActor.Command> device : devices) {
-            context.watchWith(
-                    device, new DeviceActor.Failed(0, epoch, 0, true, "a device was lost"));
-            device.tell(new RingProtocol.Leave(epoch, context.getSelf()));
+            DeviceId id = Coordinator.id(device);
+            this.devices.put(id, device);
+            context.watchWith(device, new Report.Failed(0, epoch, 0, true, "a device was lost"));
+            tell(device, new Order.Leave(epoch, id));
+        }
+    }
+
+    private void tell(ActorRef<DeviceActor.Command> device, Order order) {
+        device.tell(new DeviceActor.Ordered(order, getContext().getSelf()));
+    }
+
+    private void tellAll(IntFunction<Order> order) {
+        for (int rank = 0; rank < ring.size(); rank++) {
+            tell(devices.get(ring.get(rank).device()), order.apply(rank));
         }
     }
 
     @Override
-    public Receive<DeviceActor.Reply> createReceive() {
-        return newReceiveBuilder().onMessage(DeviceActor.Reply.class, this::onReply).build();
+    public Receive<Report> createReceive() {
+        return newReceiveBuilder().onMessage(Report.class, this::onReport).build();
     }
 
-    private Behavior<DeviceActor.Reply> onReply(DeviceActor.Reply reply) {
-        switch (reply) {
-            case Held left -> {
-                lefts.put(left.from(), left);
-                if (lefts.size() == devices.size()) {
-                    ring = Roster.choose(lefts.values(), "", devices.size()).ring();
+    private Behavior<Report> onReport(Report report) {
+        switch (report) {
+            case Held one -> {
+                held.put(one.device(), one);
+                if (held.size() == devices.size()) {
+                    ring = Roster.choose(held.values(), "", devices.size()).ring();
                     tellAll(this::load);
                 }
             }
-            case DeviceActor.Failed failed -> {
+            case Report.Failed failed -> {
                 return end(failed.sentence());
             }
             default -> {
-                answers.add(reply);
-                if (answers.size() == ring.size()) {
-                    answers.sort(Comparator.comparingInt(DeviceActor.Reply::rank));
-                    DeviceActor.Reply first = answers.getFirst();
-                    answers.clear();
-                    return onAll(first);
+                if (!answers.add(report, ring.size()).isEmpty()) {
+                    return onAll(report);
                 }
             }
         }
         return this;
     }
 
-    private RingProtocol.LoadModel load(int rank) {
-        return new RingProtocol.LoadModel(
-                epoch,
-                rank,
-                order.model().toString(),
-                order.settings(),
-                order.gradients(),
-                getContext().getSelf());
+    private Order load(int rank) {
+        return new Order.LoadModel(
+                epoch, rank, request.model.toString(), request.settings, request.gradients);
     }
 
-    private Behavior<DeviceActor.Reply> onAll(DeviceActor.Reply first) {
-        switch (first) {
-            case DeviceActor.Prepared _ -> {
-                byte[] token = new byte[16];
+    private Behavior<Report> onAll(Report done) {
+        switch (done) {
+            case Report.Prepared _ -> {
+                byte[] token = new byte[TOKEN];
                 new SecureRandom().nextBytes(token);
-                RankLinks.Places places =
-                        new RankLinks.Places(
-                                epoch, token, ring.stream().map(Held::address).toList());
-                tellAll(
-                        rank ->
-                                new RingProtocol.JoinRing(
-                                        epoch, rank, places, getContext().getSelf()));
+                RingPlaces places =
+                        new RingPlaces(epoch, token, ring.stream().map(Held::address).toList());
+                tellAll(rank -> new Order.JoinRing(epoch, rank, places));
             }
-            case DeviceActor.Joined _ ->
-                    tellAll(
-                            rank ->
-                                    new RingProtocol.ForwardFile(
-                                            epoch,
-                                            order.batch().toString(),
-                                            order.out().toString(),
-                                            order.gradients(),
-                                            getContext().getSelf()));
+            case Report.Joined _ -> {
+                String batch = request.batch.toString();
+                String out = request.out.toString();
+                tellAll(_ -> new Order.Forward(epoch, batch, out, request.gradients));
+            }
             default -> {
                 return end(null);
             }
@@ -139,14 +136,8 @@ final class ForwardRun extends AbstractBehavior<DeviceActor.Reply> {
         return this;
     }
 
-    private void tellAll(IntFunction<RingProtocol> command) {
-        for (int rank = 0; rank < ring.size(); rank++) {
-            ring.get(rank).from().tell(command.apply(rank));
-        }
-    }
-
-    private Behavior<DeviceActor.Reply> end(String sentence) {
-        devices.forEach(d -> d.tell(new RingProtocol.Release(epoch)));
+    private Behavior<Report> end(String sentence) {
+        devices.values().forEach(device -> tell(device, new Order.Release(epoch)));
         onEnd.accept(sentence);
         return Behaviors.stopped();
     }

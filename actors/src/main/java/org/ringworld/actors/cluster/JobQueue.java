@@ -33,14 +33,15 @@ import org.apache.pekko.cluster.typed.Down;
 import org.apache.pekko.cluster.typed.Subscribe;
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.Inference;
 import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
-import org.ringworld.actors.job.Progress;
 import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.model.training.coordination.DeviceId;
+import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
-import org.ringworld.model.training.job.OpenJob;
+import org.ringworld.model.training.rank.Inference;
+import org.ringworld.model.training.rank.OpenJob;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -201,9 +202,10 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         draining.addAll(drain.devices);
         assign();
         // Coordinators let go of devices between steps; who asks tries again until they have.
+        List<DeviceId> leaving = drain.devices.stream().map(Coordinator::id).toList();
         boolean held =
                 running.values().stream()
-                        .anyMatch(r -> r.using.stream().anyMatch(drain.devices::contains));
+                        .anyMatch(r -> r.using.stream().anyMatch(leaving::contains));
         drain.replyTo.tell(new Answer(!held, held ? "still in use" : ""));
         return this;
     }
@@ -272,7 +274,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                         () -> {
                             OpenJob hosted = null;
                             try {
-                                hosted = host.open(job.id(), job.text());
+                                hosted = (OpenJob) host.open(job.id(), job.text());
                                 if (!runs.begin(hosted.job())) {
                                     return new Opened(job, hosted, null, null);
                                 }
@@ -451,8 +453,9 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     // ---- forward: nothing of it is kept; who loses the answer asks again
 
     private Answer forward(String argument) throws IOException {
-        ForwardRun.Order order = JsonMapper.shared().readValue(argument, ForwardRun.Order.class);
-        Inference on = runs.inference(order.model(), order.settings());
+        ForwardRun.Request order =
+                JsonMapper.shared().readValue(argument, ForwardRun.Request.class);
+        Inference on = runs.inference(order.model(), order.settings(), order.gradients());
         List<ActorRef<DeviceActor.Command>> free = free();
         if (free.size() < on.ringSize()) {
             return new Answer(

@@ -3,7 +3,7 @@ package org.ringworld.actors.cluster;
 import java.io.IOException;
 import java.util.function.Consumer;
 import org.ringworld.actors.device.OpenJobs;
-import org.ringworld.actors.job.Progress;
+import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
 
 /** What a node needs to know of jobs as users write them; the command line has it. */

@@ -10,11 +10,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
-import java.util.concurrent.CompletionStage;
-import java.util.concurrent.TimeUnit;
-import org.apache.pekko.Done;
 import org.apache.pekko.actor.BootstrapSetup;
-import org.apache.pekko.actor.CoordinatedShutdown;
 import org.apache.pekko.actor.setup.ActorSystemSetup;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -22,8 +18,6 @@ import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.SupervisorStrategy;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
-import org.apache.pekko.actor.typed.javadsl.Adapter;
-import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.apache.pekko.actor.typed.receptionist.Receptionist;
@@ -198,7 +192,6 @@ public final class Node extends AbstractBehavior<Node.Command> {
                         settings.linksPort(),
                         settings.sockets(),
                         tls == null ? null : tls.context());
-        closeLinksLast(context.getSystem());
         this.queue =
                 ClusterSingleton.get(context.getSystem())
                         .init(
@@ -233,9 +226,10 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                 context.messageAdapter(SelfUp.class, up -> new Joined()),
                                 SelfUp.class));
         context.spawn(
-                WarmUp.create(devices, links, () -> context.getSelf().tell(new Warm())), "warm-up");
+                WarmUp.create(devices, host, links, () -> context.getSelf().tell(new Warm())),
+                "warm-up");
         Control.start(context.getSystem(), settings, queue, tls);
-        drainBeforeLeaving(context);
+        new Leaving(context.getSystem(), queue, List.copyOf(devices), links).prepare();
     }
 
     @Override
@@ -333,72 +327,5 @@ public final class Node extends AbstractBehavior<Node.Command> {
             getContext().scheduleOnce(BETWEEN_PROBES, getContext().getSelf(), new Probe());
         }
         return this;
-    }
-
-    /** Also where this process is told to end before it could say how it leaves. */
-    private void closeLinksLast(ActorSystem<Void> system) {
-        Runtime.getRuntime()
-                .addShutdownHook(
-                        new Thread(
-                                () -> {
-                                    system.getWhenTerminated()
-                                            .toCompletableFuture()
-                                            .completeOnTimeout(
-                                                    Done.getInstance(), 20, TimeUnit.SECONDS)
-                                            .join();
-                                    links.close();
-                                },
-                                "close-links"));
-    }
-
-    private void drainBeforeLeaving(ActorContext<Command> context) {
-        ActorSystem<Void> system = context.getSystem();
-        List<ActorRef<DeviceActor.Command>> mine = List.copyOf(devices);
-        CoordinatedShutdown.get(Adapter.toClassic(system))
-                .addTask(
-                        CoordinatedShutdown.PhaseBeforeServiceUnbind(),
-                        "drain",
-                        () -> drained(system, mine, System.nanoTime()));
-        CoordinatedShutdown.get(Adapter.toClassic(system))
-                .addTask(
-                        // Not later: the last phase ends this JVM, whatever else it has to do.
-                        CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
-                        "links",
-                        () -> {
-                            links.close();
-                            return CompletableFuture.completedFuture(Done.getInstance());
-                        });
-    }
-
-    /** Asks until no ring has this node's devices, or too much time has passed. */
-    private CompletionStage<Done> drained(
-            ActorSystem<Void> system, List<ActorRef<DeviceActor.Command>> mine, long since) {
-        // Who was taken out, or never was let in, is in no ring and may not reach whom it would
-        // ask.
-        boolean alone = Cluster.get(system).selfMember().status() == MemberStatus.removed();
-        boolean takenOut =
-                CoordinatedShutdown.get(Adapter.toClassic(system))
-                        .getShutdownReason()
-                        .filter(CoordinatedShutdown.clusterDowningReason()::equals)
-                        .isPresent();
-        if (alone
-                || takenOut
-                || mine.isEmpty()
-                || System.nanoTime() - since > Duration.ofSeconds(50).toNanos()) {
-            return CompletableFuture.completedFuture(Done.getInstance());
-        }
-        return AskPattern.<JobQueue.Command, JobQueue.Answer>ask(
-                        queue,
-                        replyTo -> new JobQueue.Drain(mine, replyTo),
-                        Duration.ofSeconds(2),
-                        system.scheduler())
-                .handle((answer, error) -> error == null && answer.done())
-                .thenComposeAsync(
-                        done ->
-                                done
-                                        ? CompletableFuture.completedFuture(Done.getInstance())
-                                        : drained(system, mine, since),
-                        CompletableFuture.delayedExecutor(
-                                100, java.util.concurrent.TimeUnit.MILLISECONDS));
     }
 }

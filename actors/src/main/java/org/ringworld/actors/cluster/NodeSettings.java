@@ -7,7 +7,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
-import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.model.ring.LinkAddress;
 
 /**
  * How a node takes part in a cluster: the keys of NODE.conf, whose defaults are node-defaults.conf.

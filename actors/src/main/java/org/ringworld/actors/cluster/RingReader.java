@@ -5,13 +5,17 @@ import java.util.List;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorRefResolver;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol;
-import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.actors.wire.RingWire;
 import org.ringworld.actors.wire.RingWire.Message;
+import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.ring.RingPlaces;
+import org.ringworld.model.training.MemoryUse;
+import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
+import org.ringworld.model.training.coordination.DeviceId;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.Report;
 
 /** The other way of {@link RingSerializer}: messages of rings and of the queue from the wire. */
 final class RingReader {
@@ -45,153 +49,85 @@ final class RingReader {
                         m.getDevicesList().stream().map(this::<DeviceActor.Command>ref).toList();
                 yield new JobQueue.Drain(devices, ref(m.getReplyTo()));
             }
-            default -> command(message);
+            case HELD, PREPARED, JOINED, SYNCHRONIZED, FAILED, PULSED -> ringReport(message);
+            case STEPPED, EVALUATED, MEASURED, COPIED, SAVED, NOT_SAVED -> workReport(message);
+            case LEAVE, HOST, JOIN_RING, SYNCHRONIZE, PULSE, RELEASE ->
+                    new DeviceActor.Ordered(ringOrder(message), ref(message.getReplyTo()));
+            default -> new DeviceActor.Ordered(workOrder(message), ref(message.getReplyTo()));
         };
     }
 
-    private Object command(Message message) {
+    // ---- orders
+
+    private static Order ringOrder(Message message) {
         return switch (message.getKindCase()) {
             case LEAVE -> {
                 RingWire.Leave m = message.getLeave();
-                yield new RingProtocol.Leave(m.getEpoch(), ref(m.getReplyTo()));
+                yield new Order.Leave(m.getEpoch(), new DeviceId(m.getDevice()));
             }
             case HOST -> {
                 RingWire.Host m = message.getHost();
-                yield new RingProtocol.Host(
+                yield new Order.Host(
                         m.getEpoch(),
                         m.getRank(),
                         m.getJob(),
                         m.getText(),
                         weights(m.getWeights()),
-                        m.getSnapshot(),
-                        ref(m.getReplyTo()));
+                        m.getSnapshot());
             }
-            case JOIN_RING -> joinRing(message.getJoinRing());
+            case JOIN_RING -> {
+                RingWire.JoinRing m = message.getJoinRing();
+                RingPlaces places =
+                        new RingPlaces(
+                                m.getEpoch(),
+                                m.getToken().toByteArray(),
+                                m.getAddressesList().stream().map(RingReader::address).toList());
+                yield new Order.JoinRing(m.getEpoch(), m.getRank(), places);
+            }
             case SYNCHRONIZE -> {
                 RingWire.Synchronize m = message.getSynchronize();
-                yield new RingProtocol.Synchronize(
-                        m.getEpoch(), m.getFrom(), m.getStep(), ref(m.getReplyTo()));
-            }
-            case TRAIN_STEP -> {
-                RingWire.TrainStep m = message.getTrainStep();
-                yield new RingProtocol.TrainStep(m.getEpoch(), m.getStep(), ref(m.getReplyTo()));
-            }
-            case EVALUATE_BATCH -> {
-                RingWire.EvaluateBatch m = message.getEvaluateBatch();
-                yield new RingProtocol.EvaluateBatch(
+                yield new Order.Synchronize(
                         m.getEpoch(),
-                        m.getStage(),
-                        m.getIndex(),
-                        m.getRopeTheta(),
-                        ref(m.getReplyTo()));
+                        m.getFrom(),
+                        m.getStep(),
+                        m.getRecordsList().stream().map(RingReader::stepped).toList());
             }
-            case SAVE_STATE -> {
-                RingWire.SaveState m = message.getSaveState();
-                yield new RingProtocol.SaveState(
-                        m.getEpoch(), m.getFence(), m.getStageEnds(), ref(m.getReplyTo()));
-            }
-            case LOAD_MODEL -> {
-                RingWire.LoadModel m = message.getLoadModel();
-                yield new RingProtocol.LoadModel(
-                        m.getEpoch(),
-                        m.getRank(),
-                        m.getModel(),
-                        m.getSettings(),
-                        m.getGradients(),
-                        ref(m.getReplyTo()));
-            }
-            case FORWARD_FILE -> {
-                RingWire.ForwardFile m = message.getForwardFile();
-                yield new RingProtocol.ForwardFile(
-                        m.getEpoch(),
-                        m.getBatch(),
-                        m.getOut(),
-                        m.getGradients(),
-                        ref(m.getReplyTo()));
-            }
-            case PULSE -> {
-                RingWire.Pulse m = message.getPulse();
-                yield new RingProtocol.Pulse(m.getEpoch(), ref(m.getReplyTo()));
-            }
-            case RELEASE -> new RingProtocol.Release(message.getRelease().getEpoch());
-            default -> reply(message);
+            case PULSE -> new Order.Pulse(message.getPulse().getEpoch());
+            default -> new Order.Release(message.getRelease().getEpoch());
         };
     }
 
-    private RingProtocol.JoinRing joinRing(RingWire.JoinRing m) {
-        RankLinks.Places places =
-                new RankLinks.Places(
-                        m.getEpoch(),
-                        m.getToken().toByteArray(),
-                        m.getAddressesList().stream().map(RingReader::address).toList());
-        return new RingProtocol.JoinRing(m.getEpoch(), m.getRank(), places, ref(m.getReplyTo()));
-    }
-
-    private DeviceActor.Reply reply(Message message) {
+    private static Order workOrder(Message message) {
         return switch (message.getKindCase()) {
-            case HELD -> {
-                RingWire.Held m = message.getHeld();
-                yield new RingProtocol.Held(
-                        ref(m.getFrom()),
-                        m.getEpoch(),
-                        address(m.getAddress()),
-                        m.getName(),
-                        m.getJob(),
-                        m.getFinishedStep(),
-                        m.getStepsList().stream().map(RingReader::stepped).toList());
+            case TRAIN_STEP -> {
+                RingWire.TrainStep m = message.getTrainStep();
+                yield new Order.TrainStep(m.getEpoch(), m.getStep());
             }
-            case PREPARED -> {
-                RingWire.Prepared m = message.getPrepared();
-                yield new DeviceActor.Prepared(
-                        m.getRank(), m.getEpoch(), m.getDevice(), m.getFinishedStep());
+            case EVALUATE_BATCH -> {
+                RingWire.EvaluateBatch m = message.getEvaluateBatch();
+                yield new Order.EvaluateBatch(
+                        m.getEpoch(), m.getStage(), m.getIndex(), m.getRopeTheta());
             }
-            case JOINED ->
-                    new DeviceActor.Joined(
-                            message.getJoined().getRank(), message.getJoined().getEpoch());
-            case SYNCHRONIZED -> {
-                RingWire.Synchronized m = message.getSynchronized();
-                yield new RingProtocol.Synchronized(m.getRank(), m.getEpoch(), m.getStep());
+            case SAVE_STATE -> {
+                RingWire.SaveState m = message.getSaveState();
+                yield new Order.SaveState(m.getEpoch(), m.getFence(), m.getStageEnds());
             }
-            case STEPPED -> stepped(message.getStepped());
-            case EVALUATED -> {
-                RingWire.Evaluated m = message.getEvaluated();
-                int[] missed = m.getMissedList().stream().mapToInt(Integer::intValue).toArray();
-                yield new DeviceActor.Evaluated(
-                        m.getRank(), m.getEpoch(), m.getId(), m.getLossSum(), missed);
+            case LOAD_MODEL -> {
+                RingWire.LoadModel m = message.getLoadModel();
+                yield new Order.LoadModel(
+                        m.getEpoch(), m.getRank(), m.getModel(), m.getSettings(), m.getGradients());
             }
-            case COPIED -> {
-                RingWire.Copied m = message.getCopied();
-                yield new DeviceActor.Copied(m.getRank(), m.getStep(), m.getSeconds());
+            case FORWARD -> {
+                RingWire.Forward m = message.getForward();
+                yield new Order.Forward(m.getEpoch(), m.getBatch(), m.getOut(), m.getGradients());
             }
-            case SAVED -> {
-                RingWire.Saved m = message.getSaved();
-                yield new DeviceActor.Saved(m.getRank(), Path.of(m.getPath()), m.getStep());
-            }
-            case NOT_SAVED -> {
-                RingWire.NotSaved m = message.getNotSaved();
-                yield new DeviceActor.NotSaved(
-                        m.getRank(), m.getStep(), m.getUnwritten(), m.getSentence());
-            }
-            case FAILED -> {
-                RingWire.Failed m = message.getFailed();
-                yield new DeviceActor.Failed(
-                        m.getRank(),
-                        m.getEpoch(),
-                        m.getFinishedStep(),
-                        m.getRingBroke(),
-                        m.getSentence());
-            }
-            case PULSED -> {
-                RingWire.Pulsed m = message.getPulsed();
-                yield new RingProtocol.Pulsed(
-                        m.getRank(), m.getEpoch(), m.getProgress(), m.getWaiting());
-            }
+            case MEASURE -> new Order.Measure(message.getMeasure().getEpoch());
             default -> throw new IllegalArgumentException(message.getKindCase().toString());
         };
     }
 
-    private static RingProtocol.Weights weights(int ordinal) {
-        RingProtocol.Weights[] all = RingProtocol.Weights.values();
+    private static Order.Weights weights(int ordinal) {
+        Order.Weights[] all = Order.Weights.values();
         if (ordinal < 0 || ordinal >= all.length) {
             throw new IllegalArgumentException("weights " + ordinal);
         }
@@ -202,11 +138,109 @@ final class RingReader {
         return new LinkAddress(a.getProcess(), a.getHost(), a.getPort(), a.getSocket());
     }
 
-    private static DeviceActor.Stepped stepped(RingWire.Stepped m) {
-        return new DeviceActor.Stepped(
+    // ---- reports
+
+    private static Report ringReport(Message message) {
+        return switch (message.getKindCase()) {
+            case HELD -> {
+                RingWire.Held m = message.getHeld();
+                yield new Report.Held(
+                        new DeviceId(m.getDevice()),
+                        m.getEpoch(),
+                        address(m.getAddress()),
+                        m.getName(),
+                        m.getJob(),
+                        m.getFinishedStep(),
+                        m.getStepsList().stream().map(RingReader::stepped).toList());
+            }
+            case PREPARED -> {
+                RingWire.Prepared m = message.getPrepared();
+                yield new Report.Prepared(
+                        m.getRank(), m.getEpoch(), m.getDevice(), m.getFinishedStep());
+            }
+            case JOINED ->
+                    new Report.Joined(
+                            message.getJoined().getRank(), message.getJoined().getEpoch());
+            case SYNCHRONIZED -> {
+                RingWire.Synchronized m = message.getSynchronized();
+                yield new Report.Synchronized(m.getRank(), m.getEpoch(), m.getStep());
+            }
+            case FAILED -> {
+                RingWire.Failed m = message.getFailed();
+                yield new Report.Failed(
+                        m.getRank(),
+                        m.getEpoch(),
+                        m.getFinishedStep(),
+                        m.getRingBroke(),
+                        m.getSentence());
+            }
+            default -> {
+                RingWire.Pulsed m = message.getPulsed();
+                yield new Report.Pulsed(m.getRank(), m.getEpoch(), m.getProgress(), m.getWaiting());
+            }
+        };
+    }
+
+    private static Report workReport(Message message) {
+        return switch (message.getKindCase()) {
+            case STEPPED -> stepped(message.getStepped());
+            case EVALUATED -> {
+                RingWire.Evaluated m = message.getEvaluated();
+                yield new Report.Evaluated(
+                        m.getRank(),
+                        m.getEpoch(),
+                        m.getId(),
+                        m.getLossSum(),
+                        m.getTargetWeight(),
+                        m.getMissedList().stream().mapToInt(Integer::intValue).toArray());
+            }
+            case MEASURED -> {
+                RingWire.Measured m = message.getMeasured();
+                MemoryUse memory =
+                        new MemoryUse(
+                                m.getWeights(),
+                                m.getGradients(),
+                                m.getOptimizer(),
+                                m.getKept(),
+                                m.getWorkspace(),
+                                m.getKernels());
+                yield new Report.Measured(m.getRank(), memory);
+            }
+            case COPIED -> {
+                RingWire.Copied m = message.getCopied();
+                Path snapshot = Path.of(m.getSnapshot());
+                yield new Report.Copied(m.getRank(), m.getStep(), m.getSeconds(), snapshot);
+            }
+            case SAVED -> {
+                RingWire.Saved m = message.getSaved();
+                yield new Report.Saved(m.getRank(), Path.of(m.getPath()), m.getStep());
+            }
+            default -> {
+                RingWire.NotSaved m = message.getNotSaved();
+                yield new Report.NotSaved(
+                        m.getRank(),
+                        m.getStep(),
+                        m.getUnwritten(),
+                        m.getTakenOver(),
+                        m.getSentence());
+            }
+        };
+    }
+
+    private static Report.Stepped stepped(RingWire.Stepped m) {
+        RingWire.Constants c = m.getConstants();
+        return new Report.Stepped(
                 m.getRank(),
                 m.getEpoch(),
                 m.getStep(),
+                new StepPlan.Constants(
+                        c.getStage(),
+                        c.getLearningRate(),
+                        c.getTokens(),
+                        c.getTargetWeight(),
+                        c.getAnswers(),
+                        c.getFlops(),
+                        new StepPlan.Bytes(c.getBytesPlanned(), c.getBytesMinimum())),
                 new TrainingStep.Outcome(m.getLossSum(), m.getHits(), m.getGradNorm()),
                 new TimeSpent(
                         m.getComputing(),

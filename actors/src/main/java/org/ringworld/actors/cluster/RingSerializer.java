@@ -14,10 +14,12 @@ import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.serialization.ByteBufferSerializer;
 import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol;
-import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.wire.RingWire;
 import org.ringworld.actors.wire.RingWire.Message;
+import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.Report;
 
 /**
  * Our messages between members as Protobuf (ring.proto), and nothing else: a message that is none
@@ -26,7 +28,7 @@ import org.ringworld.actors.wire.RingWire.Message;
 public final class RingSerializer extends SerializerWithStringManifest
         implements ByteBufferSerializer {
     private static final int ID = 0x52_57_01;
-    private static final String MANIFEST = "1";
+    private static final String MANIFEST = "2";
 
     private final ActorRefResolver refs;
 
@@ -87,8 +89,11 @@ public final class RingSerializer extends SerializerWithStringManifest
     private Message encode(Object message) {
         Message.Builder to = Message.newBuilder();
         switch (message) {
-            case RingProtocol command -> encode(command, to);
-            case DeviceActor.Reply reply -> encode(reply, to);
+            case DeviceActor.Ordered m -> {
+                encode(m.order(), to);
+                to.setReplyTo(text(m.replyTo()));
+            }
+            case Report report -> encode(report, to);
             case JobQueue.Request m ->
                     to.getRequestBuilder()
                             .setWhat(m.what())
@@ -105,122 +110,125 @@ public final class RingSerializer extends SerializerWithStringManifest
         return to.build();
     }
 
-    private void encode(RingProtocol command, Message.Builder to) {
-        switch (command) {
-            case RingProtocol.Leave m ->
-                    to.getLeaveBuilder().setEpoch(m.epoch()).setReplyTo(text(m.replyTo()));
-            case RingProtocol.Host m ->
+    private static void encode(Order order, Message.Builder to) {
+        switch (order) {
+            case Order.Leave m ->
+                    to.getLeaveBuilder().setEpoch(m.epoch()).setDevice(m.device().name());
+            case Order.Host m ->
                     to.getHostBuilder()
                             .setEpoch(m.epoch())
                             .setRank(m.rank())
                             .setJob(m.job())
                             .setText(m.text())
                             .setWeights(m.weights().ordinal())
-                            .setSnapshot(m.snapshot())
-                            .setReplyTo(text(m.replyTo()));
-            case RingProtocol.JoinRing m -> to.setJoinRing(joinRing(m));
-            case RingProtocol.Synchronize m ->
+                            .setSnapshot(m.snapshot());
+            case Order.JoinRing m -> to.setJoinRing(joinRing(m));
+            case Order.Synchronize m ->
                     to.getSynchronizeBuilder()
                             .setEpoch(m.epoch())
                             .setFrom(m.from())
                             .setStep(m.step())
-                            .setReplyTo(text(m.replyTo()));
-            case RingProtocol.TrainStep m ->
-                    to.getTrainStepBuilder()
-                            .setEpoch(m.epoch())
-                            .setStep(m.step())
-                            .setReplyTo(text(m.replyTo()));
-            case RingProtocol.EvaluateBatch m ->
+                            .addAllRecords(
+                                    m.records().stream().map(RingSerializer::stepped).toList());
+            case Order.TrainStep m ->
+                    to.getTrainStepBuilder().setEpoch(m.epoch()).setStep(m.step());
+            case Order.EvaluateBatch m ->
                     to.getEvaluateBatchBuilder()
                             .setEpoch(m.epoch())
                             .setStage(m.stage())
                             .setIndex(m.index())
-                            .setRopeTheta(m.ropeTheta())
-                            .setReplyTo(text(m.replyTo()));
-            case RingProtocol.SaveState m ->
+                            .setRopeTheta(m.ropeTheta());
+            case Order.SaveState m ->
                     to.getSaveStateBuilder()
                             .setEpoch(m.epoch())
                             .setFence(m.fence())
-                            .setStageEnds(m.stageEnds())
-                            .setReplyTo(text(m.replyTo()));
-            case RingProtocol.LoadModel m ->
+                            .setStageEnds(m.stageEnds());
+            case Order.LoadModel m ->
                     to.getLoadModelBuilder()
                             .setEpoch(m.epoch())
                             .setRank(m.rank())
                             .setModel(m.model())
                             .setSettings(m.settings())
-                            .setGradients(m.gradients())
-                            .setReplyTo(text(m.replyTo()));
-            case RingProtocol.ForwardFile m ->
-                    to.getForwardFileBuilder()
+                            .setGradients(m.gradients());
+            case Order.Forward m ->
+                    to.getForwardBuilder()
                             .setEpoch(m.epoch())
                             .setBatch(m.batch())
                             .setOut(m.out())
-                            .setGradients(m.gradients())
-                            .setReplyTo(text(m.replyTo()));
-            case RingProtocol.Pulse m ->
-                    to.getPulseBuilder().setEpoch(m.epoch()).setReplyTo(text(m.replyTo()));
-            case RingProtocol.Release m -> to.getReleaseBuilder().setEpoch(m.epoch());
+                            .setGradients(m.gradients());
+            case Order.Pulse m -> to.getPulseBuilder().setEpoch(m.epoch());
+            case Order.Measure m -> to.getMeasureBuilder().setEpoch(m.epoch());
+            case Order.Release m -> to.getReleaseBuilder().setEpoch(m.epoch());
         }
     }
 
-    private void encode(DeviceActor.Reply reply, Message.Builder to) {
-        switch (reply) {
-            case RingProtocol.Held m ->
+    private static void encode(Report report, Message.Builder to) {
+        switch (report) {
+            case Report.Held m ->
                     to.getHeldBuilder()
-                            .setFrom(text(m.from()))
+                            .setDevice(m.device().name())
                             .setEpoch(m.epoch())
                             .setAddress(address(m.address()))
                             .setName(m.name())
                             .setJob(m.job())
                             .setFinishedStep(m.finishedStep())
                             .addAllSteps(m.steps().stream().map(RingSerializer::stepped).toList());
-            case DeviceActor.Prepared m ->
+            case Report.Prepared m ->
                     to.getPreparedBuilder()
                             .setRank(m.rank())
                             .setEpoch(m.epoch())
                             .setDevice(m.device())
                             .setFinishedStep(m.finishedStep());
-            case DeviceActor.Joined m ->
-                    to.getJoinedBuilder().setRank(m.rank()).setEpoch(m.epoch());
-            case RingProtocol.Synchronized m ->
+            case Report.Joined m -> to.getJoinedBuilder().setRank(m.rank()).setEpoch(m.epoch());
+            case Report.Synchronized m ->
                     to.getSynchronizedBuilder()
                             .setRank(m.rank())
                             .setEpoch(m.epoch())
                             .setStep(m.step());
-            case DeviceActor.Stepped m -> to.setStepped(stepped(m));
-            case DeviceActor.Evaluated m -> to.setEvaluated(evaluated(m));
-            case DeviceActor.Copied m ->
+            case Report.Stepped m -> to.setStepped(stepped(m));
+            case Report.Evaluated m -> to.setEvaluated(evaluated(m));
+            case Report.Copied m ->
                     to.getCopiedBuilder()
                             .setRank(m.rank())
                             .setStep(m.step())
-                            .setSeconds(m.seconds());
-            case DeviceActor.Saved m ->
+                            .setSeconds(m.seconds())
+                            .setSnapshot(m.snapshot().toString());
+            case Report.Saved m ->
                     to.getSavedBuilder()
                             .setRank(m.rank())
                             .setPath(m.path().toString())
                             .setStep(m.step());
-            case DeviceActor.NotSaved m ->
+            case Report.NotSaved m ->
                     to.getNotSavedBuilder()
                             .setRank(m.rank())
                             .setStep(m.step())
                             .setUnwritten(m.unwritten())
+                            .setTakenOver(m.takenOver())
                             .setSentence(m.sentence());
-            case DeviceActor.Failed m ->
+            case Report.Failed m ->
                     to.getFailedBuilder()
                             .setRank(m.rank())
                             .setEpoch(m.epoch())
                             .setFinishedStep(m.finishedStep())
                             .setRingBroke(m.ringBroke())
                             .setSentence(m.sentence());
-            case RingProtocol.Pulsed m ->
+            case Report.Pulsed m ->
                     to.getPulsedBuilder()
                             .setRank(m.rank())
                             .setEpoch(m.epoch())
                             .setProgress(m.progress())
                             .setWaiting(m.waiting());
-            case DeviceActor.Measured _, DeviceActor.Forwarded _ ->
-                    throw new IllegalArgumentException("not for the wire: " + reply.getClass());
+            case Report.Measured m ->
+                    to.getMeasuredBuilder()
+                            .setRank(m.rank())
+                            .setWeights(m.memory().weights())
+                            .setGradients(m.memory().gradients())
+                            .setOptimizer(m.memory().optimizer())
+                            .setKept(m.memory().kept())
+                            .setWorkspace(m.memory().workspace())
+                            .setKernels(m.memory().kernels());
+            case Report.Forwarded _ ->
+                    throw new IllegalArgumentException("not for the wire: " + report.getClass());
         }
     }
 
@@ -233,11 +241,12 @@ public final class RingSerializer extends SerializerWithStringManifest
                 .build();
     }
 
-    private static RingWire.Stepped stepped(DeviceActor.Stepped s) {
+    private static RingWire.Stepped stepped(Report.Stepped s) {
         return RingWire.Stepped.newBuilder()
                 .setRank(s.rank())
                 .setEpoch(s.epoch())
                 .setStep(s.step())
+                .setConstants(constants(s.constants()))
                 .setLossSum(s.outcome().lossSum())
                 .setHits(s.outcome().hits())
                 .setGradNorm(s.outcome().gradNorm())
@@ -249,23 +258,36 @@ public final class RingSerializer extends SerializerWithStringManifest
                 .build();
     }
 
-    private RingWire.JoinRing joinRing(RingProtocol.JoinRing m) {
+    private static RingWire.Constants constants(StepPlan.Constants c) {
+        return RingWire.Constants.newBuilder()
+                .setStage(c.stage())
+                .setLearningRate(c.learningRate())
+                .setTokens(c.tokens())
+                .setTargetWeight(c.targetWeight())
+                .setAnswers(c.answers())
+                .setFlops(c.flops())
+                .setBytesPlanned(c.bytes().planned())
+                .setBytesMinimum(c.bytes().minimum())
+                .build();
+    }
+
+    private static RingWire.JoinRing joinRing(Order.JoinRing m) {
         return RingWire.JoinRing.newBuilder()
                 .setEpoch(m.epoch())
                 .setRank(m.rank())
                 .setToken(ByteString.copyFrom(m.places().token()))
                 .addAllAddresses(
                         m.places().addresses().stream().map(RingSerializer::address).toList())
-                .setReplyTo(text(m.replyTo()))
                 .build();
     }
 
-    private static RingWire.Evaluated evaluated(DeviceActor.Evaluated m) {
+    private static RingWire.Evaluated evaluated(Report.Evaluated m) {
         return RingWire.Evaluated.newBuilder()
                 .setRank(m.rank())
                 .setEpoch(m.epoch())
                 .setId(m.id())
                 .setLossSum(m.lossSum())
+                .setTargetWeight(m.targetWeight())
                 .addAllMissed(Arrays.stream(m.missed()).boxed().toList())
                 .build();
     }

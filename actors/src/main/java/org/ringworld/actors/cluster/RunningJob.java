@@ -6,9 +6,10 @@ import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
-import org.ringworld.actors.job.Progress;
 import org.ringworld.model.training.StepMetrics;
-import org.ringworld.model.training.job.OpenJob;
+import org.ringworld.model.training.coordination.DeviceId;
+import org.ringworld.model.training.coordination.Progress;
+import org.ringworld.model.training.rank.OpenJob;
 
 /** A job of the queue that has devices, and what it said last. */
 final class RunningJob {
@@ -18,7 +19,7 @@ final class RunningJob {
     final Set<ActorRef<DeviceActor.Command>> devices = new LinkedHashSet<>();
 
     /** Those it does use. */
-    List<ActorRef<DeviceActor.Command>> using = List.of();
+    List<DeviceId> using = List.of();
 
     /** Null while its data is being opened. */
     ActorRef<Coordinator.Command> coordinator;

@@ -4,6 +4,7 @@ import com.typesafe.config.ConfigFactory;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -16,13 +17,20 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.ring.RingPlaces;
+import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.coordination.DeviceId;
+import org.ringworld.model.training.coordination.Evaluation;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.RankAnswers;
+import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.Probe;
-import org.ringworld.runtime.DType;
+import org.ringworld.model.training.rank.HeldWork;
+import org.ringworld.model.training.rank.RowResult;
 import org.ringworld.runtime.Device;
 import org.ringworld.tokenizer.packing.Row;
 
@@ -38,47 +46,36 @@ public final class DeviceRing implements AutoCloseable {
 
     private final ActorSystem<Spawn> system;
     private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
+    private final HeldWork work;
     private final Layout layout;
     private final long epoch;
-    private long asked;
+    private final int ranks;
+    private int asked;
 
     private record Spawn(
             int rank,
             Device device,
             Links links,
+            OpenJobs jobs,
             ActorRef<ActorRef<DeviceActor.Command>> replyTo) {}
 
     /**
      * Forms a ring.
      *
      * @param devices one for each rank, owned by the ring from now on
-     * @param training whether {@link #train} or gradients will be asked for
      * @throws RingFailedException saying what failed
      */
-    public DeviceRing(
-            ModelSource source,
-            DType dtype,
-            List<Device> devices,
-            Layout layout,
-            boolean training) {
-        this(source, dtype, devices, layout, training, Links.inProcess());
+    public DeviceRing(HeldWork work, List<Device> devices, Layout layout) {
+        this(work, devices, layout, Links.inProcess());
     }
 
-    private DeviceRing(
-            ModelSource source,
-            DType dtype,
-            List<Device> devices,
-            Layout layout,
-            boolean training,
-            Links links) {
+    private DeviceRing(HeldWork work, List<Device> devices, Layout layout, Links links) {
         this(
-                source,
-                dtype,
+                work,
                 devices,
                 layout,
-                training,
                 links,
-                new RankLinks.Places(
+                new RingPlaces(
                         EPOCH, new byte[0], Collections.nCopies(devices.size(), links.address())),
                 0);
     }
@@ -91,17 +88,18 @@ public final class DeviceRing implements AutoCloseable {
      * @param first rank of this process
      */
     public DeviceRing(
-            ModelSource source,
-            DType dtype,
+            HeldWork work,
             List<Device> devices,
             Layout layout,
-            boolean training,
             Links links,
-            RankLinks.Places places,
+            RingPlaces places,
             int first) {
+        this.work = work;
         this.layout = layout;
         this.system = ActorSystem.create(guardian(), "ringworld", ConfigFactory.load());
         this.epoch = places.epoch();
+        this.ranks = places.size();
+        OpenJobs jobs = new OpenJobs(work);
         try {
             for (int i = 0; i < devices.size(); i++) {
                 Device device = devices.get(i);
@@ -110,13 +108,17 @@ public final class DeviceRing implements AutoCloseable {
                         join(
                                 AskPattern.<Spawn, ActorRef<DeviceActor.Command>>ask(
                                                 system,
-                                                replyTo -> new Spawn(rank, device, links, replyTo),
+                                                to -> new Spawn(rank, device, links, jobs, to),
                                                 PATIENCE,
                                                 system.scheduler())
                                         .toCompletableFuture()));
             }
-            askAll(rank -> replyTo -> new DeviceActor.Prepare(source, dtype, training, replyTo));
-            askAll(i -> replyTo -> new RingProtocol.JoinRing(epoch, first + i, places, replyTo));
+            askAll(rank -> new Order.Leave(epoch, new DeviceId("device-" + (first + rank))));
+            askAll(
+                    rank ->
+                            new Order.Host(
+                                    epoch, first + rank, work.id(), "", Order.Weights.START, ""));
+            askAll(rank -> new Order.JoinRing(epoch, first + rank, places));
         } catch (RingFailedException e) {
             close();
             throw e;
@@ -128,7 +130,12 @@ public final class DeviceRing implements AutoCloseable {
                 (context, spawn) -> {
                     ActorRef<DeviceActor.Command> device =
                             context.spawn(
-                                    DeviceActor.create(spawn.rank, spawn.device, spawn.links),
+                                    DeviceActor.create(
+                                            spawn.rank,
+                                            spawn.device,
+                                            spawn.links,
+                                            spawn.jobs,
+                                            () -> {}),
                                     "device-" + spawn.rank);
                     spawn.replyTo.tell(device);
                     return Behaviors.same();
@@ -137,79 +144,69 @@ public final class DeviceRing implements AutoCloseable {
 
     /** Evaluates probes, a batch at a time; {@code each} is told after each batch. */
     public List<Probe.Result> evaluate(List<Probe> probes, double ropeTheta, Runnable each) {
-        Evaluation evaluating = new Evaluation(probes);
-        for (JobData.Batch batch : JobData.batches(probes, layout, devices.size())) {
-            long id = asked++;
-            evaluating.add(
-                    batch.probe(),
-                    batch.micro(),
-                    askAll(
-                                    rank ->
-                                            replyTo ->
-                                                    new DeviceActor.Evaluate(
-                                                            epoch,
-                                                            id,
-                                                            batch.micro(),
-                                                            ropeTheta,
-                                                            replyTo))
-                            .stream()
-                            .map(DeviceActor.Evaluated.class::cast)
-                            .toList());
+        Evaluation evaluation = new Evaluation(probes, JobData.places(probes));
+        for (JobData.Batch batch : JobData.batches(probes, layout, ranks)) {
+            int id = asked++;
+            work.hold(id, batch.micro());
+            evaluation.add(
+                    RankAnswers.as(
+                            Report.Evaluated.class,
+                            askAll(_ -> new Order.EvaluateBatch(epoch, 0, id, ropeTheta))));
             each.run();
         }
-        return evaluating.results();
+        return evaluation.results();
     }
 
     /** Logits of one row, its loss and, where asked for, all gradients. */
     public RowResult forward(Row row, boolean gradients) {
-        MicroBatch batch = MicroBatch.of(List.of(row), layout, devices.size());
-        List<DeviceActor.Forwarded> ranks =
-                askAll(rank -> replyTo -> new DeviceActor.Forward(epoch, batch, gradients, replyTo))
-                        .stream()
-                        .map(DeviceActor.Forwarded.class::cast)
-                        .toList();
-        return RowResult.of(row, batch, ranks);
+        MicroBatch batch = MicroBatch.of(List.of(row), layout, ranks);
+        work.hold("row", batch);
+        return RowResult.of(
+                row,
+                batch,
+                RankAnswers.as(
+                        Report.Forwarded.class,
+                        askAll(_ -> new Order.Forward(epoch, "row", "", gradients))));
     }
 
     /** One optimizer step. */
-    public List<DeviceActor.Stepped> train(StepPlan plan, String recompute) {
-        return askAll(rank -> replyTo -> new DeviceActor.Step(epoch, plan, recompute, replyTo))
-                .stream()
-                .map(DeviceActor.Stepped.class::cast)
-                .toList();
+    public List<Report.Stepped> train(StepPlan plan) {
+        work.hold(plan);
+        return RankAnswers.as(
+                Report.Stepped.class, askAll(_ -> new Order.TrainStep(epoch, plan.step())));
     }
 
     /** What the memory of each rank is used for, after training steps. */
     public List<MemoryUse> memory() {
-        return askAll(_ -> DeviceActor.Measure::new).stream()
-                .map(r -> ((DeviceActor.Measured) r).memory())
+        return RankAnswers.as(Report.Measured.class, askAll(_ -> new Order.Measure(epoch))).stream()
+                .map(Report.Measured::memory)
                 .toList();
     }
 
-    private List<DeviceActor.Reply> askAll(IntFunction<IntoCommand> command) {
-        List<CompletableFuture<DeviceActor.Reply>> futures = new ArrayList<>();
+    /** Tells all, and waits for what all say. */
+    private List<Report> askAll(IntFunction<Order> order) {
+        List<CompletableFuture<Report>> futures = new ArrayList<>();
         for (int rank = 0; rank < devices.size(); rank++) {
-            IntoCommand into = command.apply(rank);
+            Order one = order.apply(rank);
             futures.add(
-                    AskPattern.<DeviceActor.Command, DeviceActor.Reply>ask(
-                                    devices.get(rank), into::of, PATIENCE, system.scheduler())
+                    AskPattern.<DeviceActor.Command, Report>ask(
+                                    devices.get(rank),
+                                    to -> new DeviceActor.Ordered(one, to),
+                                    PATIENCE,
+                                    system.scheduler())
                             .toCompletableFuture());
         }
-        List<DeviceActor.Reply> replies = futures.stream().map(DeviceRing::join).toList();
+        List<Report> reports = futures.stream().map(DeviceRing::join).toList();
         // Faults that follow from the first one speak of the ring; the first one is told.
-        replies.stream()
-                .filter(DeviceActor.Failed.class::isInstance)
-                .map(DeviceActor.Failed.class::cast)
-                .min(java.util.Comparator.comparing(f -> f.sentence().startsWith("rank ")))
+        reports.stream()
+                .filter(Report.Failed.class::isInstance)
+                .map(Report.Failed.class::cast)
+                .min(Comparator.comparing(f -> f.sentence().startsWith("rank ")))
                 .ifPresent(
                         failed -> {
                             throw new RingFailedException(failed.sentence());
                         });
-        return replies;
-    }
-
-    private interface IntoCommand {
-        DeviceActor.Command of(ActorRef<DeviceActor.Reply> replyTo);
+        return reports;
     }
 
     private static <T> T join(CompletableFuture<T> future) {

@@ -6,43 +6,56 @@ import java.util.HashMap;
 import java.util.Map;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
-import org.ringworld.model.training.job.OpenJob;
+import org.ringworld.model.training.rank.Inference;
+import org.ringworld.model.training.rank.OpenJob;
+import org.ringworld.model.training.rank.Work;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
 
-/** The jobs that this JVM works on; its devices and its coordinator share their data. */
+/** The work of this JVM's rings; its devices and its coordinators share it. */
 public final class OpenJobs {
-    /** Makes a job of its resolved configuration. */
+    /** Makes work of what orders say. */
     public interface Reader {
         Job read(String text);
 
         /** How a saved model is to be run; those who only train need not know. */
-        default Inference inference(Path model, String settings) throws IOException {
+        default Inference inference(Path model, String settings, boolean gradients)
+                throws IOException {
             throw new IOException("this process runs no saved models");
         }
     }
 
-    /** A job that is open or being opened; opening may take long and holds up nobody else. */
+    /** Work that is open or being opened; opening may take long and holds up nobody else. */
     private static final class Open {
-        OpenJob job;
+        Work work;
         int users;
     }
 
     private final Reader reader;
-    private final Map<String, Open> jobs = new HashMap<>();
+    private final Map<String, Open> works = new HashMap<>();
 
-    /** A host of whatever jobs come. */
+    /** Of whatever jobs come. */
     public OpenJobs(Reader reader) {
         this.reader = reader;
     }
 
-    /** A host of one job, which is open already and stays so. */
-    public OpenJobs(OpenJob job) {
-        this(_ -> job.job());
+    /** Of that work alone. */
+    public OpenJobs(Work work) {
+        this(
+                text -> {
+                    throw new IllegalStateException("this process has no job of its own");
+                });
+        hold(work);
+    }
+
+    /** Work that is open already and stays so. */
+    public void hold(Work work) {
         Open open = new Open();
-        open.job = job;
+        open.work = work;
         open.users = 1;
-        jobs.put(job.id(), open);
+        synchronized (works) {
+            works.put(work.id(), open);
+        }
     }
 
     /**
@@ -50,20 +63,20 @@ public final class OpenJobs {
      *
      * @param text the resolved configuration
      */
-    public OpenJob open(String id, String text) throws DataException {
+    public Work open(String id, String text) throws DataException {
         Open open;
-        synchronized (jobs) {
-            open = jobs.computeIfAbsent(id, _ -> new Open());
+        synchronized (works) {
+            open = works.computeIfAbsent(id, _ -> new Open());
             open.users++;
         }
         try {
             synchronized (open) {
-                if (open.job == null) {
+                if (open.work == null) {
                     Job job = reader.read(text);
                     JobData data = JobData.open(job, Tokenizer.of(job.tokenizer()));
-                    open.job = new OpenJob(id, job, data);
+                    open.work = new OpenJob(id, job, data);
                 }
-                return open.job;
+                return open.work;
             }
         } catch (DataException | RuntimeException | Error e) {
             leave(id, open);
@@ -71,23 +84,24 @@ public final class OpenJobs {
         }
     }
 
-    Inference inference(Path model, String settings) throws IOException {
-        return reader.inference(model, settings);
+    /** A saved model that will be run. */
+    Work inference(Path model, String settings, boolean gradients) throws IOException {
+        return reader.inference(model, settings, gradients);
     }
 
     /** One user less; the last one closes it. */
-    public void done(OpenJob job) {
-        synchronized (jobs) {
-            leave(job.id(), jobs.get(job.id()));
+    public void done(Work work) {
+        synchronized (works) {
+            leave(work.id(), works.get(work.id()));
         }
     }
 
     private void leave(String id, Open open) {
-        synchronized (jobs) {
+        synchronized (works) {
             if (open != null && --open.users == 0) {
-                jobs.remove(id);
-                if (open.job != null) {
-                    open.job.close();
+                works.remove(id);
+                if (open.work != null) {
+                    open.work.close();
                 }
             }
         }

@@ -3,6 +3,7 @@ package org.ringworld.actors.device;
 import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
+import java.util.function.IntFunction;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -10,10 +11,16 @@ import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.RankAnswers;
+import org.ringworld.model.training.coordination.Report;
+import org.ringworld.model.training.rank.HeldWork;
+import org.ringworld.model.training.rank.ModelSource;
+import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.DType;
 
 /**
@@ -21,7 +28,7 @@ import org.ringworld.runtime.DType;
  * is compiled then. A ring waits for its slowest rank, and one whose code is still interpreted
  * takes some hundred times as long.
  */
-public final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
+public final class WarmUp extends AbstractBehavior<Report> {
     private static final LlamaConfig MODEL =
             new LlamaConfig(
                     260,
@@ -47,78 +54,98 @@ public final class WarmUp extends AbstractBehavior<DeviceActor.Reply> {
     private static final int STEPS_A_DTYPE = 64;
 
     private final List<ActorRef<DeviceActor.Command>> devices;
-    private final RankLinks.Places places;
+    private final OpenJobs jobs;
+    private final RingPlaces places;
     private final Runnable onWarm;
     private final Iterator<DType> dtypes = List.of(DType.BF16, DType.F32).iterator();
-    private int answers;
+    private final RankAnswers answers = new RankAnswers();
+    private HeldWork work;
     private int step;
 
     /**
      * @param onWarm is run at last, whatever happens
      */
-    public static Behavior<DeviceActor.Reply> create(
-            List<ActorRef<DeviceActor.Command>> devices, Links links, Runnable onWarm) {
-        return Behaviors.setup(context -> new WarmUp(context, devices, links, onWarm));
+    public static Behavior<Report> create(
+            List<ActorRef<DeviceActor.Command>> devices,
+            OpenJobs jobs,
+            Links links,
+            Runnable onWarm) {
+        return Behaviors.setup(context -> new WarmUp(context, devices, jobs, links, onWarm));
     }
 
     private WarmUp(
-            ActorContext<DeviceActor.Reply> context,
+            ActorContext<Report> context,
             List<ActorRef<DeviceActor.Command>> devices,
+            OpenJobs jobs,
             Links links,
             Runnable onWarm) {
         super(context);
         this.devices = devices;
+        this.jobs = jobs;
         this.places =
-                new RankLinks.Places(
+                new RingPlaces(
                         EPOCH, new byte[0], Collections.nCopies(devices.size(), links.address()));
         this.onWarm = onWarm;
+        tellAll(rank -> new Order.JoinRing(EPOCH, rank, places));
+    }
+
+    private void tellAll(IntFunction<Order> order) {
         for (int rank = 0; rank < devices.size(); rank++) {
-            devices.get(rank)
-                    .tell(new RingProtocol.JoinRing(EPOCH, rank, places, context.getSelf()));
+            Order one = order.apply(rank);
+            devices.get(rank).tell(new DeviceActor.Ordered(one, getContext().getSelf()));
         }
     }
 
     @Override
-    public Receive<DeviceActor.Reply> createReceive() {
-        return newReceiveBuilder().onMessage(DeviceActor.Reply.class, this::onReply).build();
+    public Receive<Report> createReceive() {
+        return newReceiveBuilder().onMessage(Report.class, this::onReport).build();
     }
 
-    private Behavior<DeviceActor.Reply> onReply(DeviceActor.Reply reply) {
-        if (reply instanceof DeviceActor.Failed failed) {
+    private Behavior<Report> onReport(Report report) {
+        if (report instanceof Report.Failed failed) {
             getContext().getLog().warn("could not warm up: {}", failed.sentence());
             return done();
         }
-        if (++answers < devices.size()) {
+        if (answers.add(report, devices.size()).isEmpty()) {
             return this;
         }
-        answers = 0;
         boolean train =
-                reply instanceof DeviceActor.Prepared
-                        || (reply instanceof DeviceActor.Stepped && step % STEPS_A_DTYPE != 0);
+                report instanceof Report.Prepared
+                        || (report instanceof Report.Stepped && step % STEPS_A_DTYPE != 0);
         return train ? train() : prepare();
     }
 
-    private Behavior<DeviceActor.Reply> prepare() {
+    private Behavior<Report> prepare() {
+        forget();
         if (!dtypes.hasNext()) {
             return done();
         }
         DType dtype = dtypes.next();
         ModelSource source = new ModelSource.Random(MODEL, 1, 0.02);
-        devices.forEach(
-                d -> d.tell(new DeviceActor.Prepare(source, dtype, true, getContext().getSelf())));
+        work = new HeldWork("warm-up " + dtype, source, dtype, true, "none");
+        jobs.hold(work);
+        tellAll(rank -> new Order.Host(EPOCH, rank, work.id(), "", Order.Weights.START, ""));
         return this;
     }
 
-    private Behavior<DeviceActor.Reply> train() {
+    private Behavior<Report> train() {
         int tokens = TOKENS * devices.size();
         StepPlan plan = RandomSteps.plan(MODEL, tokens, tokens, step++, devices.size());
-        devices.forEach(
-                d -> d.tell(new DeviceActor.Step(EPOCH, plan, "none", getContext().getSelf())));
+        work.hold(plan);
+        tellAll(_ -> new Order.TrainStep(EPOCH, plan.step()));
         return this;
     }
 
-    private Behavior<DeviceActor.Reply> done() {
-        devices.forEach(d -> d.tell(new RingProtocol.Release(EPOCH)));
+    private void forget() {
+        if (work != null) {
+            jobs.done(work);
+            work = null;
+        }
+    }
+
+    private Behavior<Report> done() {
+        forget();
+        tellAll(_ -> new Order.Release(EPOCH));
         onWarm.run();
         return Behaviors.stopped();
     }

@@ -25,6 +25,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingMember;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;

@@ -2,12 +2,13 @@ package org.ringworld.actors.links;
 
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
-import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.LongAdder;
+import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.RingBrokenException;
 import org.ringworld.model.ring.RingMember;
+import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.runtime.Device;
 
 /**
@@ -15,23 +16,8 @@ import org.ringworld.runtime.Device;
  * It is taken at once and linked later, so that it can be broken up at any time in between.
  */
 public final class RankLinks implements AutoCloseable {
-    /** What all ranks of an epoch are told. */
-    public record Places(long epoch, byte[] token, List<LinkAddress> addresses) {
-        public int size() {
-            return addresses.size();
-        }
-
-        int next(int rank) {
-            return (rank + 1) % size();
-        }
-
-        int previous(int rank) {
-            return (rank + size() - 1) % size();
-        }
-    }
-
     private final Links links;
-    private final Places places;
+    private final RingPlaces places;
     private final RingMember member;
     private final Links.Seat seat;
     private final LongAdder progress = new LongAdder();
@@ -39,11 +25,11 @@ public final class RankLinks implements AutoCloseable {
     private LinkReceiver receiver;
 
     /** Takes the seat. */
-    public RankLinks(Links links, Places places, int rank) {
+    public RankLinks(Links links, RingPlaces places, int rank) {
         this.links = links;
         this.places = places;
         this.member = new RingMember(rank, places.size());
-        this.seat = links.seat(new Links.Key(places.epoch, rank), member, places.token);
+        this.seat = links.seat(new Links.Key(places.epoch(), rank), member, places.token());
     }
 
     /**
@@ -53,9 +39,9 @@ public final class RankLinks implements AutoCloseable {
      */
     public Ring open(Device device, ReceiveBuffers buffers) throws IOException {
         int rank = member.rank();
-        LinkAddress next = places.addresses.get(places.next(rank));
-        LinkAddress previous = places.addresses.get(places.previous(rank));
-        Links.Key nextKey = new Links.Key(places.epoch, places.next(rank));
+        LinkAddress next = places.addresses().get(places.next(rank));
+        LinkAddress previous = places.addresses().get(places.previous(rank));
+        Links.Key nextKey = new Links.Key(places.epoch(), places.next(rank));
         boolean nextHere = isHere(next);
         RingMember.Outgoing out;
         if (nextHere) {
@@ -70,8 +56,8 @@ public final class RankLinks implements AutoCloseable {
         } else {
             Links.Neighbour from =
                     Links.await(
-                            seat.previous(), new Links.Key(places.epoch, places.previous(rank)));
-            receiver = new LinkReceiver(places.epoch, from, member, device, buffers, progress);
+                            seat.previous(), new Links.Key(places.epoch(), places.previous(rank)));
+            receiver = new LinkReceiver(places.epoch(), from, member, device, buffers, progress);
             member.connect(receiver, out);
         }
         if (member.broken() != null) {
@@ -82,8 +68,8 @@ public final class RankLinks implements AutoCloseable {
 
     private LinkSender sender(Links.Neighbour to) throws IOException {
         return to.readsNames() && to.channel() instanceof LinkChannel.Plain(SocketChannel socket)
-                ? new NamingSender(places.epoch, socket, member, progress)
-                : new SocketSender(places.epoch, to.channel(), member, progress);
+                ? new NamingSender(places.epoch(), socket, member, progress)
+                : new SocketSender(places.epoch(), to.channel(), member, progress);
     }
 
     private boolean isHere(LinkAddress other) {
@@ -95,7 +81,7 @@ public final class RankLinks implements AutoCloseable {
     }
 
     public long epoch() {
-        return places.epoch;
+        return places.epoch();
     }
 
     /** Bytes that came or went so far. */
@@ -131,7 +117,7 @@ public final class RankLinks implements AutoCloseable {
      */
     public void awaitUnread() {
         if (member.broken() != null) {
-            links.awaitUnread(new Links.Key(places.epoch, member.rank()));
+            links.awaitUnread(new Links.Key(places.epoch(), member.rank()));
         }
     }
 
@@ -140,7 +126,7 @@ public final class RankLinks implements AutoCloseable {
      * when {@link #close} follows.
      */
     public void breakUp(String reason) {
-        links.breakUp(places.epoch, reason);
+        links.breakUp(places.epoch(), reason);
     }
 
     /**
@@ -155,7 +141,7 @@ public final class RankLinks implements AutoCloseable {
             sender = null;
             member.letGo();
         }
-        links.leave(new Links.Key(places.epoch, member.rank()));
+        links.leave(new Links.Key(places.epoch(), member.rank()));
         if (receiver != null) {
             receiver.close();
         } else {

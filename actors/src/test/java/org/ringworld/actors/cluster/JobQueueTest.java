@@ -24,9 +24,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Jobs;
-import org.ringworld.actors.job.Progress;
 import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -58,7 +58,16 @@ class JobQueueTest {
         Cluster cluster = Cluster.get(KIT.system());
         cluster.manager().tell(Join.create(cluster.selfMember().address()));
         ActorRef<DeviceActor.Command> device =
-                KIT.spawn(DeviceActor.create(0, new CpuDevice(1), Links.inProcess()));
+                KIT.spawn(
+                        DeviceActor.create(
+                                0,
+                                new CpuDevice(1),
+                                Links.inProcess(),
+                                new OpenJobs(
+                                        text -> {
+                                            throw new IllegalStateException(text);
+                                        }),
+                                () -> {}));
         KIT.system().receptionist().tell(Receptionist.register(JobQueue.DEVICES, device));
     }
 

@@ -16,11 +16,16 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.ringworld.actors.job.FaultyDevice;
 import org.ringworld.actors.job.Jobs;
-import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.ring.RingPlaces;
+import org.ringworld.model.training.coordination.DeviceId;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.Report;
+import org.ringworld.model.training.rank.HeldWork;
+import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -38,34 +43,38 @@ class DeviceActorTest {
     }
 
     private final Links links = Links.inProcess();
-    private final TestProbe<DeviceActor.Reply> probe = KIT.createTestProbe();
+    private final TestProbe<Report> probe = KIT.createTestProbe();
+
+    private final HeldWork work =
+            new HeldWork(
+                    "work", new ModelSource.Random(Jobs.MODEL, 1, 0.1), DType.F32, false, "all");
+    private final OpenJobs jobs = new OpenJobs(work);
+
+    private DeviceActor.Ordered ordered(Order order) {
+        return new DeviceActor.Ordered(order, probe.getRef());
+    }
 
     private ActorRef<DeviceActor.Command> member(int rank, Device device) {
-        ActorRef<DeviceActor.Command> actor = KIT.spawn(DeviceActor.create(rank, device, links));
-        actor.tell(
-                new DeviceActor.Prepare(
-                        new ModelSource.Random(Jobs.MODEL, 1, 0.1),
-                        DType.F32,
-                        false,
-                        probe.getRef()));
-        probe.expectMessageClass(DeviceActor.Prepared.class, PATIENCE);
-        actor.tell(join(1, rank));
+        work.hold(7, BATCH);
+        ActorRef<DeviceActor.Command> actor =
+                KIT.spawn(DeviceActor.create(rank, device, links, jobs, () -> {}));
+        actor.tell(ordered(new Order.Leave(1, new DeviceId("device-" + rank))));
+        probe.expectMessageClass(Report.Held.class, PATIENCE);
+        actor.tell(ordered(new Order.Host(1, rank, "work", "", Order.Weights.START, "")));
+        probe.expectMessageClass(Report.Prepared.class, PATIENCE);
+        List<LinkAddress> both = List.of(links.address(), links.address());
+        RingPlaces places = new RingPlaces(1, new byte[16], both);
+        actor.tell(ordered(new Order.JoinRing(1, rank, places)));
         return actor;
     }
 
-    private RingProtocol.JoinRing join(long epoch, int rank) {
-        List<LinkAddress> both = List.of(links.address(), links.address());
-        RankLinks.Places places = new RankLinks.Places(epoch, new byte[16], both);
-        return new RingProtocol.JoinRing(epoch, rank, places, probe.getRef());
-    }
-
     private void expectBothJoined() {
-        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
-        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
+        probe.expectMessageClass(Report.Joined.class, PATIENCE);
+        probe.expectMessageClass(Report.Joined.class, PATIENCE);
     }
 
-    private DeviceActor.Evaluate evaluate(long epoch) {
-        return new DeviceActor.Evaluate(epoch, 7, BATCH, 1e4, probe.getRef());
+    private DeviceActor.Ordered evaluate(long epoch) {
+        return ordered(new Order.EvaluateBatch(epoch, 0, 7, 1e4));
     }
 
     @Test
@@ -76,7 +85,7 @@ class DeviceActorTest {
         waiting.tell(evaluate(1)); // its neighbour was never asked: it waits for keys
         probe.expectNoMessage(Duration.ofMillis(200));
         KIT.stop(stopping);
-        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        Report.Failed failed = probe.expectMessageClass(Report.Failed.class, PATIENCE);
         assertThat(failed.sentence()).contains("rank 1 left");
     }
 
@@ -91,8 +100,8 @@ class DeviceActorTest {
         }
         member.tell(evaluate(1));
         other.tell(evaluate(1));
-        for (DeviceActor.Reply reply : probe.receiveSeveralMessages(2, PATIENCE)) {
-            assertThat(((DeviceActor.Evaluated) reply).epoch()).isEqualTo(1);
+        for (Report report : probe.receiveSeveralMessages(2, PATIENCE)) {
+            assertThat(((Report.Evaluated) report).epoch()).isEqualTo(1);
         }
     }
 
@@ -119,13 +128,13 @@ class DeviceActorTest {
         other.tell(evaluate(1));
         assertThat(stands.await(PATIENCE.toSeconds(), TimeUnit.SECONDS)).isTrue();
         // Its thread stands in a kernel, yet it takes and acts on a message: it leaves the ring.
-        busy.tell(new RingProtocol.Leave(2, probe.getRef()));
-        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        busy.tell(ordered(new Order.Leave(2, new DeviceId("busy"))));
+        Report.Failed failed = probe.expectMessageClass(Report.Failed.class, PATIENCE);
         assertThat(failed.rank()).isEqualTo(1);
         go.countDown();
-        List<DeviceActor.Reply> rest = probe.receiveSeveralMessages(2, PATIENCE);
-        assertThat(rest.get(0)).isInstanceOf(DeviceActor.Failed.class);
-        assertThat(rest.get(1)).isInstanceOf(RingProtocol.Held.class);
+        List<Report> rest = probe.receiveSeveralMessages(2, PATIENCE);
+        assertThat(rest.get(0)).isInstanceOf(Report.Failed.class);
+        assertThat(rest.get(1)).isInstanceOf(Report.Held.class);
     }
 
     /**
@@ -141,12 +150,12 @@ class DeviceActorTest {
         ActorRef<DeviceActor.Command> other = member(1, new CpuDevice(1));
         expectBothJoined();
         member.tell(evaluate(1));
-        DeviceActor.Failed failed = probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        Report.Failed failed = probe.expectMessageClass(Report.Failed.class, PATIENCE);
         assertThat(failed.rank()).isZero();
         assertThat(failed.ringBroke()).isFalse();
         assertThat(failed.sentence()).contains("planted");
         other.tell(evaluate(1));
-        assertThat(probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE).sentence())
+        assertThat(probe.expectMessageClass(Report.Failed.class, PATIENCE).sentence())
                 .contains("rank 0")
                 .contains("planted");
     }
@@ -173,8 +182,8 @@ class DeviceActorTest {
         a.tell(evaluate(1));
         b.tell(evaluate(1));
         double sum = 0;
-        for (DeviceActor.Reply reply : probe.receiveSeveralMessages(2, PATIENCE)) {
-            sum += ((DeviceActor.Evaluated) reply).lossSum();
+        for (Report report : probe.receiveSeveralMessages(2, PATIENCE)) {
+            sum += ((Report.Evaluated) report).lossSum();
         }
         // Near-random weights: about ln 260 for every target.
         assertThat(sum / BATCH.targetWeight()).isBetween(4.0, 7.0);

@@ -26,15 +26,20 @@ import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.actors.job.FaultyDevice;
 import org.ringworld.actors.job.Jobs;
-import org.ringworld.actors.job.Progress;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.ring.RingPlaces;
+import org.ringworld.model.training.coordination.DeviceId;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.Progress;
+import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
-import org.ringworld.model.training.job.OpenJob;
+import org.ringworld.model.training.rank.HeldWork;
+import org.ringworld.model.training.rank.ModelSource;
+import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -49,7 +54,7 @@ class DeviceMemoryTest {
             MicroBatch.of(RowStream.of("copy", 1, 0).rows(0, 32, 2), Layout.of("zigzag"), 2);
 
     @TempDir private Path directory;
-    private final TestProbe<DeviceActor.Reply> probe = KIT.createTestProbe();
+    private final TestProbe<Report> probe = KIT.createTestProbe();
     private final List<Device> devices = new ArrayList<>();
     private final List<ActorRef<DeviceActor.Command>> actors = new ArrayList<>();
 
@@ -68,40 +73,60 @@ class DeviceMemoryTest {
         actors.add(KIT.spawn(DeviceActor.create(actors.size(), device, links, host, () -> {})));
     }
 
-    private void tellAll(IntFunction<DeviceActor.Command> command) {
+    private HeldWork held(ModelSource source, DType dtype) {
+        HeldWork work = new HeldWork("work", source, dtype, true, "all");
+        work.hold("batch", BATCH);
+        return work;
+    }
+
+    private OpenJobs random() {
+        return new OpenJobs(held(new ModelSource.Random(Jobs.MODEL, 1, 0.1), DType.F32));
+    }
+
+    private DeviceActor.Ordered ordered(Order order) {
+        return new DeviceActor.Ordered(order, probe.getRef());
+    }
+
+    private void tellAll(IntFunction<Order> order) {
         for (int rank = 0; rank < actors.size(); rank++) {
-            actors.get(rank).tell(command.apply(rank));
+            actors.get(rank).tell(ordered(order.apply(rank)));
         }
     }
 
-    private <T extends DeviceActor.Reply> void askAll(
-            Class<T> answer, IntFunction<DeviceActor.Command> command) {
-        tellAll(command);
+    private <T extends Report> void askAll(Class<T> answer, IntFunction<Order> order) {
+        tellAll(order);
         for (int rank = 0; rank < actors.size(); rank++) {
             probe.expectMessageClass(answer, PATIENCE);
         }
     }
 
+    private void leave(long epoch) {
+        askAll(Report.Held.class, rank -> new Order.Leave(epoch, new DeviceId("device-" + rank)));
+    }
+
     /** What they have taken when all that they were told is done. */
     private List<Long> allocated(long epoch) {
-        askAll(RingProtocol.Held.class, _ -> new RingProtocol.Leave(epoch, probe.getRef()));
+        leave(epoch);
         return devices.stream().map(Device::allocated).toList();
     }
 
     private void join(long epoch, Links... links) {
-        RankLinks.Places places =
-                new RankLinks.Places(
-                        epoch, new byte[16], Stream.of(links).map(Links::address).toList());
-        askAll(
-                DeviceActor.Joined.class,
-                rank -> new RingProtocol.JoinRing(epoch, rank, places, probe.getRef()));
+        RingPlaces places =
+                new RingPlaces(epoch, new byte[16], Stream.of(links).map(Links::address).toList());
+        askAll(Report.Joined.class, rank -> new Order.JoinRing(epoch, rank, places));
+    }
+
+    private static Order host(long epoch, int rank, String work) {
+        return new Order.Host(epoch, rank, work, "", Order.Weights.START, "");
     }
 
     private void prepare() {
-        ModelSource source = new ModelSource.Random(Jobs.MODEL, 1, 0.1);
-        askAll(
-                DeviceActor.Prepared.class,
-                _ -> new DeviceActor.Prepare(source, DType.F32, true, probe.getRef()));
+        leave(1);
+        askAll(Report.Prepared.class, rank -> host(1, rank, "work"));
+    }
+
+    private static Order forward(boolean gradients) {
+        return new Order.Forward(1, "batch", "", gradients);
     }
 
     @ParameterizedTest
@@ -152,14 +177,13 @@ class DeviceMemoryTest {
     @ValueSource(booleans = {true, false})
     void afterAForwardADeviceHasWhatItHadBefore(boolean gradients) {
         Links links = Links.inProcess();
-        spawn(new CpuDevice(1), links, null);
-        spawn(new CpuDevice(1), links, null);
+        OpenJobs jobs = random();
+        spawn(new CpuDevice(1), links, jobs);
+        spawn(new CpuDevice(1), links, jobs);
         prepare();
         join(1, links, links);
-        askAll(
-                DeviceActor.Forwarded.class,
-                _ -> new DeviceActor.Forward(1, BATCH, gradients, probe.getRef()));
-        tellAll(_ -> new RingProtocol.Release(1));
+        askAll(Report.Forwarded.class, _ -> forward(gradients));
+        tellAll(_ -> new Order.Release(1));
         assertThat(allocated(2)).containsExactly(0L, 0L);
     }
 
@@ -169,19 +193,18 @@ class DeviceMemoryTest {
         Files.createDirectory(directory.resolve("s"));
         try (Links a = Links.listen("a", "127.0.0.1", 0, directory.resolve("s"), null);
                 Links b = Links.listen("b", "127.0.0.1", 0, directory.resolve("s"), null)) {
-            spawn(new CpuDevice(1), a, null);
-            spawn(new CpuDevice(1), b, null);
+            OpenJobs jobs = random();
+            spawn(new CpuDevice(1), a, jobs);
+            spawn(new CpuDevice(1), b, jobs);
             prepare();
             join(1, a, b);
-            askAll(
-                    DeviceActor.Forwarded.class,
-                    _ -> new DeviceActor.Forward(1, BATCH, true, probe.getRef()));
+            askAll(Report.Forwarded.class, _ -> forward(true));
             // One alone: it waits for keys, in buffers that nobody gives back.
-            actors.getFirst().tell(new DeviceActor.Forward(1, BATCH, true, probe.getRef()));
-            actors.get(1).tell(new RingProtocol.Leave(2, probe.getRef()));
+            actors.getFirst().tell(ordered(forward(true)));
+            actors.get(1).tell(ordered(new Order.Leave(2, new DeviceId("b"))));
             assertThat(probe.receiveSeveralMessages(2, PATIENCE))
-                    .hasOnlyElementsOfTypes(DeviceActor.Failed.class, RingProtocol.Held.class);
-            tellAll(_ -> new RingProtocol.Release(2));
+                    .hasOnlyElementsOfTypes(Report.Failed.class, Report.Held.class);
+            tellAll(_ -> new Order.Release(2));
             assertThat(allocated(3)).containsExactly(0L, 0L);
         }
     }
@@ -195,42 +218,30 @@ class DeviceMemoryTest {
         List<Long> held = new ArrayList<>();
         for (long epoch = 1; epoch < 8; epoch += 2) {
             long of = epoch;
-            askAll(RingProtocol.Held.class, _ -> new RingProtocol.Leave(of, probe.getRef()));
-            askAll(
-                    DeviceActor.Prepared.class,
-                    _ ->
-                            new RingProtocol.Host(
-                                    of,
-                                    0,
-                                    "job",
-                                    "",
-                                    RingProtocol.Weights.START,
-                                    "",
-                                    probe.getRef()));
+            leave(of);
+            askAll(Report.Prepared.class, _ -> host(of, 0, "job"));
             join(of, links);
-            askAll(
-                    DeviceActor.Stepped.class,
-                    _ -> new RingProtocol.TrainStep(of, 1, probe.getRef()));
+            askAll(Report.Stepped.class, _ -> new Order.TrainStep(of, 1));
             held.addAll(allocated(of + 1));
         }
         assertThat(held).containsOnly(held.getFirst());
-        tellAll(_ -> new RingProtocol.Release(8));
+        tellAll(_ -> new Order.Release(8));
         assertThat(allocated(9)).containsExactly(0L);
     }
 
     @Test
     void aStartThatFailsTakesNothing() {
-        Links links = Links.inProcess();
-        spawn(new CpuDevice(1), links, null);
+        OpenJobs jobs = random();
         ModelSource missing = new ModelSource.Files(Jobs.MODEL, directory.resolve("nothing"));
+        jobs.hold(new HeldWork("missing", missing, DType.BF16, true, "all"));
+        spawn(new CpuDevice(1), Links.inProcess(), jobs);
         for (int n = 0; n < 3; n++) {
-            askAll(
-                    DeviceActor.Failed.class,
-                    _ -> new DeviceActor.Prepare(missing, DType.BF16, true, probe.getRef()));
+            leave(1);
+            askAll(Report.Failed.class, rank -> host(1, rank, "missing"));
             assertThat(devices.getFirst().allocated()).isZero();
             prepare(); // and another model is as good as before
         }
-        tellAll(_ -> new RingProtocol.Release(1));
+        tellAll(_ -> new Order.Release(1));
         assertThat(allocated(2)).containsExactly(0L);
     }
 
@@ -248,11 +259,10 @@ class DeviceMemoryTest {
                                 throw new OutOfMemoryError(bytes + " bytes for a tensor");
                             }
                         });
-        spawn(full, Links.inProcess(), null);
         ModelSource source = new ModelSource.Random(Jobs.MODEL, 1, 0.1);
-        askAll(
-                DeviceActor.Failed.class,
-                _ -> new DeviceActor.Prepare(source, DType.BF16, true, probe.getRef()));
+        spawn(full, Links.inProcess(), new OpenJobs(held(source, DType.BF16)));
+        leave(1);
+        askAll(Report.Failed.class, rank -> host(1, rank, "work"));
         assertThat(full.allocated()).isZero();
     }
 
@@ -274,18 +284,19 @@ class DeviceMemoryTest {
                                 Thread.currentThread().interrupt();
                             }
                         });
-        spawn(new CpuDevice(1), links, null);
-        spawn(slow, links, null);
+        OpenJobs jobs = random();
+        spawn(new CpuDevice(1), links, jobs);
+        spawn(slow, links, jobs);
         prepare();
         join(1, links, links);
-        tellAll(_ -> new DeviceActor.Forward(1, BATCH, false, probe.getRef()));
+        tellAll(_ -> forward(false));
         reads.await();
-        tellAll(_ -> new RingProtocol.Release(1));
-        probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE); // the first has unwound
+        tellAll(_ -> new Order.Release(1));
+        probe.expectMessageClass(Report.Failed.class, PATIENCE); // the first has unwound
         Thread.sleep(100); // in which it would have given all of it back
         assertThat(devices.getFirst().allocated()).isPositive();
         go.countDown();
-        probe.expectMessageClass(DeviceActor.Failed.class, PATIENCE);
+        probe.expectMessageClass(Report.Failed.class, PATIENCE);
         assertThat(allocated(2)).containsExactly(0L, 0L);
     }
 }

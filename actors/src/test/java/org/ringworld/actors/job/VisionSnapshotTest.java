@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
-import java.util.stream.IntStream;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -18,20 +17,25 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.ModelSource;
-import org.ringworld.actors.device.RingProtocol;
+import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.snapshot.Snapshot;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.coordination.DeviceId;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.Order.Weights;
+import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.SaveRequest;
+import org.ringworld.model.training.rank.HeldWork;
+import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.packing.Row;
@@ -53,7 +57,7 @@ class VisionSnapshotTest {
 
     @TempDir private Path directory;
 
-    private final TestProbe<DeviceActor.Reply> probe = KIT.createTestProbe();
+    private final TestProbe<Report> probe = KIT.createTestProbe();
 
     @AfterAll
     static void shutdown() {
@@ -79,55 +83,69 @@ class VisionSnapshotTest {
             names = {"F32", "BF16"})
     void goingOnFromASnapshotIsNeverHavingStopped(DType dtype) throws Exception {
         Job job = Jobs.job(directory, 1, "zigzag", dtype, 100, STAGE);
-        ActorRef<DeviceActor.Command> whole = member(new ModelSource.Random(MODEL, 1, 0.1), dtype);
-        steps(whole, 0, 3);
-        Path middle = save(whole, job, 3);
+        Steps whole = new Steps(new ModelSource.Random(MODEL, 1, 0.1), job);
+        whole.run(0, 3);
+        Path middle = whole.save(3);
         assertThat(moments(middle, LlamaTensors.VISION_EMBED_TOKENS)).isPositive();
         assertThat(moments(middle, LlamaTensors.VISION_HEAD)).isPositive();
-        double right = steps(whole, 3, 6);
+        double right = whole.run(3, 6);
 
-        ActorRef<DeviceActor.Command> resumed =
-                member(new ModelSource.FromSnapshot(MODEL, middle), dtype);
-        assertThat(steps(resumed, 3, 6)).isEqualTo(right);
-        KIT.stop(whole);
-        KIT.stop(resumed);
+        Steps resumed = new Steps(new ModelSource.FromSnapshot(MODEL, middle), job);
+        assertThat(resumed.run(3, 6)).isEqualTo(right);
+        KIT.stop(whole.actor);
+        KIT.stop(resumed.actor);
     }
 
-    private ActorRef<DeviceActor.Command> member(ModelSource source, DType dtype) {
-        Links links = Links.inProcess();
-        RankLinks.Places places = new RankLinks.Places(1, new byte[16], List.of(links.address()));
-        ActorRef<DeviceActor.Command> actor =
-                KIT.spawn(DeviceActor.create(0, new CpuDevice(1), links));
-        actor.tell(new DeviceActor.Prepare(source, dtype, true, probe.getRef()));
-        probe.expectMessageClass(DeviceActor.Prepared.class, PATIENCE);
-        actor.tell(new RingProtocol.JoinRing(1, 0, places, probe.getRef()));
-        probe.expectMessageClass(DeviceActor.Joined.class, PATIENCE);
-        return actor;
-    }
+    /** A ring of one that trains on rows with vision codes. */
+    private final class Steps {
+        final HeldWork work;
+        final ActorRef<DeviceActor.Command> actor;
 
-    /** The loss and the gradient's norm of the last step: they tell of every weight. */
-    private double steps(ActorRef<DeviceActor.Command> actor, int from, int to) {
-        return IntStream.range(from, to)
-                .mapToObj(
-                        step -> StepPlan.of(step + 1, 0, STAGE, step, ROWS, Layout.of("zigzag"), 1))
-                .mapToDouble(
-                        plan -> {
-                            actor.tell(new DeviceActor.Step(1, plan, "auto", probe.getRef()));
-                            DeviceActor.Stepped stepped =
-                                    probe.expectMessageClass(DeviceActor.Stepped.class, PATIENCE);
-                            return stepped.outcome().lossSum() + stepped.outcome().gradNorm();
-                        })
-                .reduce(Double.NaN, (_, last) -> last);
-    }
+        Steps(ModelSource source, Job job) {
+            work =
+                    new HeldWork("work", source, job.dtype(), true, "auto") {
+                        @Override
+                        public List<SaveRequest> toSave(
+                                long step, long epoch, boolean stageEnds, long fence) {
+                            SaveRequest.Training training =
+                                    new SaveRequest.Training(job, 0, step, 0, epoch);
+                            Path path = directory.resolve("snapshots/step-" + step);
+                            return List.of(
+                                    new SaveRequest(path, MODEL, "bytes", training, Fence.NONE));
+                        }
+                    };
+            Links links = Links.inProcess();
+            RingPlaces places = new RingPlaces(1, new byte[16], List.of(links.address()));
+            OpenJobs jobs = new OpenJobs(work);
+            actor = KIT.spawn(DeviceActor.create(0, new CpuDevice(1), links, jobs, () -> {}));
+            ask(Report.Held.class, new Order.Leave(1, new DeviceId("device")));
+            ask(Report.Prepared.class, new Order.Host(1, 0, "work", "", Weights.START, ""));
+            ask(Report.Joined.class, new Order.JoinRing(1, 0, places));
+        }
 
-    private Path save(ActorRef<DeviceActor.Command> actor, Job job, long step) {
-        Path path = directory.resolve("snapshots/step-" + step);
-        SaveRequest.Training training = new SaveRequest.Training(job, 0, step, 0, 1);
-        SaveRequest request = new SaveRequest(path, MODEL, "bytes", training, Fence.NONE);
-        actor.tell(new DeviceActor.Save(List.of(request), probe.getRef()));
-        probe.expectMessageClass(DeviceActor.Copied.class, PATIENCE);
-        probe.expectMessageClass(DeviceActor.Saved.class, PATIENCE);
-        return path;
+        private <T extends Report> T ask(Class<T> answer, Order order) {
+            actor.tell(new DeviceActor.Ordered(order, probe.getRef()));
+            return probe.expectMessageClass(answer, PATIENCE);
+        }
+
+        /** The loss and the gradient's norm of the last step: they tell of every weight. */
+        double run(int from, int to) {
+            double last = Double.NaN;
+            for (int step = from; step < to; step++) {
+                work.hold(StepPlan.of(step + 1, 0, STAGE, step, ROWS, Layout.of("zigzag"), 1));
+                Report.Stepped stepped =
+                        ask(Report.Stepped.class, new Order.TrainStep(1, step + 1));
+                last = stepped.outcome().lossSum() + stepped.outcome().gradNorm();
+            }
+            return last;
+        }
+
+        Path save(long step) {
+            ask(Report.Copied.class, new Order.SaveState(1, 0, false));
+            assertThat(probe.expectMessageClass(Report.Saved.class, PATIENCE).step())
+                    .isEqualTo(step);
+            return directory.resolve("snapshots/step-" + step);
+        }
     }
 
     private static double moments(Path snapshot, String name) throws Exception {

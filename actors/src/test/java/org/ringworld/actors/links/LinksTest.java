@@ -43,6 +43,7 @@ import org.ringworld.model.ring.Lease;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.RingBrokenException;
 import org.ringworld.model.ring.RingMember;
+import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
@@ -130,8 +131,7 @@ class LinksTest {
         for (int rank = 0; rank < size; rank++) {
             links.add(links(transport, rank));
         }
-        RankLinks.Places places =
-                new RankLinks.Places(3, TOKEN, links.stream().map(Links::address).toList());
+        RingPlaces places = new RingPlaces(3, TOKEN, links.stream().map(Links::address).toList());
         CyclicBarrier done = new CyclicBarrier(size);
         try (ExecutorService threads = Executors.newFixedThreadPool(size)) {
             List<Future<?>> futures = new ArrayList<>();
@@ -386,7 +386,7 @@ class LinksTest {
         // A member of another epoch's ring, with a token of its own.
         byte[] other = TOKEN.clone();
         other[3] = 1;
-        RankLinks.Places places = new RankLinks.Places(3, TOKEN, List.of(a.address(), b.address()));
+        RingPlaces places = new RingPlaces(3, TOKEN, List.of(a.address(), b.address()));
         try (Device device = new CpuDevice(1);
                 RankLinks one = new RankLinks(a, places, 0);
                 RankLinks two = new RankLinks(b, places, 1)) {
@@ -424,7 +424,7 @@ class LinksTest {
     void aNeighbourThatDiedBeforeTheRingStoodIsTheRingsFault(String transport) throws Exception {
         Links a = links(transport, 0);
         Links b = links(transport, 1);
-        RankLinks.Places places = new RankLinks.Places(5, TOKEN, List.of(a.address(), b.address()));
+        RingPlaces places = new RingPlaces(5, TOKEN, List.of(a.address(), b.address()));
         b.close();
         try (Device device = new CpuDevice(1);
                 RankLinks one = new RankLinks(a, places, 0)) {
@@ -441,7 +441,7 @@ class LinksTest {
     void whoLeavesWaitsForNoNeighbourThatDoesNotCome(String transport) throws Exception {
         Links a = links(transport, 0);
         Links b = links(transport, 1);
-        RankLinks.Places places = new RankLinks.Places(6, TOKEN, List.of(a.address(), b.address()));
+        RingPlaces places = new RingPlaces(6, TOKEN, List.of(a.address(), b.address()));
         try (Device device = new CpuDevice(1);
                 RankLinks one = new RankLinks(a, places, 0)) {
             ReceiveBuffers buffers = new ReceiveBuffers(device);

@@ -16,12 +16,12 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.IntConsumer;
-import org.ringworld.actors.links.LinkAddress;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.cli.bench.RingBenchSide.Done;
 import org.ringworld.cli.bench.RingBenchSide.Meeting;
 import org.ringworld.cli.bench.RingBenchSide.Run;
 import org.ringworld.cli.bench.RingBenchSide.What;
+import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.ring.RingPlaces;
 
 /**
  * The links of a ring between this process and a second one that it starts, beside plain sockets
@@ -144,7 +144,7 @@ final class RingBench implements AutoCloseable {
         LinkAddress other = peer.answer(LinkAddress.class);
         byte[] token = new byte[TOKEN];
         new SecureRandom().nextBytes(token);
-        RankLinks.Places places = new RankLinks.Places(1, token, List.of(side.address(), other));
+        RingPlaces places = new RingPlaces(1, token, List.of(side.address(), other));
         boolean unix = transport == Transport.unix;
         try (ServerSocketChannel server = RingBenchSide.server(side.address(), unix)) {
             LinkAddress at =

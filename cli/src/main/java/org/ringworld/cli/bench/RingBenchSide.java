@@ -21,13 +21,14 @@ import java.util.concurrent.FutureTask;
 import java.util.function.IntConsumer;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
-import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
 import org.ringworld.actors.links.RankLinks;
 import org.ringworld.actors.links.ReceiveBuffers;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Lease;
+import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.Ring;
+import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
@@ -49,7 +50,7 @@ final class RingBenchSide implements AutoCloseable {
     }
 
     /** Where both meet: the ring's places and the plain sockets' server, which is rank 0's. */
-    record Meeting(RankLinks.Places places, LinkAddress sockets) {}
+    record Meeting(RingPlaces places, LinkAddress sockets) {}
 
     /**
      * What to do.

@@ -13,12 +13,12 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.LinkedBlockingQueue;
 import org.ringworld.actors.cluster.NodeSettings;
 import org.ringworld.actors.cluster.tls.Tls;
-import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.cli.Ringworld;
+import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.coordination.Report;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.json.JsonMapper;
@@ -57,13 +57,13 @@ public final class RingPeerCommand implements Callable<Integer> {
             }
         }
         StepWork work = StepWork.of(ConfigFactory.parseString(steps));
-        DeviceRing ring = RingStepBench.ring(work, links, asked(RankLinks.Places.class), 1);
+        DeviceRing ring = RingStepBench.ring(work, links, asked(RingPlaces.class), 1);
         while (true) {
             int step = asked(Integer.class);
             StepPlan plan = work.plan(step, RingStepBench.RANKS);
             tell(step);
             asked(Integer.class); // begin
-            List<DeviceActor.Stepped> rank = ring.train(plan, work.recompute());
+            List<Report.Stepped> rank = ring.train(plan);
             tell(RingStepBench.Answer.of(rank.getFirst()));
         }
     }

@@ -9,15 +9,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
-import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.DeviceRing;
-import org.ringworld.actors.device.RandomSteps;
-import org.ringworld.actors.links.LinkAddress;
 import org.ringworld.actors.links.Links;
-import org.ringworld.actors.links.RankLinks;
 import org.ringworld.cli.bench.RingBench.Transport;
+import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
+import org.ringworld.model.training.coordination.Report;
+import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 
@@ -80,7 +80,7 @@ final class RingStepBench implements AutoCloseable {
 
     /** What a rank answers after a step. */
     record Answer(TimeSpent spent, double lossSum) {
-        static Answer of(DeviceActor.Stepped stepped) {
+        static Answer of(Report.Stepped stepped) {
             return new Answer(stepped.spent(), stepped.outcome().lossSum());
         }
     }
@@ -111,8 +111,7 @@ final class RingStepBench implements AutoCloseable {
             byte[] token = new byte[TOKEN];
             new SecureRandom().nextBytes(token);
             LinkAddress other = peer.answer(LinkAddress.class);
-            RankLinks.Places places =
-                    new RankLinks.Places(EPOCH, token, List.of(links.address(), other));
+            RingPlaces places = new RingPlaces(EPOCH, token, List.of(links.address(), other));
             peer.ask(places);
             rings.add(ring(work, links, places, 0));
         } catch (IOException | RuntimeException e) {
@@ -122,21 +121,13 @@ final class RingStepBench implements AutoCloseable {
     }
 
     private DeviceRing ring(Device... devices) {
-        return new DeviceRing(
-                work.source(), work.dtype(), List.of(devices), RandomSteps.LAYOUT, true);
+        return new DeviceRing(work.held(), List.of(devices), RandomSteps.LAYOUT);
     }
 
     /** One of the two processes' ring of one device. */
-    static DeviceRing ring(StepWork work, Links links, RankLinks.Places places, int rank) {
+    static DeviceRing ring(StepWork work, Links links, RingPlaces places, int rank) {
         return new DeviceRing(
-                work.source(),
-                work.dtype(),
-                List.of(new CpuDevice(1)),
-                RandomSteps.LAYOUT,
-                true,
-                links,
-                places,
-                rank);
+                work.held(), List.of(new CpuDevice(1)), RandomSteps.LAYOUT, links, places, rank);
     }
 
     /** Each ring's steps. */
@@ -182,9 +173,7 @@ final class RingStepBench implements AutoCloseable {
             peer.ask(step);
         }
         List<Answer> ranks = new ArrayList<>();
-        rings.get(where.ordinal())
-                .train(plan, work.recompute())
-                .forEach(stepped -> ranks.add(Answer.of(stepped)));
+        rings.get(where.ordinal()).train(plan).forEach(stepped -> ranks.add(Answer.of(stepped)));
         if (where == Where.TWO_PROCESSES) {
             ranks.add(peer.answer(Answer.class));
         }

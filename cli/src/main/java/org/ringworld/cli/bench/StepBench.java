@@ -6,12 +6,12 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.DeviceRing;
-import org.ringworld.actors.device.MemoryUse;
-import org.ringworld.actors.device.RandomSteps;
 import org.ringworld.model.training.Flops;
+import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.coordination.Report;
+import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.KernelTimes;
@@ -51,8 +51,7 @@ final class StepBench {
             times.add(new KernelTimes());
             devices.add(new CpuDevice(threads, times.getLast()));
         }
-        try (DeviceRing ring =
-                new DeviceRing(work.source(), work.dtype(), devices, RandomSteps.LAYOUT, true)) {
+        try (DeviceRing ring = new DeviceRing(work.held(), devices, RandomSteps.LAYOUT)) {
             double best = Double.MAX_VALUE;
             double wait = 0;
             Map<String, Double> shares = Map.of();
@@ -62,7 +61,7 @@ final class StepBench {
                 plan = work.plan(step, ringSize);
                 long allocated = allocatedBytes();
                 long start = System.nanoTime();
-                List<DeviceActor.Stepped> ranks = ring.train(plan, work.recompute());
+                List<Report.Stepped> ranks = ring.train(plan);
                 double seconds = (System.nanoTime() - start) / 1e9;
                 heap = Math.min(heap, allocatedBytes() - allocated);
                 Map<String, Double> kernels = shares(times, seconds);

@@ -2,13 +2,14 @@ package org.ringworld.cli.bench;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
-import org.ringworld.actors.device.ModelSource;
-import org.ringworld.actors.device.RandomSteps;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.UsageException;
+import org.ringworld.model.training.rank.HeldWork;
+import org.ringworld.model.training.rank.ModelSource;
+import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.DType;
 
 /** The training step that is timed: a random model and random tokens, the same in each process. */
@@ -60,8 +61,10 @@ record StepWork(LlamaConfig model, DType dtype, int seqLen, long tokensPerStep, 
         }
     }
 
-    ModelSource source() {
-        return new ModelSource.Random(model, 1, 0.02);
+    /** As a ring takes it. */
+    HeldWork held() {
+        ModelSource source = new ModelSource.Random(model, 1, 0.02);
+        return new HeldWork("steps", source, dtype, true, recompute);
     }
 
     /** The plan of step {@code step}, from 0, on a ring. */

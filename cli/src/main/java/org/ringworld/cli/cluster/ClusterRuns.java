@@ -11,15 +11,15 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.ringworld.actors.cluster.JobQueue;
 import org.ringworld.actors.cluster.JobRuns;
-import org.ringworld.actors.device.Inference;
-import org.ringworld.actors.job.Progress;
 import org.ringworld.cli.FlopsLimit;
 import org.ringworld.cli.InferenceSettings;
 import org.ringworld.cli.train.Run;
 import org.ringworld.cli.train.TrainingReport;
+import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
+import org.ringworld.model.training.rank.Inference;
 import org.ringworld.runtime.cpu.MachineLimits;
 
 /** Jobs as a node of a cluster reads, begins and tells of them. */
@@ -38,12 +38,14 @@ public final class ClusterRuns implements JobRuns {
     }
 
     @Override
-    public Inference inference(Path model, String settings) throws IOException {
-        return inference(InferenceSettings.of(settings.lines().toList(), model));
+    public Inference inference(Path model, String settings, boolean gradients) throws IOException {
+        return inference(InferenceSettings.of(settings.lines().toList(), model), gradients);
     }
 
-    public static Inference inference(InferenceSettings on) {
-        return new Inference(on.model(), on.config(), on.dtype(), on.ringSize(), on.layout());
+    /** The work that a saved model's settings come to. */
+    public static Inference inference(InferenceSettings on, boolean gradients) {
+        return new Inference(
+                on.model(), on.config(), on.dtype(), on.ringSize(), on.layout(), gradients);
     }
 
     @Override

@@ -3,8 +3,6 @@ package org.ringworld.model.training;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
-import org.ringworld.checkpoints.hf.LlamaConfig;
-import org.ringworld.runtime.DType;
 
 /**
  * One line of metrics.jsonl.
@@ -47,18 +45,15 @@ public record StepMetrics(
      * @param flopsLimit FLOP/s of all devices together
      */
     public static StepMetrics of(
-            LlamaConfig model,
-            DType dtype,
-            StepPlan plan,
+            long step,
             long epoch,
+            StepPlan.Constants plan,
             TrainingStep.Outcome outcome,
             List<TimeSpent> spent,
             double seconds,
             double flopsLimit) {
-        double flops = Flops.training(model, plan);
-        StepPlan.Bytes bytes = plan.bytes(model, dtype);
         return new StepMetrics(
-                plan.step(),
+                step,
                 plan.stage(),
                 epoch,
                 plan.targetWeight() == 0 ? 0 : outcome.lossSum() / plan.targetWeight(),
@@ -68,11 +63,32 @@ public record StepMetrics(
                 plan.tokens(),
                 plan.targetWeight(),
                 plan.tokens() / seconds,
-                flops / seconds / flopsLimit,
-                bytes.planned(),
-                bytes.minimum(),
+                plan.flops() / seconds / flopsLimit,
+                plan.bytes().planned(),
+                plan.bytes().minimum(),
                 spent.stream().mapToDouble(TimeSpent::computing).average().orElse(0),
                 spent.stream().mapToDouble(TimeSpent::waiting).average().orElse(0),
-                Instant.now().truncatedTo(ChronoUnit.MILLIS).toString());
+                null);
+    }
+
+    /** The same line, of a step that was over at that time. */
+    public StepMetrics at(Instant now) {
+        return new StepMetrics(
+                step,
+                stage,
+                epoch,
+                loss,
+                accuracy,
+                learningRate,
+                gradNorm,
+                tokens,
+                targetWeight,
+                tokensPerSecond,
+                flopsShare,
+                bytesPlanned,
+                bytesMinimum,
+                secondsCompute,
+                secondsWait,
+                now.truncatedTo(ChronoUnit.MILLIS).toString());
     }
 }

@@ -102,6 +102,32 @@ public record StepPlan(
     }
 
     /**
+     * What a step's line of metrics says of it whatever comes of it.
+     *
+     * @param flops useful ones, forward and backward
+     */
+    public record Constants(
+            int stage,
+            double learningRate,
+            long tokens,
+            double targetWeight,
+            long answers,
+            double flops,
+            Bytes bytes) {}
+
+    /** Its constants for a model of these sizes. */
+    public Constants constants(LlamaConfig model, DType dtype) {
+        return new Constants(
+                stage,
+                learningRate,
+                tokens,
+                targetWeight,
+                answers,
+                Flops.training(model, this),
+                bytes(model, dtype));
+    }
+
+    /**
      * Bytes of keys, values and their gradients in a step.
      *
      * @param planned that cross links

@@ -21,7 +21,7 @@ import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.StripedLayout;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.layers.Recompute;
-import org.ringworld.model.training.job.BatchFile;
+import org.ringworld.model.training.rank.BatchFile;
 import org.ringworld.runtime.DType;
 import org.ringworld.tokenizer.packing.Row;
 

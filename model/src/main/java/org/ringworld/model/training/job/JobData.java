@@ -148,7 +148,7 @@ public final class JobData {
         return places(probes(stage));
     }
 
-    private static List<Place> places(List<Probe> probes) {
+    public static List<Place> places(List<Probe> probes) {
         List<Place> places = new ArrayList<>();
         for (int p = 0; p < probes.size(); p++) {
             int rows = probes.get(p).rows().size();

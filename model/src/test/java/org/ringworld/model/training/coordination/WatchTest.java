@@ -1,41 +1,25 @@
-package org.ringworld.actors.job;
+package org.ringworld.model.training.coordination;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
-import org.apache.pekko.actor.typed.ActorRef;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
-import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol;
 import org.ringworld.model.training.TimeSpent;
 
 class WatchTest {
-    private static final ActorTestKit KIT = ActorTestKit.create();
     private static final long EPOCH = 4;
 
-    private final List<ActorRef<DeviceActor.Command>> ring =
-            List.of(
-                    KIT.<DeviceActor.Command>createTestProbe().getRef(),
-                    KIT.<DeviceActor.Command>createTestProbe().getRef());
-    private final List<ActorRef<DeviceActor.Command>> hung = new ArrayList<>();
     private long nanos = 1;
-    private final Watch watch = new Watch(hung::add, () -> nanos);
-
-    @AfterAll
-    static void shutdown() {
-        KIT.shutdownTestKit();
-    }
+    private final Watch watch = new Watch();
 
     private void pass(double seconds) {
         nanos += (long) (seconds * Duration.ofSeconds(1).toNanos());
     }
 
     private void pulse(int rank, long progress, boolean waiting) {
-        watch.pulsed(new RingProtocol.Pulsed(rank, EPOCH, progress, waiting), EPOCH);
+        watch.pulsed(new Report.Pulsed(rank, EPOCH, progress, waiting), EPOCH, nanos);
     }
 
     /** The first step at which a device is named whose steps take so long; 0: none in 60. */
@@ -102,14 +86,14 @@ class WatchTest {
             pass(1);
             pulse(0, 7, false);
             pulse(1, 7, true);
-            assertThat(watch.hung(ring)).isFalse();
-            assertThat(hung).isEmpty();
+            assertThat(watch.allWait(2, nanos)).isFalse();
+            assertThat(watch.hung(nanos)).isEmpty();
         }
         pass(1);
         pulse(0, 7, false);
         pulse(1, 7, true);
-        assertThat(watch.hung(ring)).isFalse();
-        assertThat(hung).containsExactly(ring.getFirst());
+        assertThat(watch.allWait(2, nanos)).isFalse();
+        assertThat(watch.hung(nanos)).containsExactly(0);
     }
 
     @Test
@@ -121,9 +105,9 @@ class WatchTest {
                 watch.straggler(times(0.1, 0.1)); // a step is over
             }
             pass(1);
-            assertThat(watch.hung(ring)).isFalse();
+            assertThat(watch.allWait(2, nanos)).isFalse();
+            assertThat(watch.hung(nanos)).isEmpty();
         }
-        assertThat(hung).isEmpty();
     }
 
     /** Whoever is cut off is the cluster's to evaluate. */
@@ -131,23 +115,21 @@ class WatchTest {
     void whoIsNotHeardOfDoesNotHang() {
         pulse(0, 7, false);
         pass(30);
-        watch.hung(ring);
-        assertThat(hung).isEmpty();
+        assertThat(watch.hung(nanos)).isEmpty();
     }
 
     @Test
     void pulsesOfAnotherEpochSayNothing() {
         for (int second = 0; second < 30; second++) {
-            watch.pulsed(new RingProtocol.Pulsed(0, EPOCH - 1, 7, false), EPOCH);
+            watch.pulsed(new Report.Pulsed(0, EPOCH - 1, 7, false), EPOCH, nanos);
             pass(1);
-            watch.hung(ring);
+            assertThat(watch.hung(nanos)).isEmpty();
         }
-        assertThat(hung).isEmpty();
     }
 
     @Test
     void aRingInWhichAllWaitStandsStill() {
-        watch.begin();
+        watch.begin(nanos);
         boolean still = false;
         int seconds = 0;
         while (!still && seconds < 60) {
@@ -155,26 +137,20 @@ class WatchTest {
             pulse(1, 9, true);
             pass(1);
             seconds++;
-            still = watch.hung(ring);
+            still = watch.allWait(2, nanos);
         }
         assertThat(seconds).isEqualTo(11);
-        assertThat(hung).as("nobody is to blame").isEmpty();
-        watch.begin();
-        assertThat(watch.hung(ring)).isFalse();
+        assertThat(watch.hung(nanos)).as("nobody is to blame").isEmpty();
+        watch.begin(nanos);
+        assertThat(watch.allWait(2, nanos)).isFalse();
     }
 
     @Test
-    void whoDoesNotAnswerIsReported() {
-        watch.begin();
+    void whoDoesNotAnswerHasTwentySeconds() {
+        watch.begin(nanos);
         pass(19);
-        assertThat(watch.silent(ring)).isFalse();
-        assertThat(hung).isEmpty();
+        assertThat(watch.silentTooLong(nanos)).isFalse();
         pass(2);
-        assertThat(watch.silent(List.of())).isFalse();
-        assertThat(watch.silent(ring)).isFalse();
-        assertThat(hung).isEqualTo(ring);
-        Watch alone = new Watch(null, () -> nanos);
-        pass(21);
-        assertThat(alone.silent(ring)).as("nobody can remove it").isTrue();
+        assertThat(watch.silentTooLong(nanos)).isTrue();
     }
 }

@@ -1,4 +1,4 @@
-package org.ringworld.model.training.job;
+package org.ringworld.model.training.rank;
 
 import java.nio.file.Path;
 import java.util.Arrays;

@@ -1,4 +1,4 @@
-package org.ringworld.actors.links;
+package org.ringworld.model.ring;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -14,11 +14,12 @@ import java.nio.file.Path;
 public record LinkAddress(String process, String host, int port, String socket) {
 
     /** Whether this process is on that host: those of one share its files, see each other die. */
-    boolean isOn(String other) {
+    public boolean isOn(String other) {
         return host.equals(other) || (isLoopback(host) && isLoopback(other));
     }
 
-    Path socketPath() {
+    /** Its unix-domain socket. */
+    public Path socketPath() {
         return Path.of(socket);
     }
 

@@ -1,4 +1,4 @@
-package org.ringworld.actors.device;
+package org.ringworld.model.training;
 
 /**
  * Bytes of a rank's device by what they are for.

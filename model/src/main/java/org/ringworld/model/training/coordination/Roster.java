@@ -1,4 +1,4 @@
-package org.ringworld.actors.job;
+package org.ringworld.model.training.coordination;
 
 import java.util.ArrayList;
 import java.util.Collection;
@@ -6,8 +6,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol.Held;
+import org.ringworld.model.training.coordination.Report.Held;
 
 /**
  * Who makes up the ring of an epoch, and whose state counts: a pure function of what the devices
@@ -48,17 +47,16 @@ public record Roster(List<Held> ring, int winner, long step, boolean behind) {
         return new Roster(ordered, winner, step, behind);
     }
 
-    private static long held(Held left, String job) {
-        return left.job().equals(job) ? left.finishedStep() : -1;
+    private static long held(Held held, String job) {
+        return held.job().equals(job) ? held.finishedStep() : -1;
     }
 
-    private static String place(Held left) {
-        return "%s %5d %s"
-                .formatted(left.address().host(), left.address().port(), left.from().path());
+    private static String place(Held held) {
+        return "%s %5d %s".formatted(held.address().host(), held.address().port(), held.device());
     }
 
     /** The steps after {@code step} that the winner can tell of, oldest first. */
-    List<DeviceActor.Stepped> recordsAfter(long last) {
+    List<Report.Stepped> recordsAfter(long last) {
         return winner < 0
                 ? List.of()
                 : ring.get(winner).steps().stream()

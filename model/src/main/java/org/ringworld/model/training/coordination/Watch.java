@@ -1,15 +1,11 @@
-package org.ringworld.actors.job;
+package org.ringworld.model.training.coordination;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
-import java.util.function.LongSupplier;
-import org.apache.pekko.actor.typed.ActorRef;
-import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol;
 
 /**
  * Tells a device that hangs from one that waits for others or has much to do: it answers, has work,
@@ -36,33 +32,17 @@ final class Watch {
 
     private record Seen(long progress, long since, boolean waiting, long heard) {}
 
-    private final Consumer<ActorRef<DeviceActor.Command>> onHung;
     private final Map<Integer, Seen> seen = new HashMap<>();
-    private final LongSupplier clock;
     private long begun;
     private String slowDevice;
     private int slowSteps;
 
-    Watch(Consumer<ActorRef<DeviceActor.Command>> onHung) {
-        this(onHung, System::nanoTime);
-    }
-
-    /**
-     * @param onHung null: nobody can take a node out
-     * @param clock nanoseconds
-     */
-    Watch(Consumer<ActorRef<DeviceActor.Command>> onHung, LongSupplier clock) {
-        this.onHung = onHung;
-        this.clock = clock;
-        this.begun = clock.getAsLong();
-    }
-
-    void begin() {
-        begun = clock.getAsLong();
+    void begin(long nanos) {
+        begun = nanos;
         seen.clear();
     }
 
-    void pulsed(RingProtocol.Pulsed pulsed, long epoch) {
+    void pulsed(Report.Pulsed pulsed, long epoch, long nanos) {
         if (pulsed.epoch() != epoch) {
             return;
         }
@@ -71,9 +51,8 @@ final class Watch {
                 last != null
                         && last.progress == pulsed.progress()
                         && last.waiting == pulsed.waiting();
-        long now = clock.getAsLong();
-        long since = still ? last.since : now;
-        seen.put(pulsed.rank(), new Seen(pulsed.progress(), since, pulsed.waiting(), now));
+        long since = still ? last.since : nanos;
+        seen.put(pulsed.rank(), new Seen(pulsed.progress(), since, pulsed.waiting(), nanos));
     }
 
     /**
@@ -99,33 +78,33 @@ final class Watch {
                 : null;
     }
 
-    /**
-     * Reports devices that hang.
-     *
-     * @return whether the whole ring stands still and nobody in it is to blame
-     */
-    boolean hung(List<ActorRef<DeviceActor.Command>> ring) {
-        long now = clock.getAsLong();
-        boolean allWait = seen.size() == ring.size() && !ring.isEmpty();
-        for (Map.Entry<Integer, Seen> entry : seen.entrySet()) {
-            boolean still = now - entry.getValue().since > STILL;
-            allWait &= still && entry.getValue().waiting;
-            boolean heard = now - entry.getValue().heard < UNHEARD;
-            if (still && heard && !entry.getValue().waiting && onHung != null) {
-                onHung.accept(ring.get(entry.getKey()));
-            }
-        }
-        return allWait && now - begun > 2 * STILL;
+    /** Ranks that have work, wait for nobody and do not get on. */
+    List<Integer> hung(long nanos) {
+        List<Integer> hung = new ArrayList<>();
+        seen.forEach(
+                (rank, now) -> {
+                    boolean heard = nanos - now.heard < UNHEARD;
+                    if (isStill(now, nanos) && heard && !now.waiting) {
+                        hung.add(rank);
+                    }
+                });
+        return hung;
     }
 
-    /** Reports devices that do not answer; true: nobody can remove them. */
-    boolean silent(List<ActorRef<DeviceActor.Command>> devices) {
-        if (devices.isEmpty() || clock.getAsLong() - begun < SILENT) {
-            return false;
-        }
-        if (onHung != null) {
-            devices.forEach(onHung);
-        }
-        return onHung == null;
+    /** Whether a whole ring stands still and nobody in it is to blame. */
+    boolean allWait(int ringSize, long nanos) {
+        return ringSize > 0
+                && seen.size() == ringSize
+                && seen.values().stream().allMatch(s -> s.waiting && isStill(s, nanos))
+                && nanos - begun > 2 * STILL;
+    }
+
+    private static boolean isStill(Seen seen, long nanos) {
+        return nanos - seen.since > STILL;
+    }
+
+    /** Whether those that have not answered yet have had time enough. */
+    boolean silentTooLong(long nanos) {
+        return nanos - begun >= SILENT;
     }
 }

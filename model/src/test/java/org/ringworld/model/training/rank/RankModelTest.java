@@ -1,13 +1,16 @@
-package org.ringworld.actors.device;
+package org.ringworld.model.training.rank;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.model.ring.RingBrokenException;
+import org.ringworld.model.training.coordination.FinishedSteps;
+import org.ringworld.model.training.coordination.Order;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -23,12 +26,15 @@ class RankModelTest {
                 RankModel model =
                         new RankModel(
                                 device, new ModelSource.Random(TINY, 1, 0.02), DType.F32, true)) {
+            FinishedSteps finished = new FinishedSteps();
+            finished.begin(model.startStep());
+            Order.Synchronize order = new Order.Synchronize(1, 0, step, List.of());
             LocalRing ring = new LocalRing(2);
             Thread dies = Thread.startVirtualThread(() -> ring.breakUp("rank 0 died"));
-            assertThatThrownBy(() -> model.synchronize(ring.member(1), 0, step))
+            assertThatThrownBy(() -> model.synchronize(finished, ring.member(1), order))
                     .isInstanceOf(RingBrokenException.class);
             dies.join();
-            return model.finishedStep();
+            return finished.step();
         }
     }
 
@@ -39,6 +45,6 @@ class RankModelTest {
 
     @Test
     void whoIsBehindHoldsNothingWholeWhenItsGiverDies() throws Exception {
-        assertThat(heldAfterAGiverDied(1)).isEqualTo(RankModel.NOTHING);
+        assertThat(heldAfterAGiverDied(1)).isEqualTo(FinishedSteps.NOTHING);
     }
 }

@@ -1,4 +1,4 @@
-package org.ringworld.actors.device;
+package org.ringworld.model.training.rank;
 
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -21,8 +21,12 @@ import org.ringworld.model.layers.TokenLosses;
 import org.ringworld.model.layers.Transformer;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Ring;
+import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TrainingStep;
+import org.ringworld.model.training.coordination.FinishedSteps;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.job.TrainingState;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -39,14 +43,12 @@ public final class RankModel implements AutoCloseable {
     private final ParameterStore parameters;
     private final Transformer transformer;
     private final TrainingStep trainingStep;
-    private long finishedStep;
+    private long startStep;
     private Recompute recompute;
 
-    /** The finished step of a model that holds no weights yet. */
-    public static final long NOTHING = -1;
-
     /** Takes memory for it and fills it; where that fails, all of it is given back. */
-    RankModel(Device device, ModelSource source, DType dtype, boolean training) throws IOException {
+    public RankModel(Device device, ModelSource source, DType dtype, boolean training)
+            throws IOException {
         this.device = device;
         this.parameters = new ParameterStore(device, source.config(), dtype, training);
         this.transformer = new Transformer(device, parameters);
@@ -74,31 +76,34 @@ public final class RankModel implements AutoCloseable {
                     parameters.load(files, seed, std);
                 }
             }
-            case ModelSource.Nothing(LlamaConfig _) -> finishedStep = NOTHING;
+            case ModelSource.Nothing(LlamaConfig _) -> startStep = FinishedSteps.NOTHING;
             case ModelSource.FromSnapshot(LlamaConfig _, Path snapshot) ->
-                    finishedStep = TrainingState.read(parameters, device, snapshot);
+                    startStep = TrainingState.read(parameters, device, snapshot);
         }
     }
 
-    long finishedStep() {
-        return finishedStep;
+    /** The step after which its first state stands; −1 where it holds none yet. */
+    public long startStep() {
+        return startStep;
     }
 
-    /** Takes over the state that rank {@code from} holds after {@code step}. */
-    void synchronize(Ring ring, int from, long step) {
-        // Whoever holds that step gets the same bits again, and stays whole whatever happens to the
-        // giver. For the others there is nothing whole until all of it is here.
-        boolean holds = ring.rank() == from || finishedStep == step;
-        finishedStep = holds ? step : NOTHING;
-        parameters.broadcast(from, ring, step);
-        finishedStep = step;
+    /**
+     * Takes over the state that another rank holds.
+     *
+     * @param finished is told when nothing whole is here, and when all of it is
+     */
+    public void synchronize(FinishedSteps finished, Ring ring, Order.Synchronize order) {
+        finished.takesOver(ring.rank() == order.from(), order.step());
+        parameters.broadcast(order.from(), ring, order.step());
+        finished.tookOver(order.step(), order.records());
     }
 
-    ParameterStore parameters() {
+    public ParameterStore parameters() {
         return parameters;
     }
 
-    MemoryUse memory() {
+    /** What its device's memory is used for, after a step. */
+    public MemoryUse memory() {
         long kept = transformer.bytesKept();
         long workspace = transformer.bytesOfWorkspace();
         return new MemoryUse(
@@ -116,27 +121,23 @@ public final class RankModel implements AutoCloseable {
                 + parameters.optimizerBytes();
     }
 
-    TrainingStep.Outcome train(StepPlan plan, Ring ring, String recompute) {
+    /** One optimizer step, with all other ranks. */
+    public TrainingStep.Outcome train(StepPlan plan, Ring ring, String recompute) {
         long tokens =
                 plan.parts().stream()
                         .mapToLong(p -> p.blocks().getFirst().length())
                         .max()
                         .orElse(0);
-        TrainingStep.Outcome outcome =
-                trainingStep.run(
-                        parameters.config().withRopeTheta(plan.ropeTheta()),
-                        plan.parts(),
-                        plan.targetWeight(),
-                        plan.answerWeight(),
-                        ring,
-                        plan.optimizer(),
-                        plan.learningRate(),
-                        plan.step(),
-                        recompute(recompute, tokens, ring));
-        if (Double.isFinite(outcome.gradNorm())) {
-            finishedStep = plan.step();
-        }
-        return outcome;
+        return trainingStep.run(
+                parameters.config().withRopeTheta(plan.ropeTheta()),
+                plan.parts(),
+                plan.targetWeight(),
+                plan.answerWeight(),
+                ring,
+                plan.optimizer(),
+                plan.learningRate(),
+                plan.step(),
+                recompute(recompute, tokens, ring));
     }
 
     private Recompute recompute(String choice, long tokens, Ring ring) {
@@ -161,7 +162,7 @@ public final class RankModel implements AutoCloseable {
     }
 
     /** Losses of this rank's tokens, by row. */
-    DeviceActor.Evaluated evaluate(
+    public Report.Evaluated evaluate(
             MicroBatch batch, double ropeTheta, Ring ring, long epoch, long id) {
         LlamaConfig config = parameters.config().withRopeTheta(ropeTheta);
         TokenLosses losses = transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
@@ -173,14 +174,15 @@ public final class RankModel implements AutoCloseable {
                 missed[own.rows()[i]] += 1 - losses.hits()[i];
             }
         }
-        return new DeviceActor.Evaluated(ring.rank(), epoch, id, losses.weightedSum(own), missed);
+        return new Report.Evaluated(
+                ring.rank(), epoch, id, losses.weightedSum(own), batch.targetWeight(), missed);
     }
 
     /**
      * Logits of this rank's tokens [S,V], of both heads where the batch says which tokens are
      * vision codes, and, where asked for, the ring's summed gradients.
      */
-    DeviceActor.Forwarded forward(MicroBatch batch, boolean gradients, Ring ring) {
+    public Report.Forwarded forward(MicroBatch batch, boolean gradients, Ring ring) {
         SequenceBlock own = batch.blocks().get(ring.rank());
         Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
         for (Modality head : own.visionIds() == null ? TEXT : parameters.modalities()) {
@@ -211,7 +213,7 @@ public final class RankModel implements AutoCloseable {
         } else {
             losses = transformer.forward(parameters.config(), batch, ring, Frame.of(0, 0), sink);
         }
-        return new DeviceActor.Forwarded(ring.rank(), losses.weightedSum(own), logits, sums);
+        return new Report.Forwarded(ring.rank(), losses.weightedSum(own), logits, sums);
     }
 
     private void copy(Tensor from, float[] to, long at) {

@@ -1,27 +1,48 @@
-package org.ringworld.actors.device;
+package org.ringworld.model.training.coordination;
 
 import java.util.ArrayList;
 import java.util.List;
-import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.Probe;
 
-/** Sums up what all ranks found in all batches of some probes. */
+/** Evaluates a model by probes, a batch after the other, and sums up what all ranks found. */
 public final class Evaluation {
     private final List<Probe> probes;
+    private final List<JobData.Place> batches;
     private final double[] lossSum;
     private final double[] weight;
     private final int[] right;
+    private int next;
 
-    public Evaluation(List<Probe> probes) {
+    /**
+     * @param batches the rows of the probes, in the order in which they are evaluated
+     */
+    public Evaluation(List<Probe> probes, List<JobData.Place> batches) {
         this.probes = probes;
+        this.batches = batches;
         this.lossSum = new double[probes.size()];
         this.weight = new double[probes.size()];
         this.right = new int[probes.size()];
     }
 
-    public void add(int probe, MicroBatch batch, List<DeviceActor.Evaluated> ranks) {
-        lossSum[probe] += ranks.stream().mapToDouble(DeviceActor.Evaluated::lossSum).sum();
-        weight[probe] += batch.targetWeight();
+    public int batches() {
+        return batches.size();
+    }
+
+    /** The batch to evaluate now, from 0. */
+    public int next() {
+        return next;
+    }
+
+    public boolean isOver() {
+        return next == batches.size();
+    }
+
+    /** What all ranks found in the batch that was to be evaluated. */
+    public void add(List<Report.Evaluated> ranks) {
+        int probe = batches.get(next++).probe();
+        lossSum[probe] += ranks.stream().mapToDouble(Report.Evaluated::lossSum).sum();
+        weight[probe] += ranks.getFirst().targetWeight();
         int rows = ranks.stream().mapToInt(r -> r.missed().length).max().orElse(0);
         for (int row = 0; row < rows; row++) {
             int at = row;

@@ -1,4 +1,4 @@
-package org.ringworld.actors.job;
+package org.ringworld.model.training.coordination;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -8,40 +8,29 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
-import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
-import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.RingProtocol.Held;
-import org.ringworld.actors.links.LinkAddress;
+import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
+import org.ringworld.model.training.coordination.Report.Held;
 
 class RosterTest {
-    private static final ActorTestKit KIT = ActorTestKit.create();
-
-    @AfterAll
-    static void shutdown() {
-        KIT.shutdownTestKit();
-    }
-
-    private static Held left(String host, int port, String job, long step) {
-        TestProbe<DeviceActor.Command> probe = KIT.createTestProbe();
+    private static Held held(String host, int port, String job, long step) {
         LinkAddress address = new LinkAddress(host + port, host, port, "");
-        List<DeviceActor.Stepped> records = new ArrayList<>();
+        List<Report.Stepped> records = new ArrayList<>();
         for (long s = Math.max(1, step - 3); s <= step; s++) {
             records.add(
-                    new DeviceActor.Stepped(
+                    new Report.Stepped(
                             0,
                             1,
                             s,
+                            null,
                             new TrainingStep.Outcome(s, 0, 1),
                             new TimeSpent(0.1, 0.1, 0, 0, 0)));
         }
-        return new Held(probe.getRef(), 2, address, "cpu", job, step, records);
+        return new Held(new DeviceId(host + port), 2, address, "cpu", job, step, records);
     }
 
     @ParameterizedTest
@@ -52,7 +41,7 @@ class RosterTest {
         for (int i = 0; i < 2 + random.nextInt(8); i++) {
             boolean holds = random.nextInt(3) > 0;
             all.add(
-                    left(
+                    held(
                             "host" + random.nextInt(3),
                             i,
                             holds ? "job" : "another",
@@ -92,9 +81,9 @@ class RosterTest {
     @Test
     void theWinnerTellsOfTheStepsThatWereNotWrittenDown() {
         Roster roster =
-                Roster.choose(List.of(left("a", 1, "job", 8), left("a", 2, "job", 7)), "job", 2);
+                Roster.choose(List.of(held("a", 1, "job", 8), held("a", 2, "job", 7)), "job", 2);
         assertThat(roster.behind()).isTrue();
-        assertThat(roster.recordsAfter(6).stream().map(DeviceActor.Stepped::step).toList())
+        assertThat(roster.recordsAfter(6).stream().map(Report.Stepped::step).toList())
                 .containsExactly(7L, 8L);
         assertThat(roster.recordsAfter(8)).isEmpty();
     }

@@ -1,9 +1,7 @@
-package org.ringworld.actors.job;
+package org.ringworld.model.training.coordination;
 
 import java.nio.file.Path;
 import java.util.List;
-import org.apache.pekko.actor.typed.ActorRef;
-import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.TimeSpent;
@@ -17,7 +15,7 @@ public sealed interface Progress {
     }
 
     /** A new ring is being formed of some of these; others are not used any more. */
-    record Regrouping(List<ActorRef<DeviceActor.Command>> devices) implements Progress {}
+    record Regrouping(List<DeviceId> devices) implements Progress {}
 
     /** Too few devices are there. */
     record Waiting(int devices, int needed) implements Progress {}

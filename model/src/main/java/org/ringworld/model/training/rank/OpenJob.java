@@ -1,21 +1,29 @@
-package org.ringworld.model.training.job;
+package org.ringworld.model.training.rank;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.Supplier;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.SaveRequest;
+import org.ringworld.runtime.DType;
 
 /**
  * A job as one JVM knows it: its data, and the plans of its next steps, which are pure functions of
  * it. Every JVM of a ring makes its own, so that a step is one short message whatever its length.
  */
-public final class OpenJob implements AutoCloseable {
+public final class OpenJob implements Work {
     /** Plans kept: one running, one ready, and again as many for a ring of another size. */
     private static final int PLANS = 4;
 
@@ -46,8 +54,41 @@ public final class OpenJob implements AutoCloseable {
         this.layout = Layout.of(job.layout());
     }
 
+    @Override
     public String id() {
         return id;
+    }
+
+    @Override
+    public LlamaConfig model() {
+        return job.model();
+    }
+
+    @Override
+    public DType dtype() {
+        return job.dtype();
+    }
+
+    @Override
+    public ModelSource start() {
+        return job.start() == null
+                ? new ModelSource.Random(job.model(), job.seed(), job.initStd())
+                : new ModelSource.Files(job.model(), job.start(), job.seed(), job.initStd());
+    }
+
+    @Override
+    public boolean trains() {
+        return true;
+    }
+
+    @Override
+    public String recompute() {
+        return job.recompute();
+    }
+
+    @Override
+    public MicroBatch batch(String name, int ringSize) throws CheckpointException {
+        throw new CheckpointException("a job has no batch " + name);
     }
 
     public Job job() {
@@ -62,7 +103,7 @@ public final class OpenJob implements AutoCloseable {
 
     private record BatchKey(int stage, int index, int ringSize) {}
 
-    /** The plan of a step (from 1), begun now if it was not asked for before. */
+    @Override
     public CompletableFuture<StepPlan> plan(long step, int ringSize) {
         return planned(new StepKey(step, ringSize), () -> makePlan(step, ringSize));
     }
@@ -79,7 +120,7 @@ public final class OpenJob implements AutoCloseable {
                 ringSize);
     }
 
-    /** A batch of the unseen rows that the model is evaluated by after a stage. */
+    @Override
     public CompletableFuture<MicroBatch> batch(int stage, int index, int ringSize) {
         return planned(
                 new BatchKey(stage, index, ringSize),
@@ -92,6 +133,11 @@ public final class OpenJob implements AutoCloseable {
             return (CompletableFuture<T>)
                     plans.computeIfAbsent(key, _ -> CompletableFuture.supplyAsync(make, planner));
         }
+    }
+
+    @Override
+    public List<SaveRequest> toSave(long step, long epoch, boolean stageEnds, long fence) {
+        return SaveRequest.of(job, step, epoch, stageEnds, Fence.of(job.output(), fence));
     }
 
     @Override

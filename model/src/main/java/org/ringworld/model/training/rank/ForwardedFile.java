@@ -1,4 +1,4 @@
-package org.ringworld.actors.device;
+package org.ringworld.model.training.rank;
 
 import java.io.BufferedInputStream;
 import java.io.BufferedOutputStream;
@@ -12,6 +12,7 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.ringworld.model.attention.Modality;
+import org.ringworld.model.training.coordination.Report;
 
 /**
  * What one rank made of a batch, as a file that all members reach: too much for messages. Whoever
@@ -21,11 +22,12 @@ public final class ForwardedFile {
     private ForwardedFile() {}
 
     /** The part of a rank beside the file that is asked for. */
-    static Path part(Path out, int rank) {
+    public static Path part(Path out, int rank) {
         return out.resolveSibling("." + out.getFileName() + ".part-" + rank);
     }
 
-    static void write(DeviceActor.Forwarded made, Path file) throws IOException {
+    /** Writes the part of a rank. */
+    public static void write(Report.Forwarded made, Path file) throws IOException {
         try (DataOutputStream out =
                 new DataOutputStream(new BufferedOutputStream(Files.newOutputStream(file)))) {
             out.writeDouble(made.lossSum());
@@ -42,7 +44,7 @@ public final class ForwardedFile {
         }
     }
 
-    private static DeviceActor.Forwarded read(int rank, Path file) throws IOException {
+    private static Report.Forwarded read(int rank, Path file) throws IOException {
         try (DataInputStream in =
                 new DataInputStream(new BufferedInputStream(Files.newInputStream(file)))) {
             double loss = in.readDouble();
@@ -54,18 +56,19 @@ public final class ForwardedFile {
             for (int left = in.readInt(); left > 0; left--) {
                 gradients.put(in.readUTF(), floats(in, file));
             }
-            return new DeviceActor.Forwarded(rank, loss, logits, gradients);
+            return new Report.Forwarded(rank, loss, logits, gradients);
         }
     }
 
     /** Puts the parts of all ranks together, and removes them. */
     public static RowResult gather(Inference on, Path batch, Path out) throws IOException {
-        java.util.List<DeviceActor.Forwarded> ranks = new java.util.ArrayList<>();
+        java.util.List<Report.Forwarded> ranks = new java.util.ArrayList<>();
         for (int rank = 0; rank < on.ringSize(); rank++) {
             ranks.add(read(rank, part(out, rank)));
         }
         RowResult result =
-                RowResult.of(on.batch(batch).row(), on.cut(on.batch(batch), on.ringSize()), ranks);
+                RowResult.of(
+                        on.file(batch).row(), on.batch(batch.toString(), on.ringSize()), ranks);
         for (int rank = 0; rank < on.ringSize(); rank++) {
             Files.delete(part(out, rank));
         }

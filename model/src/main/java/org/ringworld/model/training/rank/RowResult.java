@@ -1,4 +1,4 @@
-package org.ringworld.actors.device;
+package org.ringworld.model.training.rank;
 
 import java.util.EnumMap;
 import java.util.List;
@@ -6,6 +6,7 @@ import java.util.Map;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.SequenceBlock;
+import org.ringworld.model.training.coordination.Report;
 import org.ringworld.tokenizer.packing.Row;
 
 /**
@@ -18,14 +19,15 @@ import org.ringworld.tokenizer.packing.Row;
  */
 public record RowResult(
         Map<Modality, float[]> logits, double loss, Map<String, float[]> gradients) {
-    static RowResult of(Row row, MicroBatch batch, List<DeviceActor.Forwarded> ranks) {
+    /** Of what each rank made of its part. */
+    public static RowResult of(Row row, MicroBatch batch, List<Report.Forwarded> ranks) {
         Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
         for (Modality head : ranks.getFirst().logits().keySet()) {
             logits.put(head, inOrder(row, batch, ranks, head));
         }
         double lossSum = 0;
         Map<String, float[]> gradients = Map.of();
-        for (DeviceActor.Forwarded rank : ranks) {
+        for (Report.Forwarded rank : ranks) {
             lossSum += rank.lossSum();
             gradients = rank.gradients().isEmpty() ? gradients : rank.gradients();
         }
@@ -34,10 +36,10 @@ public record RowResult(
     }
 
     private static float[] inOrder(
-            Row row, MicroBatch batch, List<DeviceActor.Forwarded> ranks, Modality head) {
+            Row row, MicroBatch batch, List<Report.Forwarded> ranks, Modality head) {
         int vocab = ranks.getFirst().logits().get(head).length / batch.blocks().getFirst().length();
         float[] all = new float[Math.multiplyExact(row.length(), vocab)];
-        for (DeviceActor.Forwarded rank : ranks) {
+        for (Report.Forwarded rank : ranks) {
             SequenceBlock block = batch.blocks().get(rank.rank());
             float[] logits = rank.logits().get(head);
             for (int i = 0; i < block.length(); i++) {

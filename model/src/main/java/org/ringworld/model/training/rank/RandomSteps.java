@@ -1,4 +1,4 @@
-package org.ringworld.actors.device;
+package org.ringworld.model.training.rank;
 
 import java.util.Arrays;
 import java.util.List;

@@ -1,0 +1,117 @@
+package org.ringworld.actors.job;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.security.SecureRandom;
+import java.time.Instant;
+import java.util.List;
+import org.ringworld.actors.Faults;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.model.training.MetricsFile;
+import org.ringworld.model.training.coordination.Effect;
+import org.ringworld.model.training.coordination.Event;
+import org.ringworld.model.training.job.Job;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Carries out a job's effects on files: its ownership, its snapshots, its metrics. */
+final class JobFiles implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(JobFiles.class);
+    private static final int TOKEN = 16;
+
+    private final Job job;
+    private final Epochs epochs;
+    private final Fence fence;
+    private final SecureRandom random = new SecureRandom();
+    private MetricsFile metrics;
+
+    /**
+     * @param fence of the ownership of the job's output
+     */
+    JobFiles(Job job, Epochs epochs, Fence fence) {
+        this.job = job;
+        this.epochs = epochs;
+        this.fence = fence;
+    }
+
+    /** The number under which the output is owned. */
+    long fence() {
+        return fence.number();
+    }
+
+    Event takeEpoch() {
+        try {
+            fence.check();
+            byte[] token = new byte[TOKEN];
+            random.nextBytes(token);
+            return new Event.EpochTaken(epochs.next(), token);
+        } catch (CheckpointException e) {
+            return new Event.TakenOver(e.getMessage());
+        }
+    }
+
+    Event findSnapshot() {
+        try {
+            Snapshot.Newest newest = Snapshot.newest(job.output());
+            newest.skipped().forEach(why -> LOG.warn("skipped {}", why));
+            try (Snapshot snapshot = newest.snapshot()) {
+                return new Event.SnapshotFound(
+                        snapshot == null ? "" : snapshot.directory().toString());
+            }
+        } catch (CheckpointException e) {
+            return new Event.FileFault(e.getMessage());
+        }
+    }
+
+    Event openMetrics(long step) {
+        boolean goesOn = metrics != null && metrics.lastStep() <= step;
+        try {
+            if (!goesOn) {
+                close();
+                Files.createDirectories(job.output());
+                metrics = new MetricsFile(job.output().resolve("metrics.jsonl"), step, fence);
+            }
+            return new Event.MetricsOpened(
+                    goesOn, metrics.lastStep(), goesOn ? List.of() : metrics.earlier());
+        } catch (IOException e) {
+            return new Event.FileFault(Faults.sentence(e));
+        }
+    }
+
+    /** Null where nothing is to be told. */
+    Event write(Effect.WriteMetrics effect) {
+        try {
+            metrics.add(effect.line().at(Instant.now()));
+            return null;
+        } catch (IOException e) {
+            return new Event.FileFault(Faults.sentence(e));
+        }
+    }
+
+    Event sync() {
+        try {
+            metrics.sync();
+            return new Event.MetricsSynced();
+        } catch (IOException e) {
+            return new Event.FileFault(Faults.sentence(e));
+        }
+    }
+
+    void release() {
+        try {
+            fence.release();
+        } catch (CheckpointException e) {
+            LOG.warn(e.getMessage());
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        if (metrics != null) {
+            metrics.close();
+            metrics = null;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+package org.ringworld.model.training.rank;
+
+import java.util.List;
+import java.util.concurrent.Future;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.job.SaveRequest;
+import org.ringworld.runtime.DType;
+
+/**
+ * What the ranks of a ring work on, as one process knows it: orders name its steps and batches, and
+ * every process finds the same under these names. A job that is trained, a saved model that is run,
+ * steps for their time alone.
+ */
+public interface Work extends AutoCloseable {
+    /** Names it among others of a cluster. */
+    String id();
+
+    LlamaConfig model();
+
+    DType dtype();
+
+    /** Where its weights come from at the beginning. */
+    ModelSource start();
+
+    /** Whether steps or gradients will be asked for. */
+    boolean trains();
+
+    /** {@code auto}, {@code all} or {@code none}. */
+    String recompute();
+
+    /** The plan of a step (from 1), begun now if it was not asked for before. */
+    Future<StepPlan> plan(long step, int ringSize);
+
+    /** A batch of the unseen rows that the model is evaluated by after a stage. */
+    Future<MicroBatch> batch(int stage, int index, int ringSize);
+
+    /** The batch of that name. */
+    MicroBatch batch(String name, int ringSize) throws CheckpointException;
+
+    /**
+     * What is written of it after a step.
+     *
+     * @param fence the number under which its output is owned
+     */
+    List<SaveRequest> toSave(long step, long epoch, boolean stageEnds, long fence);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,451 @@
+package org.ringworld.model.training.coordination;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.StepMetrics;
+import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.TimeSpent;
+import org.ringworld.model.training.TrainingStep;
+import org.ringworld.model.training.job.Job;
+
+/**
+ * Devices, files and a network without any of them: orders and reports travel in an order that
+ * chance decides (each device's own stay in theirs), devices die and come, and every rule that a
+ * real one relies on is checked as it happens. The devices run the code of real ones, {@link
+ * DeviceEpochs} and {@link FinishedSteps}; their weights are the list of the steps that made them.
+ */
+final class SimulatedCluster {
+    private static final long SECOND = Duration.ofSeconds(1).toNanos();
+
+    /** A device: what it was told and has not done, and what it has said and nobody heard. */
+    private final class Simulated {
+        final DeviceId id;
+        final DeviceEpochs epochs = new DeviceEpochs(0);
+        final FinishedSteps finished = new FinishedSteps();
+        final Deque<Ordered> orders = new ArrayDeque<>();
+        final Deque<Ordered> work = new ArrayDeque<>();
+        final Deque<Report> reports = new ArrayDeque<>();
+        String job = "";
+        long ringEpoch = -1;
+        int ringSize;
+
+        /** Its weights: the steps that made them. */
+        List<Long> weights = List.of();
+
+        Simulated(DeviceId id) {
+            this.id = id;
+        }
+
+        boolean isBusy() {
+            return !work.isEmpty();
+        }
+
+        void report(int to, Report report) {
+            if (to == coordinator) {
+                reports.add(report);
+            }
+        }
+    }
+
+    /** An order, and of which coordinator: answers go to the one that asked. */
+    private record Ordered(Order order, int coordinator) {}
+
+    private record Snapshot(long step, List<Long> weights) {}
+
+    private final Random random;
+    private final Job job;
+    private JobDecisions decisions;
+    private final Map<DeviceId, Simulated> devices = new LinkedHashMap<>();
+    private final Map<Long, Map<Integer, Simulated>> rings = new TreeMap<>();
+    private final Set<DeviceId> leaving = new HashSet<>();
+    private final Deque<Event> events = new ArrayDeque<>();
+    private final List<Event.PauseOver> pauses = new ArrayList<>();
+    private final List<Long> metrics = new ArrayList<>();
+    private boolean metricsOpen;
+    private Snapshot snapshot;
+    private long nanos = 1;
+    private long epoch;
+    private int born;
+    private int coordinator;
+    private Progress last;
+
+    SimulatedCluster(long seed, Job job) {
+        this.random = new Random(seed);
+        this.job = job;
+        begin(false);
+    }
+
+    // ---- what a test does
+
+    /** A coordinator begins, with all devices that live; the one before, if any, is gone. */
+    void begin(boolean resumed) {
+        decisions = new JobDecisions(job, "job", 1e12, 7, resumed, true, this::noEvaluation);
+        coordinator++;
+        metricsOpen = false;
+        pauses.clear();
+        devices.values().forEach(d -> d.reports.clear());
+        last = null;
+        on(members(false));
+    }
+
+    private Evaluation noEvaluation(int stage) {
+        return new Evaluation(List.of(), List.of());
+    }
+
+    void come() {
+        DeviceId id = new DeviceId("device-" + born++);
+        devices.put(id, new Simulated(id));
+        on(members(false));
+    }
+
+    /** One dies; its orders and what it said and nobody heard are lost with it. */
+    void die() {
+        if (devices.isEmpty()) {
+            return;
+        }
+        Simulated dead = List.copyOf(devices.values()).get(random.nextInt(devices.size()));
+        devices.remove(dead.id);
+        leaving.remove(dead.id);
+        breakRing(dead.ringEpoch, "device " + dead.id + " died");
+        on(random.nextBoolean() ? new Event.Lost(dead.id) : members(false));
+    }
+
+    /** One is asked to leave between steps; it goes on until the coordinator lets go of it. */
+    void drain() {
+        if (size() < 2) {
+            return;
+        }
+        List<DeviceId> stay = members(false).devices();
+        leaving.add(stay.get(random.nextInt(stay.size())));
+        on(members(true));
+    }
+
+    void stop() {
+        on(new Event.StopAsked());
+    }
+
+    /** Something that is on its way arrives, or some device gets on, or time passes. */
+    void something() {
+        List<Runnable> possible = new ArrayList<>();
+        for (Simulated device : devices.values()) {
+            if (!device.orders.isEmpty()) {
+                possible.add(() -> take(device));
+            }
+            if (!device.work.isEmpty()) {
+                possible.add(() -> work(device));
+            }
+            if (!device.reports.isEmpty()) {
+                possible.add(() -> on(new Event.Told(device.reports.remove())));
+            }
+        }
+        for (Event.PauseOver pause : pauses) {
+            possible.add(
+                    () -> {
+                        pauses.remove(pause);
+                        on(pause);
+                    });
+        }
+        if (possible.isEmpty() || random.nextInt(50) == 0) {
+            nanos += SECOND;
+            on(new Event.Tick());
+        } else {
+            nanos += 1000;
+            possible.get(random.nextInt(possible.size())).run();
+        }
+    }
+
+    /** How the job ended; null: it has not. */
+    Progress ended() {
+        return last;
+    }
+
+    /** Devices that live and stay. */
+    int size() {
+        return devices.size() - leaving.size();
+    }
+
+    List<Long> metrics() {
+        return metrics;
+    }
+
+    /** The steps that made the weights that were saved last. */
+    List<Long> saved() {
+        return snapshot == null ? List.of() : snapshot.weights;
+    }
+
+    private Event.Devices members(boolean gracefully) {
+        List<DeviceId> stay = new ArrayList<>(devices.keySet());
+        stay.removeAll(leaving);
+        return new Event.Devices(stay, gracefully);
+    }
+
+    // ---- the coordinator's side
+
+    private void on(Event event) {
+        if (last != null) {
+            return;
+        }
+        events.add(event);
+        while (!events.isEmpty()) {
+            for (Effect effect : decisions.on(events.remove(), nanos)) {
+                carryOut(effect);
+            }
+        }
+    }
+
+    private void carryOut(Effect effect) {
+        switch (effect) {
+            case Effect.Tell tell -> {
+                Simulated device = devices.get(tell.device());
+                if (device != null) {
+                    device.orders.add(new Ordered(tell.order(), coordinator));
+                }
+            }
+            case Effect.TakeEpoch _ -> events.add(new Event.EpochTaken(++epoch, new byte[0]));
+            case Effect.FindSnapshot _ ->
+                    events.add(new Event.SnapshotFound(snapshot == null ? "" : "snapshot"));
+            case Effect.OpenMetrics open -> {
+                boolean continued = metricsOpen && metrics.size() <= open.step();
+                while (metrics.size() > open.step()) {
+                    metrics.removeLast();
+                }
+                metricsOpen = true;
+                List<StepMetrics> earlier = List.of();
+                events.add(new Event.MetricsOpened(continued, metrics.size(), earlier));
+            }
+            case Effect.WriteMetrics write -> {
+                assertThat(write.line().step())
+                        .as("no gap, no double")
+                        .isEqualTo(metrics.size() + 1L);
+                metrics.add(write.line().step());
+            }
+            case Effect.SyncMetrics _ -> events.add(new Event.MetricsSynced());
+            case Effect.Pause pause -> pauses.add(new Event.PauseOver(pause.epoch()));
+            case Effect.Notify notify ->
+                    last = notify.progress().isLast() ? notify.progress() : null;
+            case Effect.TakeOut out -> {
+                Simulated device = devices.remove(out.device());
+                leaving.remove(out.device());
+                if (device != null) {
+                    breakRing(device.ringEpoch, "taken out");
+                    events.add(new Event.Lost(out.device()));
+                }
+            }
+            case Effect.Log _, Effect.ReleaseOutput _, Effect.End _ -> {}
+        }
+    }
+
+    // ---- the devices' side
+
+    private void take(Simulated device) {
+        Ordered ordered = device.orders.remove();
+        Order order = ordered.order;
+        if (!device.epochs.follows(order)) {
+            return;
+        }
+        switch (order) {
+            case Order.Leave _, Order.Release _ -> {
+                breakRing(device.ringEpoch, device.id + " left");
+                device.ringEpoch = -1;
+                device.work.add(ordered);
+            }
+            case Order.JoinRing join -> {
+                device.ringEpoch = join.epoch();
+                device.ringSize = join.places().size();
+                device.work.add(ordered);
+            }
+            case Order.Pulse _ ->
+                    device.report(
+                            ordered.coordinator,
+                            new Report.Pulsed(
+                                    device.epochs.rank(), order.epoch(), nanos, !device.isBusy()));
+            default -> device.work.add(ordered);
+        }
+    }
+
+    /** The first of its work that it can do; work with others waits for them. */
+    private void work(Simulated device) {
+        Ordered ordered = device.work.peek();
+        Order order = ordered.order;
+        int to = ordered.coordinator;
+        int rank = device.epochs.rank();
+        switch (order) {
+            case Order.Leave leave ->
+                    device.report(
+                            to,
+                            new Report.Held(
+                                    leave.device(),
+                                    leave.epoch(),
+                                    new LinkAddress(device.id.name(), "host", 1, ""),
+                                    "cpu",
+                                    device.job,
+                                    device.job.isEmpty()
+                                            ? FinishedSteps.NOTHING
+                                            : device.finished.step(),
+                                    device.finished.records()));
+            case Order.Host host -> host(device, host, to);
+            case Order.JoinRing join -> {
+                Map<Integer, Simulated> ring = ring(join.epoch());
+                ring.put(join.rank(), device);
+                if (device.ringEpoch == join.epoch() && ring.size() < device.ringSize) {
+                    return; // waits for its neighbours' seats
+                }
+                device.report(to, new Report.Joined(join.rank(), join.epoch()));
+            }
+            case Order.Synchronize take -> {
+                Simulated giver = ring(take.epoch()).get(take.from());
+                device.finished.takesOver(rank == take.from(), take.step());
+                if (isBroken(take.epoch())) {
+                    fail(device, order, to, "the ring broke");
+                    return;
+                }
+                device.weights = giver.weights;
+                device.finished.tookOver(take.step(), take.records());
+                device.report(to, new Report.Synchronized(rank, take.epoch(), take.step()));
+            }
+            case Order.TrainStep step -> {
+                if (!train(device, step, to)) {
+                    return;
+                }
+            }
+            case Order.SaveState save -> {
+                assertThat(metrics.size())
+                        .as("lines before their state")
+                        .isGreaterThanOrEqualTo((int) device.finished.step());
+                long of = device.finished.step();
+                if (snapshot == null || snapshot.step <= of) { // the newest is read
+                    snapshot = new Snapshot(of, device.weights);
+                }
+                Path path = Path.of("step-" + of);
+                device.report(to, new Report.Copied(rank, of, 0, path));
+                int files = !save.stageEnds() ? 1 : of == job.curriculum().steps() ? 3 : 2;
+                for (int i = 0; i < files; i++) {
+                    device.report(to, new Report.Saved(rank, path, of));
+                }
+            }
+            case Order.Release _ -> {
+                device.job = "";
+                device.finished.begin(FinishedSteps.NOTHING);
+                device.weights = List.of();
+            }
+            default -> throw new AssertionError(order);
+        }
+        device.work.poll();
+    }
+
+    private void host(Simulated device, Order.Host host, int to) {
+        boolean holds = device.job.equals(host.job()) && device.finished.step() >= 0;
+        if (!holds || host.weights() != Order.Weights.PEER) {
+            device.job = host.job();
+            switch (host.weights()) {
+                case PEER -> device.finished.begin(FinishedSteps.NOTHING);
+                case START -> {
+                    device.finished.begin(0);
+                    device.weights = List.of();
+                }
+                case SNAPSHOT -> {
+                    device.finished.begin(snapshot.step);
+                    device.weights = snapshot.weights;
+                }
+            }
+        }
+        device.report(
+                to, new Report.Prepared(host.rank(), host.epoch(), "cpu", device.finished.step()));
+    }
+
+    /** The sums of a step, by the ranks that have brought theirs. */
+    private final Map<String, List<Simulated>> sums = new LinkedHashMap<>();
+
+    /**
+     * A rank updates when all ranks of its ring have brought their sums to that step, and not
+     * before; once they have, whatever happens to the others.
+     *
+     * @return whether it is done with it
+     */
+    private boolean train(Simulated device, Order.TrainStep order, int to) {
+        String key = order.epoch() + "/" + order.step();
+        List<Simulated> brought = sums.computeIfAbsent(key, _ -> new ArrayList<>());
+        if (!brought.contains(device) && !isBroken(order.epoch())) {
+            assertThat(device.finished.step()).as("step after step").isEqualTo(order.step() - 1);
+            brought.add(device);
+        }
+        if (brought.size() < device.ringSize || !brought.contains(device)) {
+            if (isBroken(order.epoch())) {
+                fail(device, order, to, "the ring broke");
+            }
+            return false;
+        }
+        List<Long> weights = new ArrayList<>(device.weights);
+        weights.add(order.step());
+        assertThat(weights)
+                .as("each step once")
+                .hasSize((int) order.step())
+                .doesNotHaveDuplicates();
+        device.weights = weights;
+        Report.Stepped stepped =
+                new Report.Stepped(
+                        device.epochs.rank(),
+                        order.epoch(),
+                        order.step(),
+                        new StepPlan.Constants(
+                                job.curriculum().place(order.step()).stage(),
+                                1e-3,
+                                32,
+                                1,
+                                1,
+                                1,
+                                new StepPlan.Bytes(0, 0)),
+                        new TrainingStep.Outcome(1, 1, 1),
+                        new TimeSpent(0.1, 0, 0, 0, 0));
+        device.finished.trained(stepped);
+        device.report(to, stepped);
+        return true;
+    }
+
+    private Map<Integer, Simulated> ring(long of) {
+        return rings.computeIfAbsent(of, _ -> new TreeMap<>());
+    }
+
+    private final List<Long> broken = new ArrayList<>();
+
+    private boolean isBroken(long of) {
+        return broken.contains(of);
+    }
+
+    /** All its ranks unwind: what they were doing together fails. */
+    private void breakRing(long of, String why) {
+        if (of < 0 || isBroken(of)) {
+            return;
+        }
+        broken.add(of);
+        for (Simulated device : devices.values()) {
+            if (device.ringEpoch == of && !device.work.isEmpty()) {
+                Ordered first = device.work.peek();
+                if (first.order instanceof Order.JoinRing join) {
+                    fail(device, join, first.coordinator, why);
+                }
+            }
+        }
+    }
+
+    private void fail(Simulated device, Order order, int to, String why) {
+        device.work.poll();
+        device.report(
+                to,
+                new Report.Failed(
+                        device.epochs.rank(), order.epoch(), device.finished.step(), true, why));
+    }
+}
