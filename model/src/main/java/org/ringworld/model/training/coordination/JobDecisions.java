@@ -14,24 +14,18 @@ import org.ringworld.model.training.job.Job;
  * What a job's coordinator decides: a state machine without actors, clock, threads and files.
  *
  * <pre>
- * GATHERING → FORMING → EVALUATING → STEPPING → SAVING (→ SETTLING, until it is written) → … → ENDING → ENDED
+ * GATHERING → FORMING → RUNNING ({@link RingWork}) → ENDING → ENDED
  *     any of them, by a lost or a new device: GATHERING, a new epoch
  *     too few devices: WAITING, until there are more
- *     any of them, by a fault of the job's own or a stop: the state is saved, ENDING → ENDED
+ *     any of them, by a fault of the job's own: GATHERING, and the one that got furthest saves
  * </pre>
- *
- * A step is one order to each device; the next one is sent while the last is still running, so that
- * no device waits for a mailbox.
  */
 public final class JobDecisions {
-    enum Phase {
+    private enum Phase {
         WAITING,
         GATHERING,
         FORMING,
-        EVALUATING,
-        STEPPING,
-        SAVING,
-        SETTLING,
+        RUNNING,
         ENDING,
         ENDED
     }
@@ -43,24 +37,18 @@ public final class JobDecisions {
     private final String id;
     private final long fence;
     private final boolean othersTakeOut;
-    private final IntFunction<Evaluation> evaluations;
-    private final Curriculum curriculum;
     private final RingFormation formation;
     private final StepAccount steps;
     private final Saving saving;
+    private final RingWork work;
     private final Watch watch = new Watch();
     private final List<Effect> effects = new ArrayList<>();
 
     private Phase phase = Phase.WAITING;
     private long nanos;
-    private long lastNanos;
     private int fruitless;
+    private long fruit;
     private String ended;
-    private Evaluation evaluation;
-    private int evaluatedStage;
-    private final RankAnswers evaluated = new RankAnswers();
-    private boolean regroup;
-    private Event.Devices leaving;
     private boolean stopAsked;
     private String fault;
     private Progress ending;
@@ -86,11 +74,10 @@ public final class JobDecisions {
         this.id = id;
         this.fence = fence;
         this.othersTakeOut = othersTakeOut;
-        this.evaluations = evaluations;
-        this.curriculum = job.curriculum();
         this.formation = new RingFormation(job, id, resumed, effects::add);
         this.steps = new StepAccount(flopsPerDevice, effects::add);
-        this.saving = new Saving(curriculum);
+        this.saving = new Saving(job.curriculum());
+        this.work = new RingWork(job, formation, steps, saving, evaluations, effects::add);
     }
 
     /**
@@ -108,30 +95,15 @@ public final class JobDecisions {
                 case Event.StopAsked _ -> onStop();
                 case Event.Tick _ -> onTick();
                 case Event.PauseOver pause -> onPauseOver(pause.epoch());
-                case Event.EpochTaken epoch -> {
-                    if (phase == Phase.GATHERING) {
-                        onEpochTaken(epoch);
-                    }
-                }
-                case Event.TakenOver taken ->
-                        endWhenWritten(failed(taken.sentence(), steps.finished()));
-                case Event.SnapshotFound found -> {
-                    if (phase == Phase.FORMING) {
-                        formation.onSnapshot(found.directory());
-                    }
-                }
-                case Event.MetricsOpened opened -> {
-                    if (phase == Phase.FORMING || phase == Phase.SAVING) {
-                        onMetricsOpened(opened);
-                    }
-                }
-                case Event.MetricsSynced _ -> onMetricsSynced();
+                case Event.EpochTaken epoch -> onEpochTaken(epoch);
+                case Event.TakenOver taken -> endWhenWritten(failed(taken.sentence()));
+                case Event.SnapshotFound found -> formation.onSnapshot(found.directory());
+                case Event.MetricsOpened opened -> onMetricsOpened(opened);
+                case Event.MetricsSynced _ -> work.onMetricsSynced(fence);
                 case Event.FileFault file -> onFault(file.sentence());
             }
         }
-        List<Effect> made = List.copyOf(effects);
-        effects.clear();
-        return made;
+        return effects();
     }
 
     /** Its carrier ends, whatever the job's state: nobody is left to wait in a ring. */
@@ -140,39 +112,45 @@ public final class JobDecisions {
             formation.begin(formation.epoch() + 1, null);
             formation.gather();
         }
-        List<Effect> last = List.copyOf(effects);
+        return effects();
+    }
+
+    private List<Effect> effects() {
+        List<Effect> made = List.copyOf(effects);
         effects.clear();
-        return last;
+        return made;
     }
 
     private void tell(Progress progress) {
         effects.add(new Effect.Notify(progress));
     }
 
-    private static Progress failed(String sentence, long step) {
-        return new Progress.Failed(sentence, step, null);
+    private Progress failed(String sentence) {
+        return new Progress.Failed(sentence, steps.finished(), null);
+    }
+
+    private void on(RingWork.Next next) {
+        switch (next) {
+            case RingWork.GoOn _ -> {}
+            case RingWork.NewEpoch(String why) -> newEpoch(why);
+            case RingWork.Fault(String sentence) -> onFault(sentence);
+            case RingWork.End(Progress how) -> endWhenWritten(how);
+        }
     }
 
     // ---- who is there
 
     private void onDevices(Event.Devices event) {
-        boolean steady =
-                phase == Phase.STEPPING || phase == Phase.EVALUATING || phase == Phase.SAVING;
+        boolean steady = phase == Phase.RUNNING && work.phase() != RingWork.Phase.SETTLING;
         if (event.gracefully() && steady) {
-            leaving = event;
-            regroup = true;
-            if (phase == Phase.STEPPING && steps.isIdle()) {
-                next();
-            }
+            on(work.onLeaving(event, nanos));
             return;
         }
-        leaving = null;
         List<DeviceId> come = new ArrayList<>(event.devices());
         come.removeAll(formation.devices());
         formation.use(event.devices());
         saving.use(event.devices());
         switch (phase) {
-            case ENDED -> {}
             case WAITING -> {
                 if (event.devices().size() < formation.needed()) {
                     waiting();
@@ -185,12 +163,10 @@ public final class JobDecisions {
                 gathered();
             }
             default -> {
-                if (!event.devices().containsAll(formation.ring())) {
-                    newEpoch("a device was lost");
+                if (event.devices().containsAll(formation.ring())) {
+                    work.onDevices(event.devices());
                 } else {
-                    // A larger ring is worth a new epoch, when the steps on their way are done.
-                    int size = Math.min(event.devices().size(), job.ringSize());
-                    regroup = size > formation.ring().size();
+                    newEpoch("a device was lost");
                 }
             }
         }
@@ -220,18 +196,21 @@ public final class JobDecisions {
         }
         ended = why;
         phase = Phase.GATHERING;
+        work.leave();
         effects.add(new Effect.TakeEpoch());
     }
 
     private void onEpochTaken(Event.EpochTaken epoch) {
         formation.begin(epoch.number(), epoch.linkToken());
-        if (++fruitless > FRUITLESS && fault == null) {
+        watch.begin(nanos);
+        fruitless = steps.finished() > fruit ? 1 : fruitless + 1;
+        fruit = steps.finished();
+        if (fruitless > FRUITLESS && fault == null) {
             fault = "no ring could be formed in %d attempts: %s".formatted(FRUITLESS, ended);
         }
         if (fruitless > 1) {
             // Not as fast as messages go: a neighbour may need a moment to notice.
             Duration pause = Duration.ofMillis(Math.min(2000, 50L << Math.min(6, fruitless)));
-            watch.begin(nanos);
             effects.add(new Effect.Pause(formation.epoch(), pause));
         } else {
             gather();
@@ -246,7 +225,6 @@ public final class JobDecisions {
 
     private void gather() {
         tell(new Progress.Regrouping(formation.devices()));
-        regroup = false;
         watch.begin(nanos);
         formation.gather();
         gathered();
@@ -267,40 +245,35 @@ public final class JobDecisions {
         }
     }
 
+    private void onFormation(long epoch, Report report) {
+        boolean now = epoch == formation.epoch() && phase == Phase.FORMING;
+        if (now && formation.onAnswer(report)) {
+            watch.begin(nanos);
+            steps.goOnAfter(formation.finishedStep());
+        }
+    }
+
     /** A file of metrics is there: of a ring that stands, or of one that will save and end. */
     private void onMetricsOpened(Event.MetricsOpened opened) {
-        Roster roster = phase == Phase.SAVING ? best() : formation.roster();
+        Roster roster = fault == null ? formation.roster() : best();
         List<StepMetrics> untold = steps.onOpened(opened, roster);
         if (opened.continued()) {
             untold.forEach(line -> tell(new Progress.Stepped(line, List.of())));
         }
-        if (phase == Phase.SAVING) {
-            save(false, roster.ring().get(roster.winner()).device());
-        } else {
-            formed(opened.continued() ? null : untold);
+        phase = Phase.RUNNING;
+        if (fault != null) {
+            work.save(false, roster.ring().get(roster.winner()).device());
+            return;
         }
-    }
-
-    private void formed(List<StepMetrics> earlier) {
         tell(
                 new Progress.Formed(
                         formation.epoch(),
                         formation.ring().size(),
-                        formation.roster().ring().getFirst().name(),
+                        roster.ring().getFirst().name(),
                         job.recompute(),
                         steps.finished(),
-                        earlier));
-        if (steps.finished() == 0) {
-            evaluate(-1);
-            return;
-        }
-        // A run that was stopped just after a stage may not have that stage's model yet.
-        int stage = curriculum.place(steps.finished()).stage();
-        if (steps.finished() == curriculum.lastStep(stage)) {
-            save(true);
-        } else {
-            next();
-        }
+                        opened.continued() ? null : untold));
+        on(work.begin(nanos));
     }
 
     // ---- reports
@@ -313,35 +286,26 @@ public final class JobDecisions {
                     gathered();
                 }
             }
-            case Report.Failed failed -> onFailed(failed);
-            // These come by themselves, whatever the job has gone on to do.
-            case Report.Copied copied -> onCopied(copied);
-            case Report.Saved saved -> onSaved(saved);
-            case Report.NotSaved not -> onNotSaved(not);
-            case Report.Pulsed pulsed -> watch.pulsed(pulsed, formation.epoch(), nanos);
-            case Report.Stepped stepped -> {
-                if (stepped.epoch() == formation.epoch() && phase == Phase.STEPPING) {
-                    onStepped(stepped);
-                }
-            }
-            case Report.Evaluated one -> {
-                if (one.epoch() == formation.epoch() && phase == Phase.EVALUATING) {
-                    onEvaluated(one);
-                }
-            }
             case Report.Prepared prepared -> onFormation(prepared.epoch(), report);
             case Report.Joined joined -> onFormation(joined.epoch(), report);
             case Report.Synchronized done -> onFormation(done.epoch(), report);
+            case Report.Stepped stepped -> {
+                watch.stepped();
+                on(work.onStepped(stepped, nanos));
+            }
+            case Report.Evaluated one -> on(work.onEvaluated(one, nanos));
+            case Report.Pulsed pulsed -> watch.pulsed(pulsed, formation.epoch(), nanos);
+            case Report.Failed failed -> onFailed(failed);
+            // These come by themselves, whatever the job has gone on to do.
+            case Report.Copied copied -> onCopied(copied);
+            case Report.Saved saved -> {
+                saving.done(1);
+                tell(new Progress.Saved(saved.path(), saved.step()));
+                written();
+            }
+            case Report.NotSaved not -> onNotSaved(not);
             case Report.Measured _, Report.Forwarded _ ->
                     throw new IllegalStateException("unexpected " + report);
-        }
-    }
-
-    private void onFormation(long epoch, Report report) {
-        boolean now = epoch == formation.epoch() && phase == Phase.FORMING;
-        if (now && formation.onAnswer(report)) {
-            watch.begin(nanos);
-            steps.goOnAfter(formation.finishedStep());
         }
     }
 
@@ -354,219 +318,26 @@ public final class JobDecisions {
         }
     }
 
-    // ---- steps
-
-    /** After evaluating or saving: the next stage, or the end. */
-    private void next() {
-        if (stopAsked) {
-            if (steps.finished() == 0) {
-                end(new Progress.Interrupted(0, null));
-            } else {
-                save(false);
-            }
-        } else if (steps.finished() == curriculum.steps()) {
-            endWhenWritten(new Progress.Completed(job.output().resolve("final")));
-        } else if (regroup) {
-            regroup();
-        } else {
-            step(curriculum.place(steps.finished() + 1));
-        }
-    }
-
-    private void step(Curriculum.Place place) {
-        if (place.stepInStage() == 0 && !saving.isOver()) {
-            // Until a stage's model is on disk the ring stays where it is: if its writer is lost,
-            // another one can write it.
-            phase = Phase.SETTLING;
-            return;
-        }
-        if (place.stepInStage() == 0 || lastNanos == 0) {
-            tell(new Progress.StageBegun(place.stage(), curriculum.stages().get(place.stage())));
-        }
-        phase = Phase.STEPPING;
-        lastNanos = nanos;
-        sendSteps();
-    }
-
-    /** A ring of other devices; where too few stay, the state is on disk before the others go. */
-    private void regroup() {
-        if (leaving != null) {
-            boolean tooFew = leaving.devices().size() < job.ringMinSize();
-            if (tooFew && saving.lacks(steps.finished())) {
-                save(false);
-                return;
-            }
-            if (!saving.isOver()) {
-                phase = Phase.SETTLING;
-                return;
-            }
-            formation.use(leaving.devices());
-            leaving = null;
-        }
-        newEpoch("the ring changes");
-    }
-
-    private void sendSteps() {
-        long last = lastStepBeforeSaving();
-        while (!stopAsked && !regroup) {
-            long step = steps.send(last);
-            if (step < 0) {
-                break;
-            }
-            formation.tellAll(_ -> new Order.TrainStep(formation.epoch(), step));
-        }
-    }
-
-    /** Steps run ahead of each other, but not past the end of a stage or a snapshot. */
-    private long lastStepBeforeSaving() {
-        long every = job.snapshotSteps();
-        long snapshot = (steps.finished() / every + 1) * every;
-        int stage = curriculum.place(steps.finished() + 1).stage();
-        return Math.min(snapshot, curriculum.lastStep(stage));
-    }
-
-    private void onStepped(Report.Stepped stepped) {
-        List<Report.Stepped> ranks = steps.answered(stepped, formation.ring().size());
-        if (ranks.isEmpty()) {
-            return;
-        }
-        StepMetrics line = steps.line(ranks, ranks.size(), (nanos - lastNanos) / 1e9);
-        lastNanos = nanos;
-        if (!Double.isFinite(line.gradNorm()) || !Double.isFinite(line.loss())) {
-            onFault(
-                    "step %d has loss %s and gradient norm %s: the weights were left as they were before it; a smaller learning rate or a tighter clipNorm may help"
-                            .formatted(line.step(), line.loss(), line.gradNorm()));
-            return;
-        }
-        fruitless = 0;
-        steps.finish(line);
-        List<Progress.RankTime> times = times(ranks);
-        tell(new Progress.Stepped(line, times));
-        Progress.Straggler straggler = watch.straggler(times);
-        if (straggler != null) {
-            tell(straggler);
-        }
-        boolean stageEnds = line.step() == curriculum.lastStep(line.stage());
-        if (stageEnds) {
-            save(true); // whatever else is asked: its models come first
-        } else if (steps.isIdle() && (stopAsked || regroup)) {
-            next();
-        } else if (steps.isIdle() && line.step() % job.snapshotSteps() == 0) {
-            save(false);
-        } else {
-            sendSteps();
-        }
-    }
-
-    private List<Progress.RankTime> times(List<Report.Stepped> ranks) {
-        List<Progress.RankTime> times = new ArrayList<>();
-        for (Report.Stepped rank : ranks) {
-            Held of = formation.roster().ring().get(rank.rank());
-            String device = "rank %d at %s".formatted(rank.rank(), of.address());
-            times.add(new Progress.RankTime(device, rank.spent()));
-        }
-        return times;
-    }
-
-    // ---- evaluating
-
-    private void evaluate(int stage) {
-        phase = Phase.EVALUATING;
-        evaluation = evaluations.apply(stage);
-        evaluatedStage = stage;
-        evaluated.clear();
-        evaluateNext();
-    }
-
-    private void evaluateNext() {
-        if (stopAsked) {
-            next();
-            return;
-        }
-        if (evaluation.isOver()) {
-            if (!evaluation.results().isEmpty()) {
-                tell(new Progress.Evaluated(evaluatedStage, evaluation.results()));
-            }
-            next();
-            return;
-        }
-        tell(new Progress.Evaluating(evaluation.next(), evaluation.batches()));
-        double theta = curriculum.stages().get(Math.max(0, evaluatedStage)).ropeTheta();
-        formation.tellAll(
-                _ ->
-                        new Order.EvaluateBatch(
-                                formation.epoch(), evaluatedStage, evaluation.next(), theta));
-    }
-
-    private void onEvaluated(Report.Evaluated one) {
-        if (one.id() != evaluation.next()) {
-            return;
-        }
-        List<Report> all = evaluated.add(one, formation.ring().size());
-        if (!all.isEmpty()) {
-            evaluation.add(RankAnswers.as(Report.Evaluated.class, all));
-            evaluateNext();
-        }
-    }
-
-    // ---- saving
-
-    private void save(boolean stageEnds) {
-        save(stageEnds, saving.writer(formation.ring()));
-    }
-
-    private void save(boolean stageEnds, DeviceId by) {
-        phase = Phase.SAVING;
-        effects.add(new Effect.SyncMetrics());
-        saver = by;
-        saveStageEnds = stageEnds;
-    }
-
-    private DeviceId saver;
-    private boolean saveStageEnds;
-
-    private void onMetricsSynced() {
-        saving.begin(saver, steps.finished(), saveStageEnds);
-        effects.add(
-                new Effect.Tell(
-                        saver, new Order.SaveState(formation.epoch(), fence, saveStageEnds)));
-    }
-
-    /** Training goes on while the copy is written. */
     private void onCopied(Report.Copied copied) {
-        if (phase != Phase.SAVING) {
+        if (work.phase() != RingWork.Phase.SAVING) {
             return;
         }
         tell(new Progress.Copied(copied.step(), copied.seconds()));
         if (fault != null) {
             endWhenWritten(new Progress.Failed(fault, copied.step(), copied.snapshot()));
-            return;
-        }
-        if (stopAsked) {
-            endWhenWritten(new Progress.Interrupted(steps.finished(), copied.snapshot()));
-            return;
-        }
-        int stage = curriculum.place(steps.finished()).stage();
-        if (steps.finished() == curriculum.lastStep(stage)) {
-            evaluate(stage);
         } else {
-            next();
+            on(work.onCopied(copied, nanos));
         }
-    }
-
-    private void onSaved(Report.Saved saved) {
-        saving.done(1);
-        tell(new Progress.Saved(saved.path(), saved.step()));
-        written();
     }
 
     /** A snapshot on the way may fail, the disk may have room again for the next; no other may. */
     private void onNotSaved(Report.NotSaved not) {
         saving.done(not.unwritten());
+        Curriculum curriculum = job.curriculum();
         boolean model = curriculum.lastStep(curriculum.place(not.step()).stage()) == not.step();
         if (phase == Phase.ENDING) {
             String sentence = fault == null ? not.sentence() : fault + "; and " + not.sentence();
-            endWhenWritten(failed(sentence, not.step()));
+            endWhenWritten(new Progress.Failed(sentence, not.step(), null));
         } else if (model || not.takenOver()) {
             onFault(not.sentence());
         } else {
@@ -578,8 +349,8 @@ public final class JobDecisions {
     private void written() {
         if (saving.isOver() && phase == Phase.ENDING) {
             end(ending);
-        } else if (saving.isOver() && phase == Phase.SETTLING) {
-            next();
+        } else if (saving.isOver()) {
+            on(work.onWritten(nanos));
         }
     }
 
@@ -587,34 +358,32 @@ public final class JobDecisions {
 
     private void endWhenWritten(Progress how) {
         phase = Phase.ENDING;
+        work.leave();
         ending = how;
         written();
     }
 
     private void onStop() {
         stopAsked = true;
+        on(work.onStop(nanos));
         if (phase == Phase.WAITING) {
             waiting();
-        } else if (phase == Phase.STEPPING && steps.isIdle()) {
-            next();
         }
     }
 
     /** The first fault counts; others that follow from it do not. */
     private void onFault(String sentence) {
         if (phase == Phase.ENDING) {
-            end(failed(sentence, steps.finished()));
-        } else if (fault != null) {
-            if (phase == Phase.SAVING) {
-                end(failed(fault + "; and " + sentence, steps.finished()));
-            }
-        } else {
+            end(failed(sentence));
+        } else if (fault == null) {
             fault = sentence;
             if (phase == Phase.GATHERING) {
                 gathered();
             } else {
                 newEpoch(sentence);
             }
+        } else if (phase == Phase.RUNNING) {
+            end(failed(fault + "; and " + sentence)); // the state could not be saved either
         }
     }
 
@@ -625,11 +394,11 @@ public final class JobDecisions {
     private void saveBestAndEnd() {
         Roster best = best();
         if (best.step() <= 0 || !steps.isOpen()) {
-            end(failed(fault, steps.finished()));
+            end(failed(fault));
             return;
         }
         saving.forget();
-        phase = Phase.SAVING;
+        phase = Phase.RUNNING;
         steps.goOnAfter(best.step());
     }
 
@@ -639,23 +408,22 @@ public final class JobDecisions {
     }
 
     private void onTick() {
-        switch (phase) {
-            case GATHERING -> {
-                if (!formation.silent().isEmpty() && watch.silentTooLong(nanos)) {
-                    onSilent();
-                }
+        boolean working =
+                work.phase() == RingWork.Phase.EVALUATING
+                        || work.phase() == RingWork.Phase.STEPPING;
+        if (phase == Phase.GATHERING
+                && !formation.silent().isEmpty()
+                && watch.silentTooLong(nanos)) {
+            onSilent();
+        } else if (phase == Phase.RUNNING && working) {
+            formation.tellAll(_ -> new Order.Pulse(formation.epoch()));
+            if (othersTakeOut) {
+                List<DeviceId> ring = formation.ring();
+                watch.hung(nanos).forEach(r -> effects.add(new Effect.TakeOut(ring.get(r))));
             }
-            case EVALUATING, STEPPING -> {
-                formation.tellAll(_ -> new Order.Pulse(formation.epoch()));
-                if (othersTakeOut) {
-                    watch.hung(nanos)
-                            .forEach(r -> effects.add(new Effect.TakeOut(formation.ring().get(r))));
-                }
-                if (watch.allWait(formation.ring().size(), nanos)) {
-                    newEpoch("nobody got on");
-                }
+            if (watch.allWait(formation.ring().size(), nanos)) {
+                newEpoch("nobody got on");
             }
-            default -> {}
         }
     }
 
@@ -664,7 +432,7 @@ public final class JobDecisions {
             formation.silent().forEach(device -> effects.add(new Effect.TakeOut(device)));
         } else {
             fault = (fault == null ? "" : fault + " ") + "(a device does not answer)";
-            end(failed(fault, steps.finished()));
+            end(failed(fault));
         }
     }
 

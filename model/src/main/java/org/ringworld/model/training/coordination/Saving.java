@@ -11,6 +11,7 @@ import org.ringworld.model.training.Curriculum;
 final class Saving {
     private final Curriculum curriculum;
     private DeviceId writer;
+    private boolean stageEnds;
     private int unwritten;
 
     /** The step of the last state that was asked for when a ring shrank; 0: none. */
@@ -29,10 +30,20 @@ final class Saving {
         return unwritten > 0 && ring.contains(writer) ? writer : ring.getFirst();
     }
 
-    /** It is asked to: a snapshot, at a stage's end that stage's model, and the last one's too. */
-    void begin(DeviceId by, long step, boolean stageEnds) {
+    /** It is to write next: a snapshot, at a stage's end that stage's model, and the last one's. */
+    void ask(DeviceId by, boolean ofStage) {
         writer = by;
+        stageEnds = ofStage;
+    }
+
+    boolean stageEnds() {
+        return stageEnds;
+    }
+
+    /** It is told to write what was asked for, of that step. */
+    DeviceId begin(long step) {
         unwritten += !stageEnds ? 1 : step == curriculum.steps() ? 3 : 2;
+        return writer;
     }
 
     /** So many are written, or never will be. */

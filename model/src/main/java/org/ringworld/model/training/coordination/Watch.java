@@ -2,7 +2,6 @@ package org.ringworld.model.training.coordination;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,19 +22,10 @@ final class Watch {
     /** How long a device may take to unwind before its process is taken for hung. */
     private static final long SILENT = Duration.ofSeconds(20).toNanos();
 
-    private static final double SLOW = 1.5;
-
-    /** Seconds: small steps differ by a few thousandths, which say nothing of a device. */
-    private static final double SLOW_BY = 0.01;
-
-    private static final int STEPS = 20;
-
     private record Seen(long progress, long since, boolean waiting, long heard) {}
 
     private final Map<Integer, Seen> seen = new HashMap<>();
     private long begun;
-    private String slowDevice;
-    private int slowSteps;
 
     void begin(long nanos) {
         begun = nanos;
@@ -55,27 +45,9 @@ final class Watch {
         seen.put(pulsed.rank(), new Seen(pulsed.progress(), since, pulsed.waiting(), nanos));
     }
 
-    /**
-     * A step is over, which is progress of all.
-     *
-     * @return who has taken {@link #SLOW} times the others' median, and {@link #SLOW_BY} more, for
-     *     {@link #STEPS} steps in a row, said once in a while; null: nobody
-     */
-    Progress.Straggler straggler(List<Progress.RankTime> times) {
+    /** A step is over, which is progress of all. */
+    void stepped() {
         seen.clear();
-        double[] sorted = times.stream().mapToDouble(t -> t.spent().computing()).sorted().toArray();
-        double median = sorted[(sorted.length - 1) / 2];
-        Progress.RankTime slowest =
-                times.stream()
-                        .max(Comparator.comparingDouble(t -> t.spent().computing()))
-                        .orElseThrow();
-        double most = slowest.spent().computing();
-        boolean slow = times.size() > 1 && most > SLOW * median && most - median > SLOW_BY;
-        slowSteps = slow && slowest.device().equals(slowDevice) ? slowSteps + 1 : slow ? 1 : 0;
-        slowDevice = slow ? slowest.device() : null;
-        return slowSteps > 0 && slowSteps % STEPS == 0
-                ? new Progress.Straggler(slowDevice, most / median)
-                : null;
     }
 
     /** Ranks that have work, wait for nobody and do not get on. */

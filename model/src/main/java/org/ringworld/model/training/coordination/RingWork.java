@@ -1,0 +1,313 @@
+package org.ringworld.model.training.coordination;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.IntFunction;
+import org.ringworld.model.training.Curriculum;
+import org.ringworld.model.training.StepMetrics;
+import org.ringworld.model.training.coordination.Report.Held;
+import org.ringworld.model.training.job.Job;
+
+/**
+ * What a ring that stands does: evaluates, steps and saves, stage after stage. A part of {@link
+ * JobDecisions}.
+ *
+ * <pre>
+ * EVALUATING → STEPPING → SAVING (→ SETTLING, until it is written) → …
+ * </pre>
+ *
+ * A step is one order to each device; the next one is sent while the last is still running, so that
+ * no device waits for a mailbox.
+ */
+final class RingWork {
+    enum Phase {
+        IDLE,
+        EVALUATING,
+        STEPPING,
+        SAVING,
+        SETTLING
+    }
+
+    /** What becomes of the ring. */
+    sealed interface Next {}
+
+    record GoOn() implements Next {}
+
+    record NewEpoch(String why) implements Next {}
+
+    record Fault(String sentence) implements Next {}
+
+    /** When all is written. */
+    record End(Progress how) implements Next {}
+
+    private static final Next GO_ON = new GoOn();
+
+    private final Job job;
+    private final Curriculum curriculum;
+    private final RingFormation formation;
+    private final StepAccount steps;
+    private final Saving saving;
+    private final IntFunction<Evaluation> evaluations;
+    private final Consumer<Effect> effects;
+    private final Stragglers stragglers = new Stragglers();
+    private final RankAnswers evaluated = new RankAnswers();
+
+    private Phase phase = Phase.IDLE;
+    private Evaluation evaluation;
+    private int evaluatedStage;
+    private long lastNanos;
+    private boolean stopAsked;
+    private boolean regroup;
+
+    /** Who is to be left with, when some are to go; null: nobody is. */
+    private Event.Devices leaving;
+
+    RingWork(
+            Job job,
+            RingFormation formation,
+            StepAccount steps,
+            Saving saving,
+            IntFunction<Evaluation> evaluations,
+            Consumer<Effect> effects) {
+        this.job = job;
+        this.curriculum = job.curriculum();
+        this.formation = formation;
+        this.steps = steps;
+        this.saving = saving;
+        this.evaluations = evaluations;
+        this.effects = effects;
+    }
+
+    Phase phase() {
+        return phase;
+    }
+
+    private void tell(Progress progress) {
+        effects.accept(new Effect.Notify(progress));
+    }
+
+    /** The ring is no more. */
+    void leave() {
+        phase = Phase.IDLE;
+        regroup = false;
+        leaving = null;
+    }
+
+    /** The ring stands. */
+    Next begin(long nanos) {
+        if (steps.finished() == 0) {
+            return evaluate(-1, nanos);
+        }
+        // A run that was stopped just after a stage may not have that stage's model yet.
+        int stage = curriculum.place(steps.finished()).stage();
+        return steps.finished() == curriculum.lastStep(stage) ? save(true) : next(nanos);
+    }
+
+    Next onStop(long nanos) {
+        stopAsked = true;
+        return betweenSteps(nanos);
+    }
+
+    /** These stay, others go when the steps on their way are done. */
+    Next onLeaving(Event.Devices staying, long nanos) {
+        leaving = staying;
+        regroup = true;
+        return betweenSteps(nanos);
+    }
+
+    /** A larger ring is worth a new epoch, when the steps on their way are done. */
+    void onDevices(List<DeviceId> devices) {
+        leaving = null;
+        regroup = Math.min(devices.size(), job.ringSize()) > formation.ring().size();
+    }
+
+    private Next betweenSteps(long nanos) {
+        return phase == Phase.STEPPING && steps.isIdle() ? next(nanos) : GO_ON;
+    }
+
+    // ---- steps
+
+    /** After evaluating or saving: the next stage, or the end. */
+    private Next next(long nanos) {
+        if (stopAsked) {
+            return steps.finished() == 0 ? new End(new Progress.Interrupted(0, null)) : save(false);
+        }
+        if (steps.finished() == curriculum.steps()) {
+            return new End(new Progress.Completed(job.output().resolve("final")));
+        }
+        if (regroup) {
+            return regroup();
+        }
+        Curriculum.Place place = curriculum.place(steps.finished() + 1);
+        if (place.stepInStage() == 0 && !saving.isOver()) {
+            // Until a stage's model is on disk the ring stays where it is: if its writer is lost,
+            // another one can write it.
+            phase = Phase.SETTLING;
+            return GO_ON;
+        }
+        if (place.stepInStage() == 0 || lastNanos == 0) {
+            int stage = place.stage();
+            tell(new Progress.StageBegun(stage, curriculum.stages().get(stage)));
+        }
+        phase = Phase.STEPPING;
+        lastNanos = nanos;
+        sendSteps();
+        return GO_ON;
+    }
+
+    /** A ring of other devices; where too few stay, the state is on disk before the others go. */
+    private Next regroup() {
+        if (leaving != null) {
+            boolean tooFew = leaving.devices().size() < job.ringMinSize();
+            if (tooFew && saving.lacks(steps.finished())) {
+                return save(false);
+            }
+            if (!saving.isOver()) {
+                phase = Phase.SETTLING;
+                return GO_ON;
+            }
+            formation.use(leaving.devices());
+        }
+        return new NewEpoch("the ring changes");
+    }
+
+    private void sendSteps() {
+        long last = lastStepBeforeSaving();
+        while (!stopAsked && !regroup) {
+            long step = steps.send(last);
+            if (step < 0) {
+                break;
+            }
+            formation.tellAll(_ -> new Order.TrainStep(formation.epoch(), step));
+        }
+    }
+
+    /** Steps run ahead of each other, but not past the end of a stage or a snapshot. */
+    private long lastStepBeforeSaving() {
+        long every = job.snapshotSteps();
+        long snapshot = (steps.finished() / every + 1) * every;
+        int stage = curriculum.place(steps.finished() + 1).stage();
+        return Math.min(snapshot, curriculum.lastStep(stage));
+    }
+
+    Next onStepped(Report.Stepped stepped, long nanos) {
+        if (phase != Phase.STEPPING || stepped.epoch() != formation.epoch()) {
+            return GO_ON;
+        }
+        List<Report.Stepped> ranks = steps.answered(stepped, formation.ring().size());
+        if (ranks.isEmpty()) {
+            return GO_ON;
+        }
+        StepMetrics line = steps.line(ranks, ranks.size(), (nanos - lastNanos) / 1e9);
+        lastNanos = nanos;
+        if (!Double.isFinite(line.gradNorm()) || !Double.isFinite(line.loss())) {
+            return new Fault(
+                    "step %d has loss %s and gradient norm %s: the weights were left as they were before it; a smaller learning rate or a tighter clipNorm may help"
+                            .formatted(line.step(), line.loss(), line.gradNorm()));
+        }
+        steps.finish(line);
+        List<Progress.RankTime> times = times(ranks);
+        tell(new Progress.Stepped(line, times));
+        stragglers.named(times).ifPresent(this::tell);
+        if (line.step() == curriculum.lastStep(line.stage())) {
+            return save(true); // whatever else is asked: its models come first
+        }
+        if (steps.isIdle() && (stopAsked || regroup)) {
+            return next(nanos);
+        }
+        if (steps.isIdle() && line.step() % job.snapshotSteps() == 0) {
+            return save(false);
+        }
+        sendSteps();
+        return GO_ON;
+    }
+
+    private List<Progress.RankTime> times(List<Report.Stepped> ranks) {
+        List<Progress.RankTime> times = new ArrayList<>();
+        for (Report.Stepped rank : ranks) {
+            Held of = formation.roster().ring().get(rank.rank());
+            String device = "rank %d at %s".formatted(rank.rank(), of.address());
+            times.add(new Progress.RankTime(device, rank.spent()));
+        }
+        return times;
+    }
+
+    // ---- evaluating
+
+    private Next evaluate(int stage, long nanos) {
+        phase = Phase.EVALUATING;
+        evaluation = evaluations.apply(stage);
+        evaluatedStage = stage;
+        evaluated.clear();
+        return evaluateNext(nanos);
+    }
+
+    private Next evaluateNext(long nanos) {
+        if (stopAsked) {
+            return next(nanos);
+        }
+        if (evaluation.isOver()) {
+            if (!evaluation.results().isEmpty()) {
+                tell(new Progress.Evaluated(evaluatedStage, evaluation.results()));
+            }
+            return next(nanos);
+        }
+        int batch = evaluation.next();
+        tell(new Progress.Evaluating(batch, evaluation.batches()));
+        double theta = curriculum.stages().get(Math.max(0, evaluatedStage)).ropeTheta();
+        formation.tellAll(
+                _ -> new Order.EvaluateBatch(formation.epoch(), evaluatedStage, batch, theta));
+        return GO_ON;
+    }
+
+    Next onEvaluated(Report.Evaluated one, long nanos) {
+        boolean asked =
+                phase == Phase.EVALUATING
+                        && one.epoch() == formation.epoch()
+                        && one.id() == evaluation.next();
+        List<Report> all = asked ? evaluated.add(one, formation.ring().size()) : List.of();
+        if (all.isEmpty()) {
+            return GO_ON;
+        }
+        evaluation.add(RankAnswers.as(Report.Evaluated.class, all));
+        return evaluateNext(nanos);
+    }
+
+    // ---- saving
+
+    private Next save(boolean stageEnds) {
+        save(stageEnds, saving.writer(formation.ring()));
+        return GO_ON;
+    }
+
+    /** Has a device write its state, when the lines of its steps are durable. */
+    void save(boolean stageEnds, DeviceId by) {
+        phase = Phase.SAVING;
+        saving.ask(by, stageEnds);
+        effects.accept(new Effect.SyncMetrics());
+    }
+
+    void onMetricsSynced(long fence) {
+        if (phase == Phase.SAVING) {
+            Order order = new Order.SaveState(formation.epoch(), fence, saving.stageEnds());
+            effects.accept(new Effect.Tell(saving.begin(steps.finished()), order));
+        }
+    }
+
+    /** Training goes on while the copy is written. */
+    Next onCopied(Report.Copied copied, long nanos) {
+        if (stopAsked) {
+            return new End(new Progress.Interrupted(steps.finished(), copied.snapshot()));
+        }
+        int stage = curriculum.place(steps.finished()).stage();
+        return steps.finished() == curriculum.lastStep(stage)
+                ? evaluate(stage, nanos)
+                : next(nanos);
+    }
+
+    /** All that was asked for is written, or never will be. */
+    Next onWritten(long nanos) {
+        return phase == Phase.SETTLING ? next(nanos) : GO_ON;
+    }
+}
