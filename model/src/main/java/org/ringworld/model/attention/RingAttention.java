@@ -146,11 +146,15 @@ public final class RingAttention {
      * @param own this rank's keys and values; they may be written to again when {@code lease} is
      *     free
      * @param out F32 [S,H,D], written
-     * @param lse F32 [S,H], written: log of the sum of exponentials, −∞ where nothing is seen
+     * @param max F32 [S,H], written: the greatest score, −∞ where nothing is seen
+     * @param sum F32 [S,H], written: of the exponentials relative to it, see {@link
+     *     Kernels#attention}
      */
-    public void forward(Frame frame, Tensor q, KvBlock own, Lease lease, Tensor out, Tensor lse) {
+    public void forward(
+            Frame frame, Tensor q, KvBlock own, Lease lease, Tensor out, Tensor max, Tensor sum) {
         kernels.fill(out, 0);
-        kernels.fill(lse, Float.NEGATIVE_INFINITY);
+        kernels.fill(max, Float.NEGATIVE_INFINITY);
+        kernels.fill(sum, 0);
         Held held = new Held(own, lease);
         for (int hop = 0; hop < plan.size(); hop++) {
             boolean last = hop + 1 == plan.size();
@@ -169,7 +173,8 @@ public final class RingAttention {
                         block.keySegments(held.origin, plan, t),
                         scale,
                         out,
-                        lse);
+                        max,
+                        sum);
             }
             onward.sendRest();
             held.release();
@@ -182,6 +187,7 @@ public final class RingAttention {
      * rank's keys and values, are written.
      *
      * @param dOut values [S,H,D]
+     * @param max and sum, as forward wrote them
      * @param delta F32 [S,H]: dOut · out of each query and head
      */
     public void backward(
@@ -190,13 +196,14 @@ public final class RingAttention {
             KvBlock own,
             Lease lease,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             KvBlock dOwn,
             Workspace scratch) {
         kernels.fill(dq, 0);
-        Queries queries = new Queries(q, dOut, lse, delta, dq);
+        Queries queries = new Queries(q, dOut, max, sum, delta, dq);
         int[] seenOwn = tiles(plan.sees()[ring.rank()][ring.rank()]);
         // One tile of its own is left for the time in which the last sums travel home.
         int left = plan.size() == 1 ? 0 : Math.min(1, seenOwn.length);
@@ -238,14 +245,16 @@ public final class RingAttention {
     private final class Queries {
         private final Tensor q;
         private final Tensor dOut;
-        private final Tensor lse;
+        private final Tensor max;
+        private final Tensor sum;
         private final Tensor delta;
         private final Tensor dq;
 
-        Queries(Tensor q, Tensor dOut, Tensor lse, Tensor delta, Tensor dq) {
+        Queries(Tensor q, Tensor dOut, Tensor max, Tensor sum, Tensor delta, Tensor dq) {
             this.q = q;
             this.dOut = dOut;
-            this.lse = lse;
+            this.max = max;
+            this.sum = sum;
             this.delta = delta;
             this.dq = dq;
         }
@@ -262,7 +271,8 @@ public final class RingAttention {
                     block.keySegments(held.origin, plan, tile),
                     scale,
                     dOut,
-                    lse,
+                    max,
+                    sum,
                     delta,
                     dq,
                     gradient.keys()[tile],

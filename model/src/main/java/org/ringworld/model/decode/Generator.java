@@ -141,9 +141,11 @@ public final class Generator implements AutoCloseable {
         kernels.rotary(q, cos, sin, q);
         kernels.rotary(k, cos, sin, k);
         Tensor out = scratch.take(DType.F32, q.shape());
-        Tensor lse = scratch.take(DType.F32, n, config.numHeads());
+        Tensor max = scratch.take(DType.F32, n, config.numHeads());
+        Tensor sum = scratch.take(DType.F32, n, config.numHeads());
         kernels.fill(out, 0);
-        kernels.fill(lse, Float.NEGATIVE_INFINITY);
+        kernels.fill(max, Float.NEGATIVE_INFINITY);
+        kernels.fill(sum, 0);
         kernels.attention(
                 q,
                 positions.rows(length, to),
@@ -154,7 +156,8 @@ public final class Generator implements AutoCloseable {
                 segments.rows(0, to),
                 (float) (1 / Math.sqrt(config.headDim())),
                 out,
-                lse);
+                max,
+                sum);
         Tensor rounded = out;
         if (dtype != DType.F32) {
             rounded = scratch.take(dtype, q.shape());

@@ -75,7 +75,8 @@ public final class Transformer implements AutoCloseable {
     private record Kept(
             Tensor x,
             Tensor out,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor q,
             KvBlock kv,
             Tensor h,
@@ -247,10 +248,11 @@ public final class Transformer implements AutoCloseable {
         queriesKeysValues(context, weights, x, q, kv);
         Lease lease = new Lease();
         Tensor out = (training ? kept : scratch).take(dtype, q.shape());
-        Tensor lse = (training ? kept : scratch).take(DType.F32, length, config.numHeads());
+        Tensor max = (training ? kept : scratch).take(DType.F32, length, config.numHeads());
+        Tensor sum = (training ? kept : scratch).take(DType.F32, length, config.numHeads());
         Tensor sums = dtype == DType.F32 ? out : scratch.take(DType.F32, q.shape());
         Frame frame = context.frame.ofLayer(layer);
-        context.attention.forward(frame, q, kv, lease, sums, lse);
+        context.attention.forward(frame, q, kv, lease, sums, max, sum);
         if (sums != out) {
             kernels.copy(sums, out);
         }
@@ -270,7 +272,8 @@ public final class Transformer implements AutoCloseable {
                     new Kept(
                             x,
                             out,
-                            lse,
+                            max,
+                            sum,
                             keep ? q : null,
                             keep ? kv : null,
                             keep ? h : null,
@@ -384,7 +387,8 @@ public final class Transformer implements AutoCloseable {
                         scratch, DType.F32, context.plan, config.numKvHeads(), config.headDim());
         Lease lease = new Lease();
         Frame frame = context.frame.ofLayer(layer);
-        context.attention.backward(frame, q, kv, lease, dOut, kept.lse, delta, dq, dkv, scratch);
+        context.attention.backward(
+                frame, q, kv, lease, dOut, kept.max, kept.sum, delta, dq, dkv, scratch);
         projectionsBackward(context, kept.x, weights, gradients, dq, dkv, dx);
         lease.awaitFree(context.ring, device);
     }

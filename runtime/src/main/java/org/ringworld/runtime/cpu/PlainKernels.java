@@ -214,9 +214,10 @@ public final class PlainKernels implements Kernels {
             Tensor kSegments,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         PlainAttention.forward(
-                q, qPositions, qSegments, k, v, kPositions, kSegments, scale, out, lse);
+                q, qPositions, qSegments, k, v, kPositions, kSegments, scale, out, max, sum);
     }
 
     @Override
@@ -243,12 +244,13 @@ public final class PlainKernels implements Kernels {
             Tensor kSegments,
             float scale,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             Tensor dk,
             Tensor dv) {
-        KernelShapes.attentionGradients(q, k, lse, delta, dq, dk, dv);
+        KernelShapes.attentionGradients(q, k, sum, delta, dq, dk, dv);
         PlainAttention.backward(
                 q,
                 qPositions,
@@ -259,7 +261,8 @@ public final class PlainKernels implements Kernels {
                 kSegments,
                 scale,
                 dOut,
-                lse,
+                max,
+                sum,
                 delta,
                 dq,
                 dk,

@@ -196,7 +196,8 @@ final class VectorKernels implements Kernels {
             Tensor kSegments,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         var shape =
                 KernelShapes.attention(
                         "attention",
@@ -208,7 +209,8 @@ final class VectorKernels implements Kernels {
                         kPositions,
                         kSegments,
                         out,
-                        lse);
+                        max,
+                        sum);
         Shapes.dtype("attention", DType.F32, out);
         if (byLibrary(shape, q, scale)) {
             libraryAttention.run(
@@ -219,7 +221,8 @@ final class VectorKernels implements Kernels {
                     v,
                     scale,
                     out,
-                    lse);
+                    max,
+                    sum);
             return;
         }
         attention.run(
@@ -233,7 +236,8 @@ final class VectorKernels implements Kernels {
                 kSegments,
                 scale,
                 out.view(q.shape()),
-                lse);
+                max,
+                sum);
     }
 
     @Override
@@ -253,7 +257,8 @@ final class VectorKernels implements Kernels {
             Tensor kSegments,
             float scale,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             Tensor dk,
@@ -269,8 +274,9 @@ final class VectorKernels implements Kernels {
                         kPositions,
                         kSegments,
                         dOut,
-                        lse);
-        KernelShapes.attentionGradients(q, k, lse, delta, dq, dk, dv);
+                        max,
+                        sum);
+        KernelShapes.attentionGradients(q, k, sum, delta, dq, dk, dv);
         AttentionGradients call =
                 new AttentionGradients(
                         shape,
@@ -283,7 +289,8 @@ final class VectorKernels implements Kernels {
                         kSegments,
                         scale,
                         dOut.view(q.shape()),
-                        lse,
+                        max,
+                        sum,
                         delta,
                         dq,
                         dk,

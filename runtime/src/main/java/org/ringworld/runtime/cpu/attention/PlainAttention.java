@@ -10,6 +10,8 @@ import org.ringworld.runtime.Tensor;
 
 /** Attention to one block of keys, one query row at a time, in F64. */
 public final class PlainAttention {
+    private static final double LN_2 = Math.log(2);
+
     private PlainAttention() {}
 
     public static void forward(
@@ -22,7 +24,8 @@ public final class PlainAttention {
             Tensor kSegments,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         var shape =
                 KernelShapes.attention(
                         "attention",
@@ -34,46 +37,49 @@ public final class PlainAttention {
                         kPositions,
                         kSegments,
                         out,
-                        lse);
+                        max,
+                        sum);
         int d = shape.d();
         double[] scores = new double[(int) shape.t()];
-        double[] sum = new double[d];
+        double[] result = new double[d];
         for (long row = 0; row < shape.s() * shape.h(); row++) {
             long s = row / shape.h();
             long kvHead = row % shape.h() / shape.group();
-            double max = get(lse, row);
+            double greatest = get(max, row);
             for (int t = 0; t < shape.t(); t++) {
                 scores[t] = Double.NEGATIVE_INFINITY;
                 if (sees(qPositions, qSegments, s, kPositions, kSegments, t)) {
-                    scores[t] = scale * dot(q, row, k, t * (long) shape.g() + kvHead, d);
-                    max = Math.max(max, scores[t]);
+                    double dot = dot(q, row, k, t * (long) shape.g() + kvHead, d);
+                    scores[t] = scale / LN_2 * dot;
+                    greatest = Math.max(greatest, scores[t]);
                 }
             }
-            if (max == Double.NEGATIVE_INFINITY) {
+            if (greatest == Double.NEGATIVE_INFINITY) {
                 continue; // has seen nothing yet
             }
-            double carried = Math.exp(get(lse, row) - max);
-            double total = carried;
+            greatest = (float) greatest; // what is stored is what the sum is relative to
+            double total = get(sum, row) * exp2(get(max, row) - greatest);
             for (int i = 0; i < d; i++) {
-                sum[i] = carried * get(out, row * d + i);
+                result[i] = total * get(out, row * d + i);
             }
             for (int t = 0; t < shape.t(); t++) {
-                double p = Math.exp(scores[t] - max);
+                double p = exp2(scores[t] - greatest);
                 total += p;
                 for (int i = 0; p != 0 && i < d; i++) {
-                    sum[i] += p * get(v, (t * (long) shape.g() + kvHead) * d + i);
+                    result[i] += p * get(v, (t * (long) shape.g() + kvHead) * d + i);
                 }
             }
             for (int i = 0; i < d; i++) {
-                set(out, row * d + i, sum[i] / total);
+                set(out, row * d + i, result[i] / total);
             }
-            set(lse, row, max + Math.log(total));
+            set(max, row, greatest);
+            set(sum, row, total);
         }
     }
 
     /**
-     * With p = exp(scale q·k − lse): dv += p dOut; dp = dOut·v; ds = scale p (dp − delta); dq += ds
-     * k; dk += ds q.
+     * With p = exp(scale q·k − max) / sum: dv += p dOut; dp = dOut·v; ds = scale p (dp − delta); dq
+     * += ds k; dk += ds q.
      */
     public static void backward(
             Tensor q,
@@ -85,7 +91,8 @@ public final class PlainAttention {
             Tensor kSegments,
             float scale,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             Tensor dk,
@@ -101,7 +108,8 @@ public final class PlainAttention {
                         kPositions,
                         kSegments,
                         dOut,
-                        lse);
+                        max,
+                        sum);
         int d = shape.d();
         for (long row = 0; row < shape.s() * shape.h(); row++) {
             long s = row / shape.h();
@@ -110,7 +118,8 @@ public final class PlainAttention {
                     continue;
                 }
                 long key = t * (long) shape.g() + row % shape.h() / shape.group();
-                double p = Math.exp(scale * dot(q, row, k, key, d) - get(lse, row));
+                double score = scale / LN_2 * dot(q, row, k, key, d);
+                double p = exp2(score - get(max, row)) / get(sum, row);
                 double ds = scale * p * (dot(dOut, row, v, key, d) - get(delta, row));
                 for (int i = 0; i < d; i++) {
                     add(dv, key * d + i, p * get(dOut, row * d + i));
@@ -132,6 +141,10 @@ public final class PlainAttention {
         return segment >= 0
                 && segment == getInt(kSegments, t)
                 && getInt(kPositions, t) <= getInt(qPositions, s);
+    }
+
+    private static double exp2(double x) {
+        return Math.exp(x * LN_2);
     }
 
     private static double dot(Tensor a, long rowOfA, Tensor b, long rowOfB, int d) {
