@@ -146,6 +146,18 @@ public final class KernelShapes {
         return new Attention(q.dim(0), k.dim(0), (int) q.dim(1), (int) k.dim(1), (int) q.dim(2));
     }
 
+    public static void attentionMerge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
+        String kernel = "attentionMerge";
+        dtype(kernel, DType.F32, otherOut, otherMax, otherSum, out, max, sum);
+        sameSize(kernel, otherOut, out);
+        require(otherOut.dim(-1) == out.dim(-1), kernel, otherOut, out);
+        require(Shapes.rows(out) == max.size(), kernel, out, max);
+        sameSize(kernel, otherMax, max);
+        sameSize(kernel, otherSum, sum);
+        sameSize(kernel, max, sum);
+    }
+
     public static void attentionDelta(Tensor dOut, Tensor out, Tensor delta) {
         pairOfValues("attentionDelta", dOut, out);
         dtype("attentionDelta", DType.F32, delta);

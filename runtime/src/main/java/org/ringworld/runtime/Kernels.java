@@ -107,6 +107,15 @@ public interface Kernels {
             Tensor sum);
 
     /**
+     * Merges partial results of attention: (out, max, sum), as {@link #attention} leaves them,
+     * becomes what it is after all keys that either has seen, where no key is of both
+     * (Flash-Decoding; FlashInfer's merge_state). An empty one, (0, −∞, 0), changes nothing on
+     * either side. outs: F32 [S,H,D]; maxima and sums: F32 [S,H].
+     */
+    void attentionMerge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum);
+
+    /**
      * delta[s,h] = Σ_d dOut · out. dOut, out: values [S,H,D], each of its own dtype; delta: F32.
      */
     void attentionDelta(Tensor dOut, Tensor out, Tensor delta);

@@ -221,6 +221,13 @@ public final class PlainKernels implements Kernels {
     }
 
     @Override
+    public void attentionMerge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
+        KernelShapes.attentionMerge(otherOut, otherMax, otherSum, out, max, sum);
+        PlainAttention.merge(otherOut, otherMax, otherSum, out, max, sum);
+    }
+
+    @Override
     public void attentionDelta(Tensor dOut, Tensor out, Tensor delta) {
         KernelShapes.attentionDelta(dOut, out, delta);
         long d = out.dim(-1);

@@ -12,6 +12,7 @@ import org.ringworld.runtime.cpu.attention.LibraryAttention;
 import org.ringworld.runtime.cpu.attention.LibraryAttentionBackward;
 import org.ringworld.runtime.cpu.attention.VectorAttention;
 import org.ringworld.runtime.cpu.attention.VectorAttentionBackward;
+import org.ringworld.runtime.cpu.attention.VectorAttentionMerge;
 import org.ringworld.runtime.cpu.attention.VisibleTiles;
 import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
@@ -46,6 +47,7 @@ final class VectorKernels implements Kernels {
     private final VectorElementwise elementwise;
     private final VectorRows rows;
     private final VectorAttention attention;
+    private final VectorAttentionMerge attentionMerge;
     private final KeyClasses keyClasses;
     private final LibraryAttention libraryAttention;
     private final MatrixVector matrixVector;
@@ -59,6 +61,7 @@ final class VectorKernels implements Kernels {
         elementwise = new VectorElementwise(team, scratch);
         rows = new VectorRows(team, scratch);
         attention = new VectorAttention(team, scratch);
+        attentionMerge = new VectorAttentionMerge(team);
         keyClasses = new KeyClasses(team, scratch);
         libraryAttention = library == null ? null : new LibraryAttention(library, team, scratch);
         matrixVector = new MatrixVector(team, scratch);
@@ -238,6 +241,13 @@ final class VectorKernels implements Kernels {
                 out.view(q.shape()),
                 max,
                 sum);
+    }
+
+    @Override
+    public void attentionMerge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
+        KernelShapes.attentionMerge(otherOut, otherMax, otherSum, out, max, sum);
+        attentionMerge.run(otherOut, otherMax, otherSum, out, max, sum);
     }
 
     @Override

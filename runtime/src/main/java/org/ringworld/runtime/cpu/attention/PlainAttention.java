@@ -77,6 +77,25 @@ public final class PlainAttention {
         }
     }
 
+    /** Σ of both relative to the greater maximum; the means weighted by their sums. */
+    public static void merge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
+        long d = out.dim(-1);
+        for (long row = 0; row < max.size(); row++) {
+            if (get(otherSum, row) == 0) {
+                continue; // two empty ones have no maximum to be relative to
+            }
+            double greatest = Math.max(get(otherMax, row), get(max, row));
+            double other = get(otherSum, row) * exp2(get(otherMax, row) - greatest);
+            double own = get(sum, row) * exp2(get(max, row) - greatest);
+            for (long i = row * d; i < (row + 1) * d; i++) {
+                set(out, i, (other * get(otherOut, i) + own * get(out, i)) / (other + own));
+            }
+            set(max, row, greatest);
+            set(sum, row, other + own);
+        }
+    }
+
     /**
      * With p = exp(scale q·k − max) / sum: dv += p dOut; dp = dOut·v; ds = scale p (dp − delta); dq
      * += ds k; dk += ds q.
