@@ -64,7 +64,7 @@ public record BlockTensors(
                 segments);
     }
 
-    private static void copy(Device device, int[] host, Tensor to) {
+    static void copy(Device device, int[] host, Tensor to) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocateFrom(ValueLayout.JAVA_INT, host);
             device.copyIn(memory, to);

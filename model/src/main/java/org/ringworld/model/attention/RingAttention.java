@@ -1,6 +1,7 @@
 package org.ringworld.model.attention;
 
 import java.util.BitSet;
+import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Frame.Pass;
 import org.ringworld.model.ring.Lease;
@@ -19,21 +20,41 @@ import org.ringworld.runtime.Workspace;
  * <p>The running state and the travelling dK and dV are F32 whatever the model's dtype, so the
  * error does not grow with the ring.
  */
-public final class RingAttention {
+public final class RingAttention implements Attention {
     private final Device device;
     private final Kernels kernels;
     private final Ring ring;
     private final RingPlan plan;
     private final BlockTensors block;
+    private final Frame pass;
+    private final LlamaConfig config;
+    private final DType dtype;
     private final float scale;
 
-    public RingAttention(Device device, Ring ring, RingPlan plan, BlockTensors block, int headDim) {
+    /** Of a layer's own keys and values, which the next rank reads. */
+    private final Lease lease = new Lease();
+
+    /**
+     * @param pass names step and part
+     * @param dtype of keys and values
+     */
+    public RingAttention(
+            Device device,
+            Ring ring,
+            RingPlan plan,
+            BlockTensors block,
+            Frame pass,
+            LlamaConfig config,
+            DType dtype) {
         this.device = device;
         this.kernels = device.kernels();
         this.ring = ring;
         this.plan = plan;
         this.block = block;
-        this.scale = (float) (1 / Math.sqrt(headDim));
+        this.pass = pass;
+        this.config = config;
+        this.dtype = dtype;
+        this.scale = (float) (1 / Math.sqrt(config.headDim()));
     }
 
     /** The block of one origin on a rank at one hop: its own, or tiles that arrive one by one. */
@@ -53,13 +74,13 @@ public final class RingAttention {
         }
 
         /** This rank's own block, at hop 0. */
-        Held(KvBlock block, Lease own) {
-            this(block, own, 0, ring.rank());
+        Held(KvBlock block) {
+            this(block, lease, 0, ring.rank());
         }
 
         /** What will come at {@code hop} from the previous rank. */
         Held(int hop) {
-            this(new KvBlock(plan.tiles()), null, hop, plan.origin(ring.rank(), hop));
+            this(new KvBlock(plan.borders()), null, hop, plan.origin(ring.rank(), hop));
         }
 
         /** The previous rank sends on a tile from {@code hop − 1}. */
@@ -138,24 +159,28 @@ public final class RingAttention {
         return held;
     }
 
-    /**
-     * Attends to all keys of the ring.
-     *
-     * @param frame names step, part and layer
-     * @param q values [S,H,D], rotated
-     * @param own this rank's keys and values; they may be written to again when {@code lease} is
-     *     free
-     * @param out F32 [S,H,D], written
-     * @param max F32 [S,H], written: the greatest score, −∞ where nothing is seen
-     * @param sum F32 [S,H], written: of the exponentials relative to it, see {@link
-     *     Kernels#attention}
-     */
-    public void forward(
-            Frame frame, Tensor q, KvBlock own, Lease lease, Tensor out, Tensor max, Tensor sum) {
+    @Override
+    public KvBlock own(int layer, Workspace workspace) {
+        return KvBlock.take(workspace, dtype, plan, config.numKvHeads(), config.headDim());
+    }
+
+    /** Room for the F32 gradients of a layer's own keys and values. */
+    public KvBlock ownGradients(Workspace workspace) {
+        return KvBlock.take(workspace, DType.F32, plan, config.numKvHeads(), config.headDim());
+    }
+
+    @Override
+    public void awaitFree() {
+        lease.awaitFree(ring, device);
+    }
+
+    @Override
+    public void forward(int layer, Tensor q, KvBlock own, Tensor out, Tensor max, Tensor sum) {
+        Frame frame = pass.ofLayer(layer);
         kernels.fill(out, 0);
         kernels.fill(max, Float.NEGATIVE_INFINITY);
         kernels.fill(sum, 0);
-        Held held = new Held(own, lease);
+        Held held = new Held(own);
         for (int hop = 0; hop < plan.size(); hop++) {
             boolean last = hop + 1 == plan.size();
             Held next = last ? null : expectKeys(frame, Pass.FORWARD, hop + 1, own);
@@ -184,17 +209,17 @@ public final class RingAttention {
 
     /**
      * The gradients of {@link #forward}: dq, F32 [S,H,D], and dOwn, the F32 gradients of this
-     * rank's keys and values, are written.
+     * rank's keys and values, are written. The own keys and values are not to be written to before
+     * {@link #awaitFree}.
      *
      * @param dOut values [S,H,D]
      * @param max and sum, as forward wrote them
      * @param delta F32 [S,H]: dOut · out of each query and head
      */
     public void backward(
-            Frame frame,
+            int layer,
             Tensor q,
             KvBlock own,
-            Lease lease,
             Tensor dOut,
             Tensor max,
             Tensor sum,
@@ -202,13 +227,14 @@ public final class RingAttention {
             Tensor dq,
             KvBlock dOwn,
             Workspace scratch) {
+        Frame frame = pass.ofLayer(layer);
         kernels.fill(dq, 0);
         Queries queries = new Queries(q, dOut, max, sum, delta, dq);
         int[] seenOwn = tiles(plan.sees()[ring.rank()][ring.rank()]);
         // One tile of its own is left for the time in which the last sums travel home.
         int left = plan.size() == 1 ? 0 : Math.min(1, seenOwn.length);
-        Travelling sums = new Travelling(scratch, own);
-        Held held = new Held(own, lease);
+        TravellingSums sums = new TravellingSums(ring, device, plan, scratch, own);
+        Held held = new Held(own);
         Held earlier = new Held(0);
         for (int hop = 0; hop < plan.size(); hop++) {
             boolean last = hop + 1 == plan.size();
@@ -233,7 +259,7 @@ public final class RingAttention {
             earlier = homeward.following;
         }
         if (left == 1) {
-            queries.backward(new Held(own, lease), seenOwn[seenOwn.length - 1], dOwn);
+            queries.backward(new Held(own), seenOwn[seenOwn.length - 1], dOwn);
         }
         for (int t : tiles(all())) {
             addSum(earlier, dOwn, t);
@@ -343,40 +369,6 @@ public final class RingAttention {
         if (earlier.coming[tile] != null) {
             kernels.add(earlier.await(tile).tiles()[tile], into.tiles()[tile]);
             earlier.release(tile);
-        }
-    }
-
-    /**
-     * Two blocks of sums in turn: one is being read by the next rank while the other is written.
-     */
-    private final class Travelling {
-        private final KvBlock[] blocks = new KvBlock[2];
-        private final Lease[] leases = {new Lease(), new Lease()};
-        private final Workspace scratch;
-        private final Tensor like;
-        private int turn;
-
-        Travelling(Workspace scratch, KvBlock own) {
-            this.scratch = scratch;
-            this.like = own.keys().length == 0 ? null : own.keys()[0];
-        }
-
-        KvBlock next(BitSet tiles) {
-            turn = 1 - turn;
-            if (blocks[turn] == null && !tiles.isEmpty()) {
-                blocks[turn] = KvBlock.take(scratch, DType.F32, plan, like.dim(1), like.dim(2));
-            }
-            leases[turn].awaitFree(ring, device);
-            return blocks[turn];
-        }
-
-        Lease lease() {
-            return leases[turn];
-        }
-
-        void awaitFree() {
-            leases[0].awaitFree(ring, device);
-            leases[1].awaitFree(ring, device);
         }
     }
 

@@ -9,10 +9,11 @@ import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.ring.Frame;
-import org.ringworld.model.ring.Lease;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.training.LocalRanks;
+import org.ringworld.model.training.RingPropertyTest;
 import org.ringworld.model.training.RingResult;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -124,7 +125,10 @@ class RingAttentionTest {
             Tensor k = part(x.k, KV_HEADS, places, device, workspace);
             Tensor v = part(x.v, KV_HEADS, places, device, workspace);
             Tensor dOut = part(x.dOut, HEADS, places, device, workspace);
-            KvBlock own = KvBlock.take(workspace, DType.F32, plan, KV_HEADS, DIM);
+            LlamaConfig config = RingPropertyTest.config(HEADS, KV_HEADS, DIM, false);
+            RingAttention attention =
+                    new RingAttention(device, ring, plan, block, Frame.of(1, 0), config, DType.F32);
+            KvBlock own = attention.own(0, workspace);
             for (int t = 0; t < plan.tiles(); t++) {
                 int from = plan.borders()[t];
                 int to = plan.borders()[t + 1];
@@ -136,14 +140,11 @@ class RingAttentionTest {
             Tensor sum = workspace.take(DType.F32, q.dim(0), HEADS);
             Tensor delta = workspace.take(DType.F32, q.dim(0), HEADS);
             Tensor dq = workspace.take(DType.F32, q.shape());
-            KvBlock dOwn = KvBlock.take(workspace, DType.F32, plan, KV_HEADS, DIM);
-            RingAttention attention = new RingAttention(device, ring, plan, block, DIM);
-            Frame frame = Frame.of(1, 0);
-            Lease lease = new Lease();
-            attention.forward(frame, q, own, lease, out, max, sum);
+            KvBlock dOwn = attention.ownGradients(workspace);
+            attention.forward(0, q, own, out, max, sum);
             device.kernels().attentionDelta(dOut, out, delta);
-            attention.backward(frame, q, own, lease, dOut, max, sum, delta, dq, dOwn, workspace);
-            lease.awaitFree(ring, device);
+            attention.backward(0, q, own, dOut, max, sum, delta, dq, dOwn, workspace);
+            attention.awaitFree();
             for (int t = 0; t < plan.tiles(); t++) {
                 int from = plan.borders()[t];
                 int to = plan.borders()[t + 1];
