@@ -192,24 +192,25 @@ public final class VectorAttentionBackward implements KeyClasses.Backward {
     }
 
     private void stage(int head, int query, Queries room) {
-        int d = call.shape().d();
         long first = queries.start(query);
         int n = queries.size(query);
         AttentionTile.stage(call.q(), head, first, n, call.scale() * LOG2_E, room.q);
-        AttentionTile.stage(call.dOut(), head, first, n, 1, room.dOut);
+        long row = 4L * Lanes.pad(call.shape().d());
         for (int i = 0; i < AttentionTile.wholeRows(n); i++) {
             long at = 4 * ((first + i) * call.shape().h() + head);
             float sum = i < n ? get(call.sum().address() + at) : 0;
             // A row that has seen nothing: every p becomes 2^−∞.
             boolean blind = sum == 0;
-            set(
-                    room.max + 4L * i,
-                    blind ? Float.POSITIVE_INFINITY : get(call.max().address() + at));
-            set(room.delta + 4L * i, blind ? 0 : get(call.delta().address() + at) / sum);
-            // What the sum divides is dOut and delta, once, and not each p.
-            long dOut = room.dOut + 4L * i * Lanes.pad(d);
-            SoftmaxState.scale(dOut, Lanes.pad(d), blind ? 0 : 1 / sum, dOut);
+            float max = blind ? Float.POSITIVE_INFINITY : get(call.max().address() + at);
+            // The sum divides dOut and delta, once, and not each p.
+            float factor = blind ? 0 : 1 / sum;
+            set(room.max + 4L * i, max);
+            set(room.delta + 4L * i, blind ? 0 : factor * get(call.delta().address() + at));
+            if (i < n) {
+                AttentionTile.stageRow(call.dOut(), head, first + i, factor, room.dOut + i * row);
+            }
         }
+        AttentionTile.clearBehind(n, row, room.dOut);
     }
 
     /** dv += pᵀ dOut; dk += dsᵀ q; dq (+)= ds k; here p is not divided by its sum, but dOut is. */
