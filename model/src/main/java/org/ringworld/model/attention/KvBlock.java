@@ -31,12 +31,16 @@ public record KvBlock(int[] borders, Tensor[] tiles, Tensor[] keys, Tensor[] val
     }
 
     /** A whole block in fresh memory. */
-    public static KvBlock take(
-            Workspace workspace, DType dtype, RingPlan plan, long heads, long dim) {
-        Tensor memory = workspace.take(dtype, 2L * plan.blockLength(), heads, dim);
-        KvBlock block = new KvBlock(plan.borders());
-        for (int t = 0; t < plan.tiles(); t++) {
-            block.set(t, memory.rows(2L * plan.borders()[t], 2L * plan.borders()[t + 1]));
+    static KvBlock take(Workspace workspace, DType dtype, int[] borders, long heads, long dim) {
+        long length = borders[borders.length - 1];
+        return in(workspace.take(dtype, 2 * length, heads, dim), borders);
+    }
+
+    /** A whole block at the beginning of memory [2S or more,G,D]. */
+    static KvBlock in(Tensor memory, int[] borders) {
+        KvBlock block = new KvBlock(borders);
+        for (int t = 0; t < block.size(); t++) {
+            block.set(t, memory.rows(2L * borders[t], 2L * borders[t + 1]));
         }
         return block;
     }

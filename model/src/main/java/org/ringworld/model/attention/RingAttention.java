@@ -63,7 +63,7 @@ public final class RingAttention implements Attention {
         private final int origin;
         private final KvBlock block;
         private final Lease own;
-        private final Ring.Transfer[] coming = new Ring.Transfer[plan.tiles()];
+        private final Ring.Transfer[] coming;
 
         /** A block in this rank's own memory. */
         Held(KvBlock block, Lease own, int hop, int origin) {
@@ -71,6 +71,7 @@ public final class RingAttention implements Attention {
             this.origin = origin;
             this.block = block;
             this.own = own;
+            this.coming = new Ring.Transfer[plan.tiles(origin)];
         }
 
         /** This rank's own block, at hop 0. */
@@ -80,13 +81,22 @@ public final class RingAttention implements Attention {
 
         /** What will come at {@code hop} from the previous rank. */
         Held(int hop) {
-            this(new KvBlock(plan.borders()), null, hop, plan.origin(ring.rank(), hop));
+            this(hop, plan.origin(ring.rank(), hop));
+        }
+
+        private Held(int hop, int origin) {
+            this(new KvBlock(plan.borders()[origin]), null, hop, origin);
         }
 
         /** The previous rank sends on a tile from {@code hop − 1}. */
-        void expect(Frame frame, Pass pass, int tile, DType dtype, KvBlock like) {
-            long[] shape = like.tiles()[tile].shape();
-            coming[tile] = ring.receive(frame.of(pass, hop - 1, origin, tile), dtype, shape);
+        void expect(Frame frame, Pass pass, int tile, DType dtype) {
+            coming[tile] =
+                    ring.receive(
+                            frame.of(pass, hop - 1, origin, tile),
+                            dtype,
+                            2L * plan.keys(origin, tile),
+                            config.numKvHeads(),
+                            config.headDim());
         }
 
         boolean hasArrived(int tile) {
@@ -151,22 +161,27 @@ public final class RingAttention implements Attention {
         }
     }
 
-    private Held expectKeys(Frame frame, Pass pass, int hop, KvBlock own) {
+    private Held expectKeys(Frame frame, Pass pass, int hop) {
         Held held = new Held(hop);
         for (int t : tiles(plan.keysSent(hop - 1, held.origin))) {
-            held.expect(frame, pass, t, own.tiles()[0].dtype(), own);
+            held.expect(frame, pass, t, dtype);
         }
         return held;
     }
 
     @Override
     public KvBlock own(int layer, Workspace workspace) {
-        return KvBlock.take(workspace, dtype, plan, config.numKvHeads(), config.headDim());
+        return take(workspace, dtype);
     }
 
     /** Room for the F32 gradients of a layer's own keys and values. */
     public KvBlock ownGradients(Workspace workspace) {
-        return KvBlock.take(workspace, DType.F32, plan, config.numKvHeads(), config.headDim());
+        return take(workspace, DType.F32);
+    }
+
+    private KvBlock take(Workspace workspace, DType dtype) {
+        int[] borders = plan.borders()[ring.rank()];
+        return KvBlock.take(workspace, dtype, borders, config.numKvHeads(), config.headDim());
     }
 
     @Override
@@ -183,7 +198,7 @@ public final class RingAttention implements Attention {
         Held held = new Held(own);
         for (int hop = 0; hop < plan.size(); hop++) {
             boolean last = hop + 1 == plan.size();
-            Held next = last ? null : expectKeys(frame, Pass.FORWARD, hop + 1, own);
+            Held next = last ? null : expectKeys(frame, Pass.FORWARD, hop + 1);
             Onward onward = new Onward(frame, Pass.FORWARD, held);
             for (int t : tiles(plan.sees()[ring.rank()][held.origin])) {
                 onward.sendArrived();
@@ -233,19 +248,21 @@ public final class RingAttention implements Attention {
         int[] seenOwn = tiles(plan.sees()[ring.rank()][ring.rank()]);
         // One tile of its own is left for the time in which the last sums travel home.
         int left = plan.size() == 1 ? 0 : Math.min(1, seenOwn.length);
-        TravellingSums sums = new TravellingSums(ring, device, plan, scratch, own);
+        TravellingSums sums =
+                new TravellingSums(
+                        ring, device, plan, scratch, config.numKvHeads(), config.headDim());
         Held held = new Held(own);
         Held earlier = new Held(0);
         for (int hop = 0; hop < plan.size(); hop++) {
             boolean last = hop + 1 == plan.size();
-            Held next = last ? null : expectKeys(frame, Pass.BACKWARD, hop + 1, own);
+            Held next = last ? null : expectKeys(frame, Pass.BACKWARD, hop + 1);
             Onward onward = new Onward(frame, Pass.BACKWARD, held);
-            BitSet here = hop == 0 ? all() : plan.gradientsSent(hop, held.origin);
-            KvBlock gradient = hop == 0 ? dOwn : sums.next(here);
+            BitSet here = hop == 0 ? allOwn() : plan.gradientsSent(hop, held.origin);
+            KvBlock gradient = hop == 0 ? dOwn : sums.next(held.origin, here);
             for (int t : tiles(here)) {
                 kernels.fill(gradient.tiles()[t], 0);
             }
-            Homeward homeward = new Homeward(frame, hop, gradient, sums.lease(), earlier, own);
+            Homeward homeward = new Homeward(frame, hop, gradient, sums.lease(), earlier);
             int[] seen = tiles(plan.sees()[ring.rank()][held.origin]);
             for (int i = 0; i < seen.length - (hop == 0 ? left : 0); i++) {
                 onward.sendArrived();
@@ -261,7 +278,7 @@ public final class RingAttention implements Attention {
         if (left == 1) {
             queries.backward(new Held(own), seenOwn[seenOwn.length - 1], dOwn);
         }
-        for (int t : tiles(all())) {
+        for (int t : tiles(allOwn())) {
             addSum(earlier, dOwn, t);
         }
         sums.awaitFree();
@@ -315,7 +332,6 @@ public final class RingAttention implements Attention {
         private final Frame frame;
         private final Held sums;
         private final Held earlier;
-        private final KvBlock like;
         private final BitSet left;
 
         /** What comes from the ranks before this one at the next hop, at last of its own block. */
@@ -323,11 +339,10 @@ public final class RingAttention implements Attention {
 
         private final BitSet expected;
 
-        Homeward(Frame frame, int hop, KvBlock sums, Lease lease, Held earlier, KvBlock like) {
+        Homeward(Frame frame, int hop, KvBlock sums, Lease lease, Held earlier) {
             this.frame = frame;
             this.sums = new Held(sums, lease, hop, plan.origin(ring.rank(), hop));
             this.earlier = earlier;
-            this.like = like;
             this.left = plan.gradientsSent(hop, this.sums.origin);
             this.following = new Held(hop + 1);
             this.expected = plan.gradientsSent(hop, following.origin);
@@ -360,7 +375,7 @@ public final class RingAttention implements Attention {
 
         private void expect(int tile) {
             expected.clear(tile);
-            following.expect(frame, Pass.GRADIENT, tile, DType.F32, like);
+            following.expect(frame, Pass.GRADIENT, tile, DType.F32);
         }
     }
 
@@ -372,9 +387,9 @@ public final class RingAttention implements Attention {
         }
     }
 
-    private BitSet all() {
+    private BitSet allOwn() {
         BitSet tiles = new BitSet();
-        tiles.set(0, plan.tiles());
+        tiles.set(0, plan.tiles(ring.rank()));
         return tiles;
     }
 

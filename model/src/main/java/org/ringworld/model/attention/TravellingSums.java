@@ -13,34 +13,34 @@ import org.ringworld.runtime.Workspace;
  * turn, one being read by the next rank while the other is written.
  */
 final class TravellingSums {
-    private final KvBlock[] blocks = new KvBlock[2];
+    private final Tensor[] memory = new Tensor[2];
     private final Lease[] leases = {new Lease(), new Lease()};
     private final Ring ring;
     private final Device device;
     private final RingPlan plan;
     private final Workspace scratch;
-    private final Tensor like;
+    private final long heads;
+    private final long dim;
     private int turn;
 
-    /**
-     * @param own whose tiles have the heads and dimension of all
-     */
-    TravellingSums(Ring ring, Device device, RingPlan plan, Workspace scratch, KvBlock own) {
+    TravellingSums(
+            Ring ring, Device device, RingPlan plan, Workspace scratch, long heads, long dim) {
         this.ring = ring;
         this.device = device;
         this.plan = plan;
         this.scratch = scratch;
-        this.like = own.size() == 0 ? null : own.keys()[0];
+        this.heads = heads;
+        this.dim = dim;
     }
 
-    /** The other block, once it is no longer read; null where none was ever needed. */
-    KvBlock next(BitSet tiles) {
+    /** For some tiles of origin, in place of the last but one; null where none was ever needed. */
+    KvBlock next(int origin, BitSet tiles) {
         turn = 1 - turn;
-        if (blocks[turn] == null && !tiles.isEmpty()) {
-            blocks[turn] = KvBlock.take(scratch, DType.F32, plan, like.dim(1), like.dim(2));
+        if (memory[turn] == null && !tiles.isEmpty()) {
+            memory[turn] = scratch.take(DType.F32, 2L * plan.longest(), heads, dim);
         }
         leases[turn].awaitFree(ring, device);
-        return blocks[turn];
+        return memory[turn] == null ? null : KvBlock.in(memory[turn], plan.borders()[origin]);
     }
 
     /** Of the block that {@link #next} gave last. */

@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.BlockTensors;
-import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
+import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.RingAttention;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Ring;
@@ -72,7 +72,7 @@ public final class Transformer implements AutoCloseable {
      */
     public TokenLosses forwardBackward(
             LlamaConfig config,
-            MicroBatch batch,
+            RankBatch batch,
             Ring ring,
             Frame frame,
             float gradScale,
@@ -122,7 +122,7 @@ public final class Transformer implements AutoCloseable {
 
     /** Forward alone: losses, and logits block by block where they are asked for. */
     public TokenLosses forward(
-            LlamaConfig config, MicroBatch batch, Ring ring, Frame frame, LogitSink logits) {
+            LlamaConfig config, RankBatch batch, Ring ring, Frame frame, LogitSink logits) {
         release();
         Context context = context(config, batch, ring, frame);
         Tensor x = embed(context);
@@ -190,8 +190,8 @@ public final class Transformer implements AutoCloseable {
         }
     }
 
-    private Context context(LlamaConfig config, MicroBatch batch, Ring ring, Frame frame) {
-        BlockTensors block = BlockTensors.copyIn(batch, ring.rank(), device, kept);
+    private Context context(LlamaConfig config, RankBatch batch, Ring ring, Frame frame) {
+        BlockTensors block = BlockTensors.copyIn(batch, device, kept);
         return new Context(
                 block,
                 new RingAttention(device, ring, batch.plan(), block, frame, config, dtype),

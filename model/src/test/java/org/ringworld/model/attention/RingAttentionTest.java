@@ -118,7 +118,7 @@ class RingAttentionTest {
 
     private static List<float[]> rank(Inputs x, MicroBatch batch, Ring ring, Device device) {
         try (Workspace workspace = new Workspace(device)) {
-            BlockTensors block = BlockTensors.copyIn(batch, ring.rank(), device, workspace);
+            BlockTensors block = BlockTensors.copyIn(batch.ofRank(ring.rank()), device, workspace);
             RingPlan plan = batch.plan();
             int[] places = batch.blocks().get(ring.rank()).places();
             Tensor q = part(x.q, HEADS, places, device, workspace);
@@ -129,9 +129,9 @@ class RingAttentionTest {
             RingAttention attention =
                     new RingAttention(device, ring, plan, block, Frame.of(1, 0), config, DType.F32);
             KvBlock own = attention.own(0, workspace);
-            for (int t = 0; t < plan.tiles(); t++) {
-                int from = plan.borders()[t];
-                int to = plan.borders()[t + 1];
+            for (int t = 0; t < own.size(); t++) {
+                int from = own.borders()[t];
+                int to = own.borders()[t + 1];
                 device.kernels().copy(k.rows(from, to), own.keys()[t]);
                 device.kernels().copy(v.rows(from, to), own.values()[t]);
             }
@@ -145,9 +145,9 @@ class RingAttentionTest {
             device.kernels().attentionDelta(dOut, out, delta);
             attention.backward(0, q, own, dOut, max, sum, delta, dq, dOwn, workspace);
             attention.awaitFree();
-            for (int t = 0; t < plan.tiles(); t++) {
-                int from = plan.borders()[t];
-                int to = plan.borders()[t + 1];
+            for (int t = 0; t < own.size(); t++) {
+                int from = own.borders()[t];
+                int to = own.borders()[t + 1];
                 device.kernels().copy(dOwn.keys()[t], k.rows(from, to));
                 device.kernels().copy(dOwn.values()[t], v.rows(from, to));
             }
