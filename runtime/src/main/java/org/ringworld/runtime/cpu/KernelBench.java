@@ -256,15 +256,12 @@ public final class KernelBench {
         double flops = 4 * pairs * h * d;
         flops("attention " + dtype, shape, DType.F32, flops, forward);
         flops("attentionBackward " + dtype, shape, DType.F32, 2.5 * flops, backward);
-        flops(
-                "attention both " + dtype,
-                shape,
-                DType.F32,
-                3.5 * flops,
+        Runnable both =
                 () -> {
                     forward.run();
                     backward.run();
-                });
+                };
+        flops("attention both " + dtype, shape, DType.F32, 3.5 * flops, both);
         free(q, k, v, dOut, positions, segments, out, max, sum, delta, dq, dk, dv);
     }
 

@@ -49,8 +49,7 @@ public final class PlainAttention {
             for (int t = 0; t < shape.t(); t++) {
                 scores[t] = Double.NEGATIVE_INFINITY;
                 if (sees(qPositions, qSegments, s, kPositions, kSegments, t)) {
-                    double dot = dot(q, row, k, t * (long) shape.g() + kvHead, d);
-                    scores[t] = scale / LN_2 * dot;
+                    scores[t] = score(scale, q, row, k, t * (long) shape.g() + kvHead, d);
                     greatest = Math.max(greatest, scores[t]);
                 }
             }
@@ -137,7 +136,7 @@ public final class PlainAttention {
                     continue;
                 }
                 long key = t * (long) shape.g() + row % shape.h() / shape.group();
-                double score = scale / LN_2 * dot(q, row, k, key, d);
+                double score = score(scale, q, row, k, key, d);
                 double p = exp2(score - get(max, row)) / get(sum, row);
                 double ds = scale * p * (dot(dOut, row, v, key, d) - get(delta, row));
                 for (int i = 0; i < d; i++) {
@@ -160,6 +159,11 @@ public final class PlainAttention {
         return segment >= 0
                 && segment == getInt(kSegments, t)
                 && getInt(kPositions, t) <= getInt(qPositions, s);
+    }
+
+    /** In units of ln 2. */
+    private static double score(float scale, Tensor q, long row, Tensor k, long key, int d) {
+        return scale / LN_2 * dot(q, row, k, key, d);
     }
 
     private static double exp2(double x) {

@@ -3,6 +3,7 @@ package org.ringworld.runtime.cpu.attention;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -85,8 +86,7 @@ class VectorAttentionTest {
             p.device().kernels().fill(max, Float.NEGATIVE_INFINITY);
             Tensor sum = p.tensors().zeros(s, h);
             float scale = (float) (1 / Math.sqrt(d));
-            for (int blocks = 1; blocks <= Math.min(3, t); blocks++) {
-                int n = blocks;
+            for (int n : IntStream.rangeClosed(1, Math.min(3, t)).toArray()) {
                 p.check(
                         close,
                         (f, r) -> {
