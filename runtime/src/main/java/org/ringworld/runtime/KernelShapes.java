@@ -126,10 +126,11 @@ public final class KernelShapes {
             Tensor kPositions,
             Tensor kSegments,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         values(kernel, q, k, v);
         dtype(kernel, DType.I32, qPositions, qSegments, kPositions, kSegments);
-        dtype(kernel, DType.F32, lse);
+        dtype(kernel, DType.F32, max, sum);
         require(q.rank() == 3 && k.rank() == 3 && q.dim(2) == k.dim(2), kernel, q, k);
         require(q.dtype() == k.dtype(), kernel, q, k);
         require(k.dim(1) > 0 && q.dim(1) % k.dim(1) == 0, kernel, q, k);
@@ -140,8 +141,21 @@ public final class KernelShapes {
         require(kSegments.size() == k.dim(0), kernel, k, kSegments);
         values(kernel, out);
         sameSize(kernel, q, out);
-        require(lse.size() == q.dim(0) * q.dim(1), kernel, q, lse);
+        require(max.size() == q.dim(0) * q.dim(1), kernel, q, max);
+        sameSize(kernel, max, sum);
         return new Attention(q.dim(0), k.dim(0), (int) q.dim(1), (int) k.dim(1), (int) q.dim(2));
+    }
+
+    public static void attentionMerge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
+        String kernel = "attentionMerge";
+        dtype(kernel, DType.F32, otherOut, otherMax, otherSum, out, max, sum);
+        sameSize(kernel, otherOut, out);
+        require(otherOut.dim(-1) == out.dim(-1), kernel, otherOut, out);
+        require(Shapes.rows(out) == max.size(), kernel, out, max);
+        sameSize(kernel, otherMax, max);
+        sameSize(kernel, otherSum, sum);
+        sameSize(kernel, max, sum);
     }
 
     public static void attentionDelta(Tensor dOut, Tensor out, Tensor delta) {
@@ -152,10 +166,10 @@ public final class KernelShapes {
     }
 
     public static void attentionGradients(
-            Tensor q, Tensor k, Tensor lse, Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+            Tensor q, Tensor k, Tensor sum, Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
         String kernel = "attentionBackward";
         dtype(kernel, DType.F32, delta, dq, dk, dv);
-        sameSize(kernel, lse, delta);
+        sameSize(kernel, sum, delta);
         sameSize(kernel, q, dq);
         sameSize(kernel, k, dk);
         sameSize(kernel, k, dv);

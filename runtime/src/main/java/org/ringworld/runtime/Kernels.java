@@ -87,9 +87,11 @@ public interface Kernels {
      * position(k) ≤ position(q); blocks of keys that no query can see cost nothing.
      *
      * <p>q: values [S,H,D]; k, v: values [T,G,D]; positions and segments: I32 [S] and [T]. The
-     * state: out, F32 [S,H,D], the normalised result so far, and lse, F32 [S,H], the log of the sum
-     * of exponentials so far. Before the first block out is 0 and lse −∞; a query that has seen
-     * nothing keeps them.
+     * state: out, F32 [S,H,D], the normalised result so far; max, F32 [S,H], the greatest score so
+     * far in units of ln 2, or up to 8 less; and sum, F32 [S,H], that of 2^(score − max). The two
+     * are apart because F32 holds a maximum exactly, but of their log-sum-exp, where scores are
+     * thousands, only three decimals. Before the first block out is 0, max −∞ and sum 0; a query
+     * that has seen nothing keeps them.
      */
     void attention(
             Tensor q,
@@ -101,7 +103,17 @@ public interface Kernels {
             Tensor kSegments,
             float scale,
             Tensor out,
-            Tensor lse);
+            Tensor max,
+            Tensor sum);
+
+    /**
+     * Merges partial results of attention: (out, max, sum), as {@link #attention} leaves them,
+     * becomes what it is after all keys that either has seen, where no key is of both
+     * (Flash-Decoding; FlashInfer's merge_state). An empty one, (0, −∞, 0), changes nothing on
+     * either side. outs: F32 [S,H,D]; maxima and sums: F32 [S,H].
+     */
+    void attentionMerge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum);
 
     /**
      * delta[s,h] = Σ_d dOut · out. dOut, out: values [S,H,D], each of its own dtype; delta: F32.
@@ -109,8 +121,8 @@ public interface Kernels {
     void attentionDelta(Tensor dOut, Tensor out, Tensor delta);
 
     /**
-     * Adds to dq, dk and dv what one block of keys contributes (FlashAttention-2, alg. 2). lse and
-     * delta: F32 [S,H], of the whole row; dq: F32 [S,H,D]; dk, dv: F32 [T,G,D]; dOut: values.
+     * Adds to dq, dk and dv what one block of keys contributes (FlashAttention-2, alg. 2). max, sum
+     * and delta: F32 [S,H], of the whole row; dq: F32 [S,H,D]; dk, dv: F32 [T,G,D]; dOut: values.
      */
     void attentionBackward(
             Tensor q,
@@ -122,7 +134,8 @@ public interface Kernels {
             Tensor kSegments,
             float scale,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             Tensor dk,

@@ -3,6 +3,7 @@ package org.ringworld.model.attention;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -11,7 +12,8 @@ import org.ringworld.runtime.Workspace;
 
 /**
  * A sequence block on its device: the rank's own ids, targets and weights [S], and the positions
- * and segments of every rank [N,S], which say what is visible without a word being exchanged.
+ * and segments of every rank, each of its own length, which say what is visible without a word
+ * being exchanged.
  *
  * @param ids in the order of {@code idOrder}
  * @param targets and weights, in the order of {@code targetOrder}
@@ -25,20 +27,19 @@ public record BlockTensors(
         Tensor weights,
         ModalityOrder targetOrder,
         boolean tellsVision,
-        Tensor allPositions,
-        Tensor allSegments) {
+        List<Tensor> allPositions,
+        List<Tensor> allSegments) {
 
-    public static BlockTensors copyIn(
-            MicroBatch batch, int rank, Device device, Workspace workspace) {
-        SequenceBlock own = batch.blocks().get(rank);
-        int size = batch.blocks().size();
+    public static BlockTensors copyIn(RankBatch batch, Device device, Workspace workspace) {
+        SequenceBlock own = batch.own();
         int length = own.length();
-        Tensor positions = workspace.take(DType.I32, size, length);
-        Tensor segments = workspace.take(DType.I32, size, length);
-        List<SequenceBlock> blocks = batch.blocks();
-        for (int r = 0; r < size; r++) {
-            copy(device, blocks.get(r).positions(), positions.rows(r, r + 1));
-            copy(device, blocks.get(r).segments(), segments.rows(r, r + 1));
+        List<Tensor> positions = new ArrayList<>();
+        List<Tensor> segments = new ArrayList<>();
+        for (BlockPositions block : batch.all()) {
+            positions.add(workspace.take(DType.I32, block.length()));
+            segments.add(workspace.take(DType.I32, block.length()));
+            copy(device, block.positions(), positions.getLast());
+            copy(device, block.segments(), segments.getLast());
         }
         ModalityOrder idOrder = new ModalityOrder(own.visionIds(), length, device, workspace);
         ModalityOrder targetOrder =
@@ -53,7 +54,7 @@ public record BlockTensors(
             device.copyIn(arena.allocateFrom(ValueLayout.JAVA_FLOAT, sorted), weights);
         }
         return new BlockTensors(
-                rank,
+                batch.rank(),
                 ids,
                 idOrder,
                 targets,
@@ -64,7 +65,7 @@ public record BlockTensors(
                 segments);
     }
 
-    private static void copy(Device device, int[] host, Tensor to) {
+    static void copy(Device device, int[] host, Tensor to) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment memory = arena.allocateFrom(ValueLayout.JAVA_INT, host);
             device.copyIn(memory, to);
@@ -76,22 +77,20 @@ public record BlockTensors(
     }
 
     public Tensor positions() {
-        return ofRank(allPositions, rank);
+        return allPositions.get(rank);
     }
 
     Tensor segments() {
-        return ofRank(allSegments, rank);
+        return allSegments.get(rank);
     }
 
     Tensor keyPositions(int origin, RingPlan plan, int tile) {
-        return ofRank(allPositions, origin).rows(plan.borders()[tile], plan.borders()[tile + 1]);
+        int[] borders = plan.borders()[origin];
+        return allPositions.get(origin).rows(borders[tile], borders[tile + 1]);
     }
 
     Tensor keySegments(int origin, RingPlan plan, int tile) {
-        return ofRank(allSegments, origin).rows(plan.borders()[tile], plan.borders()[tile + 1]);
-    }
-
-    private static Tensor ofRank(Tensor all, int rank) {
-        return all.rows(rank, rank + 1).view(all.dim(1));
+        int[] borders = plan.borders()[origin];
+        return allSegments.get(origin).rows(borders[tile], borders[tile + 1]);
     }
 }

@@ -1,5 +1,6 @@
 package org.ringworld.model.attention;
 
+import java.util.Arrays;
 import java.util.Locale;
 
 /**
@@ -19,6 +20,13 @@ public sealed interface Layout permits ZigzagLayout, StripedLayout, ContiguousLa
 
     /** Place in the row of a rank's local token; at or past {@code seqLen} it is padding. */
     int place(int rank, int size, int seqLen, int local);
+
+    /** The places of all of a rank's local tokens. */
+    default int[] places(int rank, int size, int seqLen) {
+        int[] places = new int[blockLength(size, seqLen)];
+        Arrays.setAll(places, local -> place(rank, size, seqLen, local));
+        return places;
+    }
 
     /**
      * The layout of a job: {@code zigzag}, {@code striped} or {@code contiguous}.

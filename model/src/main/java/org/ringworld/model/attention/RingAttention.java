@@ -1,6 +1,7 @@
 package org.ringworld.model.attention;
 
 import java.util.BitSet;
+import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Frame.Pass;
 import org.ringworld.model.ring.Lease;
@@ -19,21 +20,41 @@ import org.ringworld.runtime.Workspace;
  * <p>The running state and the travelling dK and dV are F32 whatever the model's dtype, so the
  * error does not grow with the ring.
  */
-public final class RingAttention {
+public final class RingAttention implements Attention {
     private final Device device;
     private final Kernels kernels;
     private final Ring ring;
     private final RingPlan plan;
     private final BlockTensors block;
+    private final Frame pass;
+    private final LlamaConfig config;
+    private final DType dtype;
     private final float scale;
 
-    public RingAttention(Device device, Ring ring, RingPlan plan, BlockTensors block, int headDim) {
+    /** Of a layer's own keys and values, which the next rank reads. */
+    private final Lease lease = new Lease();
+
+    /**
+     * @param pass names step and part
+     * @param dtype of keys and values
+     */
+    public RingAttention(
+            Device device,
+            Ring ring,
+            RingPlan plan,
+            BlockTensors block,
+            Frame pass,
+            LlamaConfig config,
+            DType dtype) {
         this.device = device;
         this.kernels = device.kernels();
         this.ring = ring;
         this.plan = plan;
         this.block = block;
-        this.scale = (float) (1 / Math.sqrt(headDim));
+        this.pass = pass;
+        this.config = config;
+        this.dtype = dtype;
+        this.scale = (float) (1 / Math.sqrt(config.headDim()));
     }
 
     /** The block of one origin on a rank at one hop: its own, or tiles that arrive one by one. */
@@ -42,7 +63,7 @@ public final class RingAttention {
         private final int origin;
         private final KvBlock block;
         private final Lease own;
-        private final Ring.Transfer[] coming = new Ring.Transfer[plan.tiles()];
+        private final Ring.Transfer[] coming;
 
         /** A block in this rank's own memory. */
         Held(KvBlock block, Lease own, int hop, int origin) {
@@ -50,22 +71,32 @@ public final class RingAttention {
             this.origin = origin;
             this.block = block;
             this.own = own;
+            this.coming = new Ring.Transfer[plan.tiles(origin)];
         }
 
         /** This rank's own block, at hop 0. */
-        Held(KvBlock block, Lease own) {
-            this(block, own, 0, ring.rank());
+        Held(KvBlock block) {
+            this(block, lease, 0, ring.rank());
         }
 
         /** What will come at {@code hop} from the previous rank. */
         Held(int hop) {
-            this(new KvBlock(plan.tiles()), null, hop, plan.origin(ring.rank(), hop));
+            this(hop, plan.origin(ring.rank(), hop));
+        }
+
+        private Held(int hop, int origin) {
+            this(new KvBlock(plan.borders()[origin]), null, hop, origin);
         }
 
         /** The previous rank sends on a tile from {@code hop − 1}. */
-        void expect(Frame frame, Pass pass, int tile, DType dtype, KvBlock like) {
-            long[] shape = like.tiles()[tile].shape();
-            coming[tile] = ring.receive(frame.of(pass, hop - 1, origin, tile), dtype, shape);
+        void expect(Frame frame, Pass pass, int tile, DType dtype) {
+            coming[tile] =
+                    ring.receive(
+                            frame.of(pass, hop - 1, origin, tile),
+                            dtype,
+                            2L * plan.keys(origin, tile),
+                            config.numKvHeads(),
+                            config.headDim());
         }
 
         boolean hasArrived(int tile) {
@@ -130,31 +161,44 @@ public final class RingAttention {
         }
     }
 
-    private Held expectKeys(Frame frame, Pass pass, int hop, KvBlock own) {
+    private Held expectKeys(Frame frame, Pass pass, int hop) {
         Held held = new Held(hop);
         for (int t : tiles(plan.keysSent(hop - 1, held.origin))) {
-            held.expect(frame, pass, t, own.tiles()[0].dtype(), own);
+            held.expect(frame, pass, t, dtype);
         }
         return held;
     }
 
-    /**
-     * Attends to all keys of the ring.
-     *
-     * @param frame names step, part and layer
-     * @param q values [S,H,D], rotated
-     * @param own this rank's keys and values; they may be written to again when {@code lease} is
-     *     free
-     * @param out F32 [S,H,D], written
-     * @param lse F32 [S,H], written: log of the sum of exponentials, −∞ where nothing is seen
-     */
-    public void forward(Frame frame, Tensor q, KvBlock own, Lease lease, Tensor out, Tensor lse) {
+    @Override
+    public KvBlock own(int layer, Workspace workspace) {
+        return take(workspace, dtype);
+    }
+
+    /** Room for the F32 gradients of a layer's own keys and values. */
+    public KvBlock ownGradients(Workspace workspace) {
+        return take(workspace, DType.F32);
+    }
+
+    private KvBlock take(Workspace workspace, DType dtype) {
+        int[] borders = plan.borders()[ring.rank()];
+        return KvBlock.take(workspace, dtype, borders, config.numKvHeads(), config.headDim());
+    }
+
+    @Override
+    public void awaitFree() {
+        lease.awaitFree(ring, device);
+    }
+
+    @Override
+    public void forward(int layer, Tensor q, KvBlock own, Tensor out, Tensor max, Tensor sum) {
+        Frame frame = pass.ofLayer(layer);
         kernels.fill(out, 0);
-        kernels.fill(lse, Float.NEGATIVE_INFINITY);
-        Held held = new Held(own, lease);
+        kernels.fill(max, Float.NEGATIVE_INFINITY);
+        kernels.fill(sum, 0);
+        Held held = new Held(own);
         for (int hop = 0; hop < plan.size(); hop++) {
             boolean last = hop + 1 == plan.size();
-            Held next = last ? null : expectKeys(frame, Pass.FORWARD, hop + 1, own);
+            Held next = last ? null : expectKeys(frame, Pass.FORWARD, hop + 1);
             Onward onward = new Onward(frame, Pass.FORWARD, held);
             for (int t : tiles(plan.sees()[ring.rank()][held.origin])) {
                 onward.sendArrived();
@@ -169,7 +213,8 @@ public final class RingAttention {
                         block.keySegments(held.origin, plan, t),
                         scale,
                         out,
-                        lse);
+                        max,
+                        sum);
             }
             onward.sendRest();
             held.release();
@@ -179,40 +224,45 @@ public final class RingAttention {
 
     /**
      * The gradients of {@link #forward}: dq, F32 [S,H,D], and dOwn, the F32 gradients of this
-     * rank's keys and values, are written.
+     * rank's keys and values, are written. The own keys and values are not to be written to before
+     * {@link #awaitFree}.
      *
      * @param dOut values [S,H,D]
+     * @param max and sum, as forward wrote them
      * @param delta F32 [S,H]: dOut · out of each query and head
      */
     public void backward(
-            Frame frame,
+            int layer,
             Tensor q,
             KvBlock own,
-            Lease lease,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             KvBlock dOwn,
             Workspace scratch) {
+        Frame frame = pass.ofLayer(layer);
         kernels.fill(dq, 0);
-        Queries queries = new Queries(q, dOut, lse, delta, dq);
+        Queries queries = new Queries(q, dOut, max, sum, delta, dq);
         int[] seenOwn = tiles(plan.sees()[ring.rank()][ring.rank()]);
         // One tile of its own is left for the time in which the last sums travel home.
         int left = plan.size() == 1 ? 0 : Math.min(1, seenOwn.length);
-        Travelling sums = new Travelling(scratch, own);
-        Held held = new Held(own, lease);
+        TravellingSums sums =
+                new TravellingSums(
+                        ring, device, plan, scratch, config.numKvHeads(), config.headDim());
+        Held held = new Held(own);
         Held earlier = new Held(0);
         for (int hop = 0; hop < plan.size(); hop++) {
             boolean last = hop + 1 == plan.size();
-            Held next = last ? null : expectKeys(frame, Pass.BACKWARD, hop + 1, own);
+            Held next = last ? null : expectKeys(frame, Pass.BACKWARD, hop + 1);
             Onward onward = new Onward(frame, Pass.BACKWARD, held);
-            BitSet here = hop == 0 ? all() : plan.gradientsSent(hop, held.origin);
-            KvBlock gradient = hop == 0 ? dOwn : sums.next(here);
+            BitSet here = hop == 0 ? allOwn() : plan.gradientsSent(hop, held.origin);
+            KvBlock gradient = hop == 0 ? dOwn : sums.next(held.origin, here);
             for (int t : tiles(here)) {
                 kernels.fill(gradient.tiles()[t], 0);
             }
-            Homeward homeward = new Homeward(frame, hop, gradient, sums.lease(), earlier, own);
+            Homeward homeward = new Homeward(frame, hop, gradient, sums.lease(), earlier);
             int[] seen = tiles(plan.sees()[ring.rank()][held.origin]);
             for (int i = 0; i < seen.length - (hop == 0 ? left : 0); i++) {
                 onward.sendArrived();
@@ -226,9 +276,9 @@ public final class RingAttention {
             earlier = homeward.following;
         }
         if (left == 1) {
-            queries.backward(new Held(own, lease), seenOwn[seenOwn.length - 1], dOwn);
+            queries.backward(new Held(own), seenOwn[seenOwn.length - 1], dOwn);
         }
-        for (int t : tiles(all())) {
+        for (int t : tiles(allOwn())) {
             addSum(earlier, dOwn, t);
         }
         sums.awaitFree();
@@ -238,14 +288,16 @@ public final class RingAttention {
     private final class Queries {
         private final Tensor q;
         private final Tensor dOut;
-        private final Tensor lse;
+        private final Tensor max;
+        private final Tensor sum;
         private final Tensor delta;
         private final Tensor dq;
 
-        Queries(Tensor q, Tensor dOut, Tensor lse, Tensor delta, Tensor dq) {
+        Queries(Tensor q, Tensor dOut, Tensor max, Tensor sum, Tensor delta, Tensor dq) {
             this.q = q;
             this.dOut = dOut;
-            this.lse = lse;
+            this.max = max;
+            this.sum = sum;
             this.delta = delta;
             this.dq = dq;
         }
@@ -262,7 +314,8 @@ public final class RingAttention {
                     block.keySegments(held.origin, plan, tile),
                     scale,
                     dOut,
-                    lse,
+                    max,
+                    sum,
                     delta,
                     dq,
                     gradient.keys()[tile],
@@ -279,7 +332,6 @@ public final class RingAttention {
         private final Frame frame;
         private final Held sums;
         private final Held earlier;
-        private final KvBlock like;
         private final BitSet left;
 
         /** What comes from the ranks before this one at the next hop, at last of its own block. */
@@ -287,11 +339,10 @@ public final class RingAttention {
 
         private final BitSet expected;
 
-        Homeward(Frame frame, int hop, KvBlock sums, Lease lease, Held earlier, KvBlock like) {
+        Homeward(Frame frame, int hop, KvBlock sums, Lease lease, Held earlier) {
             this.frame = frame;
             this.sums = new Held(sums, lease, hop, plan.origin(ring.rank(), hop));
             this.earlier = earlier;
-            this.like = like;
             this.left = plan.gradientsSent(hop, this.sums.origin);
             this.following = new Held(hop + 1);
             this.expected = plan.gradientsSent(hop, following.origin);
@@ -324,7 +375,7 @@ public final class RingAttention {
 
         private void expect(int tile) {
             expected.clear(tile);
-            following.expect(frame, Pass.GRADIENT, tile, DType.F32, like);
+            following.expect(frame, Pass.GRADIENT, tile, DType.F32);
         }
     }
 
@@ -336,43 +387,9 @@ public final class RingAttention {
         }
     }
 
-    /**
-     * Two blocks of sums in turn: one is being read by the next rank while the other is written.
-     */
-    private final class Travelling {
-        private final KvBlock[] blocks = new KvBlock[2];
-        private final Lease[] leases = {new Lease(), new Lease()};
-        private final Workspace scratch;
-        private final Tensor like;
-        private int turn;
-
-        Travelling(Workspace scratch, KvBlock own) {
-            this.scratch = scratch;
-            this.like = own.keys().length == 0 ? null : own.keys()[0];
-        }
-
-        KvBlock next(BitSet tiles) {
-            turn = 1 - turn;
-            if (blocks[turn] == null && !tiles.isEmpty()) {
-                blocks[turn] = KvBlock.take(scratch, DType.F32, plan, like.dim(1), like.dim(2));
-            }
-            leases[turn].awaitFree(ring, device);
-            return blocks[turn];
-        }
-
-        Lease lease() {
-            return leases[turn];
-        }
-
-        void awaitFree() {
-            leases[0].awaitFree(ring, device);
-            leases[1].awaitFree(ring, device);
-        }
-    }
-
-    private BitSet all() {
+    private BitSet allOwn() {
         BitSet tiles = new BitSet();
-        tiles.set(0, plan.tiles());
+        tiles.set(0, plan.tiles(ring.rank()));
         return tiles;
     }
 

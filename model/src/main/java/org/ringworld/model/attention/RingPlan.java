@@ -18,33 +18,35 @@ import java.util.List;
  * comes last; so all sums have one order.
  *
  * @param size ranks N
- * @param blockLength local tokens of every rank
- * @param borders ends of the key tiles of every block: tile t is [borders[t], borders[t+1])
+ * @param borders ends of the key tiles of each rank's block, which may be of no token: tile t of
+ *     origin is [borders[origin][t], borders[origin][t+1])
  * @param sees {@code sees[rank][origin]}: the tiles of origin that some query of rank sees
  */
-public record RingPlan(int size, int blockLength, int[] borders, BitSet[][] sees) {
+public record RingPlan(int size, int[][] borders, BitSet[][] sees) {
     /** Keys of a travelling tile at most: 512 keep the state's traffic small beside the work. */
     public static final int TILE = 512;
 
-    /** The plan for blocks cut from one micro-batch. */
-    public static RingPlan of(List<SequenceBlock> blocks, int chunkLength, int tile) {
-        int length = blocks.getFirst().length();
-        int[] borders = borders(length, chunkLength, tile);
+    /** The plan for the blocks of one micro-batch. */
+    public static RingPlan of(List<BlockPositions> blocks, int chunkLength, int tile) {
         int segments = 0;
-        for (SequenceBlock block : blocks) {
+        for (BlockPositions block : blocks) {
             for (int segment : block.segments()) {
                 segments = Math.max(segments, segment + 1);
             }
         }
         int size = blocks.size();
+        int[][] borders = new int[size][];
+        for (int origin = 0; origin < size; origin++) {
+            borders[origin] = borders(blocks.get(origin).length(), chunkLength, tile);
+        }
         BitSet[][] sees = new BitSet[size][size];
         for (int rank = 0; rank < size; rank++) {
             int[] last = lastPositions(blocks.get(rank), segments);
             for (int origin = 0; origin < size; origin++) {
-                sees[rank][origin] = visibleTiles(blocks.get(origin), borders, last);
+                sees[rank][origin] = visibleTiles(blocks.get(origin), borders[origin], last);
             }
         }
-        return new RingPlan(size, length, borders, sees);
+        return new RingPlan(size, borders, sees);
     }
 
     /**
@@ -65,7 +67,7 @@ public record RingPlan(int size, int blockLength, int[] borders, BitSet[][] sees
     }
 
     /** The greatest query position of each document on a rank; −1 where it has none. */
-    private static int[] lastPositions(SequenceBlock block, int segments) {
+    private static int[] lastPositions(BlockPositions block, int segments) {
         int[] last = new int[segments];
         Arrays.fill(last, -1);
         for (int i = 0; i < block.length(); i++) {
@@ -77,7 +79,7 @@ public record RingPlan(int size, int blockLength, int[] borders, BitSet[][] sees
         return last;
     }
 
-    private static BitSet visibleTiles(SequenceBlock keys, int[] borders, int[] last) {
+    private static BitSet visibleTiles(BlockPositions keys, int[] borders, int[] last) {
         BitSet tiles = new BitSet();
         for (int t = 0; t + 1 < borders.length; t++) {
             for (int i = borders[t]; i < borders[t + 1]; i++) {
@@ -91,9 +93,19 @@ public record RingPlan(int size, int blockLength, int[] borders, BitSet[][] sees
         return tiles;
     }
 
-    /** Key tiles of every block. */
-    public int tiles() {
-        return borders.length - 1;
+    /** Key tiles of a rank's block. */
+    public int tiles(int origin) {
+        return borders[origin].length - 1;
+    }
+
+    /** Keys of one tile. */
+    int keys(int origin, int tile) {
+        return borders[origin][tile + 1] - borders[origin][tile];
+    }
+
+    /** Local tokens of the rank that has most. */
+    int longest() {
+        return Arrays.stream(borders).mapToInt(b -> b[b.length - 1]).max().orElse(0);
     }
 
     /** Whose block a rank holds at a hop. */
@@ -119,9 +131,9 @@ public record RingPlan(int size, int blockLength, int[] borders, BitSet[][] sees
         return sent;
     }
 
-    /** Keys in a set of tiles. */
-    public long keys(BitSet tiles) {
-        return tiles.stream().mapToLong(t -> borders[t + 1] - borders[t]).sum();
+    /** Keys in a set of a block's tiles. */
+    public long keys(int origin, BitSet tiles) {
+        return tiles.stream().mapToLong(t -> keys(origin, t)).sum();
     }
 
     /**
@@ -134,9 +146,9 @@ public record RingPlan(int size, int blockLength, int[] borders, BitSet[][] sees
         long fewestKeys = 0;
         for (int origin = 0; origin < size; origin++) {
             for (int hop = 0; hop + 1 < size; hop++) {
-                keys += keys(keysSent(hop, origin));
-                gradients += keys(gradientsSent(hop + 1, origin));
-                fewestKeys += keys(sees[(origin + hop + 1) % size][origin]);
+                keys += keys(origin, keysSent(hop, origin));
+                gradients += keys(origin, gradientsSent(hop + 1, origin));
+                fewestKeys += keys(origin, sees[(origin + hop + 1) % size][origin]);
             }
         }
         return new Traffic(keys, gradients, fewestKeys);

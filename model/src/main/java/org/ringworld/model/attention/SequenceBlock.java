@@ -38,33 +38,46 @@ public record SequenceBlock(
         return ids.length;
     }
 
+    BlockPositions blockPositions() {
+        return new BlockPositions(positions, segments);
+    }
+
     /** Cuts rows into one block a rank; all blocks have the same length. */
     public static List<SequenceBlock> cut(List<Row> rows, Layout layout, int size) {
         List<int[]> segments = numberSegments(rows);
-        int length = 0;
-        for (Row row : rows) {
-            length += layout.blockLength(size, row.ids().length);
-        }
-        boolean vision = rows.stream().anyMatch(row -> row.visionIds() != null);
         List<SequenceBlock> blocks = new ArrayList<>();
-        for (int rank = 0; rank < size; rank++) {
-            SequenceBlock block = padding(length, vision);
-            int at = 0;
-            for (int r = 0; r < rows.size(); r++) {
-                Row row = rows.get(r);
-                int seqLen = row.ids().length;
-                int blockLength = layout.blockLength(size, seqLen);
-                for (int local = 0; local < blockLength; local++, at++) {
-                    int place = layout.place(rank, size, seqLen, local);
-                    block.rows[at] = r;
-                    if (place < seqLen) {
-                        block.set(at, row, place, segments.get(r)[place]);
-                    }
-                }
-            }
-            blocks.add(block);
+        for (int r = 0; r < size; r++) {
+            int rank = r;
+            List<int[]> places =
+                    rows.stream().map(row -> layout.places(rank, size, row.length())).toList();
+            blocks.add(of(rows, segments, places));
         }
         return blocks;
+    }
+
+    /**
+     * The block of the tokens at these places of each row, in their order; a place at or past the
+     * end of its row is padding.
+     */
+    public static SequenceBlock of(List<Row> rows, List<int[]> places) {
+        return of(rows, numberSegments(rows), places);
+    }
+
+    private static SequenceBlock of(List<Row> rows, List<int[]> segments, List<int[]> places) {
+        int length = places.stream().mapToInt(p -> p.length).sum();
+        boolean vision = rows.stream().anyMatch(row -> row.visionIds() != null);
+        SequenceBlock block = padding(length, vision);
+        int at = 0;
+        for (int r = 0; r < rows.size(); r++) {
+            for (int place : places.get(r)) {
+                block.rows[at] = r;
+                if (place < rows.get(r).length()) {
+                    block.set(at, rows.get(r), place, segments.get(r)[place]);
+                }
+                at++;
+            }
+        }
+        return block;
     }
 
     private void set(int at, Row row, int place, int segment) {

@@ -6,7 +6,7 @@ import org.ringworld.runtime.DType;
 
 /**
  * What backward finds kept and what it computes again. Layer inputs, attention's output and its
- * log-sum-exp are always kept, so that no hop of the ring is taken twice for them.
+ * softmax's maximum and sum are always kept, so that no hop of the ring is taken twice for them.
  */
 public enum Recompute {
     /** q, k, v, the residual after attention, gate and up are computed again. */
@@ -43,6 +43,6 @@ public enum Recompute {
         long values = recompute == ALL ? always : always + more;
         return config.numLayers()
                 * tokens
-                * (values * dtype.bytes() + (long) config.numHeads() * Float.BYTES);
+                * (values * dtype.bytes() + 2L * config.numHeads() * Float.BYTES);
     }
 }

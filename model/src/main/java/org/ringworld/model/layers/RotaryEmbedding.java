@@ -2,10 +2,37 @@ package org.ringworld.model.layers;
 
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.Workspace;
 
-/** Rotary position embedding (Su et al. 2021): the frequencies of a model, in F64. */
+/**
+ * Rotary position embedding (Su et al. 2021): the frequencies of a model and its tokens' angles,
+ * formed in F64.
+ */
 public final class RotaryEmbedding {
     private RotaryEmbedding() {}
+
+    /** cos and sin of each token's angles, F32 [S,D/2], scaled as the checkpoint's scaling says. */
+    public record Angles(Tensor cos, Tensor sin) {
+        Angles rows(long from, long to) {
+            return new Angles(cos.rows(from, to), sin.rows(from, to));
+        }
+    }
+
+    /**
+     * @param positions I32 [S]
+     */
+    public static Angles angles(
+            Kernels kernels, LlamaConfig config, Tensor positions, Workspace workspace) {
+        long half = config.headDim() / 2;
+        Tensor cos = workspace.take(DType.F32, positions.size(), half);
+        Tensor sin = workspace.take(DType.F32, positions.size(), half);
+        double scale = config.ropeScaling().attentionScale();
+        kernels.rotaryAngles(positions, inverseFrequencies(config), scale, cos, sin);
+        return new Angles(cos, sin);
+    }
 
     /** Angle per position of each pair [headDim/2]: theta^(−2i/headDim), scaled as configured. */
     public static double[] inverseFrequencies(LlamaConfig config) {

@@ -4,18 +4,14 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.BlockTensors;
-import org.ringworld.model.attention.KvBlock;
-import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
+import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.RingAttention;
-import org.ringworld.model.attention.RingPlan;
 import org.ringworld.model.ring.Frame;
-import org.ringworld.model.ring.Lease;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Kernels;
-import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.Workspace;
 
@@ -36,6 +32,7 @@ public final class Transformer implements AutoCloseable {
     private final Workspace scratch;
     private final Workspace.Mark nothingKept;
     private final Workspace.Mark nothingHeld;
+    private final List<DecoderLayer> layers;
 
     public Transformer(Device device, ParameterStore parameters) {
         this.device = device;
@@ -48,6 +45,7 @@ public final class Transformer implements AutoCloseable {
         this.scratch = new Workspace(device);
         this.nothingKept = kept.mark();
         this.nothingHeld = scratch.mark();
+        this.layers = DecoderLayer.of(device, parameters, scratch);
     }
 
     /** Takes the logits of a rank's tokens as they are made. */
@@ -62,25 +60,7 @@ public final class Transformer implements AutoCloseable {
 
     /** What one pass through the layers has in hand. */
     private record Context(
-            BlockTensors block,
-            RingPlan plan,
-            Ring ring,
-            RingAttention attention,
-            Tensor cos,
-            Tensor sin,
-            Frame frame,
-            boolean add) {}
-
-    /** Of one layer for backward; q, kv, h, gate and up are null where they are computed again. */
-    private record Kept(
-            Tensor x,
-            Tensor out,
-            Tensor lse,
-            Tensor q,
-            KvBlock kv,
-            Tensor h,
-            Tensor gate,
-            Tensor up) {}
+            BlockTensors block, RingAttention attention, RotaryEmbedding.Angles angles) {}
 
     /**
      * Forward and backward of a micro-batch.
@@ -92,7 +72,7 @@ public final class Transformer implements AutoCloseable {
      */
     public TokenLosses forwardBackward(
             LlamaConfig config,
-            MicroBatch batch,
+            RankBatch batch,
             Ring ring,
             Frame frame,
             float gradScale,
@@ -100,14 +80,15 @@ public final class Transformer implements AutoCloseable {
             boolean add,
             LogitSink logits) {
         release();
-        Context context = context(config, batch, ring, frame, add);
+        Context context = context(config, batch, ring, frame);
         if (!add) {
             clearSums(context.block);
         }
-        List<Kept> layers = new ArrayList<>();
+        List<DecoderLayer.Activations> activations = new ArrayList<>();
         Tensor x = embed(context);
-        for (int layer = 0; layer < config.numLayers(); layer++) {
-            x = layerForward(context, layer, x, recompute, layers);
+        for (DecoderLayer layer : layers) {
+            activations.add(layer.forward(x, context.angles, context.attention, recompute, kept));
+            x = activations.getLast().y();
         }
         Tensor normed = kept.take(dtype, x.dim(0), x.dim(1));
         Tensor rstd = kept.take(DType.F32, x.dim(0));
@@ -129,8 +110,8 @@ public final class Transformer implements AutoCloseable {
         kernels.fill(dx, 0);
         kernels.rmsNormBackward(
                 dNormed, x, parameters.finalNorm(), rstd, dx, parameters.finalNormGradient());
-        for (int layer = config.numLayers() - 1; layer >= 0; layer--) {
-            layerBackward(context, layer, layers.get(layer), dx);
+        for (int i = layers.size() - 1; i >= 0; i--) {
+            layers.get(i).backward(activations.get(i), context.angles, context.attention, add, dx);
         }
         TokenEmbedding.backward(kernels, parameters, context.block, dx, scratch);
         TokenLosses result =
@@ -141,12 +122,12 @@ public final class Transformer implements AutoCloseable {
 
     /** Forward alone: losses, and logits block by block where they are asked for. */
     public TokenLosses forward(
-            LlamaConfig config, MicroBatch batch, Ring ring, Frame frame, LogitSink logits) {
+            LlamaConfig config, RankBatch batch, Ring ring, Frame frame, LogitSink logits) {
         release();
-        Context context = context(config, batch, ring, frame, true);
+        Context context = context(config, batch, ring, frame);
         Tensor x = embed(context);
-        for (int layer = 0; layer < config.numLayers(); layer++) {
-            layerForward(context, layer, x, null, null);
+        for (DecoderLayer layer : layers) {
+            layer.forward(x, context.angles, context.attention);
         }
         Tensor rstd = kept.take(DType.F32, x.dim(0));
         kernels.rmsNorm(x, parameters.finalNorm(), eps, x, rstd);
@@ -209,226 +190,18 @@ public final class Transformer implements AutoCloseable {
         }
     }
 
-    private Context context(
-            LlamaConfig config, MicroBatch batch, Ring ring, Frame frame, boolean add) {
-        BlockTensors block = BlockTensors.copyIn(batch, ring.rank(), device, kept);
-        Tensor cos = kept.take(DType.F32, block.length(), config.headDim() / 2);
-        Tensor sin = kept.take(DType.F32, block.length(), config.headDim() / 2);
-        double[] inverse = RotaryEmbedding.inverseFrequencies(config);
-        double scale = config.ropeScaling().attentionScale();
-        kernels.rotaryAngles(block.positions(), inverse, scale, cos, sin);
-        RingAttention attention =
-                new RingAttention(device, ring, batch.plan(), block, config.headDim());
-        return new Context(block, batch.plan(), ring, attention, cos, sin, frame, add);
+    private Context context(LlamaConfig config, RankBatch batch, Ring ring, Frame frame) {
+        BlockTensors block = BlockTensors.copyIn(batch, device, kept);
+        return new Context(
+                block,
+                new RingAttention(device, ring, batch.plan(), block, frame, config, dtype),
+                RotaryEmbedding.angles(kernels, config, block.positions(), kept));
     }
 
     private Tensor embed(Context context) {
         Tensor x = kept.take(dtype, context.block.length(), config.hiddenSize());
         TokenEmbedding.forward(kernels, parameters, context.block, x, scratch);
         return x;
-    }
-
-    /**
-     * Training (layers given): keeps what backward needs, returns the next layer's input. Else in
-     * place.
-     */
-    private Tensor layerForward(
-            Context context, int layer, Tensor x, Recompute recompute, List<Kept> layers) {
-        boolean training = layers != null;
-        boolean keep = training && recompute == Recompute.NONE;
-        ParameterStore.Layer weights = parameters.layer(layer);
-        long length = x.dim(0);
-        Workspace.Mark mark = scratch.mark();
-        Workspace inner = keep ? kept : scratch;
-
-        Tensor q = inner.take(dtype, length, config.numHeads(), config.headDim());
-        KvBlock kv =
-                KvBlock.take(inner, dtype, context.plan, config.numKvHeads(), config.headDim());
-        queriesKeysValues(context, weights, x, q, kv);
-        Lease lease = new Lease();
-        Tensor out = (training ? kept : scratch).take(dtype, q.shape());
-        Tensor lse = (training ? kept : scratch).take(DType.F32, length, config.numHeads());
-        Tensor sums = dtype == DType.F32 ? out : scratch.take(DType.F32, q.shape());
-        Frame frame = context.frame.ofLayer(layer);
-        context.attention.forward(frame, q, kv, lease, sums, lse);
-        if (sums != out) {
-            kernels.copy(sums, out);
-        }
-
-        Tensor h =
-                keep ? kept.take(dtype, x.shape()) : training ? scratch.take(dtype, x.shape()) : x;
-        residual(x, out, weights, h);
-        Tensor gate = keep ? kept.take(dtype, length, config.intermediateSize()) : null;
-        Tensor up = keep ? kept.take(dtype, length, config.intermediateSize()) : null;
-        Tensor normed = scratch.take(dtype, x.shape());
-        kernels.rmsNorm(h, weights.postNorm(), eps, normed, scratch.take(DType.F32, length));
-        Tensor next = h;
-        if (training) {
-            next = kept.take(dtype, x.shape());
-            kernels.copy(h, next);
-            layers.add(
-                    new Kept(
-                            x,
-                            out,
-                            lse,
-                            keep ? q : null,
-                            keep ? kv : null,
-                            keep ? h : null,
-                            gate,
-                            up));
-        }
-        SwiGlu.forward(kernels, weights, normed, gate, up, next, scratch);
-        lease.awaitFree(context.ring, device);
-        scratch.release(mark);
-        return next;
-    }
-
-    /** h = x + o(attention's output). */
-    private void residual(Tensor x, Tensor out, ParameterStore.Layer weights, Tensor h) {
-        if (h != x) {
-            kernels.copy(x, h);
-        }
-        kernels.matmul(Product.NT, flat(out), weights.o(), h, true);
-    }
-
-    /** Norm, projections and rotation; keys and values go into their tiles. */
-    private void queriesKeysValues(
-            Context context, ParameterStore.Layer weights, Tensor x, Tensor q, KvBlock kv) {
-        Workspace.Mark mark = scratch.mark();
-        long length = x.dim(0);
-        Tensor normed = scratch.take(dtype, x.shape());
-        kernels.rmsNorm(x, weights.inputNorm(), eps, normed, scratch.take(DType.F32, length));
-        kernels.matmul(Product.NT, normed, weights.q(), flat(q), false);
-        kernels.rotary(q, context.cos, context.sin, q);
-        Tensor k = scratch.take(dtype, length, config.numKvHeads(), config.headDim());
-        Tensor v = scratch.take(dtype, length, config.numKvHeads(), config.headDim());
-        kernels.matmul(Product.NT, normed, weights.k(), flat(k), false);
-        kernels.matmul(Product.NT, normed, weights.v(), flat(v), false);
-        for (int t = 0; t < context.plan.tiles(); t++) {
-            int from = context.plan.borders()[t];
-            int to = context.plan.borders()[t + 1];
-            kernels.rotary(
-                    k.rows(from, to),
-                    context.cos.rows(from, to),
-                    context.sin.rows(from, to),
-                    kv.keys()[t]);
-            kernels.copy(v.rows(from, to), kv.values()[t]);
-        }
-        scratch.release(mark);
-    }
-
-    /** dx: the gradient of the layer's output on entry, of its input on return. */
-    private void layerBackward(Context context, int layer, Kept kept, Tensor dx) {
-        ParameterStore.Layer weights = parameters.layer(layer);
-        ParameterStore.Layer gradients = parameters.layerGradients(layer);
-        Workspace.Mark mark = scratch.mark();
-        feedForwardBackward(context, kept, weights, gradients, dx);
-        attentionBackward(context, layer, kept, weights, gradients, dx);
-        scratch.release(mark);
-    }
-
-    private void feedForwardBackward(
-            Context context,
-            Kept kept,
-            ParameterStore.Layer weights,
-            ParameterStore.Layer gradients,
-            Tensor dx) {
-        Workspace.Mark mark = scratch.mark();
-        Tensor h = kept.h;
-        if (h == null) {
-            h = scratch.take(dtype, dx.shape());
-            residual(kept.x, kept.out, weights, h);
-        }
-        Tensor normed = scratch.take(dtype, dx.shape());
-        Tensor rstd = scratch.take(DType.F32, dx.dim(0));
-        kernels.rmsNorm(h, weights.postNorm(), eps, normed, rstd);
-        Tensor dNormed = scratch.take(dtype, dx.shape());
-        SwiGlu.backward(
-                kernels,
-                weights,
-                gradients,
-                dx,
-                normed,
-                kept.gate,
-                kept.up,
-                context.add,
-                dNormed,
-                scratch);
-        kernels.rmsNormBackward(dNormed, h, weights.postNorm(), rstd, dx, gradients.postNorm());
-        scratch.release(mark);
-    }
-
-    private void attentionBackward(
-            Context context,
-            int layer,
-            Kept kept,
-            ParameterStore.Layer weights,
-            ParameterStore.Layer gradients,
-            Tensor dx) {
-        long length = dx.dim(0);
-        Tensor q = kept.q;
-        KvBlock kv = kept.kv;
-        if (q == null) {
-            q = scratch.take(dtype, length, config.numHeads(), config.headDim());
-            kv = KvBlock.take(scratch, dtype, context.plan, config.numKvHeads(), config.headDim());
-            queriesKeysValues(context, weights, kept.x, q, kv);
-        }
-        Tensor dOut = scratch.take(dtype, q.shape());
-        kernels.matmul(Product.NN, dx, weights.o(), flat(dOut), false);
-        kernels.matmul(Product.TN, dx, flat(kept.out), gradients.o(), context.add);
-        Tensor delta = scratch.take(DType.F32, length, config.numHeads());
-        kernels.attentionDelta(dOut, kept.out, delta);
-        Tensor dq = scratch.take(DType.F32, q.shape());
-        KvBlock dkv =
-                KvBlock.take(
-                        scratch, DType.F32, context.plan, config.numKvHeads(), config.headDim());
-        Lease lease = new Lease();
-        Frame frame = context.frame.ofLayer(layer);
-        context.attention.backward(frame, q, kv, lease, dOut, kept.lse, delta, dq, dkv, scratch);
-        projectionsBackward(context, kept.x, weights, gradients, dq, dkv, dx);
-        lease.awaitFree(context.ring, device);
-    }
-
-    /** Back through rotation, q, k, v and the input norm; adds to dx. */
-    private void projectionsBackward(
-            Context context,
-            Tensor x,
-            ParameterStore.Layer weights,
-            ParameterStore.Layer gradients,
-            Tensor dqRotated,
-            KvBlock dkv,
-            Tensor dx) {
-        long length = x.dim(0);
-        Tensor dq = scratch.take(dtype, dqRotated.shape());
-        kernels.rotaryBackward(dqRotated, context.cos, context.sin, dq);
-        Tensor dk = scratch.take(dtype, length, config.numKvHeads(), config.headDim());
-        Tensor dv = scratch.take(dtype, length, config.numKvHeads(), config.headDim());
-        for (int t = 0; t < context.plan.tiles(); t++) {
-            int from = context.plan.borders()[t];
-            int to = context.plan.borders()[t + 1];
-            kernels.rotaryBackward(
-                    dkv.keys()[t],
-                    context.cos.rows(from, to),
-                    context.sin.rows(from, to),
-                    dk.rows(from, to));
-            kernels.copy(dkv.values()[t], dv.rows(from, to));
-        }
-        Tensor normed = scratch.take(dtype, x.shape());
-        Tensor rstd = scratch.take(DType.F32, length);
-        kernels.rmsNorm(x, weights.inputNorm(), eps, normed, rstd);
-        kernels.matmul(Product.TN, flat(dq), normed, gradients.q(), context.add);
-        kernels.matmul(Product.TN, flat(dk), normed, gradients.k(), context.add);
-        kernels.matmul(Product.TN, flat(dv), normed, gradients.v(), context.add);
-        Tensor dNormed = scratch.take(dtype, x.shape());
-        kernels.matmul(Product.NN, flat(dq), weights.q(), dNormed, false);
-        kernels.matmul(Product.NN, flat(dk), weights.k(), dNormed, true);
-        kernels.matmul(Product.NN, flat(dv), weights.v(), dNormed, true);
-        kernels.rmsNormBackward(dNormed, x, weights.inputNorm(), rstd, dx, gradients.inputNorm());
-    }
-
-    /** [S,heads,D] as [S,heads·D]. */
-    private static Tensor flat(Tensor t) {
-        return t.view(t.dim(0), t.dim(1) * t.dim(2));
     }
 
     /** Bytes of activations and temporaries taken so far. */

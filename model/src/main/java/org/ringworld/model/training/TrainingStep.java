@@ -60,7 +60,7 @@ public final class TrainingStep implements AutoCloseable {
         TokenLosses losses =
                 transformer.forwardBackward(
                         config,
-                        batch,
+                        batch.ofRank(ring.rank()),
                         ring,
                         Frame.of(0, 0),
                         gradScale,
@@ -96,7 +96,7 @@ public final class TrainingStep implements AutoCloseable {
             TokenLosses losses =
                     transformer.forwardBackward(
                             config,
-                            batch,
+                            batch.ofRank(ring.rank()),
                             ring,
                             Frame.of(step, part),
                             gradScale,

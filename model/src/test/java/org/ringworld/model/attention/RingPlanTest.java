@@ -3,14 +3,17 @@ package org.ringworld.model.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.ringworld.model.training.RandomRows;
+import org.ringworld.model.training.UnequalBlocks;
 import org.ringworld.tokenizer.packing.Row;
 
 class RingPlanTest {
@@ -49,6 +52,19 @@ class RingPlanTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"2 1", "5 3 0", "0 0 1", "1 0 7 0 2"})
+    void theSameHoldsForRanksOfUnequalBlocks(String list) {
+        int[] shares = Arrays.stream(list.split(" ")).mapToInt(Integer::parseInt).toArray();
+        SplittableRandom random = new SplittableRandom(shares.length);
+        for (int seqLen : new int[] {1, 7, 57, 130}) {
+            Row row = RandomRows.row(random, seqLen, 50);
+            for (boolean turns : new boolean[] {false, true}) {
+                check(UnequalBlocks.cut(row, shares, turns, 8), List.of(row));
+            }
+        }
+    }
+
     private static void check(MicroBatch batch, List<Row> rows) {
         RingPlan plan = batch.plan();
         int size = plan.size();
@@ -56,14 +72,14 @@ class RingPlanTest {
         for (int origin = 0; origin < size; origin++) {
             SequenceBlock keys = batch.blocks().get(origin);
             BitSet held = new BitSet();
-            held.set(0, plan.tiles());
+            held.set(0, plan.tiles(origin));
             BitSet touched = new BitSet();
             for (int hop = 0; hop < size; hop++) {
                 int rank = (origin + hop) % size;
                 assertThat(plan.origin(rank, hop)).isEqualTo(origin);
                 BitSet seen = plan.sees()[rank][origin];
                 assertThat(contains(held, seen)).as("tiles are there when needed").isTrue();
-                computed += pairs(plan, batch.blocks().get(rank), keys, seen);
+                computed += pairs(plan, batch.blocks().get(rank), keys, origin, seen);
                 if (hop > 0) {
                     touched.or(seen);
                     assertThat(plan.gradientsSent(hop, origin)).isEqualTo(touched);
@@ -86,12 +102,13 @@ class RingPlanTest {
     }
 
     private static long pairs(
-            RingPlan plan, SequenceBlock queries, SequenceBlock keys, BitSet tiles) {
+            RingPlan plan, SequenceBlock queries, SequenceBlock keys, int origin, BitSet tiles) {
+        int[] borders = plan.borders()[origin];
         long pairs = 0;
-        for (int t = 0; t < plan.tiles(); t++) {
+        for (int t = 0; t < plan.tiles(origin); t++) {
             long here = 0;
             for (int i = 0; i < queries.length(); i++) {
-                for (int j = plan.borders()[t]; j < plan.borders()[t + 1]; j++) {
+                for (int j = borders[t]; j < borders[t + 1]; j++) {
                     here += sees(queries, i, keys, j) ? 1 : 0;
                 }
             }
@@ -103,10 +120,11 @@ class RingPlanTest {
 
     private static boolean neededLater(
             RingPlan plan, MicroBatch batch, SequenceBlock keys, int origin, int hop, int tile) {
+        int[] borders = plan.borders()[origin];
         for (int later = hop + 1; later < plan.size(); later++) {
             SequenceBlock queries = batch.blocks().get((origin + later) % plan.size());
             for (int i = 0; i < queries.length(); i++) {
-                for (int j = plan.borders()[tile]; j < plan.borders()[tile + 1]; j++) {
+                for (int j = borders[tile]; j < borders[tile + 1]; j++) {
                     if (sees(queries, i, keys, j)) {
                         return true;
                     }

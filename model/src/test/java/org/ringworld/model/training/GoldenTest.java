@@ -17,6 +17,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.safetensors.SafeTensors;
 import org.ringworld.model.attention.ContiguousLayout;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.StripedLayout;
 import org.ringworld.model.attention.ZigzagLayout;
@@ -67,6 +68,31 @@ class GoldenTest {
                                         golden.resolve("lwm-jax"),
                                         sizes,
                                         GoldenTest::checkBothHeads));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> goldenModelsAreExactOnRanksOfUnequalBlocks() {
+        List<DynamicTest> tests = new ArrayList<>();
+        for (String model : List.of("llama-gqa", "llama3-tied")) {
+            for (int[] shares : new int[][] {{2, 1}, {5, 3, 0}, {0, 1}, {1, 0, 0, 4, 2}}) {
+                for (boolean turns : new boolean[] {false, true}) {
+                    tests.add(
+                            DynamicTest.dynamicTest(
+                                    model + " " + Arrays.toString(shares) + " in turn: " + turns,
+                                    () -> checkUnequal(GOLDEN.resolve(model), shares, turns)));
+                }
+            }
+        }
+        return tests.stream();
+    }
+
+    private static void checkUnequal(Path directory, int[] shares, boolean turns) throws Exception {
+        Row row = BatchFile.read(directory.resolve("batch.safetensors"), config(directory)).row();
+        Recompute recompute = turns ? Recompute.ALL : Recompute.NONE;
+        MicroBatch batch = UnequalBlocks.cut(row, shares, turns, 16);
+        RingResult result =
+                RingResult.of(config(directory), load(directory), DType.F32, row, batch, recompute);
+        checkResult(directory, row, result);
     }
 
     private static void checkBothHeads(Path directory, int size, Layout layout) throws Exception {
@@ -140,11 +166,7 @@ class GoldenTest {
             throws Exception {
         return RingResult.of(
                 config(directory),
-                parameters -> {
-                    try (ModelFiles files = ModelFiles.open(directory)) {
-                        parameters.load(files);
-                    }
-                },
+                load(directory),
                 DType.F32,
                 row,
                 layout,
@@ -153,10 +175,21 @@ class GoldenTest {
                 size % 2 == 0 ? Recompute.ALL : Recompute.NONE);
     }
 
+    private static RingResult.Weights load(Path directory) {
+        return parameters -> {
+            try (ModelFiles files = ModelFiles.open(directory)) {
+                parameters.load(files);
+            }
+        };
+    }
+
     private static void check(Path directory, int size, Layout layout) throws Exception {
         assumeTrue(Files.exists(directory), "the large golden cases are not beside this clone");
         Row row = BatchFile.read(directory.resolve("batch.safetensors"), config(directory)).row();
-        RingResult result = run(directory, row, size, layout);
+        checkResult(directory, row, run(directory, row, size, layout));
+    }
+
+    private static void checkResult(Path directory, Row row, RingResult result) throws Exception {
         try (SafeTensors expected = SafeTensors.open(directory.resolve("expected.safetensors"))) {
             checkLogits(result.logits(), row, expected.readFloats("logits"));
             double loss = expected.readFloats("loss")[0];

@@ -12,6 +12,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.attention.ContiguousLayout;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.StripedLayout;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.layers.Recompute;
@@ -54,6 +55,11 @@ public class RingPropertyTest {
                 config, p -> p.initialize(11, 0.3), dtype, row, layout, size, 8, recompute);
     }
 
+    private static RingResult run(
+            LlamaConfig config, Row row, MicroBatch batch, DType dtype, Recompute recompute) {
+        return RingResult.of(config, p -> p.initialize(11, 0.3), dtype, row, batch, recompute);
+    }
+
     private static Layout layout(int i) {
         return List.of(new ZigzagLayout(), new StripedLayout(), new ContiguousLayout()).get(i % 3);
     }
@@ -69,21 +75,40 @@ public class RingPropertyTest {
         for (int i = 0; i < 4; i++) {
             int size = random.nextInt(2, 9);
             Recompute recompute = i % 2 == 0 ? Recompute.ALL : Recompute.NONE;
-            RingResult ring = run(config, row, layout(i), size, DType.F32, recompute);
-            assertThat(ring.loss()).isCloseTo(alone.loss(), relative(1e-5));
-            alone.gradients()
-                    .forEach(
-                            (name, gradient) ->
-                                    assertThat(
-                                                    RingResult.difference(
-                                                            ring.gradients().get(name), gradient))
-                                            .as(name)
-                                            .isLessThan(2e-5));
-            for (int t = 0; t < seqLen; t++) {
-                if (row.segments()[t] >= 0) {
-                    assertThat(RingResult.difference(ring.logits()[t], alone.logits()[t]))
-                            .isLessThan(2e-5);
-                }
+            assertSame(row, run(config, row, layout(i), size, DType.F32, recompute), alone);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 4, 5, 6})
+    void resultsDoNotDependOnHowManyTokensEachRankHolds(int seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        LlamaConfig config = randomConfig(random);
+        Row row = RandomRows.row(random, random.nextInt(1, 60), config.vocabSize());
+        RingResult alone = run(config, row, layout(0), 1, DType.F32, Recompute.NONE);
+        for (int i = 0; i < 4; i++) {
+            int[] shares = random.ints(random.nextInt(2, 7), 0, 4).toArray();
+            shares[random.nextInt(shares.length)] = 2;
+            Recompute recompute = i % 2 == 0 ? Recompute.ALL : Recompute.NONE;
+            MicroBatch batch = UnequalBlocks.cut(row, shares, random.nextBoolean(), 8);
+            assertSame(row, run(config, row, batch, DType.F32, recompute), alone);
+        }
+    }
+
+    private static void assertSame(Row row, RingResult ring, RingResult alone) {
+        assertThat(ring.loss()).isCloseTo(alone.loss(), relative(1e-5));
+        alone.gradients()
+                .forEach(
+                        (name, gradient) ->
+                                assertThat(
+                                                RingResult.difference(
+                                                        ring.gradients().get(name), gradient))
+                                        .as(name)
+                                        .isLessThan(2e-5));
+        for (int t = 0; t < row.length(); t++) {
+            if (row.segments()[t] >= 0) {
+                assertThat(RingResult.difference(ring.logits()[t], alone.logits()[t]))
+                        .isLessThan(2e-5);
             }
         }
     }
@@ -202,6 +227,9 @@ public class RingPropertyTest {
                 error(run(config, row, new ZigzagLayout(), 8, DType.BF16, Recompute.NONE), exact);
         assertThat(alone).isGreaterThan(1e-4).isLessThan(0.1);
         assertThat(eight / alone).isLessThanOrEqualTo(1.25);
+        MicroBatch batch = UnequalBlocks.cut(row, new int[] {3, 0, 5, 1}, false, 8);
+        double unequal = error(run(config, row, batch, DType.BF16, Recompute.NONE), exact);
+        assertThat(unequal / alone).isLessThanOrEqualTo(1.25);
     }
 
     private static double error(RingResult result, RingResult exact) {

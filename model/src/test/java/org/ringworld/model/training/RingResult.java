@@ -48,11 +48,27 @@ public record RingResult(
             int size,
             int tile,
             Recompute recompute) {
-        MicroBatch batch = MicroBatch.of(List.of(row), layout, size, tile);
+        return of(
+                config,
+                weights,
+                dtype,
+                row,
+                MicroBatch.of(List.of(row), layout, size, tile),
+                recompute);
+    }
+
+    /** Of one row, cut anyhow. */
+    public static RingResult of(
+            LlamaConfig config,
+            Weights weights,
+            DType dtype,
+            Row row,
+            MicroBatch batch,
+            Recompute recompute) {
         double weight = batch.targetWeight();
         List<Local> locals =
                 LocalRanks.run(
-                        size,
+                        batch.blocks().size(),
                         (ring, device) -> {
                             ParameterStore parameters =
                                     new ParameterStore(device, config, dtype, true);
@@ -63,7 +79,7 @@ public record RingResult(
                                 TokenLosses losses =
                                         transformer.forwardBackward(
                                                 config,
-                                                batch,
+                                                batch.ofRank(ring.rank()),
                                                 ring,
                                                 Frame.of(1, 0),
                                                 weight == 0 ? 0 : (float) (1 / weight),
@@ -93,8 +109,10 @@ public record RingResult(
                             }
                         });
         Map<Modality, float[][]> heads = new EnumMap<>(Modality.class);
-        for (Modality head : locals.getFirst().logits.keySet()) {
-            heads.put(head, inOrder(config, row, batch, locals, head));
+        for (Local local : locals) {
+            for (Modality head : local.logits.keySet()) {
+                heads.computeIfAbsent(head, h -> inOrder(config, row, batch, locals, h));
+            }
         }
         double lossSum = locals.stream().mapToDouble(Local::lossSum).sum();
         return new RingResult(

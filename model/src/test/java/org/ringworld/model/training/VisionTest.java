@@ -318,7 +318,7 @@ class VisionTest {
             for (int part = 0; part < parts.size(); part++) {
                 transformer.forwardBackward(
                         parameters.config(),
-                        MicroBatch.of(parts.get(part), new ZigzagLayout(), 1),
+                        MicroBatch.of(parts.get(part), new ZigzagLayout(), 1).ofRank(0),
                         new LocalRing(1).member(0),
                         Frame.of(1, part),
                         (float) (1 / weight),

@@ -226,7 +226,8 @@ public final class KernelBench {
         Tensor positions = ints(position);
         Tensor segments = ints(segment);
         Tensor out = device.tensor(DType.F32, s, h, d);
-        Tensor lse = device.tensor(DType.F32, s, h);
+        Tensor max = device.tensor(DType.F32, s, h);
+        Tensor sum = device.tensor(DType.F32, s, h);
         Tensor delta = device.tensor(DType.F32, s, h);
         Tensor dq = device.tensor(DType.F32, s, h, d);
         Tensor dk = device.tensor(DType.F32, s, g, d);
@@ -235,16 +236,18 @@ public final class KernelBench {
         Runnable forward =
                 () -> {
                     kernels.fill(out, 0);
-                    kernels.fill(lse, Float.NEGATIVE_INFINITY);
+                    kernels.fill(max, Float.NEGATIVE_INFINITY);
+                    kernels.fill(sum, 0);
                     kernels.attention(
-                            q, positions, segments, k, v, positions, segments, scale, out, lse);
+                            q, positions, segments, k, v, positions, segments, scale, out, max,
+                            sum);
                 };
         Runnable backward =
                 () -> {
                     kernels.attentionDelta(dOut, out, delta);
                     kernels.attentionBackward(
-                            q, positions, segments, k, v, positions, segments, scale, dOut, lse,
-                            delta, dq, dk, dv);
+                            q, positions, segments, k, v, positions, segments, scale, dOut, max,
+                            sum, delta, dq, dk, dv);
                 };
         String shape = "%d tokens, %d/%d heads of %d".formatted(s, h, g, d);
         if (documents.length > 1) {
@@ -253,16 +256,13 @@ public final class KernelBench {
         double flops = 4 * pairs * h * d;
         flops("attention " + dtype, shape, DType.F32, flops, forward);
         flops("attentionBackward " + dtype, shape, DType.F32, 2.5 * flops, backward);
-        flops(
-                "attention both " + dtype,
-                shape,
-                DType.F32,
-                3.5 * flops,
+        Runnable both =
                 () -> {
                     forward.run();
                     backward.run();
-                });
-        free(q, k, v, dOut, positions, segments, out, lse, delta, dq, dk, dv);
+                };
+        flops("attention both " + dtype, shape, DType.F32, 3.5 * flops, both);
+        free(q, k, v, dOut, positions, segments, out, max, sum, delta, dq, dk, dv);
     }
 
     private void flops(String name, String shape, DType dtype, double flops, Runnable kernel) {

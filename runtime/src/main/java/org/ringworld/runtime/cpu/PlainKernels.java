@@ -214,9 +214,17 @@ public final class PlainKernels implements Kernels {
             Tensor kSegments,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         PlainAttention.forward(
-                q, qPositions, qSegments, k, v, kPositions, kSegments, scale, out, lse);
+                q, qPositions, qSegments, k, v, kPositions, kSegments, scale, out, max, sum);
+    }
+
+    @Override
+    public void attentionMerge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
+        KernelShapes.attentionMerge(otherOut, otherMax, otherSum, out, max, sum);
+        PlainAttention.merge(otherOut, otherMax, otherSum, out, max, sum);
     }
 
     @Override
@@ -243,12 +251,13 @@ public final class PlainKernels implements Kernels {
             Tensor kSegments,
             float scale,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             Tensor dk,
             Tensor dv) {
-        KernelShapes.attentionGradients(q, k, lse, delta, dq, dk, dv);
+        KernelShapes.attentionGradients(q, k, sum, delta, dq, dk, dv);
         PlainAttention.backward(
                 q,
                 qPositions,
@@ -259,7 +268,8 @@ public final class PlainKernels implements Kernels {
                 kSegments,
                 scale,
                 dOut,
-                lse,
+                max,
+                sum,
                 delta,
                 dq,
                 dk,

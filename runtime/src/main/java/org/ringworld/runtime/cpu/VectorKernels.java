@@ -12,6 +12,7 @@ import org.ringworld.runtime.cpu.attention.LibraryAttention;
 import org.ringworld.runtime.cpu.attention.LibraryAttentionBackward;
 import org.ringworld.runtime.cpu.attention.VectorAttention;
 import org.ringworld.runtime.cpu.attention.VectorAttentionBackward;
+import org.ringworld.runtime.cpu.attention.VectorAttentionMerge;
 import org.ringworld.runtime.cpu.attention.VisibleTiles;
 import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
@@ -46,6 +47,7 @@ final class VectorKernels implements Kernels {
     private final VectorElementwise elementwise;
     private final VectorRows rows;
     private final VectorAttention attention;
+    private final VectorAttentionMerge attentionMerge;
     private final KeyClasses keyClasses;
     private final LibraryAttention libraryAttention;
     private final MatrixVector matrixVector;
@@ -59,6 +61,7 @@ final class VectorKernels implements Kernels {
         elementwise = new VectorElementwise(team, scratch);
         rows = new VectorRows(team, scratch);
         attention = new VectorAttention(team, scratch);
+        attentionMerge = new VectorAttentionMerge(team);
         keyClasses = new KeyClasses(team, scratch);
         libraryAttention = library == null ? null : new LibraryAttention(library, team, scratch);
         matrixVector = new MatrixVector(team, scratch);
@@ -196,7 +199,8 @@ final class VectorKernels implements Kernels {
             Tensor kSegments,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         var shape =
                 KernelShapes.attention(
                         "attention",
@@ -208,7 +212,8 @@ final class VectorKernels implements Kernels {
                         kPositions,
                         kSegments,
                         out,
-                        lse);
+                        max,
+                        sum);
         Shapes.dtype("attention", DType.F32, out);
         if (byLibrary(shape, q, scale)) {
             libraryAttention.run(
@@ -219,7 +224,8 @@ final class VectorKernels implements Kernels {
                     v,
                     scale,
                     out,
-                    lse);
+                    max,
+                    sum);
             return;
         }
         attention.run(
@@ -233,7 +239,15 @@ final class VectorKernels implements Kernels {
                 kSegments,
                 scale,
                 out.view(q.shape()),
-                lse);
+                max,
+                sum);
+    }
+
+    @Override
+    public void attentionMerge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
+        KernelShapes.attentionMerge(otherOut, otherMax, otherSum, out, max, sum);
+        attentionMerge.run(otherOut, otherMax, otherSum, out, max, sum);
     }
 
     @Override
@@ -253,7 +267,8 @@ final class VectorKernels implements Kernels {
             Tensor kSegments,
             float scale,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             Tensor dk,
@@ -269,8 +284,9 @@ final class VectorKernels implements Kernels {
                         kPositions,
                         kSegments,
                         dOut,
-                        lse);
-        KernelShapes.attentionGradients(q, k, lse, delta, dq, dk, dv);
+                        max,
+                        sum);
+        KernelShapes.attentionGradients(q, k, sum, delta, dq, dk, dv);
         AttentionGradients call =
                 new AttentionGradients(
                         shape,
@@ -283,7 +299,8 @@ final class VectorKernels implements Kernels {
                         kSegments,
                         scale,
                         dOut.view(q.shape()),
-                        lse,
+                        max,
+                        sum,
                         delta,
                         dq,
                         dk,

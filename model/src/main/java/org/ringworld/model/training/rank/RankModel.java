@@ -165,8 +165,10 @@ public final class RankModel implements AutoCloseable {
     public Report.Evaluated evaluate(
             MicroBatch batch, double ropeTheta, Ring ring, long epoch, long id) {
         LlamaConfig config = parameters.config().withRopeTheta(ropeTheta);
-        TokenLosses losses = transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
         SequenceBlock own = batch.blocks().get(ring.rank());
+        TokenLosses losses =
+                transformer.forward(
+                        config, batch.ofRank(ring.rank()), ring, Frame.of(-1 - id, 0), null);
         int rows = own.length() == 0 ? 0 : own.rows()[own.length() - 1] + 1;
         int[] missed = new int[rows];
         for (int i = 0; i < own.length(); i++) {
@@ -211,7 +213,13 @@ public final class RankModel implements AutoCloseable {
                 }
             }
         } else {
-            losses = transformer.forward(parameters.config(), batch, ring, Frame.of(0, 0), sink);
+            losses =
+                    transformer.forward(
+                            parameters.config(),
+                            batch.ofRank(ring.rank()),
+                            ring,
+                            Frame.of(0, 0),
+                            sink);
         }
         return new Report.Forwarded(ring.rank(), losses.weightedSum(own), logits, sums);
     }

@@ -67,15 +67,22 @@ public final class AttentionTile {
      * Rows [from, from + n) of one head of x [.,heads,d], times {@code scale}; zeros around them.
      */
     static void stage(Tensor x, int head, long from, int n, float scale, long to) {
-        int heads = (int) x.dim(1);
-        int d = (int) x.dim(2);
-        int bytes = x.dtype().bytes();
-        long row = 4L * Lanes.pad(d);
+        long row = 4L * Lanes.pad((int) x.dim(2));
         for (int i = 0; i < n; i++) {
-            long source = x.address() + ((from + i) * heads + head) * d * bytes;
-            stageRow(x.dtype(), source, d, scale, to + i * row);
+            stageRow(x, head, from + i, scale, to + i * row);
         }
-        // What a block of rows or a panel of keys computes beyond the last token.
+        clearBehind(n, row, to);
+    }
+
+    /** One row of a tile. */
+    static void stageRow(Tensor x, int head, long index, float scale, long to) {
+        int d = (int) x.dim(2);
+        long source = x.address() + (index * x.dim(1) + head) * d * x.dtype().bytes();
+        stageRow(x.dtype(), source, d, scale, to);
+    }
+
+    /** Zeros in what a block of rows or a panel of keys computes beyond the last of n tokens. */
+    static void clearBehind(int n, long row, long to) {
         int whole = Math.max(wholeRows(n), wholeKeys(n));
         Lanes.MEMORY.asSlice(to + n * row, (whole - n) * row).fill((byte) 0);
     }

@@ -46,7 +46,8 @@ public final class LibraryAttention {
             Tensor v,
             float scale,
             Tensor out,
-            Tensor lse) {}
+            Tensor max,
+            Tensor sum) {}
 
     /** Addresses of a worker's tiles. */
     private record Room(long scores, long p, long staged, SoftmaxState state) {
@@ -67,8 +68,9 @@ public final class LibraryAttention {
             Tensor v,
             float scale,
             Tensor out,
-            Tensor lse) {
-        Call call = new Call(shape, q, visible, k, v, scale * VectorMath.LOG2_E, out, lse);
+            Tensor max,
+            Tensor sum) {
+        Call call = new Call(shape, q, visible, k, v, scale * VectorMath.LOG2_E, out, max, sum);
         int tiles = (visible.queryGrains() + GRAINS - 1) / GRAINS;
         // In causal order the last queries have the most to do: they go first.
         team.run(
@@ -183,13 +185,13 @@ public final class LibraryAttention {
     }
 
     private static void loadState(Call call, int head, long first, int n, Room room) {
-        if (room.state.begin(call.lse, call.shape.h(), head, first, n)) {
+        if (room.state.begin(call.max, call.sum, call.shape.h(), head, first, n)) {
             scaleRows(call, head, first, n, room.state);
         }
     }
 
     private static void storeState(Call call, int head, long first, int n, Room room) {
-        room.state.end(call.lse, call.shape.h(), head, first, n);
+        room.state.end(call.max, call.sum, call.shape.h(), head, first, n);
         scaleRows(call, head, first, n, room.state);
     }
 

@@ -4,7 +4,6 @@ import static org.ringworld.runtime.cpu.device.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.device.Lanes.get;
 import static org.ringworld.runtime.cpu.device.Lanes.load;
 import static org.ringworld.runtime.cpu.device.Lanes.store;
-import static org.ringworld.runtime.cpu.elementwise.VectorMath.LN_2;
 
 import jdk.incubator.vector.FloatVector;
 import org.ringworld.runtime.cpu.device.Lanes;
@@ -113,15 +112,16 @@ public final class LibraryAttentionBackward implements KeyClasses.Backward {
         }
         for (int i = 0; i < rows; i++) {
             long row4 = 4 * ((row + i) * call.shape().h() + head);
-            float lse = get(call.lse().address() + row4);
+            float sum = get(call.sum().address() + row4);
             // A row that has seen nothing: every p becomes 2^−∞.
-            boolean blind = lse == Float.NEGATIVE_INFINITY;
+            boolean blind = sum == 0;
             long s = room.scores + 4L * i * stride;
             probabilities(
                     s,
                     stride,
-                    call.scale() / LN_2,
-                    blind ? Float.POSITIVE_INFINITY : lse / LN_2,
+                    call.scale() * VectorMath.LOG2_E,
+                    blind ? Float.POSITIVE_INFINITY : get(call.max().address() + row4),
+                    blind ? 0 : 1 / sum,
                     room.p + 2L * i * stride);
             gradients(
                     s,
@@ -139,12 +139,12 @@ public final class LibraryAttentionBackward implements KeyClasses.Backward {
         library.bf16('n', 'n', rows, d, keys, room.ds, stride, k, kStride, 1, into, qStride);
     }
 
-    /** p = 2^(scale · s − lse), which replaces s too. */
-    private static void probabilities(long s, int n, float scale, float lse, long p) {
+    /** p = factor · 2^(scale · s − max), which replaces s too. */
+    private static void probabilities(long s, int n, float scale, float max, float factor, long p) {
         FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
-        FloatVector less = FloatVector.broadcast(Lanes.F32, -lse);
+        FloatVector less = FloatVector.broadcast(Lanes.F32, -max);
         for (int k = 0; k < n; k += COUNT) {
-            FloatVector e = VectorMath.exp2(load(s + 4L * k).fma(by, less));
+            FloatVector e = VectorMath.exp2(load(s + 4L * k).fma(by, less)).mul(factor);
             store(e, s + 4L * k);
         }
         Staging.rounded(s, n, p);
@@ -153,13 +153,12 @@ public final class LibraryAttentionBackward implements KeyClasses.Backward {
     /** ds = scale · p (dp − delta). */
     private static void gradients(long p, long dp, int n, float scale, float delta, long ds) {
         FloatVector by = FloatVector.broadcast(Lanes.F32, scale);
-        FloatVector less = FloatVector.broadcast(Lanes.F32, delta);
+        FloatVector less = FloatVector.broadcast(Lanes.F32, -delta * scale);
         for (int k = 0; k < n; k += COUNT) {
             FloatVector factor =
-                    FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, p + 4L * k, Lanes.ORDER)
-                            .mul(by);
+                    FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, p + 4L * k, Lanes.ORDER);
             FloatVector.fromMemorySegment(Lanes.F32, Lanes.MEMORY, dp + 4L * k, Lanes.ORDER)
-                    .sub(less)
+                    .fma(by, less)
                     .mul(factor)
                     .intoMemorySegment(Lanes.MEMORY, dp + 4L * k, Lanes.ORDER);
         }

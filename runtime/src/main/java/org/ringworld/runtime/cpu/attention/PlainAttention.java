@@ -10,6 +10,8 @@ import org.ringworld.runtime.Tensor;
 
 /** Attention to one block of keys, one query row at a time, in F64. */
 public final class PlainAttention {
+    private static final double LN_2 = Math.log(2);
+
     private PlainAttention() {}
 
     public static void forward(
@@ -22,7 +24,8 @@ public final class PlainAttention {
             Tensor kSegments,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         var shape =
                 KernelShapes.attention(
                         "attention",
@@ -34,46 +37,67 @@ public final class PlainAttention {
                         kPositions,
                         kSegments,
                         out,
-                        lse);
+                        max,
+                        sum);
         int d = shape.d();
         double[] scores = new double[(int) shape.t()];
-        double[] sum = new double[d];
+        double[] result = new double[d];
         for (long row = 0; row < shape.s() * shape.h(); row++) {
             long s = row / shape.h();
             long kvHead = row % shape.h() / shape.group();
-            double max = get(lse, row);
+            double greatest = get(max, row);
             for (int t = 0; t < shape.t(); t++) {
                 scores[t] = Double.NEGATIVE_INFINITY;
                 if (sees(qPositions, qSegments, s, kPositions, kSegments, t)) {
-                    scores[t] = scale * dot(q, row, k, t * (long) shape.g() + kvHead, d);
-                    max = Math.max(max, scores[t]);
+                    scores[t] = score(scale, q, row, k, t * (long) shape.g() + kvHead, d);
+                    greatest = Math.max(greatest, scores[t]);
                 }
             }
-            if (max == Double.NEGATIVE_INFINITY) {
+            if (greatest == Double.NEGATIVE_INFINITY) {
                 continue; // has seen nothing yet
             }
-            double carried = Math.exp(get(lse, row) - max);
-            double total = carried;
+            greatest = (float) greatest; // what is stored is what the sum is relative to
+            double total = get(sum, row) * exp2(get(max, row) - greatest);
             for (int i = 0; i < d; i++) {
-                sum[i] = carried * get(out, row * d + i);
+                result[i] = total * get(out, row * d + i);
             }
             for (int t = 0; t < shape.t(); t++) {
-                double p = Math.exp(scores[t] - max);
+                double p = exp2(scores[t] - greatest);
                 total += p;
                 for (int i = 0; p != 0 && i < d; i++) {
-                    sum[i] += p * get(v, (t * (long) shape.g() + kvHead) * d + i);
+                    result[i] += p * get(v, (t * (long) shape.g() + kvHead) * d + i);
                 }
             }
             for (int i = 0; i < d; i++) {
-                set(out, row * d + i, sum[i] / total);
+                set(out, row * d + i, result[i] / total);
             }
-            set(lse, row, max + Math.log(total));
+            set(max, row, greatest);
+            set(sum, row, total);
+        }
+    }
+
+    /** Σ of both relative to the greater maximum; the means weighted by their sums. */
+    public static void merge(
+            Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
+        long d = out.dim(-1);
+        for (long row = 0; row < max.size(); row++) {
+            if (get(otherSum, row) == 0) {
+                continue; // two empty ones have no maximum to be relative to
+            }
+            double greatest = Math.max(get(otherMax, row), get(max, row));
+            double other = get(otherSum, row) * exp2(get(otherMax, row) - greatest);
+            double own = get(sum, row) * exp2(get(max, row) - greatest);
+            for (long i = row * d; i < (row + 1) * d; i++) {
+                set(out, i, (other * get(otherOut, i) + own * get(out, i)) / (other + own));
+            }
+            set(max, row, greatest);
+            set(sum, row, other + own);
         }
     }
 
     /**
-     * With p = exp(scale q·k − lse): dv += p dOut; dp = dOut·v; ds = scale p (dp − delta); dq += ds
-     * k; dk += ds q.
+     * With p = exp(scale q·k − max) / sum: dv += p dOut; dp = dOut·v; ds = scale p (dp − delta); dq
+     * += ds k; dk += ds q.
      */
     public static void backward(
             Tensor q,
@@ -85,7 +109,8 @@ public final class PlainAttention {
             Tensor kSegments,
             float scale,
             Tensor dOut,
-            Tensor lse,
+            Tensor max,
+            Tensor sum,
             Tensor delta,
             Tensor dq,
             Tensor dk,
@@ -101,7 +126,8 @@ public final class PlainAttention {
                         kPositions,
                         kSegments,
                         dOut,
-                        lse);
+                        max,
+                        sum);
         int d = shape.d();
         for (long row = 0; row < shape.s() * shape.h(); row++) {
             long s = row / shape.h();
@@ -110,7 +136,8 @@ public final class PlainAttention {
                     continue;
                 }
                 long key = t * (long) shape.g() + row % shape.h() / shape.group();
-                double p = Math.exp(scale * dot(q, row, k, key, d) - get(lse, row));
+                double score = score(scale, q, row, k, key, d);
+                double p = exp2(score - get(max, row)) / get(sum, row);
                 double ds = scale * p * (dot(dOut, row, v, key, d) - get(delta, row));
                 for (int i = 0; i < d; i++) {
                     add(dv, key * d + i, p * get(dOut, row * d + i));
@@ -132,6 +159,15 @@ public final class PlainAttention {
         return segment >= 0
                 && segment == getInt(kSegments, t)
                 && getInt(kPositions, t) <= getInt(qPositions, s);
+    }
+
+    /** In units of ln 2. */
+    private static double score(float scale, Tensor q, long row, Tensor k, long key, int d) {
+        return scale / LN_2 * dot(q, row, k, key, d);
+    }
+
+    private static double exp2(double x) {
+        return Math.exp(x * LN_2);
     }
 
     private static double dot(Tensor a, long rowOfA, Tensor b, long rowOfB, int d) {

@@ -6,7 +6,6 @@ import static org.ringworld.runtime.cpu.device.Lanes.get;
 import static org.ringworld.runtime.cpu.device.Lanes.load;
 import static org.ringworld.runtime.cpu.device.Lanes.set;
 import static org.ringworld.runtime.cpu.elementwise.VectorMath.LN_2;
-import static org.ringworld.runtime.cpu.elementwise.VectorMath.LOG2_E;
 
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -47,40 +46,33 @@ record SoftmaxState(int side, long at) {
     }
 
     /**
-     * Takes n rows from a carried lse [.,heads]. Its maximum is lse itself in units of log 2; what
-     * that rounds off is the factor, by which the row of carried results is to be multiplied.
+     * Takes n rows from a carried max and sum [.,heads]. The factor, by which the row of carried
+     * results is to be multiplied, is the sum.
      *
      * @return whether any row has seen anything
      */
-    boolean begin(Tensor lse, int heads, int head, long first, int n) {
-        // One row at a time, here and at the end: vectors of logarithms and exponentials inlined
-        // this deep are more than the compiler takes, and it allocates them.
+    boolean begin(Tensor max, Tensor sum, int heads, int head, long first, int n) {
         Lanes.MEMORY.asSlice(total(0), (long) n * BYTES).fill((byte) 0);
         boolean any = false;
         for (int i = 0; i < n; i++) {
-            float carried = get(lse.address() + 4 * ((first + i) * heads + head));
-            float max = carried * LOG2_E;
-            set(maximum(i), max);
-            if (carried != Float.NEGATIVE_INFINITY) {
-                float factor = (float) Math.exp(Math.fma(max, -LN_2, carried));
-                set(maximum(side + i), factor);
-                set(total(i), factor);
-                any = true;
-            } else {
-                set(maximum(side + i), 0);
-            }
+            long at = 4 * ((first + i) * heads + head);
+            float carried = get(sum.address() + at);
+            set(maximum(i), get(max.address() + at));
+            set(maximum(side + i), carried);
+            set(total(i), carried);
+            any |= carried != 0;
         }
         return any;
     }
 
-    /** Gives n rows back as a lse; the factor is what makes the row of results a mean. */
-    void end(Tensor lse, int heads, int head, long first, int n) {
+    /** Gives n rows back as max and sum; the factor is what makes the row of results a mean. */
+    void end(Tensor max, Tensor sum, int heads, int head, long first, int n) {
         for (int i = 0; i < n; i++) {
+            long at = 4 * ((first + i) * heads + head);
             float total = Lanes.sum(load(total(i)));
-            float value = (float) (get(maximum(i)) * (double) LN_2 + Math.log(total));
-            set(maximum(i), value);
             set(maximum(side + i), 1 / total);
-            set(lse.address() + 4 * ((first + i) * heads + head), value);
+            set(max.address() + at, get(maximum(i)));
+            set(sum.address() + at, total);
         }
     }
 

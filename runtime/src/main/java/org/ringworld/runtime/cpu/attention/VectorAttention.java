@@ -51,7 +51,8 @@ public final class VectorAttention {
             TileRanges keys,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         /** Bytes of the state of one head and tile: q, sums and their softmax. */
         long stateBytes() {
             return 2 * AttentionTile.rowsBytes(shape.d()) + SoftmaxState.bytes(SIDE);
@@ -69,7 +70,8 @@ public final class VectorAttention {
             Tensor kSegments,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         var queries = new TileRanges(qPositions, qSegments, SIDE);
         var keys = new TileRanges(kPositions, kSegments, SIDE);
         Call call =
@@ -86,7 +88,8 @@ public final class VectorAttention {
                         keys,
                         scale,
                         out,
-                        lse);
+                        max,
+                        sum);
         long work = 4 * shape.s() * shape.t() * shape.h() * shape.d();
         int tiles = queries.tiles();
         int wanted = (tiles * shape.g() + 4 * team.threads() - 1) / (4 * team.threads());
@@ -232,7 +235,7 @@ public final class VectorAttention {
         return new SoftmaxState(SIDE, state + 2 * AttentionTile.rowsBytes(d));
     }
 
-    /** Loads the states of a chunk from out and lse, or stores them there. */
+    /** Loads the states of a chunk from out, max and sum, or stores them there. */
     private static void eachState(
             Call call, int kvHead, int from, int end, long states, boolean load) {
         int group = call.shape.group();
@@ -255,7 +258,7 @@ public final class VectorAttention {
         long sums = state + AttentionTile.rowsBytes(d);
         SoftmaxState softmax = softmax(state, d);
         AttentionTile.stage(call.q, head, first, n, call.scale * VectorMath.LOG2_E, state);
-        if (!softmax.begin(call.lse, call.shape.h(), head, first, n)) {
+        if (!softmax.begin(call.max, call.sum, call.shape.h(), head, first, n)) {
             long rows = 4L * AttentionTile.wholeRows(n) * Lanes.pad(d);
             Lanes.MEMORY.asSlice(sums, rows).fill((byte) 0);
             return;
@@ -273,7 +276,7 @@ public final class VectorAttention {
         int n = call.queries.size(tile);
         long sums = state + AttentionTile.rowsBytes(d);
         SoftmaxState softmax = softmax(state, d);
-        softmax.end(call.lse, call.shape.h(), head, first, n);
+        softmax.end(call.max, call.sum, call.shape.h(), head, first, n);
         for (int i = 0; i < n; i++) {
             if (!softmax.sawNothing(i)) {
                 long row = (first + i) * call.shape.h() + head;

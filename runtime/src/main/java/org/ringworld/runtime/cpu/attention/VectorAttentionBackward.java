@@ -9,6 +9,7 @@ import static org.ringworld.runtime.cpu.device.Lanes.load;
 import static org.ringworld.runtime.cpu.device.Lanes.set;
 import static org.ringworld.runtime.cpu.device.Lanes.store;
 import static org.ringworld.runtime.cpu.elementwise.VectorMath.LN_2;
+import static org.ringworld.runtime.cpu.elementwise.VectorMath.LOG2_E;
 import static org.ringworld.runtime.cpu.matmul.MicroKernel.ROWS;
 
 import jdk.incubator.vector.FloatVector;
@@ -56,7 +57,7 @@ public final class VectorAttentionBackward implements KeyClasses.Backward {
     }
 
     /** Addresses of a worker's tile of queries and what it forms with a tile of keys. */
-    private record Queries(long q, long dOut, long dq, long p, long ds, long lse, long delta) {
+    private record Queries(long q, long dOut, long dq, long p, long ds, long max, long delta) {
         static long bytes(int d) {
             return 3 * AttentionTile.rowsBytes(d) + 2 * SIDE * SCORES_ROW + 8 * SIDE;
         }
@@ -64,15 +65,15 @@ public final class VectorAttentionBackward implements KeyClasses.Backward {
         static Queries at(long base, int d) {
             long rows = AttentionTile.rowsBytes(d);
             long p = base + 3 * rows;
-            long lse = p + 2 * SIDE * SCORES_ROW;
+            long max = p + 2 * SIDE * SCORES_ROW;
             return new Queries(
                     base,
                     base + rows,
                     base + 2 * rows,
                     p,
                     p + SIDE * SCORES_ROW,
-                    lse,
-                    lse + 4 * SIDE);
+                    max,
+                    max + 4 * SIDE);
         }
     }
 
@@ -185,7 +186,7 @@ public final class VectorAttentionBackward implements KeyClasses.Backward {
         int heads = call.shape().g();
         int n = keys.size(key);
         long home = 4L * keys.start(key) * heads * d;
-        // The queries that dk was formed with carry scale / ln 2.
+        // The queries that dk was formed with carry scale · log2(e).
         addRows(room.dk, heads, kvHead, n, d, LN_2, call.dk().address() + home);
         addRows(room.dv, heads, kvHead, n, d, 1, call.dv().address() + home);
     }
@@ -193,19 +194,26 @@ public final class VectorAttentionBackward implements KeyClasses.Backward {
     private void stage(int head, int query, Queries room) {
         long first = queries.start(query);
         int n = queries.size(query);
-        AttentionTile.stage(call.q(), head, first, n, call.scale() / LN_2, room.q);
-        AttentionTile.stage(call.dOut(), head, first, n, 1, room.dOut);
+        AttentionTile.stage(call.q(), head, first, n, call.scale() * LOG2_E, room.q);
+        long row = 4L * Lanes.pad(call.shape().d());
         for (int i = 0; i < AttentionTile.wholeRows(n); i++) {
             long at = 4 * ((first + i) * call.shape().h() + head);
-            float lse = i < n ? get(call.lse().address() + at) : Float.NEGATIVE_INFINITY;
+            float sum = i < n ? get(call.sum().address() + at) : 0;
             // A row that has seen nothing: every p becomes 2^−∞.
-            boolean blind = lse == Float.NEGATIVE_INFINITY;
-            set(room.lse + 4L * i, blind ? Float.POSITIVE_INFINITY : lse / LN_2);
-            set(room.delta + 4L * i, blind ? 0 : get(call.delta().address() + at));
+            boolean blind = sum == 0;
+            float max = blind ? Float.POSITIVE_INFINITY : get(call.max().address() + at);
+            // The sum divides dOut and delta, once, and not each p.
+            float factor = blind ? 0 : 1 / sum;
+            set(room.max + 4L * i, max);
+            set(room.delta + 4L * i, blind ? 0 : factor * get(call.delta().address() + at));
+            if (i < n) {
+                AttentionTile.stageRow(call.dOut(), head, first + i, factor, room.dOut + i * row);
+            }
         }
+        AttentionTile.clearBehind(n, row, room.dOut);
     }
 
-    /** dv += pᵀ dOut; dk += dsᵀ q; dq (+)= ds k. */
+    /** dv += pᵀ dOut; dk += dsᵀ q; dq (+)= ds k; here p is not divided by its sum, but dOut is. */
     private void step(int query, int key, Queries x, Keys y, boolean add) {
         int d = call.shape().d();
         int n = queries.size(query);
@@ -223,9 +231,9 @@ public final class VectorAttentionBackward implements KeyClasses.Backward {
             int end = Spans.end(y.spans, i / ROWS);
             long p = x.p + i * SCORES_ROW;
             long ds = x.ds + i * SCORES_ROW;
-            float lse = get(x.lse + 4L * i);
+            float max = get(x.max + 4L * i);
             float delta = get(x.delta + 4L * i);
-            gradientRow(p + 4L * from, ds + 4L * from, lse, delta, end - from);
+            gradientRow(p + 4L * from, ds + 4L * from, max, delta, end - from);
             if (end - from < width) {
                 zero(p, from, end, width);
                 zero(ds, from, end, width);
@@ -267,19 +275,19 @@ public final class VectorAttentionBackward implements KeyClasses.Backward {
     }
 
     /**
-     * s → p = 2^(s − lse); dp → ds = p (dp − delta). Two loops: in one, the compiler keeps what
+     * s → p = 2^(s − max); dp → ds = p (dp − delta). Two loops: in one, the compiler keeps what
      * both need in objects on the heap, gigabytes in a step.
      */
-    private static void gradientRow(long p, long ds, float lse, float delta, int n) {
-        probabilities(p, lse, n);
+    private static void gradientRow(long p, long ds, float max, float delta, int n) {
+        probabilities(p, max, n);
         for (int k = 0; k < n; k += COUNT) {
             store(load(ds + 4L * k).sub(delta).mul(load(p + 4L * k)), ds + 4L * k);
         }
     }
 
-    private static void probabilities(long p, float lse, int n) {
+    private static void probabilities(long p, float max, int n) {
         for (int k = 0; k < n; k += COUNT) {
-            store(VectorMath.exp2(load(p + 4L * k).sub(lse)), p + 4L * k);
+            store(VectorMath.exp2(load(p + 4L * k).sub(max)), p + 4L * k);
         }
     }
 

@@ -3,6 +3,7 @@ package org.ringworld.runtime.cpu.attention;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -12,6 +13,7 @@ import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.Parity;
 import org.ringworld.runtime.cpu.PlainKernels;
+import org.ringworld.runtime.cpu.elementwise.Elements;
 
 /** Fast attention, in one block and continued over several, against the plain one. */
 class VectorAttentionTest {
@@ -80,11 +82,11 @@ class VectorAttentionTest {
             Tensor kp = p.ints(keys[0]);
             Tensor ks = p.ints(keys[1]);
             Tensor out = p.tensors().zeros(s, h, d);
-            Tensor lse = p.tensors().zeros(s, h);
-            p.device().kernels().fill(lse, Float.NEGATIVE_INFINITY);
+            Tensor max = p.tensors().zeros(s, h);
+            p.device().kernels().fill(max, Float.NEGATIVE_INFINITY);
+            Tensor sum = p.tensors().zeros(s, h);
             float scale = (float) (1 / Math.sqrt(d));
-            for (int blocks = 1; blocks <= Math.min(3, t); blocks++) {
-                int n = blocks;
+            for (int n : IntStream.rangeClosed(1, Math.min(3, t)).toArray()) {
                 p.check(
                         close,
                         (f, r) -> {
@@ -102,13 +104,16 @@ class VectorAttentionTest {
                                         t * (b + 1) / n,
                                         scale,
                                         r.get(0),
-                                        r.get(1));
+                                        r.get(1),
+                                        r.get(2));
                             }
+                            logSums(r.get(1), r.get(2));
                         },
                         out,
-                        lse);
+                        max,
+                        sum);
             }
-            forward(new PlainKernels(), q, qp, qs, k, v, kp, ks, 0, t, scale, out, lse);
+            forward(new PlainKernels(), q, qp, qs, k, v, kp, ks, 0, t, scale, out, max, sum);
             Tensor dOut = p.normal(dtype, s, h, d);
             Tensor delta = p.tensors().zeros(s, h);
             new PlainKernels().attentionDelta(dOut, out, delta);
@@ -116,7 +121,7 @@ class VectorAttentionTest {
                     close,
                     (f, r) ->
                             f.attentionBackward(
-                                    q, qp, qs, k, v, kp, ks, scale, dOut, lse, delta, r.get(0),
+                                    q, qp, qs, k, v, kp, ks, scale, dOut, max, sum, delta, r.get(0),
                                     r.get(1), r.get(2)),
                     p.tensors().zeros(s, h, d),
                     p.tensors().zeros(t, g, d),
@@ -137,7 +142,8 @@ class VectorAttentionTest {
             int end,
             float scale,
             Tensor out,
-            Tensor lse) {
+            Tensor max,
+            Tensor sum) {
         f.attention(
                 q,
                 qp,
@@ -148,6 +154,16 @@ class VectorAttentionTest {
                 ks.rows(from, end),
                 scale,
                 out,
-                lse);
+                max,
+                sum);
+    }
+
+    /** max += log2(sum): which maximum a kernel takes is its own choice, this is not. */
+    private static void logSums(Tensor max, Tensor sum) {
+        for (int i = 0; i < max.size(); i++) {
+            double log = Math.log(Elements.get(sum, i)) / Math.log(2);
+            Elements.set(max, i, Elements.get(max, i) + log);
+            Elements.set(sum, i, 0);
+        }
     }
 }

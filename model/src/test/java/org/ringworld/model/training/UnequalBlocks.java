@@ -1,0 +1,39 @@
+package org.ringworld.model.training;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.SequenceBlock;
+import org.ringworld.tokenizer.packing.Row;
+
+/** Rows cut so that the ranks of a ring hold different numbers of tokens, some of them none. */
+public final class UnequalBlocks {
+    private UnequalBlocks() {}
+
+    /**
+     * @param shares of each rank in the row
+     * @param turns whether ranks take their shares in turn, else each all at once
+     */
+    public static MicroBatch cut(Row row, int[] shares, boolean turns, int tile) {
+        List<SequenceBlock> blocks =
+                IntStream.range(0, shares.length)
+                        .mapToObj(rank -> places(row.length(), shares, rank, turns))
+                        .map(places -> SequenceBlock.of(List.of(row), List.of(places)))
+                        .toList();
+        return MicroBatch.of(blocks, 1, tile);
+    }
+
+    private static int[] places(int seqLen, int[] shares, int rank, boolean turns) {
+        int whole = Arrays.stream(shares).sum();
+        int from = Arrays.stream(shares, 0, rank).sum();
+        int end = from + shares[rank];
+        return IntStream.range(0, seqLen)
+                .filter(
+                        place -> {
+                            int share = turns ? place % whole : place * whole / seqLen;
+                            return share >= from && share < end;
+                        })
+                .toArray();
+    }
+}
