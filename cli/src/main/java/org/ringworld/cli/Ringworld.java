@@ -62,7 +62,8 @@ import picocli.CommandLine.Spec;
             MakeQaCommand.class,
             BenchCommand.class,
             RingPeerCommand.class,
-            DoctorCommand.class
+            DoctorCommand.class,
+            CompletionCommand.class
         })
 public final class Ringworld implements Runnable {
     /** Exit codes (CONTRACT): done, failed, wrong usage. */
