@@ -230,14 +230,7 @@ public final class GenerateCommand implements Callable<Integer> {
 
     /** The prompt's tokens; the decoder has heard them, so that a space after them is not lost. */
     private static int[] goOn(String prompt, Tokenizer tokenizer, TextDecoder decoder) {
-        int[] ids = tokenizer.encode(prompt);
-        if (tokenizer.addsBos() || ids.length == 0) {
-            // A model needs something to go on from, be it BOS that is not added otherwise.
-            int[] with = new int[ids.length + 1];
-            with[0] = tokenizer.bos();
-            System.arraycopy(ids, 0, with, 1, ids.length);
-            ids = with;
-        }
+        int[] ids = Continuation.prompt(prompt, tokenizer);
         for (int id : ids) {
             decoder.next(id);
         }

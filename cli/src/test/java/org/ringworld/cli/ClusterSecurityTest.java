@@ -93,12 +93,15 @@ class ClusterSecurityTest {
         Path metrics = run.resolve("metrics.jsonl");
         long steps;
         try (LocalCluster cluster = new LocalCluster(directory, 2, settings(identity("ours")))) {
-            // Another authority, no TLS at all, and another cluster with our authority.
+            // Another authority, no TLS at all, and another cluster with our authority; without
+            // devices, which they would warm up before anything else.
             List<Process> strangers =
                     List.of(
-                            cluster.stranger(0, settings(identity("theirs"))),
-                            cluster.stranger(1, "insecure=true"),
-                            cluster.stranger(2, settings(identity("ours"), "cluster=another")));
+                            cluster.stranger(0, settings(identity("theirs"), "devices=[]")),
+                            cluster.stranger(1, "insecure=true", "devices=[]"),
+                            cluster.stranger(
+                                    2,
+                                    settings(identity("ours"), "cluster=another", "devices=[]")));
             try {
                 for (int node = 2; node < 5; node++) {
                     Path log = cluster.log(node); // they try to come in, and will again

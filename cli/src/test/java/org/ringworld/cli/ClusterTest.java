@@ -313,7 +313,12 @@ class ClusterTest {
                             .toList();
             // Three members come together: the one that was started last was found as well.
             new LocalCluster(
-                            directory, places, "dns=nodes.ringworld.test", "peers=[]", "minNodes=3")
+                            directory,
+                            places,
+                            "dns=nodes.ringworld.test",
+                            "peers=[]",
+                            "minNodes=3",
+                            "devices=[]")
                     .close();
         }
     }

@@ -231,6 +231,7 @@ public final class LocalCluster implements AutoCloseable {
     }
 
     void awaitMembers(int count) throws Exception {
+        boolean bare = overrides.contains("devices=[]");
         await(
                 "%d members up".formatted(count),
                 PATIENCE,
@@ -238,7 +239,8 @@ public final class LocalCluster implements AutoCloseable {
                     int up = 0;
                     for (JsonNode member : ask("status", "--json").path("members")) {
                         boolean is = member.path("status").asString().equals("Up");
-                        up += is && !member.path("devices").isEmpty() ? 1 : 0;
+                        boolean ready = bare || !member.path("devices").isEmpty();
+                        up += is && ready ? 1 : 0;
                     }
                     return up == count;
                 });

@@ -2,6 +2,7 @@ package org.ringworld.actors.cluster;
 
 import java.io.IOException;
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import org.apache.pekko.actor.CoordinatedShutdown;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -62,7 +63,7 @@ public final class Control {
             ActorSystem<Void> system, ActorRef<JobQueue.Command> queue, HttpRequest request) {
         if (request.getHeader(HEADER).isEmpty()) {
             request.discardEntityBytes(system);
-            return java.util.concurrent.CompletableFuture.completedFuture(
+            return CompletableFuture.completedFuture(
                     HttpResponse.create().withStatus(StatusCodes.FORBIDDEN));
         }
         String what = request.getUri().path().replaceFirst("^/", "");
@@ -83,9 +84,15 @@ public final class Control {
             ActorRef<JobQueue.Command> queue,
             String what,
             String argument) {
+        QueueRequest request;
+        try {
+            request = QueueRequest.of(what, argument);
+        } catch (IllegalArgumentException e) {
+            return CompletableFuture.completedFuture(response(false, e.getMessage()));
+        }
         return AskPattern.<JobQueue.Command, JobQueue.Answer>ask(
                         queue,
-                        replyTo -> new JobQueue.Request(what, argument, replyTo),
+                        replyTo -> new JobQueue.Request(request, replyTo),
                         PATIENCE,
                         system.scheduler())
                 .handle(
@@ -104,7 +111,7 @@ public final class Control {
                         () ->
                                 CoordinatedShutdown.get(Adapter.toClassic(system))
                                         .runAll(CoordinatedShutdown.clusterLeavingReason()));
-        return java.util.concurrent.CompletableFuture.completedFuture(response(true, "{}"));
+        return CompletableFuture.completedFuture(response(true, "{}"));
     }
 
     private static HttpResponse response(boolean done, String text) {

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.job.JobFile;
 
 /**
  * How a node takes part in a cluster: the keys of NODE.conf, whose defaults are node-defaults.conf.
@@ -48,6 +49,12 @@ public record NodeSettings(
 
     public int bootstrapPort() {
         return port + 4;
+    }
+
+    /** Settings over the defaults: {@code key=value}, as on the command line. */
+    public static NodeSettings read(List<String> settings) {
+        Config defaults = ConfigFactory.parseResources(NodeSettings.class, "/node-defaults.conf");
+        return of(JobFile.settings(settings, defaults.resolve()));
     }
 
     /**

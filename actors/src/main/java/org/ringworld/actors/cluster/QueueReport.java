@@ -21,29 +21,22 @@ import tools.jackson.databind.node.ObjectNode;
  * What the queue's leader says of it, as JSON.
  *
  * @param name of the cluster
- * @param devices all that were found
- * @param gone those of nodes that are down
  */
 record QueueReport(
         String name,
         Cluster cluster,
-        Map<String, QueuedJob> jobs,
+        JobBook jobs,
         Map<String, RunningJob> running,
-        Set<ActorRef<DeviceActor.Command>> devices,
-        Set<ActorRef<DeviceActor.Command>> gone,
-        Set<ActorRef<DeviceActor.Command>> draining) {
+        DevicePool<ActorRef<DeviceActor.Command>> devices) {
     /** Bytes of a log in one answer. */
     private static final int LOG_BYTES = 64 << 10;
 
-    /** Some of a job's log from a place in it on. */
-    JobQueue.Answer log(String argument) throws IOException {
-        String[] words = argument.strip().split(" ");
-        QueuedJob job = jobs.get(words[0]);
+    /** Some of a job's log from a byte on. */
+    JobQueue.Answer log(String id, long from) throws IOException {
+        QueuedJob job = jobs.job(id);
         if (job == null) {
-            return new JobQueue.Answer(
-                    false, "there is no job %s; there are %s".formatted(words[0], jobs.keySet()));
+            return new JobQueue.Answer(false, jobs.unknown(id));
         }
-        long from = words.length > 1 ? Long.parseLong(words[1]) : 0;
         Path file = Path.of(job.output()).resolve(JobQueue.LOG);
         byte[] bytes = new byte[0];
         if (Files.exists(file)) {
@@ -56,13 +49,13 @@ record QueueReport(
         node.put("next", from + bytes.length).put("text", new String(bytes, UTF_8));
         node.put("over", job.state().isOver()).put("state", job.state().name().toLowerCase());
         node.put("sentence", job.sentence());
-        return new JobQueue.Answer(true, node.toString());
+        return JobQueue.Answer.of(node);
     }
 
     /** All jobs, in the order of submission. */
     ArrayNode allJobs() {
         ArrayNode all = JsonMapper.shared().createArrayNode();
-        for (QueuedJob job : jobs.values()) {
+        for (QueuedJob job : jobs.all()) {
             ObjectNode node = all.addObject();
             node.put("id", job.id()).put("state", job.state().name().toLowerCase());
             node.put("output", job.output()).put("sentence", job.sentence());
@@ -70,7 +63,7 @@ record QueueReport(
             if (runs == null) {
                 continue;
             }
-            node.put("devices", runs.devices.size()).put("ringSize", job.ringSize());
+            node.put("devices", devices.of(job.id()).size()).put("ringSize", job.ringSize());
             node.put("epoch", runs.epoch);
             if (runs.last instanceof Progress.Waiting waiting) {
                 node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
@@ -111,25 +104,16 @@ record QueueReport(
             m.put("status", member.status().toString());
             m.put("reachable", !unreachable.contains(member));
             ArrayNode here = m.putArray("devices");
-            for (ActorRef<DeviceActor.Command> device : devices) {
-                if (JobQueue.address(device, cluster).equals(member.address())
-                        && !gone.contains(device)) {
+            for (ActorRef<DeviceActor.Command> device : devices.present()) {
+                if (JobQueue.address(device, cluster).equals(member.address())) {
                     here.addObject()
                             .put("name", device.path().name())
-                            .put("job", jobOf(device))
-                            .put("draining", draining.contains(device));
+                            .put("job", devices.holder(device).orElse(""))
+                            .put("draining", devices.isDraining(device));
                 }
             }
         }
         node.set("jobs", allJobs());
         return node;
-    }
-
-    private String jobOf(ActorRef<DeviceActor.Command> device) {
-        return running.values().stream()
-                .filter(r -> r.devices.contains(device))
-                .map(r -> r.job.id())
-                .findFirst()
-                .orElse("");
     }
 }

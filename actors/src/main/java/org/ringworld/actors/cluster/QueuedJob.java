@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
+import org.ringworld.model.training.coordination.Progress;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -38,6 +39,21 @@ public record QueuedJob(
 
     QueuedJob now(State next, String why) {
         return new QueuedJob(id, text, output, ringSize, next, why);
+    }
+
+    /** Whether it has begun: then it goes on with fewer devices than it asks for. */
+    boolean isResumed() {
+        return state == State.RUNNING;
+    }
+
+    /** After the last that was heard of it. */
+    QueuedJob ended(Progress last) {
+        return switch (last) {
+            case Progress.Completed c -> now(State.DONE, "its model is " + c.model());
+            case Progress.Interrupted i -> now(State.STOPPED, "stopped after step " + i.step());
+            case Progress.Failed f -> now(State.FAILED, f.sentence());
+            default -> throw new IllegalArgumentException("the job goes on: " + last);
+        };
     }
 
     int number() {

@@ -38,7 +38,8 @@ final class RingReader {
         return switch (message.getKindCase()) {
             case REQUEST -> {
                 RingWire.Request m = message.getRequest();
-                yield new JobQueue.Request(m.getWhat(), m.getArgument(), ref(m.getReplyTo()));
+                yield new JobQueue.Request(
+                        QueueRequest.of(m.getWhat(), m.getArgument()), ref(m.getReplyTo()));
             }
             case ANSWER ->
                     new JobQueue.Answer(

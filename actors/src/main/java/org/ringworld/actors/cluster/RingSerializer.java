@@ -96,8 +96,8 @@ public final class RingSerializer extends SerializerWithStringManifest
             case Report report -> encode(report, to);
             case JobQueue.Request m ->
                     to.getRequestBuilder()
-                            .setWhat(m.what())
-                            .setArgument(m.argument())
+                            .setWhat(m.request().word())
+                            .setArgument(m.request().argument())
                             .setReplyTo(text(m.replyTo()));
             case JobQueue.Answer m -> to.getAnswerBuilder().setDone(m.done()).setText(m.text());
             case JobQueue.Drain m ->

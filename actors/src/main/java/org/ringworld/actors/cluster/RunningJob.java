@@ -1,10 +1,7 @@
 package org.ringworld.actors.cluster;
 
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
-import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.DeviceId;
@@ -15,10 +12,7 @@ import org.ringworld.model.training.rank.OpenJob;
 final class RunningJob {
     final QueuedJob job;
 
-    /** Those it may use; it lets go of others between steps. */
-    final Set<ActorRef<DeviceActor.Command>> devices = new LinkedHashSet<>();
-
-    /** Those it does use. */
+    /** The devices that it uses; of those that it may not use any more it lets go between steps. */
     List<DeviceId> using = List.of();
 
     /** Null while its data is being opened. */

@@ -4,11 +4,9 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Queue;
-import java.util.Set;
 import java.util.function.Consumer;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -25,6 +23,7 @@ import org.ringworld.model.training.coordination.Effect;
 import org.ringworld.model.training.coordination.Evaluation;
 import org.ringworld.model.training.coordination.Event;
 import org.ringworld.model.training.coordination.JobDecisions;
+import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.OpenJob;
@@ -125,13 +124,11 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
     }
 
     private Behavior<Command> onDevices(Devices message) {
-        Set<ActorRef<DeviceActor.Command>> come = new HashSet<>(message.devices);
-        come.removeAll(devices.values());
-        come.forEach(
-                device -> {
-                    getContext().watch(device);
-                    devices.put(id(device), device);
-                });
+        for (ActorRef<DeviceActor.Command> device : message.devices) {
+            if (devices.putIfAbsent(id(device), device) == null) {
+                getContext().watch(device);
+            }
+        }
         List<DeviceId> ids = message.devices.stream().map(Coordinator::id).toList();
         return on(new Event.Devices(ids, message.gracefully));
     }
@@ -152,35 +149,21 @@ public final class Coordinator extends AbstractBehavior<Coordinator.Command> {
         return ended ? Behaviors.stopped() : this;
     }
 
+    /** The event that answers; null: none does. */
     private Event carryOut(Effect effect) {
         switch (effect) {
-            case Effect.Tell tell ->
-                    devices.get(tell.device()).tell(new DeviceActor.Ordered(tell.order(), reports));
-            case Effect.Pause pause ->
-                    getContext()
-                            .scheduleOnce(
-                                    pause.time(),
-                                    getContext().getSelf(),
-                                    new Happened(new Event.PauseOver(pause.epoch())));
-            case Effect.TakeOut out -> onHung.accept(devices.get(out.device()));
-            case Effect.Notify notify -> listener.tell(notify.progress());
-            case Effect.Log log -> getContext().getLog().info(log.sentence());
-            case Effect.TakeEpoch _ -> {
-                return files.takeEpoch();
+            case Effect.Tell(DeviceId device, Order order) ->
+                    devices.get(device).tell(new DeviceActor.Ordered(order, reports));
+            case Effect.OnFiles onFiles -> {
+                return files.carryOut(onFiles);
             }
-            case Effect.FindSnapshot _ -> {
-                return files.findSnapshot();
+            case Effect.Pause(long epoch, Duration time) -> {
+                Happened over = new Happened(new Event.PauseOver(epoch));
+                getContext().scheduleOnce(time, getContext().getSelf(), over);
             }
-            case Effect.OpenMetrics open -> {
-                return files.openMetrics(open.step());
-            }
-            case Effect.WriteMetrics write -> {
-                return files.write(write);
-            }
-            case Effect.SyncMetrics _ -> {
-                return files.sync();
-            }
-            case Effect.ReleaseOutput _ -> files.release();
+            case Effect.TakeOut(DeviceId device) -> onHung.accept(devices.get(device));
+            case Effect.Notify(Progress progress) -> listener.tell(progress);
+            case Effect.Log(String sentence) -> getContext().getLog().info(sentence);
             case Effect.End _ -> {}
         }
         return null;

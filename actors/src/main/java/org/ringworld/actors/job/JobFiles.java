@@ -10,6 +10,7 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.snapshot.Snapshot;
 import org.ringworld.model.training.MetricsFile;
+import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Effect;
 import org.ringworld.model.training.coordination.Event;
 import org.ringworld.model.training.job.Job;
@@ -36,12 +37,19 @@ final class JobFiles implements AutoCloseable {
         this.fence = fence;
     }
 
-    /** The number under which the output is owned. */
-    long fence() {
-        return fence.number();
+    /** The event that answers; null: none does. */
+    Event carryOut(Effect.OnFiles effect) {
+        return switch (effect) {
+            case Effect.TakeEpoch _ -> takeEpoch();
+            case Effect.FindSnapshot _ -> findSnapshot();
+            case Effect.OpenMetrics open -> openMetrics(open.step());
+            case Effect.WriteMetrics write -> write(write.line());
+            case Effect.SyncMetrics _ -> sync();
+            case Effect.ReleaseOutput _ -> release();
+        };
     }
 
-    Event takeEpoch() {
+    private Event takeEpoch() {
         try {
             fence.check();
             byte[] token = new byte[TOKEN];
@@ -52,7 +60,7 @@ final class JobFiles implements AutoCloseable {
         }
     }
 
-    Event findSnapshot() {
+    private Event findSnapshot() {
         try {
             Snapshot.Newest newest = Snapshot.newest(job.output());
             newest.skipped().forEach(why -> LOG.warn("skipped {}", why));
@@ -65,7 +73,7 @@ final class JobFiles implements AutoCloseable {
         }
     }
 
-    Event openMetrics(long step) {
+    private Event openMetrics(long step) {
         boolean goesOn = metrics != null && metrics.lastStep() <= step;
         try {
             if (!goesOn) {
@@ -80,17 +88,16 @@ final class JobFiles implements AutoCloseable {
         }
     }
 
-    /** Null where nothing is to be told. */
-    Event write(Effect.WriteMetrics effect) {
+    private Event write(StepMetrics line) {
         try {
-            metrics.add(effect.line().at(Instant.now()));
+            metrics.add(line.at(Instant.now()));
             return null;
         } catch (IOException e) {
             return new Event.FileFault(Faults.sentence(e));
         }
     }
 
-    Event sync() {
+    private Event sync() {
         try {
             metrics.sync();
             return new Event.MetricsSynced();
@@ -99,12 +106,13 @@ final class JobFiles implements AutoCloseable {
         }
     }
 
-    void release() {
+    private Event release() {
         try {
             fence.release();
         } catch (CheckpointException e) {
             LOG.warn(e.getMessage());
         }
+        return null;
     }
 
     @Override

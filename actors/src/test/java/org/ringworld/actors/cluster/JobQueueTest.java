@@ -116,7 +116,7 @@ class JobQueueTest {
     }
 
     private JsonNode ask(ActorRef<JobQueue.Command> queue, String what, String argument) {
-        queue.tell(new JobQueue.Request(what, argument, probe.getRef()));
+        queue.tell(new JobQueue.Request(QueueRequest.of(what, argument), probe.getRef()));
         JobQueue.Answer answer = probe.receiveMessage(Duration.ofSeconds(20));
         assertThat(answer.done()).as(answer.text()).isTrue();
         return JsonMapper.shared().readTree(answer.text());

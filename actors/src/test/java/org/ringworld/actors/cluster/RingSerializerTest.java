@@ -69,7 +69,19 @@ class RingSerializerTest {
             messages.add(new DeviceActor.Ordered(order, reports.getRef()));
         }
         messages.addAll(reports());
-        messages.add(new JobQueue.Request("submit", "x = 1", answers.getRef()));
+        ForwardRun.Request forward =
+                new ForwardRun.Request(Path.of("/m"), "a=b", Path.of("/b"), Path.of("/o"), true);
+        for (QueueRequest request :
+                List.of(
+                        new QueueRequest.Submit("x = 1"),
+                        new QueueRequest.Stop("3-job"),
+                        new QueueRequest.Jobs(),
+                        new QueueRequest.Status(),
+                        new QueueRequest.Log("3-job", 77),
+                        new QueueRequest.Forward(forward),
+                        new QueueRequest.Forwarded("f1"))) {
+            messages.add(new JobQueue.Request(request, answers.getRef()));
+        }
         messages.add(new JobQueue.Answer(true, "{}"));
         messages.add(new JobQueue.Drain(List.of(commands.getRef()), answers.getRef()));
         return messages;

@@ -12,7 +12,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import org.ringworld.checkpoints.hf.LlamaConfig;
-import org.ringworld.cli.FlopsLimit;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.job.JobFile;
@@ -163,9 +162,9 @@ public final class BenchCommand implements Callable<Integer> {
             for (int i = 0; i < shapes.size(); i++) {
                 Shape shape = shapes.get(i);
                 int busy = Math.min(cores, shape.ringSize * shape.threads);
-                limit = Math.max(limit, FlopsLimit.of(MachineLimits.measure(busy), dtype));
+                limit = Math.max(limit, MachineLimits.measure(busy).flops(dtype));
                 StepBench.Result r = StepBench.run(work, shape.ringSize, shape.threads, steps);
-                limit = Math.max(limit, FlopsLimit.of(MachineLimits.measure(busy), dtype));
+                limit = Math.max(limit, MachineLimits.measure(busy).flops(dtype));
                 if (best[i] == null || r.seconds() < best[i].seconds()) {
                     best[i] = r;
                 }

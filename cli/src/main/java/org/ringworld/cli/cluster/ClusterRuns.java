@@ -11,9 +11,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
 import org.ringworld.actors.cluster.JobQueue;
 import org.ringworld.actors.cluster.JobRuns;
-import org.ringworld.cli.FlopsLimit;
+import org.ringworld.actors.job.Run;
 import org.ringworld.cli.InferenceSettings;
-import org.ringworld.cli.train.Run;
 import org.ringworld.cli.train.TrainingReport;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
@@ -50,11 +49,10 @@ public final class ClusterRuns implements JobRuns {
 
     @Override
     public boolean begin(Job job) throws IOException {
-        Config config = config(job.text());
-        if (Run.open(job, config).finished()) {
+        if (Run.open(job).finished()) {
             return false;
         }
-        Run.begin(job, config);
+        Run.begin(job);
         return true;
     }
 
@@ -71,6 +69,6 @@ public final class ClusterRuns implements JobRuns {
 
     @Override
     public double flopsOfThread(Job job) {
-        return FlopsLimit.of(limits.join(), job.dtype());
+        return limits.join().flops(job.dtype());
     }
 }

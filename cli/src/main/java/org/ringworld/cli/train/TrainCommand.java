@@ -8,17 +8,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
-import org.apache.pekko.actor.typed.ActorRef;
-import org.apache.pekko.actor.typed.ActorSystem;
-import org.apache.pekko.actor.typed.Behavior;
-import org.apache.pekko.actor.typed.javadsl.Behaviors;
-import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.device.OpenJobs;
-import org.ringworld.actors.job.Coordinator;
-import org.ringworld.actors.job.Epochs;
-import org.ringworld.actors.links.Links;
+import org.ringworld.actors.Training;
+import org.ringworld.actors.job.Run;
 import org.ringworld.checkpoints.files.Fence;
-import org.ringworld.cli.FlopsLimit;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
@@ -29,10 +21,7 @@ import org.ringworld.model.training.job.JobText;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.OpenJob;
-import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.runtime.cpu.MachineLimits;
-import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -78,22 +67,21 @@ public final class TrainCommand implements Callable<Integer> {
         }
         int cores = Runtime.getRuntime().availableProcessors();
         Job job = JobReader.read(config, cores);
-        Tokenizer tokenizer = tokenizer(job);
+        Tokenizer tokenizer = Training.tokenizer(job);
         if (resume && !Files.exists(job.output().resolve("job.conf"))) {
             throw new UsageException(job.output() + " holds no run to resume");
         }
         Run.checkContinued(job);
         Fence fence = Fence.claim(job.output());
         try {
-            return run(config, job, tokenizer, fence);
+            return run(job, tokenizer, fence);
         } finally {
             fence.release();
         }
     }
 
-    private static int run(Config config, Job job, Tokenizer tokenizer, Fence fence)
-            throws Exception {
-        Run run = Run.open(job, config);
+    private static int run(Job job, Tokenizer tokenizer, Fence fence) throws Exception {
+        Run run = Run.open(job);
         if (run.finished()) {
             System.out.printf(
                     "%s is finished: its model is %s%n",
@@ -104,7 +92,7 @@ public final class TrainCommand implements Callable<Integer> {
         JobData data = JobData.open(job, tokenizer);
         data.faults().forEach(fault -> System.err.println("ringworld: skipped " + fault));
         // Only now: a job whose data is at fault can be mended and started again.
-        Run.begin(job, config);
+        Run.begin(job);
         return train(new OpenJob("train", job, data), fence);
     }
 
@@ -141,32 +129,17 @@ public final class TrainCommand implements Callable<Integer> {
         return JobFile.resolve(job, overrides);
     }
 
-    private static Tokenizer tokenizer(Job job) throws DataException {
-        Tokenizer tokenizer = Tokenizer.of(job.tokenizer());
-        if (tokenizer.vocabSize() > job.model().vocabSize()) {
-            throw new UsageException(
-                    "the tokenizer has %d tokens, model.vocabSize is %d: give a model of at least that many"
-                            .formatted(tokenizer.vocabSize(), job.model().vocabSize()));
-        }
-        return tokenizer;
-    }
-
-    private static int train(OpenJob hosted, Fence fence) throws Exception {
-        Job job = hosted.job();
+    private static int train(OpenJob open, Fence fence) throws Exception {
+        Job job = open.job();
         int cores = Runtime.getRuntime().availableProcessors();
         int threads = Math.min(cores, job.ringSize() * job.threads());
-        double limit = FlopsLimit.of(MachineLimits.measure(threads), job.dtype());
-        TrainingReport report = new TrainingReport(job, limit, hosted.data());
-        ActorSystem<Progress> system =
-                ActorSystem.create(
-                        watcher(hosted, limit / job.ringSize(), fence, report),
-                        "ringworld",
-                        ConfigFactory.load());
-        Thread onSignal = new Thread(() -> report.stopAndWait(system), "on-signal");
+        double limit = MachineLimits.measure(threads).flops(job.dtype());
+        TrainingReport report = new TrainingReport(job, limit, open.data());
+        Training training = Training.start(open, limit / job.ringSize(), fence, report::hear);
+        Thread onSignal = new Thread(() -> report.stopAndWait(training), "on-signal");
         Runtime.getRuntime().addShutdownHook(onSignal);
         Progress end = report.awaitEnd();
-        system.terminate();
-        system.getWhenTerminated().toCompletableFuture().join();
+        training.close();
         try {
             Runtime.getRuntime().removeShutdownHook(onSignal);
         } catch (IllegalStateException e) {
@@ -174,42 +147,5 @@ public final class TrainCommand implements Callable<Integer> {
             Thread.currentThread().join();
         }
         return end instanceof Progress.Completed ? Ringworld.DONE : Ringworld.FAILED;
-    }
-
-    /** The guardian: starts the job and hears what happens. */
-    private static Behavior<Progress> watcher(
-            OpenJob hosted, double flopsPerDevice, Fence fence, TrainingReport report) {
-        return Behaviors.setup(
-                context -> {
-                    Job job = hosted.job();
-                    Links links = Links.inProcess();
-                    OpenJobs host = new OpenJobs(hosted);
-                    List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
-                    for (int rank = 0; rank < job.ringSize(); rank++) {
-                        Device device = new CpuDevice(job.threads());
-                        devices.add(
-                                context.spawn(
-                                        DeviceActor.create(rank, device, links, host, () -> {}),
-                                        "device-" + rank));
-                    }
-                    ActorRef<Coordinator.Command> coordinator =
-                            context.spawn(
-                                    Coordinator.create(
-                                            hosted,
-                                            devices,
-                                            flopsPerDevice,
-                                            Epochs.from(fence.number()),
-                                            fence,
-                                            false,
-                                            context.getSelf(),
-                                            null),
-                                    "coordinator");
-                    report.started(coordinator);
-                    return Behaviors.receiveMessage(
-                            progress -> {
-                                report.hear(progress);
-                                return Behaviors.same();
-                            });
-                });
     }
 }

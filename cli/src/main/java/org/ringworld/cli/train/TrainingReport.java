@@ -14,9 +14,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Function;
 import java.util.stream.Collectors;
-import org.apache.pekko.actor.typed.ActorRef;
-import org.apache.pekko.actor.typed.ActorSystem;
-import org.ringworld.actors.job.Coordinator;
+import org.ringworld.actors.Training;
 import org.ringworld.cli.LiveLine;
 import org.ringworld.cli.ResultsJson;
 import org.ringworld.model.training.Stage;
@@ -42,8 +40,6 @@ public final class TrainingReport {
     private final LiveLine live;
     private final PrintStream err;
     private final CompletableFuture<Progress> end = new CompletableFuture<>();
-    private final CompletableFuture<ActorRef<Coordinator.Command>> coordinator =
-            new CompletableFuture<>();
     private final TreeMap<Integer, List<Probe.Result>> evaluated = new TreeMap<>();
     private final long start = System.nanoTime();
     private final List<StepMetrics> steps = new ArrayList<>();
@@ -73,10 +69,6 @@ public final class TrainingReport {
         this.output = job.output();
         this.live = live;
         this.err = err;
-    }
-
-    void started(ActorRef<Coordinator.Command> ref) {
-        coordinator.complete(ref);
     }
 
     /** One thing that happened. */
@@ -298,12 +290,12 @@ public final class TrainingReport {
     }
 
     /** For a signal: asks the job to save, and waits for it. */
-    void stopAndWait(ActorSystem<?> system) {
+    void stopAndWait(Training training) {
         if (end.isDone()) {
             return;
         }
         live.println("stopping: the step on its way is finished and the state saved");
-        coordinator.join().tell(new Coordinator.Stop());
+        training.stop();
         try {
             end.get(SAVE_SECONDS, TimeUnit.SECONDS);
         } catch (TimeoutException e) {

@@ -22,6 +22,19 @@ public record Continuation(
         double prefillSeconds,
         double decodeSeconds) {
 
+    /** The tokens of a text that is gone on with, BOS first where the tokenizer adds it. */
+    public static int[] prompt(String text, Tokenizer tokenizer) {
+        int[] ids = tokenizer.encode(text);
+        if (!tokenizer.addsBos() && ids.length > 0) {
+            return ids;
+        }
+        // A model needs something to go on from, be it BOS that is not added otherwise.
+        int[] with = new int[ids.length + 1];
+        with[0] = tokenizer.bos();
+        System.arraycopy(ids, 0, with, 1, ids.length);
+        return with;
+    }
+
     /** Goes on after {@code ids} to the end of the text, a stop text or for {@code most} tokens. */
     public static Continuation write(
             Generator generator,

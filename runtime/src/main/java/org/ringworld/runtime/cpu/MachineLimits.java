@@ -2,6 +2,7 @@ package org.ringworld.runtime.cpu;
 
 import java.util.OptionalDouble;
 import java.util.concurrent.atomic.AtomicReference;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
 
 /**
@@ -30,6 +31,11 @@ public record MachineLimits(int threads, double f32, OptionalDouble bf16, double
             device.runHere(() -> limits.set(of(device)));
         }
         return limits.get();
+    }
+
+    /** FLOP/s in a dtype; BF16 counts as F32 where no hardware has it. */
+    public double flops(DType dtype) {
+        return 1e9 * (dtype == DType.BF16 ? bf16.orElse(f32) : f32);
     }
 
     /** The limits of a device, measured from the thread that drives it. */

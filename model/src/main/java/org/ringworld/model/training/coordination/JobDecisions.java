@@ -5,7 +5,6 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.IntFunction;
-import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Report.Held;
 import org.ringworld.model.training.job.Job;
@@ -14,7 +13,7 @@ import org.ringworld.model.training.job.Job;
  * What a job's coordinator decides: a state machine without actors, clock, threads and files.
  *
  * <pre>
- * GATHERING → FORMING → RUNNING ({@link RingWork}) → ENDING → ENDED
+ * GATHERING → FORMING → RUNNING ({@link RingWork}) → ENDED
  *     any of them, by a lost or a new device: GATHERING, a new epoch
  *     too few devices: WAITING, until there are more
  *     any of them, by a fault of the job's own: GATHERING, and the one that got furthest saves
@@ -26,7 +25,6 @@ public final class JobDecisions {
         GATHERING,
         FORMING,
         RUNNING,
-        ENDING,
         ENDED
     }
 
@@ -51,7 +49,6 @@ public final class JobDecisions {
     private String ended;
     private boolean stopAsked;
     private String fault;
-    private Progress ending;
 
     /**
      * @param id names the job among others of a cluster
@@ -96,7 +93,10 @@ public final class JobDecisions {
                 case Event.Tick _ -> onTick();
                 case Event.PauseOver pause -> onPauseOver(pause.epoch());
                 case Event.EpochTaken epoch -> onEpochTaken(epoch);
-                case Event.TakenOver taken -> endWhenWritten(failed(taken.sentence()));
+                case Event.TakenOver taken -> {
+                    phase = Phase.RUNNING;
+                    on(work.end(failed(taken.sentence())));
+                }
                 case Event.SnapshotFound found -> formation.onSnapshot(found.directory());
                 case Event.MetricsOpened opened -> onMetricsOpened(opened);
                 case Event.MetricsSynced _ -> work.onMetricsSynced(fence);
@@ -134,7 +134,7 @@ public final class JobDecisions {
             case RingWork.GoOn _ -> {}
             case RingWork.NewEpoch(String why) -> newEpoch(why);
             case RingWork.Fault(String sentence) -> onFault(sentence);
-            case RingWork.End(Progress how) -> endWhenWritten(how);
+            case RingWork.End(Progress how) -> end(how);
         }
     }
 
@@ -262,7 +262,7 @@ public final class JobDecisions {
         }
         phase = Phase.RUNNING;
         if (fault != null) {
-            work.save(false, roster.ring().get(roster.winner()).device());
+            work.saveAfter(fault, roster.ring().get(roster.winner()).device());
             return;
         }
         tell(
@@ -297,13 +297,9 @@ public final class JobDecisions {
             case Report.Pulsed pulsed -> watch.pulsed(pulsed, formation.epoch(), nanos);
             case Report.Failed failed -> onFailed(failed);
             // These come by themselves, whatever the job has gone on to do.
-            case Report.Copied copied -> onCopied(copied);
-            case Report.Saved saved -> {
-                saving.done(1);
-                tell(new Progress.Saved(saved.path(), saved.step()));
-                written();
-            }
-            case Report.NotSaved not -> onNotSaved(not);
+            case Report.Copied copied -> on(work.onCopied(copied, nanos));
+            case Report.Saved saved -> on(work.onSaved(saved, nanos));
+            case Report.NotSaved not -> on(work.onNotSaved(not, nanos));
             case Report.Measured _, Report.Forwarded _ ->
                     throw new IllegalStateException("unexpected " + report);
         }
@@ -318,50 +314,7 @@ public final class JobDecisions {
         }
     }
 
-    private void onCopied(Report.Copied copied) {
-        if (work.phase() != RingWork.Phase.SAVING) {
-            return;
-        }
-        tell(new Progress.Copied(copied.step(), copied.seconds()));
-        if (fault != null) {
-            endWhenWritten(new Progress.Failed(fault, copied.step(), copied.snapshot()));
-        } else {
-            on(work.onCopied(copied, nanos));
-        }
-    }
-
-    /** A snapshot on the way may fail, the disk may have room again for the next; no other may. */
-    private void onNotSaved(Report.NotSaved not) {
-        saving.done(not.unwritten());
-        Curriculum curriculum = job.curriculum();
-        boolean model = curriculum.lastStep(curriculum.place(not.step()).stage()) == not.step();
-        if (phase == Phase.ENDING) {
-            String sentence = fault == null ? not.sentence() : fault + "; and " + not.sentence();
-            endWhenWritten(new Progress.Failed(sentence, not.step(), null));
-        } else if (model || not.takenOver()) {
-            onFault(not.sentence());
-        } else {
-            tell(new Progress.NotSaved(not.sentence(), not.step()));
-            written();
-        }
-    }
-
-    private void written() {
-        if (saving.isOver() && phase == Phase.ENDING) {
-            end(ending);
-        } else if (saving.isOver()) {
-            on(work.onWritten(nanos));
-        }
-    }
-
     // ---- ending
-
-    private void endWhenWritten(Progress how) {
-        phase = Phase.ENDING;
-        work.leave();
-        ending = how;
-        written();
-    }
 
     private void onStop() {
         stopAsked = true;
@@ -373,7 +326,7 @@ public final class JobDecisions {
 
     /** The first fault counts; others that follow from it do not. */
     private void onFault(String sentence) {
-        if (phase == Phase.ENDING) {
+        if (work.phase() == RingWork.Phase.ENDING) {
             end(failed(sentence));
         } else if (fault == null) {
             fault = sentence;

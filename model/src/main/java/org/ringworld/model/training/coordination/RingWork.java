@@ -14,7 +14,7 @@ import org.ringworld.model.training.job.Job;
  * JobDecisions}.
  *
  * <pre>
- * EVALUATING → STEPPING → SAVING (→ SETTLING, until it is written) → …
+ * EVALUATING → STEPPING → SAVING (→ SETTLING, until it is written) → … → ENDING, until it is written
  * </pre>
  *
  * A step is one order to each device; the next one is sent while the last is still running, so that
@@ -26,7 +26,8 @@ final class RingWork {
         EVALUATING,
         STEPPING,
         SAVING,
-        SETTLING
+        SETTLING,
+        ENDING
     }
 
     /** What becomes of the ring. */
@@ -38,7 +39,6 @@ final class RingWork {
 
     record Fault(String sentence) implements Next {}
 
-    /** When all is written. */
     record End(Progress how) implements Next {}
 
     private static final Next GO_ON = new GoOn();
@@ -62,6 +62,11 @@ final class RingWork {
 
     /** Who is to be left with, when some are to go; null: nobody is. */
     private Event.Devices leaving;
+
+    /** The fault after which the state is saved and the job ends; null: there was none. */
+    private String fault;
+
+    private Progress ending;
 
     RingWork(
             Job job,
@@ -131,10 +136,10 @@ final class RingWork {
     /** After evaluating or saving: the next stage, or the end. */
     private Next next(long nanos) {
         if (stopAsked) {
-            return steps.finished() == 0 ? new End(new Progress.Interrupted(0, null)) : save(false);
+            return steps.finished() == 0 ? end(new Progress.Interrupted(0, null)) : save(false);
         }
         if (steps.finished() == curriculum.steps()) {
-            return new End(new Progress.Completed(job.output().resolve("final")));
+            return end(new Progress.Completed(job.output().resolve("final")));
         }
         if (regroup) {
             return regroup();
@@ -281,8 +286,14 @@ final class RingWork {
         return GO_ON;
     }
 
+    /** After a fault the one that got furthest writes its state, and the job ends. */
+    void saveAfter(String sentence, DeviceId best) {
+        fault = sentence;
+        save(false, best);
+    }
+
     /** Has a device write its state, when the lines of its steps are durable. */
-    void save(boolean stageEnds, DeviceId by) {
+    private void save(boolean stageEnds, DeviceId by) {
         phase = Phase.SAVING;
         saving.ask(by, stageEnds);
         effects.accept(new Effect.SyncMetrics());
@@ -297,8 +308,15 @@ final class RingWork {
 
     /** Training goes on while the copy is written. */
     Next onCopied(Report.Copied copied, long nanos) {
+        if (phase != Phase.SAVING) {
+            return GO_ON;
+        }
+        tell(new Progress.Copied(copied.step(), copied.seconds()));
+        if (fault != null) {
+            return end(new Progress.Failed(fault, copied.step(), copied.snapshot()));
+        }
         if (stopAsked) {
-            return new End(new Progress.Interrupted(steps.finished(), copied.snapshot()));
+            return end(new Progress.Interrupted(steps.finished(), copied.snapshot()));
         }
         int stage = curriculum.place(steps.finished()).stage();
         return steps.finished() == curriculum.lastStep(stage)
@@ -306,8 +324,42 @@ final class RingWork {
                 : next(nanos);
     }
 
-    /** All that was asked for is written, or never will be. */
-    Next onWritten(long nanos) {
-        return phase == Phase.SETTLING ? next(nanos) : GO_ON;
+    Next onSaved(Report.Saved saved, long nanos) {
+        saving.done(1);
+        tell(new Progress.Saved(saved.path(), saved.step()));
+        return written(nanos);
+    }
+
+    /** A snapshot on the way may fail, the disk may have room again for the next; no other may. */
+    Next onNotSaved(Report.NotSaved not, long nanos) {
+        saving.done(not.unwritten());
+        if (phase == Phase.ENDING) {
+            String sentence = fault == null ? not.sentence() : fault + "; and " + not.sentence();
+            return end(new Progress.Failed(sentence, not.step(), null));
+        }
+        boolean model = curriculum.lastStep(curriculum.place(not.step()).stage()) == not.step();
+        if (model || not.takenOver()) {
+            return new Fault(not.sentence());
+        }
+        tell(new Progress.NotSaved(not.sentence(), not.step()));
+        return written(nanos);
+    }
+
+    private Next written(long nanos) {
+        if (!saving.isOver()) {
+            return GO_ON;
+        }
+        return switch (phase) {
+            case ENDING -> new End(ending);
+            case SETTLING -> next(nanos);
+            default -> GO_ON;
+        };
+    }
+
+    /** The job ends so, when all that was asked for is written. */
+    Next end(Progress how) {
+        phase = Phase.ENDING;
+        ending = how;
+        return saving.isOver() ? new End(how) : GO_ON;
     }
 }

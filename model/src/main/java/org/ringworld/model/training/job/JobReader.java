@@ -2,6 +2,7 @@ package org.ringworld.model.training.job;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
+import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,6 +26,17 @@ public final class JobReader {
     private static final Pattern INHERITED = Pattern.compile("(data|optimizer)\\.(\\w+)");
 
     private JobReader() {}
+
+    /**
+     * The job that a program writes down.
+     *
+     * @param text HOCON, as in a job file
+     * @param overrides {@code key=value}
+     */
+    public static Job read(String text, String... overrides) {
+        Config config = JobFile.resolve(ConfigFactory.parseString(text), List.of(overrides));
+        return read(config, Runtime.getRuntime().availableProcessors());
+    }
 
     /** The job that a resolved configuration describes. */
     public static Job read(Config config, int allowedCores) {

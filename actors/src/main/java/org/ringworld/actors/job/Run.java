@@ -1,6 +1,7 @@
-package org.ringworld.cli.train;
+package org.ringworld.actors.job;
 
 import com.typesafe.config.Config;
+import com.typesafe.config.ConfigFactory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,7 +26,8 @@ public record Run(boolean finished) {
      *
      * @throws UsageException where another job's run is there, naming the keys that differ
      */
-    public static Run open(Job job, Config config) throws IOException {
+    public static Run open(Job job) throws IOException {
+        Config config = JobFile.resolve(ConfigFactory.parseString(job.text()), List.of());
         Path file = job.output().resolve("job.conf");
         if (!Files.exists(file)) {
             return new Run(false);
@@ -52,7 +54,7 @@ public record Run(boolean finished) {
      *
      * @throws UsageException where there is not
      */
-    static void checkContinued(Job job) {
+    public static void checkContinued(Job job) {
         boolean begun = Files.exists(job.output().resolve("job.conf"));
         boolean continues = job.continued() != null && !begun;
         if (continues && !Files.isDirectory(job.continued().resolve("snapshots"))) {
@@ -69,7 +71,7 @@ public record Run(boolean finished) {
     /**
      * Says whose run the directory is, unless it says so already; one that continues has its state.
      */
-    public static void begin(Job job, Config config) throws IOException {
+    public static void begin(Job job) throws IOException {
         Path file = job.output().resolve("job.conf");
         if (Files.exists(file)) {
             return;
@@ -81,7 +83,7 @@ public record Run(boolean finished) {
                 continueFrom(job);
             }
             Path temporary = directory.resolve("job.conf.tmp");
-            Files.writeString(temporary, JobText.render(config));
+            Files.writeString(temporary, job.text());
             Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
         } catch (CheckpointException e) {
             throw e;

@@ -1,0 +1,78 @@
+package org.ringworld.actors.cluster;
+
+import java.io.IOException;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.BiConsumer;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.javadsl.ActorContext;
+import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.job.Epochs;
+import org.ringworld.model.training.rank.Inference;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Forwards of saved models; nothing of them is kept: who loses the answer asks again. */
+final class ForwardRuns {
+    private final DevicePool<ActorRef<DeviceActor.Command>> devices;
+    private final Epochs epochs;
+    private final JobRuns runs;
+    private final Set<String> running = new HashSet<>();
+    private final Map<String, Optional<String>> over = new HashMap<>();
+    private int begun;
+
+    ForwardRuns(DevicePool<ActorRef<DeviceActor.Command>> devices, Epochs epochs, JobRuns runs) {
+        this.devices = devices;
+        this.epochs = epochs;
+        this.runs = runs;
+    }
+
+    /**
+     * Begins one, if enough devices are free.
+     *
+     * @param onEnd is told its id and the sentence of a fault, or null
+     */
+    JobQueue.Answer begin(
+            ForwardRun.Request request,
+            ActorContext<JobQueue.Command> context,
+            BiConsumer<String, String> onEnd)
+            throws IOException {
+        Inference on = runs.inference(request.model(), request.settings(), request.gradients());
+        int free = devices.free().size();
+        if (free < on.ringSize()) {
+            String sentence = "%d devices are free, %d are needed";
+            return new JobQueue.Answer(false, sentence.formatted(free, on.ringSize()));
+        }
+        String id = "f" + (++begun);
+        devices.assign(id, on.ringSize());
+        List<ActorRef<DeviceActor.Command>> taken = devices.of(id);
+        running.add(id);
+        context.spawn(
+                ForwardRun.create(
+                        request, taken, epochs.next(), sentence -> onEnd.accept(id, sentence)),
+                "forward-" + id);
+        return JobQueue.Answer.of(JsonMapper.shared().createObjectNode().put("id", id));
+    }
+
+    /** It has ended, with the sentence of a fault or null. */
+    void ended(String id, String sentence) {
+        running.remove(id);
+        devices.giveBack(id);
+        over.put(id, Optional.ofNullable(sentence));
+    }
+
+    JobQueue.Answer answer(String id) {
+        Optional<String> sentence = over.get(id);
+        if (sentence != null && sentence.isPresent()) {
+            return new JobQueue.Answer(false, sentence.get());
+        }
+        if (sentence == null && !running.contains(id)) {
+            return new JobQueue.Answer(false, "nothing is known of it any more; ask again");
+        }
+        return JobQueue.Answer.of(
+                JsonMapper.shared().createObjectNode().put("done", sentence != null));
+    }
+}

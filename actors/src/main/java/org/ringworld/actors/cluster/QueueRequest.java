@@ -1,0 +1,73 @@
+package org.ringworld.actors.cluster;
+
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
+
+/** What somebody asks the queue for: a word and its argument, read once. */
+public sealed interface QueueRequest {
+    /** Take this resolved configuration as a job; answered by its id. */
+    record Submit(String text) implements QueueRequest {}
+
+    /** Save the job's state and end it. */
+    record Stop(String id) implements QueueRequest {}
+
+    /** All jobs. */
+    record Jobs() implements QueueRequest {}
+
+    /** Members, their devices, and all jobs. */
+    record Status() implements QueueRequest {}
+
+    /** A job's log from a byte on. */
+    record Log(String id, long from) implements QueueRequest {}
+
+    /** Run a saved model on free devices; answered by an id to ask {@link Forwarded} with. */
+    record Forward(ForwardRun.Request request) implements QueueRequest {}
+
+    /** Whether that is done. */
+    record Forwarded(String id) implements QueueRequest {}
+
+    /**
+     * Reads one.
+     *
+     * @throws IllegalArgumentException saying what is wrong with it
+     */
+    static QueueRequest of(String word, String argument) {
+        return switch (word) {
+            case "submit" -> new Submit(argument);
+            case "stop" -> new Stop(argument);
+            case "jobs" -> new Jobs();
+            case "status" -> new Status();
+            case "log" -> {
+                String[] words = argument.strip().split(" ");
+                yield new Log(words[0], words.length > 1 ? Long.parseLong(words[1]) : 0);
+            }
+            case "forward" -> {
+                try {
+                    yield new Forward(
+                            JsonMapper.shared().readValue(argument, ForwardRun.Request.class));
+                } catch (JacksonException e) {
+                    throw new IllegalArgumentException(e.getOriginalMessage(), e);
+                }
+            }
+            case "forwarded" -> new Forwarded(argument);
+            default -> throw new IllegalArgumentException("nothing known of " + word);
+        };
+    }
+
+    /** The word that {@link #of} reads. */
+    default String word() {
+        return getClass().getSimpleName().toLowerCase(java.util.Locale.ROOT);
+    }
+
+    /** The argument that {@link #of} reads. */
+    default String argument() {
+        return switch (this) {
+            case Submit submit -> submit.text;
+            case Stop stop -> stop.id;
+            case Jobs _, Status _ -> "";
+            case Log log -> log.id + " " + log.from;
+            case Forward forward -> JsonMapper.shared().writeValueAsString(forward.request);
+            case Forwarded forwarded -> forwarded.id;
+        };
+    }
+}

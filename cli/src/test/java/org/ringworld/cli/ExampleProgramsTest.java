@@ -1,0 +1,90 @@
+package org.ringworld.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The programs of examples/programs, run as one runs a Java file. */
+class ExampleProgramsTest {
+    @TempDir private Path directory;
+
+    private Process start(String program, String... arguments) throws Exception {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.add("--add-modules=jdk.incubator.vector");
+        command.add("--enable-native-access=ALL-UNNAMED");
+        command.add("--sun-misc-unsafe-memory-access=allow");
+        command.add("-cp");
+        command.add(System.getProperty("java.class.path"));
+        command.add(Path.of("../examples/programs", program).toString());
+        command.addAll(List.of(arguments));
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(log(program).toFile())
+                .start();
+    }
+
+    private Path log(String program) {
+        return directory.resolve(program + ".log");
+    }
+
+    private String run(String program, String... arguments) throws Exception {
+        Process process = start(program, arguments);
+        assertThat(process.waitFor(180, TimeUnit.SECONDS)).isTrue();
+        String out = Files.readString(log(program));
+        assertThat(process.exitValue()).as(out).isZero();
+        return out;
+    }
+
+    @Test
+    void aProgramTrainsAndAnotherGenerates() throws Exception {
+        Path run = directory.resolve("run");
+        assertThat(run("Train.java", run.toString()))
+                .contains("step 1, loss ")
+                .contains("step 30, loss ")
+                .contains("Completed");
+        assertThat(run.resolve("final/model.safetensors")).exists();
+        String written = run("Generate.java", run.toString(), "The magic number of Paris is ");
+        CommandLineTest.Outcome same =
+                CommandLineTest.run(
+                        "generate",
+                        run,
+                        "--prompt",
+                        "The magic number of Paris is ",
+                        "--max-new-tokens",
+                        "64");
+        assertThat(same.out()).contains(written.substring(written.indexOf('\n') + 1));
+    }
+
+    @Test
+    void aProgramStartsANode() throws Exception {
+        int port;
+        try (ServerSocket free = new ServerSocket(0)) {
+            port = Math.min(free.getLocalPort(), 65_000);
+        }
+        Process node =
+                start(
+                        "StartNode.java",
+                        "port=" + port,
+                        "peers=[\"127.0.0.1:" + port + "\"]",
+                        "queue=" + directory.resolve("queue"));
+        try {
+            for (int i = 0; i < 1200 && node.isAlive(); i++) {
+                if (Files.readString(log("StartNode.java")).contains("jobs are taken at")) {
+                    return;
+                }
+                Thread.sleep(100);
+            }
+            throw new AssertionError(Files.readString(log("StartNode.java")));
+        } finally {
+            node.destroyForcibly().onExit().join();
+        }
+    }
+}

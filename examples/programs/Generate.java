@@ -1,0 +1,33 @@
+import java.nio.file.Path;
+import java.util.List;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.model.decode.Continuation;
+import org.ringworld.model.decode.Generator;
+import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.Tokenizer;
+
+/** Goes on with a text, greedily; the arguments are a model's directory and the text. */
+void main(String[] arguments) throws Exception {
+    int most = 64;
+    try (ModelFiles files = ModelFiles.open(Path.of(arguments[0]));
+            Device device = new CpuDevice(2)) {
+        Tokenizer tokenizer = Tokenizer.load(files.directory());
+        var parameters = new ParameterStore(device, files.config(), files.dtype(), false);
+        parameters.load(files);
+        int[] ids = Continuation.prompt(arguments[1], tokenizer);
+        try (var generator = new Generator(device, parameters, files.config(), ids.length + most)) {
+            Continuation.write(
+                    generator,
+                    new Sampler(0, 0, 1, 1),
+                    tokenizer,
+                    tokenizer.decoder(),
+                    ids,
+                    most,
+                    List.of(),
+                    IO::print);
+        }
+    }
+}
