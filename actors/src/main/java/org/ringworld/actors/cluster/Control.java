@@ -18,6 +18,8 @@ import org.apache.pekko.http.javadsl.model.HttpResponse;
 import org.apache.pekko.http.javadsl.model.StatusCodes;
 import org.apache.pekko.japi.function.Function;
 import org.ringworld.actors.cluster.tls.Tls;
+import org.ringworld.actors.queue.JobQueue;
+import org.ringworld.actors.queue.QueueRequest;
 
 /**
  * Where the command line reaches a node: {@code POST /<what>} with the argument as body. The answer

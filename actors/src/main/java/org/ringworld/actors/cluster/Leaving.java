@@ -15,6 +15,7 @@ import org.apache.pekko.cluster.MemberStatus;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.links.Links;
+import org.ringworld.actors.queue.JobQueue;
 
 /** How a node goes: first its devices leave their rings, then its links end, then the JVM. */
 record Leaving(

@@ -39,6 +39,8 @@ import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.device.ThreadPriority;
 import org.ringworld.actors.device.WarmUp;
 import org.ringworld.actors.links.Links;
+import org.ringworld.actors.queue.JobQueue;
+import org.ringworld.actors.queue.JobRuns;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 

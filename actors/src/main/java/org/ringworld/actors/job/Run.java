@@ -16,9 +16,12 @@ import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobText;
 import org.ringworld.model.training.job.UsageException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** What stands in an output directory already. */
 public record Run(boolean finished) {
+    private static final Logger LOG = LoggerFactory.getLogger(Run.class);
     private static final int KEYS_NAMED = 5;
 
     /**
@@ -99,7 +102,7 @@ public record Run(boolean finished) {
     private static void continueFrom(Job job) throws IOException {
         Path from = job.continued();
         Snapshot.Newest newest = Snapshot.newest(from);
-        newest.skipped().forEach(skipped -> System.err.println("ringworld: skipped " + skipped));
+        newest.skipped().forEach(skipped -> LOG.warn("skipped {}", skipped));
         if (newest.snapshot() == null) {
             throw nothingThere(from);
         }

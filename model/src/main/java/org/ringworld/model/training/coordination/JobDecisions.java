@@ -191,8 +191,8 @@ public final class JobDecisions {
 
     private void newEpoch(String why) {
         if (phase != Phase.WAITING || steps.isOpen()) {
-            String sentence = "epoch %d of %s ends: %s".formatted(formation.epoch(), id, why);
-            effects.add(new Effect.Log(sentence));
+            String ends = "epoch %d of %s ends: %s";
+            effects.add(new Effect.Log(ends.formatted(formation.epoch(), id, why)));
         }
         ended = why;
         phase = Phase.GATHERING;
@@ -361,9 +361,7 @@ public final class JobDecisions {
     }
 
     private void onTick() {
-        boolean working =
-                work.phase() == RingWork.Phase.EVALUATING
-                        || work.phase() == RingWork.Phase.STEPPING;
+        boolean working = work.isComputing();
         if (phase == Phase.GATHERING
                 && !formation.silent().isEmpty()
                 && watch.silentTooLong(nanos)) {

@@ -88,6 +88,11 @@ final class RingWork {
         return phase;
     }
 
+    /** Whether all ranks have work to do together. */
+    boolean isComputing() {
+        return phase == Phase.EVALUATING || phase == Phase.STEPPING;
+    }
+
     private void tell(Progress progress) {
         effects.accept(new Effect.Notify(progress));
     }

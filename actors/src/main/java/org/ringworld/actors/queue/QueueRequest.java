@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.queue;
 
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
@@ -31,7 +31,7 @@ public sealed interface QueueRequest {
      *
      * @throws IllegalArgumentException saying what is wrong with it
      */
-    static QueueRequest of(String word, String argument) {
+    public static QueueRequest of(String word, String argument) {
         return switch (word) {
             case "submit" -> new Submit(argument);
             case "stop" -> new Stop(argument);

@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.queue;
 
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.device.OpenJobs;

@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.queue;
 
 import java.util.ArrayList;
 import java.util.Collection;

@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.wire;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.CodedInputStream;
@@ -14,7 +14,7 @@ import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.apache.pekko.serialization.ByteBufferSerializer;
 import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.wire.RingWire;
+import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.wire.RingWire.Message;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.training.StepPlan;
@@ -164,15 +164,7 @@ public final class RingSerializer extends SerializerWithStringManifest
 
     private static void encode(Report report, Message.Builder to) {
         switch (report) {
-            case Report.Held m ->
-                    to.getHeldBuilder()
-                            .setDevice(m.device().name())
-                            .setEpoch(m.epoch())
-                            .setAddress(address(m.address()))
-                            .setName(m.name())
-                            .setJob(m.job())
-                            .setFinishedStep(m.finishedStep())
-                            .addAllSteps(m.steps().stream().map(RingSerializer::stepped).toList());
+            case Report.Held m -> to.setHeld(held(m));
             case Report.Prepared m ->
                     to.getPreparedBuilder()
                             .setRank(m.rank())
@@ -218,18 +210,34 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setEpoch(m.epoch())
                             .setProgress(m.progress())
                             .setWaiting(m.waiting());
-            case Report.Measured m ->
-                    to.getMeasuredBuilder()
-                            .setRank(m.rank())
-                            .setWeights(m.memory().weights())
-                            .setGradients(m.memory().gradients())
-                            .setOptimizer(m.memory().optimizer())
-                            .setKept(m.memory().kept())
-                            .setWorkspace(m.memory().workspace())
-                            .setKernels(m.memory().kernels());
+            case Report.Measured m -> to.setMeasured(measured(m));
             case Report.Forwarded _ ->
                     throw new IllegalArgumentException("not for the wire: " + report.getClass());
         }
+    }
+
+    private static RingWire.Held held(Report.Held m) {
+        return RingWire.Held.newBuilder()
+                .setDevice(m.device().name())
+                .setEpoch(m.epoch())
+                .setAddress(address(m.address()))
+                .setName(m.name())
+                .setJob(m.job())
+                .setFinishedStep(m.finishedStep())
+                .addAllSteps(m.steps().stream().map(RingSerializer::stepped).toList())
+                .build();
+    }
+
+    private static RingWire.Measured measured(Report.Measured m) {
+        return RingWire.Measured.newBuilder()
+                .setRank(m.rank())
+                .setWeights(m.memory().weights())
+                .setGradients(m.memory().gradients())
+                .setOptimizer(m.memory().optimizer())
+                .setKept(m.memory().kept())
+                .setWorkspace(m.memory().workspace())
+                .setKernels(m.memory().kernels())
+                .build();
     }
 
     private static RingWire.LinkAddress address(LinkAddress a) {

@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.queue;
 
 import java.io.IOException;
 import java.util.HashMap;

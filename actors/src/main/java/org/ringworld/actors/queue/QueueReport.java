@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.queue;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 

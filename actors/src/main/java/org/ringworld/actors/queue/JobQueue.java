@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.queue;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -384,13 +384,12 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         RunningJob runs = running.get(id);
         if (runs != null && runs.coordinator != null) {
             runs.coordinator.tell(new Coordinator.Stop());
-            return new Answer(true, "{}");
-        }
-        if (job.state().isOver()) {
+        } else if (job.state().isOver()) {
             return new Answer(false, "job %s is over: %s".formatted(id, job.sentence()));
+        } else {
+            letGo(id);
+            jobs.keep(job.now(QueuedJob.State.STOPPED, "stopped before it began"));
         }
-        letGo(id);
-        jobs.keep(job.now(QueuedJob.State.STOPPED, "stopped before it began"));
         return new Answer(true, "{}");
     }
 

@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.queue;
 
 import java.util.List;
 import org.apache.pekko.actor.typed.ActorRef;

@@ -1,11 +1,12 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.wire;
 
 import java.nio.file.Path;
 import java.util.List;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorRefResolver;
 import org.ringworld.actors.device.DeviceActor;
-import org.ringworld.actors.wire.RingWire;
+import org.ringworld.actors.queue.JobQueue;
+import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.actors.wire.RingWire.Message;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;

@@ -1,4 +1,4 @@
-package org.ringworld.actors.cluster;
+package org.ringworld.actors.queue;
 
 import java.nio.file.Path;
 import java.security.SecureRandom;
@@ -27,13 +27,13 @@ import org.ringworld.model.training.coordination.Roster;
  * One forward of a saved model on a ring of a cluster: gather the devices, load, link up, run. Any
  * fault ends it with its sentence; whoever asked may ask again.
  */
-final class ForwardRun extends AbstractBehavior<Report> {
+public final class ForwardRun extends AbstractBehavior<Report> {
     /**
      * What is asked for; paths are those of every member.
      *
      * @param settings {@code key=value}, a line each, as the command line's forward takes them
      */
-    record Request(Path model, String settings, Path batch, Path out, boolean gradients) {}
+    public record Request(Path model, String settings, Path batch, Path out, boolean gradients) {}
 
     private static final int TOKEN = 16;
 
