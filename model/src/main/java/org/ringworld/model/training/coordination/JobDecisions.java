@@ -149,7 +149,8 @@ public final class JobDecisions {
         List<DeviceId> come = new ArrayList<>(event.devices());
         come.removeAll(formation.devices());
         formation.use(event.devices());
-        saving.use(event.devices());
+        // After a fault there is no ring, only the one that saves.
+        boolean saverLost = saving.use(event.devices()) && fault != null;
         switch (phase) {
             case WAITING -> {
                 if (event.devices().size() < formation.needed()) {
@@ -163,7 +164,7 @@ public final class JobDecisions {
                 gathered();
             }
             default -> {
-                if (event.devices().containsAll(formation.ring())) {
+                if (event.devices().containsAll(formation.ring()) && !saverLost) {
                     work.onDevices(event.devices());
                 } else {
                     newEpoch("a device was lost");

@@ -51,11 +51,17 @@ final class Saving {
         unwritten = Math.max(0, unwritten - files);
     }
 
-    /** Only these devices are left: what another was writing is lost with it. */
-    void use(List<DeviceId> devices) {
-        if (writer != null && !devices.contains(writer)) {
+    /**
+     * Only these devices are left: what another was writing is lost with it.
+     *
+     * @return whether the writer is lost
+     */
+    boolean use(List<DeviceId> devices) {
+        boolean lost = writer != null && !devices.contains(writer);
+        if (lost) {
             forget();
         }
+        return lost;
     }
 
     void forget() {

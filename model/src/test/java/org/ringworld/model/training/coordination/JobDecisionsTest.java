@@ -20,17 +20,20 @@ class JobDecisionsTest {
     void everyStepIsDoneOnceWhateverHappens() {
         int completed = 0;
         int stopped = 0;
+        int failed = 0;
         for (int seed = 0; seed < SEQUENCES; seed++) {
             try {
                 Progress ended = run(seed);
                 completed += ended instanceof Progress.Completed ? 1 : 0;
                 stopped += ended instanceof Progress.Interrupted ? 1 : 0;
+                failed += ended instanceof Progress.Failed ? 1 : 0;
             } catch (AssertionError | RuntimeException e) {
                 throw new AssertionError("sequence " + seed, e);
             }
         }
         assertThat(completed).isGreaterThan(SEQUENCES / 2);
         assertThat(stopped).isGreaterThan(SEQUENCES / 20);
+        assertThat(failed).isGreaterThan(SEQUENCES / 20);
     }
 
     private static Progress run(int seed) {
@@ -65,6 +68,13 @@ class JobDecisionsTest {
                     assertThat(cluster.saved()).isEqualTo(upTo(step));
                 }
             }
+            case Progress.Failed(String why, long step, var snapshot) -> {
+                assertThat(why).containsAnyOf("a kernel", "the disk is full");
+                if (snapshot != null) {
+                    assertThat(cluster.metrics()).isEqualTo(upTo(step));
+                    assertThat(cluster.saved()).isEqualTo(upTo(step));
+                }
+            }
             default -> throw new AssertionError(cluster.ended());
         }
         return cluster.ended();
@@ -82,11 +92,13 @@ class JobDecisionsTest {
     }
 
     private static void fault(SimulatedCluster cluster, Random random) {
-        switch (random.nextInt(10)) {
+        switch (random.nextInt(13)) {
             case 0, 1, 2, 3, 4 -> cluster.die();
             case 5, 6 -> cluster.come();
             case 7 -> cluster.drain();
             case 8 -> cluster.begin(true);
+            case 9 -> cluster.breakSomething();
+            case 10, 11 -> cluster.fillDisk(random.nextBoolean());
             default -> cluster.stop();
         }
     }

@@ -33,57 +33,26 @@ final class SimulatedCluster {
 
     private static final long SECOND = Duration.ofSeconds(1).toNanos();
 
-    /** A device: what it was told and has not done, and what it has said and nobody heard. */
-    private final class Simulated {
-        final DeviceId id;
-        final DeviceEpochs epochs = new DeviceEpochs(0);
-        final FinishedSteps finished = new FinishedSteps();
-        final Deque<Ordered> orders = new ArrayDeque<>();
-        final Deque<Ordered> work = new ArrayDeque<>();
-        final Deque<Report> reports = new ArrayDeque<>();
-        String job = "";
-        long ringEpoch = -1;
-        int ringSize;
-
-        /** Its weights: the steps that made them. */
-        List<Long> weights = List.of();
-
-        Simulated(DeviceId id) {
-            this.id = id;
-        }
-
-        boolean isBusy() {
-            return !work.isEmpty();
-        }
-
-        void report(int to, Report report) {
-            if (to == coordinator) {
-                reports.add(report);
-            }
-        }
-    }
-
-    /** An order, and of which coordinator: answers go to the one that asked. */
-    private record Ordered(Order order, int coordinator) {}
-
     private record Snapshot(long step, List<Long> weights) {}
 
     private final Random random;
     private final Job job;
     private JobDecisions decisions;
-    private final Map<DeviceId, Simulated> devices = new LinkedHashMap<>();
-    private final Map<Long, Map<Integer, Simulated>> rings = new TreeMap<>();
+    private final Map<DeviceId, SimulatedDevice> devices = new LinkedHashMap<>();
+    private final Map<Long, Map<Integer, SimulatedDevice>> rings = new TreeMap<>();
 
     /** On their way when who sent them died. */
     private final Deque<Report> lateReports = new ArrayDeque<>();
 
-    private final Map<Simulated, Deque<Ordered>> lateOrders = new LinkedHashMap<>();
+    private final Map<SimulatedDevice, Deque<SimulatedDevice.Ordered>> lateOrders =
+            new LinkedHashMap<>();
     private final Set<DeviceId> leaving = new HashSet<>();
     private final Deque<Event> events = new ArrayDeque<>();
     private final List<Event.PauseOver> pauses = new ArrayList<>();
     private final List<Long> metrics = new ArrayList<>();
     private boolean metricsOpen;
     private Snapshot snapshot;
+    private boolean diskIsFull;
     private long nanos = 1;
     private long epoch;
     private int born;
@@ -106,7 +75,7 @@ final class SimulatedCluster {
         pauses.clear();
         devices.values().forEach(d -> d.reports.clear());
         lateReports.clear();
-        for (Simulated device : devices.values()) {
+        for (SimulatedDevice device : devices.values()) {
             lateOrders.computeIfAbsent(device, _ -> new ArrayDeque<>()).addAll(device.orders);
             device.orders.clear(); // of another sender: they may come after the new one's
         }
@@ -120,7 +89,7 @@ final class SimulatedCluster {
 
     void come() {
         DeviceId id = new DeviceId("device-" + born++);
-        devices.put(id, new Simulated(id));
+        devices.put(id, new SimulatedDevice(id));
         on(members(false));
     }
 
@@ -129,7 +98,7 @@ final class SimulatedCluster {
         if (devices.isEmpty()) {
             return;
         }
-        Simulated dead = List.copyOf(devices.values()).get(random.nextInt(devices.size()));
+        SimulatedDevice dead = List.copyOf(devices.values()).get(random.nextInt(devices.size()));
         devices.remove(dead.id);
         leaving.remove(dead.id);
         lateReports.addAll(dead.reports);
@@ -148,6 +117,19 @@ final class SimulatedCluster {
         on(members(true));
     }
 
+    /** The next piece of work of some device fails by a fault of its own. */
+    void breakSomething() {
+        if (size() > 0) {
+            List<SimulatedDevice> all = List.copyOf(devices.values());
+            all.get(random.nextInt(all.size())).faulty = true;
+        }
+    }
+
+    /** The disk is full from now on, or has room again. */
+    void fillDisk(boolean full) {
+        diskIsFull = full;
+    }
+
     void stop() {
         on(new Event.StopAsked());
     }
@@ -155,7 +137,7 @@ final class SimulatedCluster {
     /** Something that is on its way arrives, or some device gets on, or time passes. */
     void something() {
         List<Runnable> possible = new ArrayList<>();
-        for (Simulated device : devices.values()) {
+        for (SimulatedDevice device : devices.values()) {
             if (!device.orders.isEmpty()) {
                 possible.add(() -> take(device, device.orders.remove()));
             }
@@ -233,9 +215,9 @@ final class SimulatedCluster {
     private void carryOut(Effect effect) {
         switch (effect) {
             case Effect.Tell tell -> {
-                Simulated device = devices.get(tell.device());
+                SimulatedDevice device = devices.get(tell.device());
                 if (device != null) {
-                    device.orders.add(new Ordered(tell.order(), coordinator));
+                    device.orders.add(new SimulatedDevice.Ordered(tell.order(), coordinator));
                 }
             }
             case Effect.TakeEpoch _ -> events.add(new Event.EpochTaken(++epoch, new byte[0]));
@@ -254,7 +236,7 @@ final class SimulatedCluster {
                 assertThat(write.line().step())
                         .as("no gap, no double")
                         .isEqualTo(metrics.size() + 1L);
-                for (Simulated device : devices.values()) {
+                for (SimulatedDevice device : devices.values()) {
                     boolean inRing = device.ringEpoch == epoch && !isBroken(epoch);
                     if (inRing) {
                         assertThat(device.finished.step())
@@ -269,7 +251,7 @@ final class SimulatedCluster {
             case Effect.Notify notify ->
                     last = notify.progress().isLast() ? notify.progress() : null;
             case Effect.TakeOut out -> {
-                Simulated device = devices.remove(out.device());
+                SimulatedDevice device = devices.remove(out.device());
                 leaving.remove(out.device());
                 if (device != null) {
                     breakRing(device.ringEpoch, "taken out");
@@ -282,8 +264,8 @@ final class SimulatedCluster {
 
     // ---- the devices' side
 
-    private void take(Simulated device, Ordered ordered) {
-        Order order = ordered.order;
+    private void take(SimulatedDevice device, SimulatedDevice.Ordered ordered) {
+        Order order = ordered.order();
         if (!device.epochs.follows(order)) {
             return;
         }
@@ -299,8 +281,9 @@ final class SimulatedCluster {
                 device.work.add(ordered);
             }
             case Order.Pulse _ ->
-                    device.report(
-                            ordered.coordinator,
+                    report(
+                            device,
+                            ordered.coordinator(),
                             new Report.Pulsed(
                                     device.epochs.rank(), order.epoch(), nanos, !device.isBusy()));
             default -> device.work.add(ordered);
@@ -308,14 +291,15 @@ final class SimulatedCluster {
     }
 
     /** The first of its work that it can do; work with others waits for them. */
-    private void work(Simulated device) {
-        Ordered ordered = device.work.peek();
-        Order order = ordered.order;
-        int to = ordered.coordinator;
+    private void work(SimulatedDevice device) {
+        SimulatedDevice.Ordered ordered = device.work.peek();
+        Order order = ordered.order();
+        int to = ordered.coordinator();
         int rank = device.epochs.rank();
         switch (order) {
             case Order.Leave leave ->
-                    device.report(
+                    report(
+                            device,
                             to,
                             new Report.Held(
                                     leave.device(),
@@ -329,15 +313,15 @@ final class SimulatedCluster {
                                     device.finished.records()));
             case Order.Host host -> host(device, host, to);
             case Order.JoinRing join -> {
-                Map<Integer, Simulated> ring = ring(join.epoch());
+                Map<Integer, SimulatedDevice> ring = ring(join.epoch());
                 ring.put(join.rank(), device);
                 if (device.ringEpoch == join.epoch() && ring.size() < device.ringSize) {
                     return; // waits for its neighbours' seats
                 }
-                device.report(to, new Report.Joined(join.rank(), join.epoch()));
+                report(device, to, new Report.Joined(join.rank(), join.epoch()));
             }
             case Order.Synchronize take -> {
-                Simulated giver = ring(take.epoch()).get(take.from());
+                SimulatedDevice giver = ring(take.epoch()).get(take.from());
                 device.finished.takesOver(rank == take.from(), take.step());
                 if (isBroken(take.epoch())) {
                     fail(device, order, to, "the ring broke");
@@ -345,28 +329,23 @@ final class SimulatedCluster {
                 }
                 device.weights = giver.weights;
                 device.finished.tookOver(take.step(), take.records());
-                device.report(to, new Report.Synchronized(rank, take.epoch(), take.step()));
+                report(device, to, new Report.Synchronized(rank, take.epoch(), take.step()));
+            }
+            case Order.TrainStep step when device.faulty -> {
+                device.faulty = false;
+                breakRing(step.epoch(), "a kernel of " + device.id + " failed");
+                report(
+                        device,
+                        to,
+                        new Report.Failed(
+                                rank, step.epoch(), device.finished.step(), false, "a kernel"));
             }
             case Order.TrainStep step -> {
                 if (!train(device, step, to)) {
                     return;
                 }
             }
-            case Order.SaveState save -> {
-                assertThat(metrics.size())
-                        .as("lines before their state")
-                        .isGreaterThanOrEqualTo((int) device.finished.step());
-                long of = device.finished.step();
-                if (snapshot == null || snapshot.step <= of) { // the newest is read
-                    snapshot = new Snapshot(of, device.weights);
-                }
-                Path path = Path.of("step-" + of);
-                device.report(to, new Report.Copied(rank, of, 0, path));
-                int files = !save.stageEnds() ? 1 : of == job.curriculum().steps() ? 3 : 2;
-                for (int i = 0; i < files; i++) {
-                    device.report(to, new Report.Saved(rank, path, of));
-                }
-            }
+            case Order.SaveState save -> save(device, save, to);
             case Order.Release _ -> {
                 device.job = "";
                 device.finished.begin(FinishedSteps.NOTHING);
@@ -377,7 +356,26 @@ final class SimulatedCluster {
         device.work.poll();
     }
 
-    private void host(Simulated device, Order.Host host, int to) {
+    private void save(SimulatedDevice device, Order.SaveState save, int to) {
+        int rank = device.epochs.rank();
+        long of = device.finished.step();
+        assertThat(metrics.size()).as("lines before their state").isGreaterThanOrEqualTo((int) of);
+        Path path = Path.of("step-" + of);
+        int files = !save.stageEnds() ? 1 : of == job.curriculum().steps() ? 3 : 2;
+        report(device, to, new Report.Copied(rank, of, 0, path));
+        if (diskIsFull) {
+            report(device, to, new Report.NotSaved(rank, of, files, false, "the disk is full"));
+            return;
+        }
+        if (snapshot == null || snapshot.step <= of) { // the newest is read
+            snapshot = new Snapshot(of, device.weights);
+        }
+        for (int i = 0; i < files; i++) {
+            report(device, to, new Report.Saved(rank, path, of));
+        }
+    }
+
+    private void host(SimulatedDevice device, Order.Host host, int to) {
         boolean holds = device.job.equals(host.job()) && device.finished.step() >= 0;
         if (!holds || host.weights() != Order.Weights.PEER) {
             device.job = host.job();
@@ -393,12 +391,14 @@ final class SimulatedCluster {
                 }
             }
         }
-        device.report(
-                to, new Report.Prepared(host.rank(), host.epoch(), "cpu", device.finished.step()));
+        report(
+                device,
+                to,
+                new Report.Prepared(host.rank(), host.epoch(), "cpu", device.finished.step()));
     }
 
     /** The sums of a step, by the ranks that have brought theirs. */
-    private final Map<String, List<Simulated>> sums = new LinkedHashMap<>();
+    private final Map<String, List<SimulatedDevice>> sums = new LinkedHashMap<>();
 
     /**
      * A rank updates when all ranks of its ring have brought their sums to that step, and not
@@ -406,9 +406,9 @@ final class SimulatedCluster {
      *
      * @return whether it is done with it
      */
-    private boolean train(Simulated device, Order.TrainStep order, int to) {
+    private boolean train(SimulatedDevice device, Order.TrainStep order, int to) {
         String key = order.epoch() + "/" + order.step();
-        List<Simulated> brought = sums.computeIfAbsent(key, _ -> new ArrayList<>());
+        List<SimulatedDevice> brought = sums.computeIfAbsent(key, _ -> new ArrayList<>());
         if (!brought.contains(device) && !isBroken(order.epoch())) {
             assertThat(device.finished.step()).as("step after step").isEqualTo(order.step() - 1);
             brought.add(device);
@@ -444,11 +444,18 @@ final class SimulatedCluster {
                         new TrainingStep.Outcome(1, 1, 1),
                         new TimeSpent(0.1, 0, 0, 0, 0));
         device.finished.trained(stepped);
-        device.report(to, stepped);
+        report(device, to, stepped);
         return true;
     }
 
-    private Map<Integer, Simulated> ring(long of) {
+    /** Answers go to the coordinator that asked, which may be gone. */
+    private void report(SimulatedDevice device, int to, Report report) {
+        if (to == coordinator) {
+            device.reports.add(report);
+        }
+    }
+
+    private Map<Integer, SimulatedDevice> ring(long of) {
         return rings.computeIfAbsent(of, _ -> new TreeMap<>());
     }
 
@@ -464,19 +471,20 @@ final class SimulatedCluster {
             return;
         }
         broken.add(of);
-        for (Simulated device : devices.values()) {
+        for (SimulatedDevice device : devices.values()) {
             if (device.ringEpoch == of && !device.work.isEmpty()) {
-                Ordered first = device.work.peek();
-                if (first.order instanceof Order.JoinRing join) {
-                    fail(device, join, first.coordinator, why);
+                SimulatedDevice.Ordered first = device.work.peek();
+                if (first.order() instanceof Order.JoinRing join) {
+                    fail(device, join, first.coordinator(), why);
                 }
             }
         }
     }
 
-    private void fail(Simulated device, Order order, int to, String why) {
+    private void fail(SimulatedDevice device, Order order, int to, String why) {
         device.work.poll();
-        device.report(
+        report(
+                device,
                 to,
                 new Report.Failed(
                         device.epochs.rank(), order.epoch(), device.finished.step(), true, why));
