@@ -20,7 +20,8 @@ import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
@@ -136,7 +137,7 @@ public final class GenerateCommand implements Callable<Integer> {
         long start = System.nanoTime();
         InferenceSettings on = InferenceSettings.of(keys, model);
         try (ModelFiles files = on.open();
-                Device device = new CpuDevice(on.threads())) {
+                Device device = Devices.open(new DeviceSpec.Cpu(on.threads()))) {
             LlamaConfig config = on.config();
             Tokenizer tokenizer = tokenizer(files);
             TextDecoder decoder = tokenizer.decoder();

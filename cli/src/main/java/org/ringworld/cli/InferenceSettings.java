@@ -3,7 +3,7 @@ package org.ringworld.cli;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.checkpoints.CheckpointException;
@@ -17,7 +17,8 @@ import org.ringworld.model.training.rank.HeldWork;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 
 /**
  * Where and how a saved model is run: the {@code key=value} of forward and eval.
@@ -105,10 +106,8 @@ public record InferenceSettings(
     }
 
     DeviceRing ring(boolean gradients) {
-        List<Device> devices = new ArrayList<>();
-        for (int i = 0; i < ringSize; i++) {
-            devices.add(new CpuDevice(threads));
-        }
+        List<Device> devices =
+                Devices.open(Collections.nCopies(ringSize, new DeviceSpec.Cpu(threads)));
         ModelSource source = new ModelSource.Files(config, model);
         return new DeviceRing(
                 new HeldWork("model", source, dtype, gradients, "all"), devices, layout);

@@ -72,6 +72,17 @@ class ArrowsTest {
     }
 
     @Test
+    void devicesAreMadeOfTheirDescriptionsAlone() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("org.ringworld.runtime..")
+                .should()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("org.ringworld.runtime.cpu.CpuDevice")
+                .check(OURS);
+    }
+
+    @Test
     void theModelKnowsNoActor() {
         noClasses()
                 .that()

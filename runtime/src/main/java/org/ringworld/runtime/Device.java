@@ -13,7 +13,7 @@ public interface Device extends AutoCloseable {
 
     Kernels kernels();
 
-    /** Bytes of memory that it has, for deciding what to keep. */
+    /** Bytes of memory that it may use, for deciding what to keep. */
     long memory();
 
     /**

@@ -31,8 +31,9 @@ import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Tensor;
-import org.ringworld.runtime.cpu.CpuDevice;
 
 /**
  * One of the two processes of {@link RingBench}: a rank of a ring of two, and plain blocking
@@ -87,7 +88,7 @@ final class RingBenchSide implements AutoCloseable {
 
     private final int rank;
     private final Links links;
-    private final Device device = new CpuDevice(1);
+    private final Device device = Devices.open(new DeviceSpec.Cpu(1));
     private final ReceiveBuffers buffers = new ReceiveBuffers(device);
     private RankLinks end;
     private Ring ring;

@@ -1,11 +1,12 @@
 package org.ringworld.cli.bench;
 
 import java.lang.management.ManagementFactory;
-import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.model.training.Flops;
 import org.ringworld.model.training.MemoryUse;
@@ -14,8 +15,9 @@ import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.KernelTimes;
-import org.ringworld.runtime.cpu.CpuDevice;
 
 /** Whole training steps on a ring of actors: the speed, and what a step allocates. */
 final class StepBench {
@@ -45,12 +47,9 @@ final class StepBench {
             Map<String, Double> kernelShares) {}
 
     static Result run(StepWork work, int ringSize, int threads, int steps) {
-        List<Device> devices = new ArrayList<>();
-        List<KernelTimes> times = new ArrayList<>();
-        for (int i = 0; i < ringSize; i++) {
-            times.add(new KernelTimes());
-            devices.add(new CpuDevice(threads, times.getLast()));
-        }
+        List<KernelTimes> times = Stream.generate(KernelTimes::new).limit(ringSize).toList();
+        List<Device> devices =
+                Devices.open(Collections.nCopies(ringSize, new DeviceSpec.Cpu(threads)), times);
         try (DeviceRing ring = new DeviceRing(work.held(), devices, RandomSteps.LAYOUT)) {
             double best = Double.MAX_VALUE;
             double wait = 0;

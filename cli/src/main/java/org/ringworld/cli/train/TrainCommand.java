@@ -6,6 +6,7 @@ import com.typesafe.config.ConfigValueFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -30,7 +31,8 @@ import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.cpu.MachineLimits;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
@@ -185,8 +187,12 @@ public final class TrainCommand implements Callable<Integer> {
                     Links links = Links.inProcess();
                     OpenJobs host = new OpenJobs(hosted);
                     List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
-                    for (int rank = 0; rank < job.ringSize(); rank++) {
-                        Device device = new CpuDevice(job.threads());
+                    List<Device> opened =
+                            Devices.open(
+                                    Collections.nCopies(
+                                            job.ringSize(), new DeviceSpec.Cpu(job.threads())));
+                    for (int rank = 0; rank < opened.size(); rank++) {
+                        Device device = opened.get(rank);
                         devices.add(
                                 context.spawn(
                                         DeviceActor.create(rank, device, links, host, () -> {}),

@@ -161,7 +161,7 @@ public final class JobFile {
         }
     }
 
-    private static void checkKeys(Config given, Config known, String prefix) {
+    static void checkKeys(Config given, Config known, String prefix) {
         List<String> names = new ArrayList<>();
         leaves(known.root(), "", names);
         List<String> keys = new ArrayList<>();

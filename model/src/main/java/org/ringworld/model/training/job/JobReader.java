@@ -37,7 +37,8 @@ public final class JobReader {
         }
     }
 
-    private static String message(ConfigException e) {
+    /** What is wrong, without where HOCON has it from. */
+    static String message(RuntimeException e) {
         return e.getMessage().replaceFirst("^.*?: (?=\\S+ has type)", "");
     }
 
