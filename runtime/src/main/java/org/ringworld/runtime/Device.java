@@ -13,7 +13,10 @@ public interface Device extends AutoCloseable {
 
     Kernels kernels();
 
-    /** Bytes of memory that it may use, for deciding what to keep. */
+    /**
+     * Its budget, bytes: what is kept and what is computed again is decided by it, and other
+     * devices of the host do not count on it. Taking more is not refused as long as there is some.
+     */
     long memory();
 
     /**

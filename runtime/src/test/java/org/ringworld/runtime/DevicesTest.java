@@ -9,6 +9,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.ringworld.runtime.cpu.device.HostMemory;
 
 class DevicesTest {
     @ParameterizedTest
@@ -41,6 +42,33 @@ class DevicesTest {
         }
         assertThat(times.take()).containsOnlyKeys("fill");
         devices.forEach(Device::close);
+    }
+
+    /** Budgets given, in GiB, 0 for none; those that the devices have. */
+    @ParameterizedTest
+    @CsvSource({"0, 64", "0 0 0 0, 16 16 16 16", "8 0 0, 8 28 28", "8 16, 8 16", "80 16, 80 16"})
+    void aHostsMemoryIsPartedAmongThoseThatNameNone(String given, String budgets) {
+        assertThat(Devices.withMemory(specs(given), 64L << 30)).isEqualTo(specs(budgets));
+    }
+
+    @Test
+    void aHostWhoseMemoryIsAllNamedLeavesTheOthersNextToNothing() {
+        assertThat(Devices.withMemory(specs("80 0"), 64L << 30))
+                .containsExactly(new DeviceSpec.Cpu(1, 80L << 30), new DeviceSpec.Cpu(1, 1));
+    }
+
+    @Test
+    void theBudgetsOfAProcessComeToItsHostsMemory() {
+        List<Device> devices = Devices.open(specs("0 0 0"));
+        long sum = devices.stream().mapToLong(Device::memory).sum();
+        assertThat(HostMemory.physical() - sum).isBetween(0L, 2L);
+        devices.forEach(Device::close);
+    }
+
+    private static List<DeviceSpec> specs(String gibibytes) {
+        return Stream.of(gibibytes.split(" "))
+                .map(g -> (DeviceSpec) new DeviceSpec.Cpu(1, Long.parseLong(g) << 30))
+                .toList();
     }
 
     @Test
