@@ -1,7 +1,6 @@
 package org.ringworld.cli.bench;
 
 import java.lang.management.ManagementFactory;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,7 +13,6 @@ import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.DType;
-import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.KernelTimes;
@@ -24,6 +22,7 @@ final class StepBench {
     private StepBench() {}
 
     /**
+     * @param threads of a device, of the largest where they differ
      * @param seconds of the fastest step
      * @param flops useful FLOP/s of it
      * @param waitShare part of the step that ranks spent waiting for each other
@@ -46,11 +45,11 @@ final class StepBench {
             MemoryUse memory,
             Map<String, Double> kernelShares) {}
 
-    static Result run(StepWork work, int ringSize, int threads, int steps) {
+    static Result run(StepWork work, List<DeviceSpec> specs, int steps) {
+        int ringSize = specs.size();
         List<KernelTimes> times = Stream.generate(KernelTimes::new).limit(ringSize).toList();
-        List<Device> devices =
-                Devices.open(Collections.nCopies(ringSize, new DeviceSpec.Cpu(threads)), times);
-        try (DeviceRing ring = new DeviceRing(work.held(), devices, RandomSteps.LAYOUT)) {
+        try (DeviceRing ring =
+                new DeviceRing(work.held(), Devices.open(specs, times), RandomSteps.LAYOUT)) {
             double best = Double.MAX_VALUE;
             double wait = 0;
             Map<String, Double> shares = Map.of();
@@ -75,7 +74,7 @@ final class StepBench {
             double flops = Flops.training(work.model(), plan);
             return new Result(
                     ringSize,
-                    threads,
+                    specs.stream().mapToInt(DeviceSpec::threads).max().orElse(0),
                     work.dtype(),
                     work.seqLen(),
                     best,

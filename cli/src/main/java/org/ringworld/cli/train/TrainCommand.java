@@ -6,7 +6,6 @@ import com.typesafe.config.ConfigValueFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -54,6 +53,7 @@ import picocli.CommandLine.Parameters;
             "  ringworld train",
             "  ringworld train examples/jobs/needles.conf seed=2 output=runs/second",
             "  ringworld train ring.size=1 device.threads=2 stages.0.steps=300",
+            "  ringworld train 'devices=[cpu,{cpu{threads=2,memory=8 GiB}}]'",
             "  ringworld train examples/jobs/needles.conf --resume     fails if there is nothing to go on with"
         })
 public final class TrainCommand implements Callable<Integer> {
@@ -156,8 +156,8 @@ public final class TrainCommand implements Callable<Integer> {
     private static int train(OpenJob hosted, Fence fence) throws Exception {
         Job job = hosted.job();
         int cores = Runtime.getRuntime().availableProcessors();
-        int threads = Math.min(cores, job.ringSize() * job.threads());
-        double limit = FlopsLimit.of(MachineLimits.measure(threads), job.dtype());
+        int threads = job.devices().stream().mapToInt(DeviceSpec::threads).sum();
+        double limit = FlopsLimit.of(MachineLimits.measure(Math.min(cores, threads)), job.dtype());
         TrainingReport report = new TrainingReport(job, limit, hosted.data());
         ActorSystem<Progress> system =
                 ActorSystem.create(
@@ -187,10 +187,7 @@ public final class TrainCommand implements Callable<Integer> {
                     Links links = Links.inProcess();
                     OpenJobs host = new OpenJobs(hosted);
                     List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
-                    List<Device> opened =
-                            Devices.open(
-                                    Collections.nCopies(
-                                            job.ringSize(), new DeviceSpec.Cpu(job.threads())));
+                    List<Device> opened = Devices.open(job.devices());
                     for (int rank = 0; rank < opened.size(); rank++) {
                         Device device = opened.get(rank);
                         devices.add(

@@ -7,9 +7,12 @@ import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
 import com.typesafe.config.ConfigValueType;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.stream.Stream;
 import org.ringworld.runtime.DeviceSpec;
 
 /** Reads the devices that a job, a node or a command names, alike for all of them. */
@@ -19,6 +22,8 @@ public final class DeviceReader {
             "for example devices = [cpu, { cpu { threads = 1, memory = 8 GiB } }]";
     private static final Config KNOWN =
             ConfigFactory.parseString("cpu { threads = null, memory = null }");
+
+    private static final ConfigValue NULL = ConfigValueFactory.fromAnyRef(null);
 
     private DeviceReader() {}
 
@@ -40,6 +45,62 @@ public final class DeviceReader {
         } catch (UsageException | ConfigException e) {
             throw new UsageException(JobReader.message(e) + "; " + EXAMPLE);
         }
+    }
+
+    /**
+     * The devices of a ring: those of {@code devices} or, where that is null, {@code ring.size}
+     * times one of {@code device.threads}.
+     *
+     * @throws UsageException naming the key that is wrong
+     */
+    public static List<DeviceSpec> ofRing(Config config, int allowedCores) {
+        if (!config.getIsNull(KEY)) {
+            List<DeviceSpec> devices = read(config, allowedCores);
+            if (devices.isEmpty()) {
+                throw new UsageException("devices = [] makes no ring; " + EXAMPLE);
+            }
+            return devices;
+        }
+        int size = JobReader.positive(config, "ring.size");
+        int threads =
+                config.getIsNull("device.threads")
+                        ? Math.max(1, allowedCores / size)
+                        : JobReader.positive(config, "device.threads");
+        return Collections.nCopies(size, new DeviceSpec.Cpu(threads));
+    }
+
+    /**
+     * The merged configuration, in which only one still says what the devices are: {@code devices},
+     * or {@code ring.size} and {@code device.threads}. The command line's stand instead of the
+     * file's, and what does not count is null.
+     *
+     * @param merged the file's keys and the command line's, without defaults
+     * @throws UsageException where the file or the command line gives both
+     */
+    static Config choose(Config file, Config typed, Config merged) {
+        refuseBoth("the job", file);
+        refuseBoth("the command line", typed);
+        if (merged.hasPath(KEY) && ringKey(typed) == null) {
+            return merged.withValue("ring.size", NULL).withValue("device.threads", NULL);
+        }
+        return merged.withoutPath(KEY);
+    }
+
+    private static void refuseBoth(String where, Config config) {
+        String other = ringKey(config);
+        if (config.hasPath(KEY) && other != null) {
+            throw new UsageException(
+                    "%s gives devices and %s, which say the same: leave out one of them; %s"
+                            .formatted(where, other, EXAMPLE));
+        }
+    }
+
+    /** Which key says what {@code devices} would, or null. */
+    private static String ringKey(Config config) {
+        return Stream.of("ring.size", "device.threads")
+                .filter(config::hasPath)
+                .findFirst()
+                .orElse(null);
     }
 
     private static DeviceSpec device(String key, ConfigValue given, int threads) {
