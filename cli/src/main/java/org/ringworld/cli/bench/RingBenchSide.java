@@ -192,8 +192,8 @@ final class RingBenchSide implements AutoCloseable {
                 int slot = i % run.window;
                 Tensor mine = tensor(run, slot);
                 if (run.checked) {
-                    fill(mine.memory(), i);
-                    sums[0] = 31 * sums[0] + sum(mine.memory());
+                    fill(device.hostView(mine), i);
+                    sums[0] = 31 * sums[0] + sum(device.hostView(mine));
                 }
                 sending.accept(i);
                 ring.send(frame(run, i), mine, device.record(), leases[slot]);
@@ -216,7 +216,7 @@ final class RingBenchSide implements AutoCloseable {
         for (Ring.Transfer transfer : transfers) {
             Tensor arrived = transfer.await(device);
             if (run.checked) {
-                sums = 31 * sums + sum(arrived.memory());
+                sums = 31 * sums + sum(device.hostView(arrived));
             }
             transfer.lease().release(device.record());
         }

@@ -3,6 +3,7 @@ package org.ringworld.runtime.cpu;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Event;
@@ -145,6 +146,23 @@ public final class CpuDevice implements Device {
     @Override
     public long allocated() {
         return memory.allocated();
+    }
+
+    @Override
+    public Tensor adopt(MemorySegment host, DType dtype, long... shape) {
+        Tensor tensor = new Tensor(this, dtype, host, shape);
+        if (!host.isNative() || host.address() % dtype.bytes() != 0) {
+            throw new IllegalArgumentException(
+                    "adopt: %s of %s lies on the Java heap or across its elements"
+                            .formatted(host, tensor));
+        }
+        memory.adopt(host);
+        return tensor;
+    }
+
+    @Override
+    public MemorySegment hostView(Tensor tensor) {
+        return tensor.memory();
     }
 
     @Override
