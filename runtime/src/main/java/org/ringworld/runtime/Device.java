@@ -19,6 +19,9 @@ public interface Device extends AutoCloseable {
      */
     long memory();
 
+    /** How much of a sequence its kernels are best given at once. */
+    BlockSizes blocks();
+
     /**
      * Takes zeroed memory, aligned to 64 bytes at least; it stays until {@link #free} or {@link
      * #close}.

@@ -5,6 +5,7 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongConsumer;
+import org.ringworld.runtime.BlockSizes;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
@@ -60,6 +61,11 @@ public final class FaultyDevice implements Device {
     @Override
     public long memory() {
         return real.memory();
+    }
+
+    @Override
+    public BlockSizes blocks() {
+        return real.blocks();
     }
 
     @Override

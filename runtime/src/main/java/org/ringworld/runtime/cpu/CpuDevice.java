@@ -3,6 +3,7 @@ package org.ringworld.runtime.cpu;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.ringworld.runtime.BlockSizes;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceSpec;
@@ -26,6 +27,9 @@ public final class CpuDevice implements Device {
     private static final Logger LOG = LoggerFactory.getLogger(CpuDevice.class);
     private static final boolean VECTORS =
             ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+
+    /** Logits of 64 MiB. */
+    private static final BlockSizes BLOCKS = new BlockSizes(1024, 16L << 20);
 
     static {
         if (!VECTORS) {
@@ -126,6 +130,11 @@ public final class CpuDevice implements Device {
     @Override
     public long memory() {
         return spec.memory() == 0 ? HostMemory.physical() : spec.memory();
+    }
+
+    @Override
+    public BlockSizes blocks() {
+        return BLOCKS;
     }
 
     @Override
