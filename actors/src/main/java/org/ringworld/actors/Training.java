@@ -23,7 +23,8 @@ import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.cpu.MachineLimits;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
@@ -54,8 +55,8 @@ public final class Training implements AutoCloseable {
             OpenJob open = new OpenJob("train", job, JobData.open(job, tokenizer));
             Run.begin(job);
             int cores = Runtime.getRuntime().availableProcessors();
-            int threads = Math.min(cores, job.ringSize() * job.threads());
-            double flops = MachineLimits.measure(threads).flops(job.dtype());
+            int threads = job.devices().stream().mapToInt(DeviceSpec::threads).sum();
+            double flops = MachineLimits.measure(Math.min(cores, threads)).flops(job.dtype());
             try (Training training = start(open, flops / job.ringSize(), fence, listener)) {
                 return training.awaitEnd();
             }
@@ -123,8 +124,8 @@ public final class Training implements AutoCloseable {
                     Links links = Links.inProcess();
                     OpenJobs jobs = new OpenJobs(job);
                     List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
-                    for (int rank = 0; rank < job.job().ringSize(); rank++) {
-                        Device device = new CpuDevice(job.job().threads());
+                    for (Device device : Devices.open(job.job().devices())) {
+                        int rank = devices.size();
                         devices.add(
                                 context.spawn(
                                         DeviceActor.create(rank, device, links, jobs, () -> {}),

@@ -29,7 +29,7 @@ import picocli.CommandLine.Parameters;
         showDefaultValues = true,
         footer = {
             "",
-            "Keys: ring.size, ring.layout, device.threads, dtype, model.ropeTheta (also ropeTheta).",
+            "Keys: ring.size, ring.layout, device.threads, devices, dtype, model.ropeTheta (also ropeTheta).",
             "",
             "Examples:",
             "  ringworld eval runs/needles",

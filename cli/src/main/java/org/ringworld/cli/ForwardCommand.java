@@ -41,7 +41,7 @@ import tools.jackson.databind.node.ObjectNode;
             "Out, F32: logits [seq, vocab], loss (F64), grad.<name> of every weight.",
             "With vision_mask (1: a vision code): text_logits and vision_logits instead of logits;",
             "a target is of the kind of the next id, or as target_vision_mask says.",
-            "Keys: ring.size, ring.layout, device.threads, dtype, model.ropeTheta.",
+            "Keys: ring.size, ring.layout, device.threads, devices, dtype, model.ropeTheta.",
             "",
             "Examples:",
             "  ringworld forward MODEL --batch batch.safetensors --out out.safetensors",

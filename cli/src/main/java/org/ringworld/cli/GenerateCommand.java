@@ -20,7 +20,7 @@ import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.Devices;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
@@ -58,7 +58,7 @@ public final class GenerateCommand implements Callable<Integer> {
             arity = "0..*",
             paramLabel = "key=value",
             description =
-                    "dtype, device.threads, model.ropeTheta; - : the prompt is standard input.")
+                    "dtype, device.threads, devices (of which the first is used), model.ropeTheta; - : the prompt is standard input.")
     private List<String> settings = List.of();
 
     @Option(names = "--prompt", description = "What to go on from.")
@@ -136,7 +136,7 @@ public final class GenerateCommand implements Callable<Integer> {
         long start = System.nanoTime();
         InferenceSettings on = InferenceSettings.of(keys, model);
         try (ModelFiles files = on.open();
-                Device device = new CpuDevice(on.threads())) {
+                Device device = Devices.open(on.devices().getFirst())) {
             LlamaConfig config = on.config();
             Tokenizer tokenizer = tokenizer(files);
             TextDecoder decoder = tokenizer.decoder();

@@ -3,26 +3,27 @@ package org.ringworld.cli;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.HeldWork;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
-import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 
 /**
  * Where and how a saved model is run: the {@code key=value} of forward and eval.
  *
  * @param config the model's, with another rotary base where one is given
+ * @param devices of the ring, at least one
  * @param contextKnown whether the model's context length is its own, and no rotary base was given
  *     to go beyond it
  */
@@ -30,15 +31,15 @@ public record InferenceSettings(
         Path model,
         LlamaConfig config,
         DType dtype,
-        int ringSize,
+        List<DeviceSpec> devices,
         Layout layout,
-        int threads,
         boolean contextKnown) {
     private static final Config DEFAULTS =
             ConfigFactory.parseString(
                     """
                     ring { size = 1, layout = zigzag }
                     device.threads = null
+                    devices = null
                     dtype = null
                     # For a file of weights without a config.json beside it.
                     model { numHeads = null, ropeTheta = null, rmsNormEps = 1e-6 }
@@ -52,7 +53,6 @@ public record InferenceSettings(
             if (!given.getIsNull("model.ropeTheta")) {
                 config = config.withRopeTheta(given.getDouble("model.ropeTheta"));
             }
-            int size = JobReader.positive(given, "ring.size");
             int cores = Runtime.getRuntime().availableProcessors();
             return new InferenceSettings(
                     model,
@@ -60,11 +60,8 @@ public record InferenceSettings(
                     given.getIsNull("dtype")
                             ? files.dtype()
                             : DType.ofValues(given.getString("dtype")),
-                    size,
+                    DeviceReader.ofRing(given, cores),
                     Layout.of(given.getString("ring.layout")),
-                    given.getIsNull("device.threads")
-                            ? Math.max(1, cores / size)
-                            : JobReader.positive(given, "device.threads"),
                     given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"));
         } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
             throw new UsageException(e.getMessage());
@@ -81,6 +78,11 @@ public record InferenceSettings(
         int heads = JobReader.positive(given, "model.numHeads");
         double eps = given.getDouble("model.rmsNormEps");
         return ModelFiles.open(model, new ModelFiles.Constants(heads, theta, eps));
+    }
+
+    /** Devices of the ring. */
+    public int ringSize() {
+        return devices.size();
     }
 
     /**
@@ -105,12 +107,10 @@ public record InferenceSettings(
     }
 
     DeviceRing ring(boolean gradients) {
-        List<Device> devices = new ArrayList<>();
-        for (int i = 0; i < ringSize; i++) {
-            devices.add(new CpuDevice(threads));
-        }
         ModelSource source = new ModelSource.Files(config, model);
         return new DeviceRing(
-                new HeldWork("model", source, dtype, gradients, "all"), devices, layout);
+                new HeldWork("model", source, dtype, gradients, "all"),
+                Devices.open(devices),
+                layout);
     }
 }

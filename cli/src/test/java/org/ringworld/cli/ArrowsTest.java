@@ -8,6 +8,7 @@ import com.tngtech.archunit.core.domain.JavaClasses;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import org.junit.jupiter.api.Test;
+import org.ringworld.runtime.Tensor;
 
 /** The order of the house: nothing knows what stands above it. */
 class ArrowsTest {
@@ -68,6 +69,28 @@ class ArrowsTest {
                 .mayOnlyBeAccessedByLayers("training", "decode")
                 .whereLayer("attention")
                 .mayOnlyBeAccessedByLayers("layers", "training", "decode")
+                .check(OURS);
+    }
+
+    @Test
+    void devicesAreMadeOfTheirDescriptionsAlone() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("org.ringworld.runtime..")
+                .should()
+                .dependOnClassesThat()
+                .haveFullyQualifiedName("org.ringworld.runtime.cpu.CpuDevice")
+                .check(OURS);
+    }
+
+    /** The ring compares two tensors' memory, and no more than that. */
+    @Test
+    void whoNeedsBytesAsksTheDevice() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackages("org.ringworld.runtime..", "org.ringworld.model.ring..")
+                .should()
+                .callMethod(Tensor.class, "memory")
                 .check(OURS);
     }
 

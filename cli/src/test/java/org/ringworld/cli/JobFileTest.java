@@ -19,6 +19,7 @@ import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.JobText;
 import org.ringworld.model.training.job.UsageException;
+import org.ringworld.runtime.DeviceSpec;
 
 class JobFileTest {
     @TempDir private Path directory;
@@ -58,6 +59,60 @@ class JobFileTest {
         Config job = JobFile.resolve(TrainCommand.defaultJob(), List.of("stages.1.steps=9"));
         assertThat(JobText.differences(usual, job))
                 .containsExactly("stages.1.steps (there 500, here 9)");
+    }
+
+    /** On four cores; what is kept beside the results is read again. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "seed = 1 | seed=2 | 2 2",
+                "devices = [cpu] | seed=2 | 4",
+                "devices = [{cpu{threads=3}}, cpu, {cpu{}}] | seed=2 | 3 1 1",
+                "ring.size = 4, device.threads = 3 | devices=[cpu,cpu] | 2 2",
+                "ring { size = 3, minSize = 2 } | devices=[{cpu{threads=5}}] | 5",
+                "devices = [cpu] | ring.size=4 | 1 1 1 1",
+                "devices = [cpu] | ring={size=3} | 1 1 1",
+                "devices = [cpu] | device.threads=3 | 3 3",
+                "devices = [{cpu{threads=3}},cpu] | devices.1.cpu.threads=5 | 3 5",
+                "devices = [cpu] | devices=null | 2 2",
+                "ring.size = ${seed}, seed = 3 | devices=[cpu] | 4",
+                "ring.size = ${seed}, seed = 3 | seed=1 | 4"
+            })
+    void devicesThatTheCommandLineGivesReplaceTheFiles(String text, String typed, String threads)
+            throws Exception {
+        Path file = directory.resolve("job.conf");
+        Files.writeString(file, text + "\nstages = [{ seqLen = 64, steps = 1 }]");
+        Config config = JobFile.resolve(JobFile.read(file), List.of(typed));
+        Path kept = directory.resolve("kept.conf");
+        Files.writeString(kept, JobText.render(config));
+        for (Config job : List.of(config, JobFile.resolve(JobFile.read(kept), List.of()))) {
+            assertThat(JobReader.read(job, 4).devices().stream().map(d -> "" + d.threads()))
+                    .containsExactly(threads.split(" "));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"ring.size", "device.threads"})
+    void aJobThatGivesItsDevicesTwiceIsRefused(String key) throws Exception {
+        Path file = directory.resolve("job.conf");
+        Files.writeString(file, "devices = [cpu, cpu]\n" + key + " = 2");
+        for (List<String> typed : List.of(List.<String>of(), List.of("devices=[cpu]"))) {
+            assertThatThrownBy(() -> JobFile.resolve(JobFile.read(file), typed))
+                    .isInstanceOf(UsageException.class)
+                    .hasMessageStartingWith("the job gives devices and " + key)
+                    .hasMessageContaining("for example devices = [cpu,");
+        }
+    }
+
+    @Test
+    void aDeviceHasTheMemoryThatTheJobGivesIt() {
+        Config config =
+                JobFile.resolve(
+                        TrainCommand.defaultJob(),
+                        List.of("devices=[{cpu{threads=2,memory=8 GiB}},cpu]"));
+        assertThat(JobReader.read(config, 2).devices())
+                .containsExactly(new DeviceSpec.Cpu(2, 8L << 30), new DeviceSpec.Cpu(1));
     }
 
     @Test

@@ -13,8 +13,14 @@ public interface Device extends AutoCloseable {
 
     Kernels kernels();
 
-    /** Bytes of memory that it has, for deciding what to keep. */
+    /**
+     * Its budget, bytes: what is kept and what is computed again is decided by it, and other
+     * devices of the host do not count on it. Taking more is not refused as long as there is some.
+     */
     long memory();
+
+    /** How much of a sequence its kernels are best given at once. */
+    BlockSizes blocks();
 
     /**
      * Takes zeroed memory, aligned to 64 bytes at least; it stays until {@link #free} or {@link
@@ -48,6 +54,27 @@ public interface Device extends AutoCloseable {
                 allocate(Math.multiplyExact(Tensor.count(shape), dtype.bytes())),
                 shape);
     }
+
+    /**
+     * A tensor with the values of host memory: a view of it on a CPU, so that what either writes is
+     * the other's too, and a copy on a device with memory of its own. It stays until {@link
+     * #free(Tensor)}, which leaves {@code host} alone, or {@link #close}; until then {@code host}
+     * must be there.
+     *
+     * @param host outside of the Java heap, of an arena that all threads may use
+     * @throws IllegalArgumentException where it has another size than the shape, lies on the heap,
+     *     is not aligned to the dtype, or is adopted already
+     */
+    Tensor adopt(MemorySegment host, DType dtype, long... shape);
+
+    /**
+     * A tensor's bytes where the host may read and write them in place, for whoever carries bytes;
+     * good as long as the tensor is, and while no kernel that is queued uses it.
+     *
+     * @throws UnsupportedOperationException on a device whose memory the host does not reach: take
+     *     {@link #copyOut} and {@link #copyIn} there
+     */
+    MemorySegment hostView(Tensor tensor);
 
     /** Queues a copy from the host; {@code host} may be reused when it returns. */
     void copyIn(MemorySegment host, Tensor to);

@@ -71,7 +71,7 @@ public final class Tensor {
         return memory.byteSize();
     }
 
-    /** The device's memory: for kernels and copies of its own device alone. */
+    /** The device's memory: for its own device alone; others have {@link Device#hostView}. */
     public MemorySegment memory() {
         return memory;
     }

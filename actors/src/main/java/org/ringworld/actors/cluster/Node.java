@@ -42,7 +42,7 @@ import org.ringworld.actors.links.Links;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.JobRuns;
 import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.Devices;
 
 /**
  * One process of a cluster: its devices, where they take links, and its part in the keeping of the
@@ -210,13 +210,13 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                                                 Duration.ofSeconds(30),
                                                                 0)),
                                         "queue"));
-        for (int i = 0; i < settings.threads().size(); i++) {
-            Device device = new CpuDevice(settings.threads().get(i));
+        List<Device> opened = Devices.open(settings.devices());
+        for (int i = 0; i < opened.size(); i++) {
             devices.add(
                     context.spawn(
                             DeviceActor.create(
                                     i,
-                                    device,
+                                    opened.get(i),
                                     links,
                                     host,
                                     () -> context.getSelf().tell(new Unsure())),

@@ -4,11 +4,12 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
 import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
+import org.ringworld.runtime.DeviceSpec;
 
 /**
  * How a node takes part in a cluster: the keys of NODE.conf, whose defaults are node-defaults.conf.
@@ -16,7 +17,7 @@ import org.ringworld.model.training.job.JobFile;
  * @param port of Artery; links, control, health and bootstrap have the four after it
  * @param peers some nodes of the cluster
  * @param dns a name whose addresses are the nodes, all with this node's port; null: the peers
- * @param threads of each device
+ * @param devices that it gives to the cluster
  * @param queue the directory of the cluster's jobs, which every node reaches
  * @param sockets the directory of unix-domain sockets
  * @param tls null: plain
@@ -28,7 +29,7 @@ public record NodeSettings(
         List<NodeAddress> peers,
         String dns,
         int minNodes,
-        List<Integer> threads,
+        List<DeviceSpec> devices,
         Path queue,
         Path sockets,
         TlsFiles tls) {
@@ -61,6 +62,7 @@ public record NodeSettings(
      * Settings of a resolved NODE.conf.
      *
      * @throws IllegalArgumentException in a sentence
+     * @throws org.ringworld.model.training.job.UsageException where a device is none
      */
     public static NodeSettings of(Config config) {
         String host = NodeAddress.host("host", config.getString("host"));
@@ -76,19 +78,6 @@ public record NodeSettings(
                     "host = %s can be reached from other machines: give tls.key, tls.certificate and tls.authority (ringworld certificates makes them), or say insecure = true"
                             .formatted(host));
         }
-        List<Integer> threads = new ArrayList<>();
-        for (Config device : config.getConfigList("devices")) {
-            if (!device.hasPath("cpu") || device.root().size() != 1) {
-                throw new IllegalArgumentException(
-                        "devices holds %s; a device is { cpu { threads = 1 } }"
-                                .formatted(device.root().keySet()));
-            }
-            int count = device.getConfig("cpu").getInt("threads");
-            if (count < 1) {
-                throw new IllegalArgumentException("devices: cpu.threads = " + count);
-            }
-            threads.add(count);
-        }
         NodeAddress own = new NodeAddress(host, config.getInt("port")).checked("port");
         return new NodeSettings(
                 config.getString("cluster"),
@@ -99,7 +88,7 @@ public record NodeSettings(
                         .toList(),
                 config.getIsNull("dns") ? null : config.getString("dns"),
                 config.getInt("minNodes"),
-                List.copyOf(threads),
+                DeviceReader.read(config, Runtime.getRuntime().availableProcessors()),
                 path(config, "queue"),
                 Path.of(System.getProperty("java.io.tmpdir")),
                 tls);
@@ -140,7 +129,7 @@ public record NodeSettings(
                 alone ? List.of(known) : peers,
                 null,
                 minNodes,
-                threads,
+                devices,
                 queue,
                 sockets,
                 tls);
@@ -149,7 +138,7 @@ public record NodeSettings(
     /** The same node on another port. */
     public NodeSettings at(int otherPort) {
         return new NodeSettings(
-                cluster, host, otherPort, peers, dns, minNodes, threads, queue, sockets, tls);
+                cluster, host, otherPort, peers, dns, minNodes, devices, queue, sockets, tls);
     }
 
     /** The actor system's configuration: cluster.conf with this node's addresses. */

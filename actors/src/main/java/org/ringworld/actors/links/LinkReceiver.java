@@ -116,7 +116,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
                                         tensor.bytes() - done,
                                         current));
             }
-            MemorySegment chunk = tensor.memory().asSlice(done, header.length());
+            MemorySegment chunk = tensor.device().hostView(tensor).asSlice(done, header.length());
             if (header.named()) {
                 readThere(header.offset(), chunk);
             } else {

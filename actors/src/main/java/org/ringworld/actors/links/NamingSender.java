@@ -2,6 +2,7 @@ package org.ringworld.actors.links;
 
 import java.io.EOFException;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.CancelledKeyException;
@@ -112,9 +113,10 @@ final class NamingSender implements LinkSender {
     private void name(Pending next) {
         boolean small = next.isSmall();
         int length = (int) Math.min(FrameHeader.NAMED, next.tensor.bytes() - named);
-        long offset = small ? 0 : next.tensor.memory().address() + named;
+        MemorySegment bytes = next.tensor.device().hostView(next.tensor);
+        long offset = small ? 0 : bytes.address() + named;
         new FrameHeader(epoch, next.frame, !small, offset, length).write(parts[0]);
-        parts[1] = small ? next.tensor.memory().asByteBuffer() : NOTHING;
+        parts[1] = small ? bytes.asByteBuffer() : NOTHING;
         named += length;
         progress.add(length);
     }

@@ -52,7 +52,7 @@ final class SocketSender implements LinkSender {
     public void send(Frame frame, Tensor tensor, Event ready, Lease lease) {
         ByteBuffer rest = null;
         if (left.get() == 0 && ready == Event.HAPPENED && tensor.bytes() <= SMALL) {
-            rest = tensor.memory().asByteBuffer();
+            rest = tensor.device().hostView(tensor).asByteBuffer();
             try {
                 if (isSentNow(frame, rest)) {
                     lease.release(Event.HAPPENED);
@@ -97,7 +97,7 @@ final class SocketSender implements LinkSender {
             channel.write(header, next.rest);
             return;
         }
-        MemorySegment memory = next.tensor.memory();
+        MemorySegment memory = next.tensor.device().hostView(next.tensor);
         for (long at = 0; at < memory.byteSize(); at += FrameHeader.CHUNK) {
             int length = (int) Math.min(FrameHeader.CHUNK, memory.byteSize() - at);
             new FrameHeader(epoch, next.frame, false, at, length).write(header);

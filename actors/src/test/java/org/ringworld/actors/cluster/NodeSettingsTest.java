@@ -9,6 +9,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.runtime.DeviceSpec;
 
 class NodeSettingsTest {
     private static NodeSettings settings(String text, boolean named) {
@@ -64,6 +66,42 @@ class NodeSettingsTest {
                         "port = 26000, host = \"%s\", peers = [\"%s\"]".formatted(host, peer),
                         true);
         assertThat(mayBegin(node)).isFalse();
+    }
+
+    @Test
+    void aNodeHasTheDevicesThatItNames() {
+        assertThat(settings("", false).devices()).containsExactly(new DeviceSpec.Cpu(1));
+        assertThat(
+                        settings(
+                                        "devices = [{cpu{threads=2}}, {cpu{memory=3 GiB,threads=1}}]",
+                                        false)
+                                .devices())
+                .containsExactly(new DeviceSpec.Cpu(2), new DeviceSpec.Cpu(1, 3L << 30));
+        int half = Math.max(1, Runtime.getRuntime().availableProcessors() / 2);
+        assertThat(settings("devices = [cpu, {cpu{}}]", false).devices())
+                .containsExactly(new DeviceSpec.Cpu(half), new DeviceSpec.Cpu(half));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "devices = cpu | devices must be a list",
+                "devices = [gpu] | devices.0 = gpu is no device",
+                "devices = [cpu, 3] | devices.1 = 3 is no device",
+                "devices = [{cpu{threads=0}}] | devices.0.cpu.threads = 0 must be at least 1",
+                "devices = [{cpu{threads=all}}] | devices.0.cpu.threads has type STRING",
+                "devices = [cpu,{cpu{thread=2}}] | unknown key devices.1.cpu.thread; did you mean devices.1.cpu.threads?",
+                "devices = [{cpu{memory=0}}] | devices.0.cpu.memory = 0 must be more than nothing",
+                "devices = [{cpu{memory=much}}] | devices.0.cpu.memory",
+                "devices = [{cpu=2}] | devices.0.cpu must be an object"
+            })
+    void aDeviceThatIsNoneIsToldByItsKeyWithAnExample(String text, String sentence) {
+        assertThatThrownBy(() -> settings(text, false))
+                .isInstanceOf(UsageException.class)
+                .hasMessageContaining(sentence)
+                .hasMessageEndingWith(
+                        "; for example devices = [cpu, { cpu { threads = 1, memory = 8 GiB } }]");
     }
 
     @Test

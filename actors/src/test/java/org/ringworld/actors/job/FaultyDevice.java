@@ -5,6 +5,8 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.LongConsumer;
+import org.ringworld.runtime.BlockSizes;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Kernels;
@@ -62,6 +64,11 @@ public final class FaultyDevice implements Device {
     }
 
     @Override
+    public BlockSizes blocks() {
+        return real.blocks();
+    }
+
+    @Override
     public MemorySegment allocate(long bytes) {
         onAllocate.accept(bytes);
         return real.allocate(bytes);
@@ -80,6 +87,16 @@ public final class FaultyDevice implements Device {
     @Override
     public void trim() {
         real.trim();
+    }
+
+    @Override
+    public Tensor adopt(MemorySegment host, DType dtype, long... shape) {
+        return new Tensor(this, dtype, real.adopt(host, dtype, shape).memory(), shape);
+    }
+
+    @Override
+    public MemorySegment hostView(Tensor tensor) {
+        return real.hostView(tensor);
     }
 
     @Override

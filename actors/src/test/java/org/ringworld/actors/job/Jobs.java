@@ -1,6 +1,7 @@
 package org.ringworld.actors.job;
 
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
@@ -10,6 +11,7 @@ import org.ringworld.model.training.LearningRate;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
 
 /** Small jobs for tests. */
 public final class Jobs {
@@ -54,10 +56,9 @@ public final class Jobs {
                 output,
                 1,
                 dtype,
-                ringSize,
+                Collections.nCopies(ringSize, new DeviceSpec.Cpu(1)),
                 1,
                 layout,
-                1,
                 model,
                 null,
                 null,

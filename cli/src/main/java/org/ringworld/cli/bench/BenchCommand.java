@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -14,10 +15,12 @@ import java.util.concurrent.Callable;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.model.training.MemoryUse;
+import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.cpu.BenchRow;
 import org.ringworld.runtime.cpu.HostCpu;
 import org.ringworld.runtime.cpu.KernelBench;
@@ -35,9 +38,9 @@ import tools.jackson.databind.json.JsonMapper;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "Keys of step: ring.size, device.threads, dtype, seqLen, tokensPerStep, steps, recompute and",
-            "model.*; without ring.size one device with all cores and a ring of one-thread devices are",
-            "compared, in turns.",
+            "Keys of step: ring.size, device.threads, devices, dtype, seqLen, tokensPerStep, steps, recompute",
+            "and model.*; without ring.size and devices one device with all cores and a ring of one-thread",
+            "devices are compared, in turns.",
             "",
             "Keys of ring: transports (unix, tcp, tls), gigabytes and rounds of each rate, pings, and stopped:",
             "for how many seconds the neighbour, a second process, is then made to stand still. With",
@@ -55,7 +58,8 @@ import tools.jackson.databind.json.JsonMapper;
         })
 public final class BenchCommand implements Callable<Integer> {
     private static final Config STEP =
-            ConfigFactory.parseString("ring.size = null, device.threads = null, steps = 5")
+            ConfigFactory.parseString(
+                            "ring.size = null, device.threads = null, devices = null, steps = 5")
                     .withFallback(StepWork.DEFAULTS);
 
     /** How often each shape of a ring is measured. */
@@ -126,15 +130,13 @@ public final class BenchCommand implements Callable<Integer> {
         write(all);
     }
 
-    private record Shape(int ringSize, int threads) {}
-
     private void steps(int cores) throws IOException {
         Config config = JobFile.settings(settings, STEP);
         StepWork work = StepWork.of(config);
         LlamaConfig model = work.model();
         DType dtype = work.dtype();
         int steps = JobReader.positive(config, "steps");
-        List<Shape> shapes = shapes(config, cores);
+        List<List<DeviceSpec>> shapes = shapes(config, cores);
         System.out.printf(
                 "%d layers, hidden %d, feed-forward %d, %d heads, vocabulary %d, %s%n",
                 model.numLayers(),
@@ -160,10 +162,11 @@ public final class BenchCommand implements Callable<Integer> {
         // In turns, because machines are faster at some times than at others.
         for (int round = 0; round < (shapes.size() == 1 ? 1 : ROUNDS); round++) {
             for (int i = 0; i < shapes.size(); i++) {
-                Shape shape = shapes.get(i);
-                int busy = Math.min(cores, shape.ringSize * shape.threads);
+                List<DeviceSpec> shape = shapes.get(i);
+                int threads = shape.stream().mapToInt(DeviceSpec::threads).sum();
+                int busy = Math.min(cores, threads);
                 limit = Math.max(limit, MachineLimits.measure(busy).flops(dtype));
-                StepBench.Result r = StepBench.run(work, shape.ringSize, shape.threads, steps);
+                StepBench.Result r = StepBench.run(work, shape, steps);
                 limit = Math.max(limit, MachineLimits.measure(busy).flops(dtype));
                 if (best[i] == null || r.seconds() < best[i].seconds()) {
                     best[i] = r;
@@ -182,22 +185,14 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     /** What is asked for, or one device of all cores and a ring of one for each. */
-    private static List<Shape> shapes(Config config, int cores) {
-        List<Shape> shapes = new ArrayList<>();
-        if (config.getIsNull("ring.size")) {
-            shapes.add(new Shape(1, cores));
-            if (cores > 1) {
-                shapes.add(new Shape(cores, 1));
-            }
-        } else {
-            int size = JobReader.positive(config, "ring.size");
-            int threads =
-                    config.getIsNull("device.threads")
-                            ? Math.max(1, cores / size)
-                            : JobReader.positive(config, "device.threads");
-            shapes.add(new Shape(size, threads));
+    private static List<List<DeviceSpec>> shapes(Config config, int cores) {
+        if (!config.getIsNull("ring.size") || !config.getIsNull("devices")) {
+            return List.of(DeviceReader.ofRing(config, cores));
         }
-        return shapes;
+        List<DeviceSpec> one = List.of(new DeviceSpec.Cpu(cores));
+        return cores == 1
+                ? List.of(one)
+                : List.of(one, Collections.nCopies(cores, new DeviceSpec.Cpu(1)));
     }
 
     private static void print(StepBench.Result r, double limit) {

@@ -31,8 +31,9 @@ import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Tensor;
-import org.ringworld.runtime.cpu.CpuDevice;
 
 /**
  * One of the two processes of {@link RingBench}: a rank of a ring of two, and plain blocking
@@ -87,7 +88,7 @@ final class RingBenchSide implements AutoCloseable {
 
     private final int rank;
     private final Links links;
-    private final Device device = new CpuDevice(1);
+    private final Device device = Devices.open(new DeviceSpec.Cpu(1));
     private final ReceiveBuffers buffers = new ReceiveBuffers(device);
     private RankLinks end;
     private Ring ring;
@@ -191,8 +192,8 @@ final class RingBenchSide implements AutoCloseable {
                 int slot = i % run.window;
                 Tensor mine = tensor(run, slot);
                 if (run.checked) {
-                    fill(mine.memory(), i);
-                    sums[0] = 31 * sums[0] + sum(mine.memory());
+                    fill(device.hostView(mine), i);
+                    sums[0] = 31 * sums[0] + sum(device.hostView(mine));
                 }
                 sending.accept(i);
                 ring.send(frame(run, i), mine, device.record(), leases[slot]);
@@ -215,7 +216,7 @@ final class RingBenchSide implements AutoCloseable {
         for (Ring.Transfer transfer : transfers) {
             Tensor arrived = transfer.await(device);
             if (run.checked) {
-                sums = 31 * sums + sum(arrived.memory());
+                sums = 31 * sums + sum(device.hostView(arrived));
             }
             transfer.lease().release(device.record());
         }

@@ -18,8 +18,8 @@ import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.RandomSteps;
-import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 
 /**
  * Training steps on a ring of this process and a second one that it starts, of one thread each;
@@ -30,6 +30,7 @@ final class RingStepBench implements AutoCloseable {
     private static final long EPOCH = 1;
     private static final int TOKEN = 16;
     static final int RANKS = 2;
+    private static final DeviceSpec ONE_THREAD = new DeviceSpec.Cpu(1);
 
     /** Turns that are not counted: code is compiled and memory is taken. */
     private static final int WARM = 3;
@@ -106,8 +107,8 @@ final class RingStepBench implements AutoCloseable {
         List<String> steps = List.of("--steps", words);
         this.peer = new RingPeer(transport, directory, steps);
         try {
-            rings.add(ring(new CpuDevice(RANKS)));
-            rings.add(ring(new CpuDevice(1), new CpuDevice(1)));
+            rings.add(ring(new DeviceSpec.Cpu(RANKS)));
+            rings.add(ring(ONE_THREAD, ONE_THREAD));
             byte[] token = new byte[TOKEN];
             new SecureRandom().nextBytes(token);
             LinkAddress other = peer.answer(LinkAddress.class);
@@ -120,14 +121,19 @@ final class RingStepBench implements AutoCloseable {
         }
     }
 
-    private DeviceRing ring(Device... devices) {
-        return new DeviceRing(work.held(), List.of(devices), RandomSteps.LAYOUT);
+    private DeviceRing ring(DeviceSpec... devices) {
+        return new DeviceRing(work.held(), Devices.open(List.of(devices)), RandomSteps.LAYOUT);
     }
 
     /** One of the two processes' ring of one device. */
     static DeviceRing ring(StepWork work, Links links, RingPlaces places, int rank) {
         return new DeviceRing(
-                work.held(), List.of(new CpuDevice(1)), RandomSteps.LAYOUT, links, places, rank);
+                work.held(),
+                Devices.open(List.of(ONE_THREAD)),
+                RandomSteps.LAYOUT,
+                links,
+                places,
+                rank);
     }
 
     /** Each ring's steps. */

@@ -1,11 +1,11 @@
 package org.ringworld.cli.bench;
 
 import java.lang.management.ManagementFactory;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.model.training.Flops;
 import org.ringworld.model.training.MemoryUse;
@@ -13,15 +13,16 @@ import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.DType;
-import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.KernelTimes;
-import org.ringworld.runtime.cpu.CpuDevice;
 
 /** Whole training steps on a ring of actors: the speed, and what a step allocates. */
 final class StepBench {
     private StepBench() {}
 
     /**
+     * @param threads of a device, of the largest where they differ
      * @param seconds of the fastest step
      * @param flops useful FLOP/s of it
      * @param waitShare part of the step that ranks spent waiting for each other
@@ -44,14 +45,11 @@ final class StepBench {
             MemoryUse memory,
             Map<String, Double> kernelShares) {}
 
-    static Result run(StepWork work, int ringSize, int threads, int steps) {
-        List<Device> devices = new ArrayList<>();
-        List<KernelTimes> times = new ArrayList<>();
-        for (int i = 0; i < ringSize; i++) {
-            times.add(new KernelTimes());
-            devices.add(new CpuDevice(threads, times.getLast()));
-        }
-        try (DeviceRing ring = new DeviceRing(work.held(), devices, RandomSteps.LAYOUT)) {
+    static Result run(StepWork work, List<DeviceSpec> specs, int steps) {
+        int ringSize = specs.size();
+        List<KernelTimes> times = Stream.generate(KernelTimes::new).limit(ringSize).toList();
+        try (DeviceRing ring =
+                new DeviceRing(work.held(), Devices.open(specs, times), RandomSteps.LAYOUT)) {
             double best = Double.MAX_VALUE;
             double wait = 0;
             Map<String, Double> shares = Map.of();
@@ -76,7 +74,7 @@ final class StepBench {
             double flops = Flops.training(work.model(), plan);
             return new Result(
                     ringSize,
-                    threads,
+                    specs.stream().mapToInt(DeviceSpec::threads).max().orElse(0),
                     work.dtype(),
                     work.seqLen(),
                     best,

@@ -40,6 +40,7 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  ringworld node",
             "  ringworld node 'devices=[{cpu{threads=2}}]'",
+            "  ringworld node 'devices=[cpu,{cpu{threads=2,memory=8 GiB}}]'",
             "  ringworld node host=10.0.0.1 minNodes=2 \\",
             "     'peers=[\"10.0.0.1:25520\",\"10.0.0.2:25520\"]' \\",
             "     tls.key=node.key tls.certificate=node.crt \\",
@@ -66,8 +67,8 @@ public final class NodeCommand implements Callable<Integer> {
                 "node of %s at %s, %d device%s%n",
                 settings.cluster(),
                 settings.address(),
-                settings.threads().size(),
-                settings.threads().size() == 1 ? "" : "s");
+                settings.devices().size(),
+                settings.devices().size() == 1 ? "" : "s");
         system.getWhenTerminated().toCompletableFuture().join();
         return Ringworld.DONE;
     }

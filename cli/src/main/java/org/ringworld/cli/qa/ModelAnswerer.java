@@ -11,7 +11,7 @@ import org.ringworld.model.decode.Generator;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.runtime.Device;
-import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.Devices;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
 
@@ -39,7 +39,7 @@ final class ModelAnswerer implements Answerer {
             config = on.config();
             tokenizer = GenerateCommand.tokenizer(files);
             template = ChatTemplate.load(files.directory());
-            device = new CpuDevice(on.threads());
+            device = Devices.open(on.devices().getFirst());
             parameters = new ParameterStore(device, config, on.dtype(), false);
             parameters.load(files);
         }

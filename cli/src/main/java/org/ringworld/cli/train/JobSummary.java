@@ -3,9 +3,12 @@ package org.ringworld.cli.train;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.IntSummaryStatistics;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
@@ -14,6 +17,7 @@ import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.StageData;
 import org.ringworld.model.training.job.StartModel;
+import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.tasks.NeedleTask;
@@ -28,16 +32,19 @@ final class JobSummary {
     static List<String> of(Job job) {
         return List.of(
                 "model   " + model(job),
-                "ring    %d × cpu (%d thread%s), %s, %s"
-                        .formatted(
-                                job.ringSize(),
-                                job.threads(),
-                                job.threads() == 1 ? "" : "s",
-                                job.layout(),
-                                job.dtype()),
+                "ring    %s, %s, %s".formatted(devices(job.devices()), job.layout(), job.dtype()),
                 "data    " + data(job),
                 "stages  " + stages(job.curriculum()),
                 "output  %s (every key is in its job.conf)".formatted(job.output()));
+    }
+
+    /** How many of each kind: 2 × cpu (1 thread). */
+    private static String devices(List<DeviceSpec> devices) {
+        Map<String, Integer> kinds = new LinkedHashMap<>();
+        devices.forEach(device -> kinds.merge(device.name(), 1, Integer::sum));
+        return kinds.entrySet().stream()
+                .map(kind -> kind.getValue() + " × " + kind.getKey())
+                .collect(Collectors.joining(", "));
     }
 
     private static String model(Job job) {

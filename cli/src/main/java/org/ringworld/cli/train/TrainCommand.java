@@ -21,6 +21,7 @@ import org.ringworld.model.training.job.JobText;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.OpenJob;
+import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.cpu.MachineLimits;
 import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
@@ -41,6 +42,7 @@ import picocli.CommandLine.Parameters;
             "  ringworld train",
             "  ringworld train examples/jobs/needles.conf seed=2 output=runs/second",
             "  ringworld train ring.size=1 device.threads=2 stages.0.steps=300",
+            "  ringworld train 'devices=[cpu,{cpu{threads=2,memory=8 GiB}}]'",
             "  ringworld train examples/jobs/needles.conf --resume     fails if there is nothing to go on with"
         })
 public final class TrainCommand implements Callable<Integer> {
@@ -132,8 +134,8 @@ public final class TrainCommand implements Callable<Integer> {
     private static int train(OpenJob open, Fence fence) throws Exception {
         Job job = open.job();
         int cores = Runtime.getRuntime().availableProcessors();
-        int threads = Math.min(cores, job.ringSize() * job.threads());
-        double limit = MachineLimits.measure(threads).flops(job.dtype());
+        int threads = job.devices().stream().mapToInt(DeviceSpec::threads).sum();
+        double limit = MachineLimits.measure(Math.min(cores, threads)).flops(job.dtype());
         TrainingReport report = new TrainingReport(job, limit, open.data());
         Training training = Training.start(open, limit / job.ringSize(), fence, report::hear);
         Thread onSignal = new Thread(() -> report.stopAndWait(training), "on-signal");

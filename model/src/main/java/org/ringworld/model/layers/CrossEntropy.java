@@ -5,6 +5,7 @@ import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.ModalityOrder;
 import org.ringworld.model.layers.Transformer.LogitSink;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
@@ -16,9 +17,6 @@ import org.ringworld.runtime.Workspace;
  * scored by its own modality's head and by no other; tokens without one go the way of text.
  */
 final class CrossEntropy {
-    /** Floats of a block of logits: 64 MiB. */
-    private static final long LOGITS = 16L << 20;
-
     private CrossEntropy() {}
 
     /** Results on the device, in the order of the targets: ce, F32 [S], and hits, I32 [S]. */
@@ -42,7 +40,7 @@ final class CrossEntropy {
      * @param logits is given the logits of all tokens, or null
      */
     static PerToken lossAndGradient(
-            Kernels kernels,
+            Device device,
             ParameterStore parameters,
             BlockTensors block,
             Tensor x,
@@ -52,11 +50,12 @@ final class CrossEntropy {
             LogitSink logits,
             Workspace kept,
             Workspace scratch) {
+        Kernels kernels = device.kernels();
         Tensor ce = kept.take(DType.F32, x.dim(0));
         Tensor hits = kept.take(DType.I32, x.dim(0));
         boolean bothHeads = logits != null && block.tellsVision();
         if (bothHeads) {
-            everyLogit(kernels, parameters, x, logits, scratch);
+            everyLogit(device, parameters, x, logits, scratch);
         }
         Workspace.Mark mark = scratch.mark();
         ModalityOrder order = block.targetOrder();
@@ -74,7 +73,7 @@ final class CrossEntropy {
                                 order.run(modality, hits),
                                 dx == null ? null : order.run(modality, dSorted));
                 LogitSink onTheWay = bothHeads ? null : logits;
-                score(kernels, parameters, run, gradScale, add, onTheWay, scratch);
+                score(device, parameters, run, gradScale, add, onTheWay, scratch);
             }
         }
         if (dx != null) {
@@ -85,16 +84,17 @@ final class CrossEntropy {
     }
 
     private static void score(
-            Kernels kernels,
+            Device device,
             ParameterStore parameters,
             Run run,
             float gradScale,
             boolean add,
             LogitSink logits,
             Workspace scratch) {
+        Kernels kernels = device.kernels();
         Tensor head = parameters.head(run.modality);
         long vocab = head.dim(0);
-        long rows = rowsAtOnce(vocab);
+        int rows = device.blocks().tokensOfLogits(vocab);
         for (long from = 0; from < run.x.dim(0); from += rows) {
             long to = Math.min(run.x.dim(0), from + rows);
             Workspace.Mark mark = scratch.mark();
@@ -128,14 +128,15 @@ final class CrossEntropy {
 
     /** Both heads on every token, for people who compare: training never takes this way. */
     private static void everyLogit(
-            Kernels kernels,
+            Device device,
             ParameterStore parameters,
             Tensor x,
             LogitSink logits,
             Workspace scratch) {
+        Kernels kernels = device.kernels();
         for (Modality modality : parameters.modalities()) {
             Tensor head = parameters.head(modality);
-            long rows = rowsAtOnce(head.dim(0));
+            int rows = device.blocks().tokensOfLogits(head.dim(0));
             for (long from = 0; from < x.dim(0); from += rows) {
                 long to = Math.min(x.dim(0), from + rows);
                 Workspace.Mark mark = scratch.mark();
@@ -145,9 +146,5 @@ final class CrossEntropy {
                 scratch.release(mark);
             }
         }
-    }
-
-    private static long rowsAtOnce(long vocab) {
-        return Math.clamp(LOGITS / vocab, 16, 1024);
     }
 }

@@ -21,6 +21,7 @@ import org.ringworld.runtime.Workspace;
  * <p>Letters: S local tokens, E hidden, H heads, G KV heads, D headDim, F feed-forward.
  */
 public final class DecoderLayer {
+    private final Device device;
     private final Kernels kernels;
     private final ParameterStore parameters;
     private final LlamaConfig config;
@@ -31,6 +32,7 @@ public final class DecoderLayer {
 
     private DecoderLayer(Device device, ParameterStore parameters, Workspace scratch, int layer) {
         this.layer = layer;
+        this.device = device;
         this.kernels = device.kernels();
         this.parameters = parameters;
         this.config = parameters.config();
@@ -144,7 +146,7 @@ public final class DecoderLayer {
         if (a.y != a.h) {
             kernels.copy(a.h, a.y);
         }
-        SwiGlu.forward(kernels, weights, normed, a.gate, a.up, a.y, scratch);
+        SwiGlu.forward(device, weights, normed, a.gate, a.up, a.y, scratch);
         attention.awaitFree();
     }
 
@@ -219,7 +221,7 @@ public final class DecoderLayer {
         kernels.rmsNorm(h, weights.postNorm(), eps, normed, rstd);
         Tensor dNormed = scratch.take(dtype, dx.shape());
         SwiGlu.backward(
-                kernels, weights, gradients, dx, normed, a.gate, a.up, add, dNormed, scratch);
+                device, weights, gradients, dx, normed, a.gate, a.up, add, dNormed, scratch);
         kernels.rmsNormBackward(dNormed, h, weights.postNorm(), rstd, dx, gradients.postNorm());
         scratch.release(mark);
     }

@@ -1,6 +1,7 @@
 package org.ringworld.model.layers;
 
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
@@ -12,9 +13,6 @@ import org.ringworld.runtime.Workspace;
  * values never exist for the whole sequence unless they are kept.
  */
 public final class SwiGlu {
-    /** Tokens of a block: enough rows for a full-speed matrix product. */
-    private static final int BLOCK = 1024;
-
     private SwiGlu() {}
 
     /**
@@ -26,16 +24,18 @@ public final class SwiGlu {
      * @param y values [S,E]
      */
     public static void forward(
-            Kernels kernels,
+            Device device,
             ParameterStore.Layer weights,
             Tensor x,
             Tensor gate,
             Tensor up,
             Tensor y,
             Workspace scratch) {
+        Kernels kernels = device.kernels();
+        int block = device.blocks().tokens();
         long inner = weights.gate().dim(0);
-        for (long from = 0; from < x.dim(0); from += BLOCK) {
-            long to = Math.min(x.dim(0), from + BLOCK);
+        for (long from = 0; from < x.dim(0); from += block) {
+            long to = Math.min(x.dim(0), from + block);
             Workspace.Mark mark = scratch.mark();
             Tensor g = keptOrTaken(gate, from, to, scratch, x.dtype(), inner);
             Tensor u = keptOrTaken(up, from, to, scratch, x.dtype(), inner);
@@ -54,7 +54,7 @@ public final class SwiGlu {
      * @param gate as kept by forward, or null: computed again
      */
     static void backward(
-            Kernels kernels,
+            Device device,
             ParameterStore.Layer weights,
             ParameterStore.Layer gradients,
             Tensor dy,
@@ -64,9 +64,11 @@ public final class SwiGlu {
             boolean add,
             Tensor dx,
             Workspace scratch) {
+        Kernels kernels = device.kernels();
+        int block = device.blocks().tokens();
         long inner = weights.gate().dim(0);
-        for (long from = 0; from < x.dim(0); from += BLOCK) {
-            long to = Math.min(x.dim(0), from + BLOCK);
+        for (long from = 0; from < x.dim(0); from += block) {
+            long to = Math.min(x.dim(0), from + block);
             boolean more = add || from > 0;
             Workspace.Mark mark = scratch.mark();
             Tensor rows = x.rows(from, to);

@@ -96,7 +96,7 @@ public final class Transformer implements AutoCloseable {
         Tensor dNormed = kept.take(dtype, x.dim(0), x.dim(1));
         CrossEntropy.PerToken losses =
                 CrossEntropy.lossAndGradient(
-                        kernels,
+                        device,
                         parameters,
                         context.block,
                         normed,
@@ -133,16 +133,7 @@ public final class Transformer implements AutoCloseable {
         kernels.rmsNorm(x, parameters.finalNorm(), eps, x, rstd);
         CrossEntropy.PerToken losses =
                 CrossEntropy.lossAndGradient(
-                        kernels,
-                        parameters,
-                        context.block,
-                        x,
-                        0,
-                        true,
-                        null,
-                        logits,
-                        kept,
-                        scratch);
+                        device, parameters, context.block, x, 0, true, null, logits, kept, scratch);
         TokenLosses result =
                 TokenLosses.copyOut(
                         device, context.block.targetOrder(), losses.ce(), losses.hits());

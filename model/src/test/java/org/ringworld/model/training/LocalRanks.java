@@ -6,6 +6,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.RingBrokenException;
@@ -23,6 +24,11 @@ public final class LocalRanks {
     }
 
     public static <T> List<T> run(int size, Work<T> work) {
+        return run(size, () -> new CpuDevice(1), work);
+    }
+
+    /** On devices of that kind. */
+    public static <T> List<T> run(int size, Supplier<Device> kind, Work<T> work) {
         LocalRing ring = new LocalRing(size);
         try (ExecutorService threads = Executors.newFixedThreadPool(size)) {
             List<Future<T>> futures = new ArrayList<>();
@@ -30,7 +36,7 @@ public final class LocalRanks {
                 Ring member = ring.member(rank);
                 Callable<T> task =
                         () -> {
-                            try (Device device = new CpuDevice(1)) {
+                            try (Device device = kind.get()) {
                                 return work.run(member, device);
                             } catch (Throwable e) {
                                 ring.breakUp(e.toString());

@@ -2,11 +2,13 @@ package org.ringworld.model.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
@@ -16,7 +18,10 @@ import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.StripedLayout;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.layers.Recompute;
+import org.ringworld.runtime.BlockSizes;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.packing.Row;
 
 /** Results do not depend on how a row is cut, and gradients are the derivatives of the loss. */
@@ -93,6 +98,40 @@ public class RingPropertyTest {
             MicroBatch batch = UnequalBlocks.cut(row, shares, random.nextBoolean(), 8);
             assertSame(row, run(config, row, batch, DType.F32, recompute), alone);
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1", "7, 100", "20, 37000", "1024, 1"})
+    void resultsDoNotDependOnTheDevicesBlocks(int tokens, long logits) {
+        SplittableRandom random = new SplittableRandom(17);
+        LlamaConfig config = config(4, 2, 6, false);
+        Row row = RandomRows.row(random, 59, config.vocabSize());
+        MicroBatch batch = MicroBatch.of(List.of(row), new ZigzagLayout(), 2, 8);
+        BlockSizes blocks = new BlockSizes(tokens, logits);
+        for (Recompute recompute : Recompute.values()) {
+            RingResult usual = run(config, row, batch, DType.F32, recompute);
+            RingResult blocked =
+                    RingResult.of(
+                            () -> withBlocks(new CpuDevice(1), blocks),
+                            config,
+                            p -> p.initialize(11, 0.3),
+                            DType.F32,
+                            row,
+                            batch,
+                            recompute);
+            assertSame(row, blocked, usual);
+        }
+    }
+
+    private static Device withBlocks(Device device, BlockSizes blocks) {
+        return (Device)
+                Proxy.newProxyInstance(
+                        Device.class.getClassLoader(),
+                        new Class<?>[] {Device.class},
+                        (_, method, arguments) ->
+                                method.getName().equals("blocks")
+                                        ? blocks
+                                        : method.invoke(device, arguments));
     }
 
     private static void assertSame(Row row, RingResult ring, RingResult alone) {

@@ -7,6 +7,7 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
@@ -21,6 +22,7 @@ import org.ringworld.model.ring.Frame;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.packing.Row;
 
 /** Forward and backward of rows through a ring, put together again in the order of the input. */
@@ -65,10 +67,23 @@ public record RingResult(
             Row row,
             MicroBatch batch,
             Recompute recompute) {
+        return of(() -> new CpuDevice(1), config, weights, dtype, row, batch, recompute);
+    }
+
+    /** On devices of that kind. */
+    public static RingResult of(
+            Supplier<Device> kind,
+            LlamaConfig config,
+            Weights weights,
+            DType dtype,
+            Row row,
+            MicroBatch batch,
+            Recompute recompute) {
         double weight = batch.targetWeight();
         List<Local> locals =
                 LocalRanks.run(
                         batch.blocks().size(),
+                        kind,
                         (ring, device) -> {
                             ParameterStore parameters =
                                     new ParameterStore(device, config, dtype, true);

@@ -3,7 +3,10 @@ package org.ringworld.runtime.cpu;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import org.ringworld.runtime.BlockSizes;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.KernelTimes;
 import org.ringworld.runtime.Kernels;
@@ -25,12 +28,16 @@ public final class CpuDevice implements Device {
     private static final boolean VECTORS =
             ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
 
+    /** Logits of 64 MiB. */
+    private static final BlockSizes BLOCKS = new BlockSizes(1024, 16L << 20);
+
     static {
         if (!VECTORS) {
             LOG.warn("no Vector API (--add-modules jdk.incubator.vector): plain, slow kernels");
         }
     }
 
+    private final DeviceSpec.Cpu spec;
     private final HostMemory memory = new HostMemory();
     private final AtomicInteger workers = new AtomicInteger();
     private final CoreAffinity affinity;
@@ -38,24 +45,23 @@ public final class CpuDevice implements Device {
     private final Kernels kernels;
     private final Runnable trim;
 
-    /** A device of {@code threads} threads, the calling one among them. */
+    /** A device of {@code threads} threads, the calling one among them, for tests and limits. */
     public CpuDevice(int threads) {
-        this(threads, null);
+        this(new DeviceSpec.Cpu(threads), null);
     }
 
     /** A device whose kernels are timed, unless {@code times} is null. */
-    public CpuDevice(int threads, KernelTimes times) {
-        if (threads < 1) {
-            throw new IllegalArgumentException("device.threads = %d".formatted(threads));
-        }
-        affinity = CoreAffinity.claim(threads);
-        team = new WorkerTeam(threads, this::newWorker);
+    public CpuDevice(DeviceSpec.Cpu spec, KernelTimes times) {
+        this.spec = spec;
+        affinity = CoreAffinity.claim(spec.threads());
+        team = new WorkerTeam(spec.threads(), this::newWorker);
         Kernels ours = VECTORS ? VectorKernelsOf.device(this) : new PlainKernels();
         trim = VECTORS ? VectorKernelsOf.trim(ours) : () -> {};
         kernels = times == null ? ours : times.around(ours);
     }
 
     private CpuDevice(Kernels kernels) {
+        spec = new DeviceSpec.Cpu(1);
         affinity = CoreAffinity.none();
         team = new WorkerTeam(1, this::newWorker);
         this.kernels = kernels;
@@ -113,7 +119,7 @@ public final class CpuDevice implements Device {
 
     @Override
     public String name() {
-        return "cpu (%d thread%s)".formatted(team.threads(), team.threads() == 1 ? "" : "s");
+        return spec.name();
     }
 
     @Override
@@ -123,7 +129,12 @@ public final class CpuDevice implements Device {
 
     @Override
     public long memory() {
-        return HostMemory.physical();
+        return spec.memory() == 0 ? HostMemory.physical() : spec.memory();
+    }
+
+    @Override
+    public BlockSizes blocks() {
+        return BLOCKS;
     }
 
     @Override
@@ -144,6 +155,23 @@ public final class CpuDevice implements Device {
     @Override
     public long allocated() {
         return memory.allocated();
+    }
+
+    @Override
+    public Tensor adopt(MemorySegment host, DType dtype, long... shape) {
+        Tensor tensor = new Tensor(this, dtype, host, shape);
+        if (!host.isNative() || host.address() % dtype.bytes() != 0) {
+            throw new IllegalArgumentException(
+                    "adopt: %s of %s lies on the Java heap or across its elements"
+                            .formatted(host, tensor));
+        }
+        memory.adopt(host);
+        return tensor;
+    }
+
+    @Override
+    public MemorySegment hostView(Tensor tensor) {
+        return tensor.memory();
     }
 
     @Override

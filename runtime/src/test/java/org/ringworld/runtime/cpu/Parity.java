@@ -2,32 +2,45 @@ package org.ringworld.runtime.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.function.BiConsumer;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
 
 /**
- * Runs one kernel fast, fast again, and plain, each on its own copy of the same tensors: the first
- * two must agree to the bit, and the third within a tolerance relative to each tensor's greatest
- * value.
+ * Runs one kernel of a device, again, and plain on the host, each on its own copy of the same
+ * tensors: the first two must agree to the bit, and the third within a tolerance relative to each
+ * tensor's greatest value. It takes any device.
  */
 public final class Parity implements AutoCloseable {
-    private final CpuDevice device;
+    /** The devices that all kernels are tested on. */
+    public static final List<DeviceSpec> DEVICES =
+            List.of(new DeviceSpec.Cpu(1), new DeviceSpec.Cpu(2), new DeviceSpec.Cpu(3));
+
+    private final Device device;
     private final Kernels fast;
     private final Random random = new Random(3);
     private final TensorsOf tensors;
 
     public Parity(int threads) {
-        device = new CpuDevice(threads);
+        this(new DeviceSpec.Cpu(threads));
+    }
+
+    public Parity(DeviceSpec spec) {
+        device = Devices.open(spec);
         fast = device.kernels();
         tensors = new TensorsOf(device);
     }
 
-    public CpuDevice device() {
+    public Device device() {
         return device;
     }
 
@@ -67,7 +80,7 @@ public final class Parity implements AutoCloseable {
         List<Tensor> plain = copies(results);
         kernel.accept(kernels, once);
         kernel.accept(kernels, twice);
-        kernel.accept(new PlainKernels(), plain);
+        kernel.accept(PlainOracle.kernels(), plain);
         for (int i = 0; i < results.length; i++) {
             if (results[i].dtype() == DType.I32) {
                 assertThat(tensors.readInts(once.get(i))).isEqualTo(tensors.readInts(plain.get(i)));
@@ -101,7 +114,11 @@ public final class Parity implements AutoCloseable {
         List<Tensor> copies = new ArrayList<>();
         for (Tensor t : of) {
             Tensor copy = device.tensor(t.dtype(), t.shape());
-            copy.memory().copyFrom(t.memory());
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment host = arena.allocate(t.bytes(), 64);
+                device.copyOut(t, host);
+                device.copyIn(host, copy);
+            }
             copies.add(copy);
         }
         return copies;

@@ -9,6 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Kernels.AdamWStep;
 import org.ringworld.runtime.Tensor;
 
@@ -21,23 +22,22 @@ class VectorKernelsTest {
         return Stream.of(DType.F32, DType.BF16)
                 .flatMap(
                         dtype ->
-                                Stream.of(1, 2, 3)
+                                Parity.DEVICES.stream()
                                         .flatMap(
-                                                threads ->
+                                                on ->
                                                         Stream.of(sizes)
                                                                 .map(
                                                                         s ->
                                                                                 Arguments.of(
-                                                                                        dtype,
-                                                                                        threads,
+                                                                                        dtype, on,
                                                                                         s[0],
                                                                                         s[1]))));
     }
 
     @ParameterizedTest
     @MethodSource("cases")
-    void elementwise(DType dtype, int threads, int rows, int dim) {
-        try (var p = new Parity(threads)) {
+    void elementwise(DType dtype, DeviceSpec on, int rows, int dim) {
+        try (var p = new Parity(on)) {
             Tensor a = p.normal(dtype, rows, dim);
             Tensor b = p.normal(dtype, rows, dim);
             Tensor dy = p.normal(dtype, rows, dim);
@@ -65,8 +65,8 @@ class VectorKernelsTest {
 
     @ParameterizedTest
     @MethodSource("cases")
-    void rows(DType dtype, int threads, int rows, int dim) {
-        try (var p = new Parity(threads)) {
+    void rows(DType dtype, DeviceSpec on, int rows, int dim) {
+        try (var p = new Parity(on)) {
             Tensor x = p.normal(dtype, rows, dim);
             Tensor weight = p.normal(dtype, dim);
             Tensor dy = p.normal(dtype, rows, dim);
@@ -92,8 +92,8 @@ class VectorKernelsTest {
 
     @ParameterizedTest
     @MethodSource("cases")
-    void rotary(DType dtype, int threads, int s, int half) {
-        try (var p = new Parity(threads)) {
+    void rotary(DType dtype, DeviceSpec on, int s, int half) {
+        try (var p = new Parity(on)) {
             int dim = 2 * Math.min(half, 207);
             double[] frequencies = new double[dim / 2];
             for (int i = 0; i < frequencies.length; i++) {
@@ -116,8 +116,8 @@ class VectorKernelsTest {
 
     @ParameterizedTest
     @MethodSource("cases")
-    void crossEntropy(DType dtype, int threads, int rows, int vocab) {
-        try (var p = new Parity(threads)) {
+    void crossEntropy(DType dtype, DeviceSpec on, int rows, int vocab) {
+        try (var p = new Parity(on)) {
             Tensor logits = p.normal(DType.F32, rows, vocab);
             Tensor weights = p.normal(DType.F32, rows);
             Tensor ce = p.normal(DType.F32, rows);
@@ -154,8 +154,8 @@ class VectorKernelsTest {
 
     @ParameterizedTest
     @MethodSource("cases")
-    void adamW(DType dtype, int threads, int rows, int dim) {
-        try (var p = new Parity(threads)) {
+    void adamW(DType dtype, DeviceSpec on, int rows, int dim) {
+        try (var p = new Parity(on)) {
             int n = rows * dim;
             Tensor grad = p.normal(DType.F32, n);
             Tensor m = p.normal(DType.F32, n);

@@ -5,16 +5,16 @@ import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
 
 /**
  * A training job, whole: what CONTRACT's job file says, resolved and checked.
  *
  * @param text the resolved job as HOCON, kept beside the results and compared when a run goes on
  * @param output where everything it writes goes
- * @param ringSize devices at most, and to begin with
+ * @param devices of its ring, at most and to begin with; a cluster takes as many of its nodes'
  * @param ringMinSize devices that it goes on with after losses
  * @param layout {@code zigzag}, {@code striped} or {@code contiguous}
- * @param threads of each device
  * @param model sizes of the model; its rotary base is each stage's, and its context length that of
  *     the model it starts from, 1 where it starts from none
  * @param start a model to start from, or null for random weights N(0, initStd)
@@ -32,10 +32,9 @@ public record Job(
         Path output,
         long seed,
         DType dtype,
-        int ringSize,
+        List<DeviceSpec> devices,
         int ringMinSize,
         String layout,
-        int threads,
         LlamaConfig model,
         Path start,
         Path continued,
@@ -47,4 +46,9 @@ public record Job(
         String recompute,
         long snapshotSteps,
         int snapshotsKept,
-        long milestoneSteps) {}
+        long milestoneSteps) {
+    /** Devices at most, and to begin with. */
+    public int ringSize() {
+        return devices.size();
+    }
+}

@@ -5,6 +5,7 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigResolveOptions;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueFactory;
 import java.nio.file.Files;
@@ -24,6 +25,11 @@ public final class JobFile {
     private static final Config DEFAULTS =
             ConfigFactory.parseResourcesAnySyntax(
                     JobFile.class.getClassLoader(), "job-defaults.conf");
+
+    /** What the command line replaces may name what is nowhere. */
+    private static final ConfigResolveOptions UNKNOWN_STAYS =
+            ConfigResolveOptions.defaults().setAllowUnresolved(true);
+
     private static final Config MIX = ConfigFactory.parseString("seqLen = 0, share = 0");
     private static final Config SOURCE =
             stageData(DEFAULTS)
@@ -54,16 +60,18 @@ public final class JobFile {
 
     /** Puts overrides over a job and defaults under it, and checks that every key is known. */
     public static Config resolve(Config job, List<String> overrides) {
-        Config merged = job;
-        for (String override : overrides) {
-            merged = KeyValue.set(merged, override);
-        }
+        Config merged = set(job, overrides);
         try {
             merged = merged.resolve();
+            checkKeys(merged);
+            merged =
+                    DeviceReader.choose(
+                            job.resolveWith(merged, UNKNOWN_STAYS),
+                            set(ConfigFactory.empty(), overrides).resolveWith(merged),
+                            merged);
         } catch (ConfigException e) {
             throw new UsageException("the job cannot be resolved: " + e.getMessage());
         }
-        checkKeys(merged);
         Config whole =
                 merged.withFallback(preset(merged))
                         .withFallback(DEFAULTS.withoutPath("stage"))
@@ -75,20 +83,28 @@ public final class JobFile {
 
     /** {@code key=value} over defaults that list every key known. */
     public static Config settings(List<String> overrides, Config defaults) {
-        Config merged = ConfigFactory.empty();
-        for (String override : overrides) {
-            merged = KeyValue.set(merged, override);
-        }
-        checkKeys(merged, defaults, "");
+        Config typed = set(ConfigFactory.empty(), overrides);
+        checkKeys(typed, defaults, "");
         Config whole;
         try {
-            whole = merged.withFallback(defaults).resolve();
+            if (defaults.hasPathOrNull("devices") && defaults.hasPathOrNull("ring.size")) {
+                typed = DeviceReader.choose(ConfigFactory.empty(), typed, typed);
+            }
+            whole = typed.withFallback(defaults).resolve();
         } catch (ConfigException e) {
             throw new UsageException(
                     "%s cannot be resolved: %s"
                             .formatted(String.join(" ", overrides), e.getMessage()));
         }
         return KeyValue.mapPaths(whole, KeyValue::withHome);
+    }
+
+    private static Config set(Config on, List<String> overrides) {
+        Config with = on;
+        for (String override : overrides) {
+            with = KeyValue.set(with, override);
+        }
+        return with;
     }
 
     /** Sizes of the preset that a job names, for the keys it does not give. */
@@ -161,7 +177,7 @@ public final class JobFile {
         }
     }
 
-    private static void checkKeys(Config given, Config known, String prefix) {
+    static void checkKeys(Config given, Config known, String prefix) {
         List<String> names = new ArrayList<>();
         leaves(known.root(), "", names);
         List<String> keys = new ArrayList<>();

@@ -19,6 +19,7 @@ import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.LearningRate;
 import org.ringworld.model.training.Stage;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
 
 /** Makes a {@link Job} of a resolved configuration, checking every value. */
 public final class JobReader {
@@ -49,17 +50,14 @@ public final class JobReader {
         }
     }
 
-    private static String message(ConfigException e) {
-        return e.getMessage().replaceFirst("^.*?: (?=\\S+ has type)", "");
+    /** What is wrong, without where HOCON has it from. */
+    static String message(RuntimeException e) {
+        return e.getMessage().replaceFirst("^.*?: (?=\\S+ has type|Invalid value)", "");
     }
 
     private static Job job(Config config, int allowedCores) {
         String name = optional(config, "name", "job");
-        int ringSize = positive(config, "ring.size");
-        int threads =
-                config.getIsNull("device.threads")
-                        ? Math.max(1, allowedCores / ringSize)
-                        : positive(config, "device.threads");
+        List<DeviceSpec> devices = DeviceReader.ofRing(config, allowedCores);
         Layout.of(config.getString("ring.layout"));
         String recompute = oneOf(config, "recompute", "auto", "all", "none");
         Path start = path(config, "model.path");
@@ -78,10 +76,9 @@ public final class JobReader {
                 Path.of(optional(config, "output", "runs/" + name)),
                 config.getLong("seed"),
                 DType.ofValues(config.getString("dtype")),
-                ringSize,
+                devices,
                 positive(config, "ring.minSize"),
                 config.getString("ring.layout"),
-                threads,
                 model,
                 start,
                 path(config, "continue"),

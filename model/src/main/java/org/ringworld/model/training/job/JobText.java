@@ -22,6 +22,7 @@ public final class JobText {
                     "dtype",
                     "ring",
                     "device",
+                    "devices",
                     "model",
                     "tokenizer",
                     "data",
@@ -96,7 +97,9 @@ public final class JobText {
         TreeMap<String, String> all = new TreeMap<>(a);
         all.putAll(b);
         for (String key : all.keySet()) {
-            boolean how = key.matches("(ring|device|snapshot)\\..*|recompute|output|continue|name");
+            boolean how =
+                    key.matches(
+                            "(ring|device|snapshot)\\..*|devices.*|recompute|output|continue|name");
             String was = a.getOrDefault(key, "nothing");
             String is = b.getOrDefault(key, "nothing");
             if (!how && !was.equals(is)) {

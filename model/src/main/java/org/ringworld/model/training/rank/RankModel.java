@@ -141,7 +141,7 @@ public final class RankModel implements AutoCloseable {
     }
 
     private Recompute recompute(String choice, long tokens, Ring ring) {
-        long left = device.memory() / ring.size() - parameterBytes();
+        long left = device.memory() - parameterBytes();
         Recompute chosen =
                 Recompute.of(choice, parameters.config(), parameters.dtype(), tokens, left);
         if (chosen != recompute && ring.rank() == 0) {

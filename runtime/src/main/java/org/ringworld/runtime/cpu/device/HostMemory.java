@@ -24,7 +24,16 @@ public final class HostMemory implements AutoCloseable {
     private static final int ADVISE_HUGE_PAGES = 14;
     private static final boolean LINUX = System.getProperty("os.name").equals("Linux");
 
-    private record Mapping(Arena arena, long bytes) {}
+    /**
+     * @param arena null where the memory is another's
+     */
+    private record Mapping(Arena arena, long bytes) {
+        void end() {
+            if (arena != null) {
+                arena.close();
+            }
+        }
+    }
 
     private final Map<Long, Mapping> mappings = new ConcurrentHashMap<>();
 
@@ -48,6 +57,13 @@ public final class HostMemory implements AutoCloseable {
         return memory.asSlice(0, bytes);
     }
 
+    /** Takes memory that another owns; free and close leave it to that one. */
+    public void adopt(MemorySegment memory) {
+        if (mappings.putIfAbsent(memory.address(), new Mapping(null, 0)) != null) {
+            throw new IllegalArgumentException("%s is this device's already".formatted(memory));
+        }
+    }
+
     /**
      * @throws IllegalArgumentException for memory that is not, or no longer, of this device
      */
@@ -56,7 +72,7 @@ public final class HostMemory implements AutoCloseable {
         if (mapping == null) {
             throw new IllegalArgumentException("%s is not of this device".formatted(memory));
         }
-        mapping.arena.close();
+        mapping.end();
     }
 
     /** Bytes that are mapped. */
@@ -66,7 +82,7 @@ public final class HostMemory implements AutoCloseable {
 
     @Override
     public void close() {
-        mappings.values().forEach(m -> m.arena.close());
+        mappings.values().forEach(Mapping::end);
         mappings.clear();
     }
 

@@ -10,8 +10,9 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.FieldSource;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -103,10 +104,10 @@ class AttentionMergeTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 2, 3})
-    void agreesWithThePlainOne(int threads) {
+    @FieldSource("org.ringworld.runtime.cpu.Parity#DEVICES")
+    void agreesWithThePlainOne(DeviceSpec on) {
         int[][] shapes = {{1, 1, 1}, {3, 2, 13}, {207, 3, 20}, {300, 8, 64}};
-        try (var p = new Parity(threads)) {
+        try (var p = new Parity(on)) {
             for (int[] s : shapes) {
                 Tensor otherOut = p.normal(DType.F32, s[0], s[1], s[2]);
                 Tensor otherMax = p.normal(DType.F32, s[0], s[1]);

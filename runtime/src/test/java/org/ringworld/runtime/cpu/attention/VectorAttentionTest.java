@@ -1,5 +1,6 @@
 package org.ringworld.runtime.cpu.attention;
 
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -9,11 +10,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.Parity;
-import org.ringworld.runtime.cpu.PlainKernels;
-import org.ringworld.runtime.cpu.elementwise.Elements;
+import org.ringworld.runtime.cpu.PlainOracle;
+import org.ringworld.runtime.cpu.TensorsOf;
 
 /** Fast attention, in one block and continued over several, against the plain one. */
 class VectorAttentionTest {
@@ -38,8 +40,8 @@ class VectorAttentionTest {
         for (int[] s : shapes) {
             for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
                 for (Tokens tokens : Tokens.values()) {
-                    int threads = 1 + cases.size() % 3;
-                    cases.add(Arguments.of(tokens, dtype, threads, s[0], s[1], s[2], s[3], s[4]));
+                    DeviceSpec on = Parity.DEVICES.get(cases.size() % Parity.DEVICES.size());
+                    cases.add(Arguments.of(tokens, dtype, on, s[0], s[1], s[2], s[3], s[4]));
                 }
             }
         }
@@ -68,12 +70,12 @@ class VectorAttentionTest {
     @ParameterizedTest
     @MethodSource("cases")
     void agreesWithThePlainOne(
-            Tokens kind, DType dtype, int threads, int s, int t, int h, int g, int d) {
+            Tokens kind, DType dtype, DeviceSpec on, int s, int t, int h, int g, int d) {
         double close = dtype == DType.BF16 ? CLOSE_BF16 : CLOSE;
         Random random = new Random(5);
         int[][] queries = tokens(kind, s, t - s, random);
         int[][] keys = tokens(kind, t, 0, random);
-        try (var p = new Parity(threads)) {
+        try (var p = new Parity(on)) {
             Tensor q = p.normal(dtype, s, h, d);
             Tensor k = p.normal(dtype, t, g, d);
             Tensor v = p.normal(dtype, t, g, d);
@@ -107,16 +109,16 @@ class VectorAttentionTest {
                                         r.get(1),
                                         r.get(2));
                             }
-                            logSums(r.get(1), r.get(2));
+                            logSums(p.tensors(), r.get(1), r.get(2));
                         },
                         out,
                         max,
                         sum);
             }
-            forward(new PlainKernels(), q, qp, qs, k, v, kp, ks, 0, t, scale, out, max, sum);
+            forward(PlainOracle.kernels(), q, qp, qs, k, v, kp, ks, 0, t, scale, out, max, sum);
             Tensor dOut = p.normal(dtype, s, h, d);
             Tensor delta = p.tensors().zeros(s, h);
-            new PlainKernels().attentionDelta(dOut, out, delta);
+            PlainOracle.kernels().attentionDelta(dOut, out, delta);
             p.check(
                     close,
                     (f, r) ->
@@ -159,11 +161,13 @@ class VectorAttentionTest {
     }
 
     /** max += log2(sum): which maximum a kernel takes is its own choice, this is not. */
-    private static void logSums(Tensor max, Tensor sum) {
-        for (int i = 0; i < max.size(); i++) {
-            double log = Math.log(Elements.get(sum, i)) / Math.log(2);
-            Elements.set(max, i, Elements.get(max, i) + log);
-            Elements.set(sum, i, 0);
+    private static void logSums(TensorsOf tensors, Tensor max, Tensor sum) {
+        float[] logs = tensors.read(max);
+        float[] sums = tensors.read(sum);
+        for (int i = 0; i < logs.length; i++) {
+            logs[i] = (float) (logs[i] + Math.log(sums[i]) / Math.log(2));
         }
+        tensors.device().copyIn(MemorySegment.ofArray(logs), max);
+        tensors.device().copyIn(MemorySegment.ofArray(new float[sums.length]), sum);
     }
 }
