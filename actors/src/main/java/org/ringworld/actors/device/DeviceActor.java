@@ -120,7 +120,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             case Order.Measure _ -> run(to, worker::measure);
             case Order.Synchronize take -> inRing(to, () -> worker.synchronize(take));
             case Order.TrainStep step -> {
-                worker.planAhead(step, end.size());
+                worker.planAhead(step, epochs.rank(), end.size());
                 inRing(to, () -> worker.step(step));
             }
             case Order.EvaluateBatch batch -> inRing(to, () -> worker.evaluate(batch));

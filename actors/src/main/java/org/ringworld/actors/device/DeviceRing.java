@@ -21,7 +21,7 @@ import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.MemoryUse;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Evaluation;
 import org.ringworld.model.training.coordination.Order;
@@ -170,10 +170,10 @@ public final class DeviceRing implements AutoCloseable {
     }
 
     /** One optimizer step. */
-    public List<Report.Stepped> train(StepPlan plan) {
-        work.hold(plan);
+    public List<Report.Stepped> train(StepRows rows) {
+        work.hold(rows);
         return RankAnswers.as(
-                Report.Stepped.class, askAll(_ -> new Order.TrainStep(epoch, plan.step())));
+                Report.Stepped.class, askAll(_ -> new Order.TrainStep(epoch, rows.step().step())));
     }
 
     /** What the memory of each rank is used for, after training steps. */

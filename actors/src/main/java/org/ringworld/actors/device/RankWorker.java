@@ -14,8 +14,10 @@ import org.ringworld.actors.links.RankLinks;
 import org.ringworld.actors.links.ReceiveBuffers;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.Ring;
+import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
@@ -128,23 +130,23 @@ final class RankWorker {
     // ---- work
 
     /** Has the plan of a step made while an earlier one runs. */
-    void planAhead(Order.TrainStep order, int ringSize) {
+    void planAhead(Order.TrainStep order, int rank, int ringSize) {
         Work of = work;
         if (of instanceof OpenJob) {
-            of.plan(order.step(), ringSize);
+            of.plan(order.step(), rank, ringSize);
         }
     }
 
     Report step(Order.TrainStep order) throws Exception {
-        StepPlan plan = planned(work.plan(order.step(), ring.size()));
+        RankPlan plan = planned(work.plan(order.step(), ring.rank(), ring.size()));
         long start = System.nanoTime();
         Ring.Times before = ring.times();
         TrainingStep.Outcome outcome = model.train(plan, ring, work.recompute());
         TimeSpent spent = TimeSpent.of(System.nanoTime() - start, ring.times().since(before));
-        StepPlan.Constants constants = plan.constants(work.model(), work.dtype());
+        StepPlan.Constants constants = plan.step().constants(work.model(), work.dtype());
         Report.Stepped stepped =
                 new Report.Stepped(
-                        ring.rank(), order.epoch(), plan.step(), constants, outcome, spent);
+                        ring.rank(), order.epoch(), order.step(), constants, outcome, spent);
         finished.trained(stepped);
         return stepped;
     }
@@ -161,7 +163,7 @@ final class RankWorker {
 
     Report evaluate(Order.EvaluateBatch order) throws Exception {
         return model.evaluate(
-                planned(work.batch(order.stage(), order.index(), ring.size())),
+                planned(work.batch(order.stage(), order.index(), ring.rank(), ring.size())),
                 order.ropeTheta(),
                 ring,
                 order.epoch(),
@@ -169,8 +171,8 @@ final class RankWorker {
     }
 
     Report forward(Order.Forward order) throws IOException {
-        Report.Forwarded made =
-                model.forward(work.batch(order.batch(), ring.size()), order.gradients(), ring);
+        RankBatch batch = work.batch(order.batch(), ring.rank(), ring.size());
+        Report.Forwarded made = model.forward(batch, order.gradients(), ring);
         if (order.out().isEmpty()) {
             return made;
         }

@@ -14,7 +14,7 @@ import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.ring.RingPlaces;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.coordination.RankAnswers;
 import org.ringworld.model.training.coordination.Report;
@@ -130,9 +130,9 @@ public final class WarmUp extends AbstractBehavior<Report> {
 
     private Behavior<Report> train() {
         int tokens = TOKENS * devices.size();
-        StepPlan plan = RandomSteps.plan(MODEL, tokens, tokens, step++, devices.size());
-        work.hold(plan);
-        tellAll(_ -> new Order.TrainStep(EPOCH, plan.step()));
+        StepRows rows = RandomSteps.rows(MODEL, tokens, tokens, step++, devices.size());
+        work.hold(rows);
+        tellAll(_ -> new Order.TrainStep(EPOCH, rows.step().step()));
         return this;
     }
 

@@ -30,6 +30,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     private static final ByteBuffer READ = ByteBuffer.allocateDirect(1);
 
     private final long epoch;
+    private final int from;
     private final LinkChannel channel;
     private final ProcessMemory there; // null: nothing is only named
     private final RingMember member;
@@ -43,12 +44,14 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
 
     LinkReceiver(
             long epoch,
+            int rank,
             Links.Neighbour from,
             RingMember member,
             Device device,
             ReceiveBuffers buffers,
             LongAdder progress) {
         this.epoch = epoch;
+        this.from = rank;
         this.channel = from.channel();
         this.there = from.readsNames() ? new ProcessMemory(from.process()) : null;
         this.member = member;
@@ -132,7 +135,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
                 Tensor whole = tensor;
                 Lease lease = new Lease(() -> release(whole));
                 lease.retain();
-                member.arrived(current, tensor, Event.HAPPENED, lease, began);
+                member.arrived(from, current, tensor, Event.HAPPENED, lease, began);
                 current = null;
             }
         }

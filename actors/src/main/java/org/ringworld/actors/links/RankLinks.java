@@ -4,7 +4,7 @@ import java.io.IOException;
 import java.nio.channels.SocketChannel;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.LongAdder;
-import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.ring.Group;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.RingBrokenException;
 import org.ringworld.model.ring.RingMember;
@@ -33,32 +33,36 @@ public final class RankLinks implements AutoCloseable {
     }
 
     /**
-     * Links it to both neighbours; waits for them to take their seats.
+     * Links it to all ranks of this JVM and to both neighbours; waits for them to take their seats.
+     * Over a socket all groups are one queue yet.
      *
      * @throws IOException saying which one did not come
      */
     public Ring open(Device device, ReceiveBuffers buffers) throws IOException {
-        int rank = member.rank();
-        LinkAddress next = places.addresses().get(places.next(rank));
-        LinkAddress previous = places.addresses().get(places.previous(rank));
-        Links.Key nextKey = new Links.Key(places.epoch(), places.next(rank));
-        boolean nextHere = isHere(next);
-        RingMember.Outgoing out;
-        if (nextHere) {
-            out = links.member(nextKey)::arrived;
-        } else {
-            sender = sender(links.connect(next, nextKey, seat));
-            member.hold(); // it passes on what ranks of this JVM sent
-            out = sender;
+        for (int rank = 0; rank < places.size(); rank++) {
+            if (isHere(rank)) {
+                member.linkWith(links.member(key(rank)));
+            }
         }
-        if (isHere(previous)) {
-            member.connect(RingMember.Incoming.BY_REFERENCE, out);
-        } else {
-            Links.Neighbour from =
-                    Links.await(
-                            seat.previous(), new Links.Key(places.epoch(), places.previous(rank)));
-            receiver = new LinkReceiver(places.epoch(), from, member, device, buffers, progress);
-            member.connect(receiver, out);
+        int next = places.next(member.rank());
+        int previous = places.previous(member.rank());
+        if (!isHere(next)) {
+            sender = sender(links.connect(places.addresses().get(next), key(next), seat));
+            member.hold(); // it passes on what ranks of this JVM sent
+        }
+        if (!isHere(previous)) {
+            Links.Neighbour from = Links.await(seat.previous(), key(previous));
+            receiver =
+                    new LinkReceiver(
+                            places.epoch(), previous, from, member, device, buffers, progress);
+        }
+        for (Group group : Group.values()) {
+            if (sender != null) {
+                member.linkTo(next, group, sender);
+            }
+            if (receiver != null) {
+                member.linkFrom(previous, group, receiver);
+            }
         }
         if (member.broken() != null) {
             throw new LinkException(member.broken());
@@ -72,8 +76,12 @@ public final class RankLinks implements AutoCloseable {
                 : new SocketSender(places.epoch(), to.channel(), member, progress);
     }
 
-    private boolean isHere(LinkAddress other) {
-        return other.process().equals(links.address().process());
+    private boolean isHere(int rank) {
+        return places.addresses().get(rank).process().equals(links.address().process());
+    }
+
+    private Links.Key key(int rank) {
+        return new Links.Key(places.epoch(), rank);
     }
 
     public int size() {
@@ -117,7 +125,7 @@ public final class RankLinks implements AutoCloseable {
      */
     public void awaitUnread() {
         if (member.broken() != null) {
-            links.awaitUnread(new Links.Key(places.epoch(), member.rank()));
+            links.awaitUnread(key(member.rank()));
         }
     }
 
@@ -141,7 +149,7 @@ public final class RankLinks implements AutoCloseable {
             sender = null;
             member.letGo();
         }
-        links.leave(new Links.Key(places.epoch(), member.rank()));
+        links.leave(key(member.rank()));
         if (receiver != null) {
             receiver.close();
         } else {

@@ -31,7 +31,7 @@ class DeviceBudgetTest {
         List<DeviceSpec> specs =
                 List.of(new DeviceSpec.Cpu(1, 1L << 30), new DeviceSpec.Cpu(1, 32L << 20));
         try (DeviceRing ring = new DeviceRing(work, Devices.open(specs), RandomSteps.LAYOUT)) {
-            ring.train(RandomSteps.plan(WIDE, SEQ_LEN, SEQ_LEN, 0, specs.size()));
+            ring.train(RandomSteps.rows(WIDE, SEQ_LEN, SEQ_LEN, 0, specs.size()));
             List<MemoryUse> memory = ring.memory();
             assertThat(memory.get(0).kept()).isGreaterThan(64L << 20);
             assertThat(memory.get(1).kept()).isLessThanOrEqualTo(32L << 20);

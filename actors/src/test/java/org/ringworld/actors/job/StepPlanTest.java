@@ -12,6 +12,7 @@ import org.ringworld.model.attention.Layout;
 import org.ringworld.model.training.Flops;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.tokenizer.packing.Row;
 
 class StepPlanTest {
@@ -39,8 +40,8 @@ class StepPlanTest {
                         of.seqLen(),
                         1,
                         of.optimizer());
-        return StepPlan.of(
-                1, 0, stage, 0, (_, _, _) -> List.of(ROW), Layout.of("zigzag"), ringSize);
+        Layout layout = Layout.of("zigzag");
+        return StepRows.of(1, 0, stage, 0, (_, _, _) -> List.of(ROW), layout, ringSize).step();
     }
 
     @ParameterizedTest

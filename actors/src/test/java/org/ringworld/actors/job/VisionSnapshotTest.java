@@ -27,7 +27,7 @@ import org.ringworld.checkpoints.snapshot.Snapshot;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.Stage;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.coordination.Order.Weights;
@@ -132,7 +132,7 @@ class VisionSnapshotTest {
         double run(int from, int to) {
             double last = Double.NaN;
             for (int step = from; step < to; step++) {
-                work.hold(StepPlan.of(step + 1, 0, STAGE, step, ROWS, Layout.of("zigzag"), 1));
+                work.hold(StepRows.of(step + 1, 0, STAGE, step, ROWS, Layout.of("zigzag"), 1));
                 Report.Stepped stepped =
                         ask(Report.Stepped.class, new Order.TrainStep(1, step + 1));
                 last = stepped.outcome().lossSum() + stepped.outcome().gradNorm();

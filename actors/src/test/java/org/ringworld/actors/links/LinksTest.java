@@ -39,6 +39,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.model.ring.Frame;
+import org.ringworld.model.ring.Group;
 import org.ringworld.model.ring.Lease;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.RingBrokenException;
@@ -194,6 +195,49 @@ class LinksTest {
                 });
     }
 
+    private static Frame.Pass pass(Group group) {
+        return switch (group) {
+            case BLOCKS -> Frame.Pass.BACKWARD;
+            case SUMS -> Frame.Pass.REDUCE;
+            case COPIES -> Frame.Pass.STATE;
+            case TOKENS -> Frame.Pass.DECODE;
+        };
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"here"})
+    void anyRankSendsToAnyOtherInEveryGroup(String transport) throws Exception {
+        int size = 4;
+        onRing(
+                transport,
+                size,
+                (ring, device) -> {
+                    List<Lease> leases = new ArrayList<>();
+                    for (Group group : Group.values()) {
+                        Frame name = frame(1, 0).of(pass(group), 0, 0, 0); // between all ranks
+                        for (int to = 0; to < size; to++) {
+                            Tensor mine = device.tensor(DType.F32, 70_001);
+                            fill(mine, 100 * ring.rank() + 10 * to + group.ordinal());
+                            leases.add(new Lease());
+                            ring.send(to, name, mine, device.record(), leases.getLast());
+                        }
+                    }
+                    // The last group is asked for first.
+                    for (int g = Group.values().length - 1; g >= 0; g--) {
+                        Frame name = frame(1, 0).of(pass(Group.values()[g]), 0, 0, 0);
+                        for (int from = size - 1; from >= 0; from--) {
+                            Ring.Transfer next = ring.receive(from, name, DType.F32, 70_001);
+                            Tensor expected = device.tensor(DType.F32, 70_001);
+                            fill(expected, 100 * from + 10 * ring.rank() + g);
+                            MemorySegment arrived = next.await(device).memory();
+                            assertThat(arrived.mismatch(expected.memory())).isEqualTo(-1);
+                            next.lease().release(device.record());
+                        }
+                    }
+                    leases.forEach(lease -> lease.awaitFree(ring, device));
+                });
+    }
+
     @Test
     void aSenderIsHeldUpUntilTheReceiverExpectsItsFrame() throws Exception {
         AtomicBoolean expected = new AtomicBoolean();
@@ -301,14 +345,14 @@ class LinksTest {
             Tensor x = device.tensor(DType.F32, 1_300_003);
             fill(x, 4);
             ReceiveBuffers buffers = new ReceiveBuffers(device);
-            try (var receiver = new LinkReceiver(8, from, member, device, buffers, progress);
+            try (var receiver = new LinkReceiver(8, 1, from, member, device, buffers, progress);
                     var sender =
                             new SocketSender(
                                     8,
                                     new LinkChannel.Plain(socket),
                                     new RingMember(1, 2),
                                     progress)) {
-                member.connect(receiver, null);
+                member.linkFrom(1, Group.BLOCKS, receiver);
                 Lease lease = new Lease();
                 lease.retain();
                 Ring.Transfer coming = member.receive(frame(1, 0), DType.F32, x.size());
@@ -344,8 +388,8 @@ class LinksTest {
             Links.Neighbour from = greeted(a, member, socket, token);
             assertThat(from.readsNames()).isTrue();
             ReceiveBuffers buffers = new ReceiveBuffers(device);
-            try (var receiver = new LinkReceiver(8, from, member, device, buffers, progress)) {
-                member.connect(receiver, null);
+            try (var receiver = new LinkReceiver(8, 1, from, member, device, buffers, progress)) {
+                member.linkFrom(1, Group.BLOCKS, receiver);
                 Tensor x = device.tensor(DType.F32, 100_000);
                 try (var sender = new NamingSender(8, socket, new RingMember(1, 2), progress)) {
                     Lease lease = new Lease();

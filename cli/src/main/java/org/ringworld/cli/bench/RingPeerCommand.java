@@ -17,7 +17,7 @@ import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.actors.links.Links;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.model.ring.RingPlaces;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.coordination.Report;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -60,10 +60,10 @@ public final class RingPeerCommand implements Callable<Integer> {
         DeviceRing ring = RingStepBench.ring(work, links, asked(RingPlaces.class), 1);
         while (true) {
             int step = asked(Integer.class);
-            StepPlan plan = work.plan(step, RingStepBench.RANKS);
+            StepRows rows = work.rows(step, RingStepBench.RANKS);
             tell(step);
             asked(Integer.class); // begin
-            List<Report.Stepped> rank = ring.train(plan);
+            List<Report.Stepped> rank = ring.train(rows);
             tell(RingStepBench.Answer.of(rank.getFirst()));
         }
     }

@@ -15,6 +15,7 @@ import org.ringworld.cli.bench.RingBench.Transport;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.RandomSteps;
@@ -168,8 +169,8 @@ final class RingStepBench implements AutoCloseable {
     }
 
     private Timed step(Where where, int step) throws IOException {
-        // A job cuts its rows while the step before runs.
-        StepPlan plan = work.plan(step, ranks(where));
+        // A job makes its rows while the step before runs.
+        StepRows rows = work.rows(step, ranks(where));
         if (where == Where.TWO_PROCESSES) {
             peer.ask(step);
             peer.answer(Integer.class);
@@ -179,7 +180,7 @@ final class RingStepBench implements AutoCloseable {
             peer.ask(step);
         }
         List<Answer> ranks = new ArrayList<>();
-        rings.get(where.ordinal()).train(plan).forEach(stepped -> ranks.add(Answer.of(stepped)));
+        rings.get(where.ordinal()).train(rows).forEach(stepped -> ranks.add(Answer.of(stepped)));
         if (where == Where.TWO_PROCESSES) {
             ranks.add(peer.answer(Answer.class));
         }
@@ -201,7 +202,7 @@ final class RingStepBench implements AutoCloseable {
     private Steps steps(Where where, List<Double> seconds, List<TimeSpent> spent) {
         double[] sorted = seconds.stream().mapToDouble(s -> s).sorted().toArray();
         double median = sorted[sorted.length / 2];
-        StepPlan plan = work.plan(0, ranks(where));
+        StepPlan plan = work.rows(0, ranks(where)).step();
         StepPlan.Bytes bytes = plan.bytes(work.model(), work.dtype());
         return new Steps(
                 transport,

@@ -9,7 +9,7 @@ import java.util.stream.Stream;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.model.training.Flops;
 import org.ringworld.model.training.MemoryUse;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.DType;
@@ -54,12 +54,12 @@ final class StepBench {
             double wait = 0;
             Map<String, Double> shares = Map.of();
             long heap = Long.MAX_VALUE;
-            StepPlan plan = null;
+            StepRows rows = null;
             for (int step = 0; step < steps; step++) {
-                plan = work.plan(step, ringSize);
+                rows = work.rows(step, ringSize);
                 long allocated = allocatedBytes();
                 long start = System.nanoTime();
-                List<Report.Stepped> ranks = ring.train(plan);
+                List<Report.Stepped> ranks = ring.train(rows);
                 double seconds = (System.nanoTime() - start) / 1e9;
                 heap = Math.min(heap, allocatedBytes() - allocated);
                 Map<String, Double> kernels = shares(times, seconds);
@@ -71,14 +71,14 @@ final class StepBench {
                                     / seconds;
                 }
             }
-            double flops = Flops.training(work.model(), plan);
+            double flops = Flops.training(work.model(), rows.step());
             return new Result(
                     ringSize,
                     specs.stream().mapToInt(DeviceSpec::threads).max().orElse(0),
                     work.dtype(),
                     work.seqLen(),
                     best,
-                    plan.tokens() / best,
+                    rows.step().tokens() / best,
                     flops / best,
                     wait,
                     heap,

@@ -4,7 +4,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.HeldWork;
@@ -67,8 +67,8 @@ record StepWork(LlamaConfig model, DType dtype, int seqLen, long tokensPerStep, 
         return new HeldWork("steps", source, dtype, true, recompute);
     }
 
-    /** The plan of step {@code step}, from 0, on a ring. */
-    StepPlan plan(int step, int ringSize) {
-        return RandomSteps.plan(model, seqLen, tokensPerStep, step, ringSize);
+    /** The rows of step {@code step}, from 0, on a ring. */
+    StepRows rows(int step, int ringSize) {
+        return RandomSteps.rows(model, seqLen, tokensPerStep, step, ringSize);
     }
 }

@@ -1,50 +1,94 @@
 package org.ringworld.model.attention;
 
 import java.util.List;
+import java.util.stream.IntStream;
 import org.ringworld.tokenizer.packing.Row;
 
 /**
- * Rows that go through the ring together: one block a rank and the plan of their traffic. Made on
- * the host before the step, from data alone.
+ * Rows that go through the ring together: where the tokens of every rank stand, and the plan of
+ * their traffic. Made on the host before the step, from data alone. The ranks of a process share
+ * it, and each has nothing cut but its own block.
  */
-public record MicroBatch(List<SequenceBlock> blocks, RingPlan plan) {
+public final class MicroBatch {
+    /** Which tokens of the rows lie on which rank. */
+    public interface Places {
+        /**
+         * The places in each row, in their order on the rank; one at or past the end of its row is
+         * padding.
+         */
+        List<int[]> of(int rank);
+    }
 
-    /** Cuts rows for a ring of {@code size}. */
+    private final List<Row> rows;
+    private final Places places;
+    private final List<BlockPositions> positions;
+    private final RingPlan plan;
+    private final double targetWeight;
+
+    /**
+     * Of blocks that may differ in length.
+     *
+     * @param size ranks
+     * @param chunkLength the longest run of a block's tokens that are neighbours in the row
+     * @param tile keys of a travelling tile at most
+     */
+    public MicroBatch(List<Row> rows, int size, Places places, int chunkLength, int tile) {
+        this.rows = rows;
+        this.places = places;
+        List<int[]> segments = BlockPositions.numberSegments(rows);
+        this.positions =
+                IntStream.range(0, size)
+                        .mapToObj(rank -> BlockPositions.of(rows, segments, places.of(rank)))
+                        .toList();
+        this.plan = RingPlan.of(positions, chunkLength, tile);
+        this.targetWeight = targetWeight(rows);
+    }
+
+    /** Rows on a ring of {@code size}. */
     public static MicroBatch of(List<Row> rows, Layout layout, int size) {
         return of(rows, layout, size, RingPlan.TILE);
     }
 
     public static MicroBatch of(List<Row> rows, Layout layout, int size, int tile) {
-        List<SequenceBlock> blocks = SequenceBlock.cut(rows, layout, size);
-        return of(blocks, SequenceBlock.chunkLength(rows, layout, size), tile);
+        Places places =
+                rank -> rows.stream().map(r -> layout.places(rank, size, r.length())).toList();
+        return new MicroBatch(rows, size, places, chunkLength(rows, layout, size), tile);
     }
 
-    /**
-     * Of blocks that may differ in length.
-     *
-     * @param chunkLength the longest run of a block's tokens that are neighbours in the row
-     */
-    public static MicroBatch of(List<SequenceBlock> blocks, int chunkLength, int tile) {
-        return new MicroBatch(blocks, RingPlan.of(positions(blocks), chunkLength, tile));
+    /** Tiles end where chunks do; only rows of one length share a chunk length. */
+    private static int chunkLength(List<Row> rows, Layout layout, int size) {
+        int seqLen = rows.getFirst().length();
+        boolean alike = rows.stream().allMatch(r -> r.length() == seqLen);
+        return alike ? layout.chunkLength(size, seqLen) : 1;
     }
 
-    private static List<BlockPositions> positions(List<SequenceBlock> blocks) {
-        return blocks.stream().map(SequenceBlock::blockPositions).toList();
-    }
-
-    /** What one rank needs of it. */
-    public RankBatch ofRank(int rank) {
-        return new RankBatch(rank, blocks.get(rank), positions(blocks), plan);
-    }
-
-    /** Σ of the loss weights of all ranks: what the step's loss is divided by. */
-    public double targetWeight() {
+    private static double targetWeight(List<Row> rows) {
         double sum = 0;
-        for (SequenceBlock block : blocks) {
-            for (float weight : block.weights()) {
+        for (Row row : rows) {
+            for (float weight : row.weights()) {
                 sum += weight;
             }
         }
         return sum;
+    }
+
+    /** Cuts what one rank needs of it. */
+    public RankBatch ofRank(int rank) {
+        SequenceBlock own = SequenceBlock.of(rows, places.of(rank), positions.get(rank));
+        return new RankBatch(rank, own, positions, plan, targetWeight);
+    }
+
+    /** The places in each row of a rank's tokens. */
+    public List<int[]> places(int rank) {
+        return places.of(rank);
+    }
+
+    public RingPlan plan() {
+        return plan;
+    }
+
+    /** Σ of the loss weights of all ranks: what the step's loss is divided by. */
+    public double targetWeight() {
+        return targetWeight;
     }
 }

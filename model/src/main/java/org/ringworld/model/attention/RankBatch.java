@@ -7,5 +7,11 @@ import java.util.List;
  *
  * @param own its tokens, maybe none
  * @param all where the tokens of every rank stand, its own among them
+ * @param targetWeight Σ of the loss weights of all ranks
  */
-public record RankBatch(int rank, SequenceBlock own, List<BlockPositions> all, RingPlan plan) {}
+public record RankBatch(
+        int rank,
+        SequenceBlock own,
+        List<BlockPositions> all,
+        RingPlan plan,
+        double targetWeight) {}

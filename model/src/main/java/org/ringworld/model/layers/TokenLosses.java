@@ -46,13 +46,4 @@ public record TokenLosses(float[] ce, int[] hits) {
         }
         return sum;
     }
-
-    /** Targets of at least {@code weight}. */
-    public static long answers(SequenceBlock block, float weight) {
-        long sum = 0;
-        for (float w : block.weights()) {
-            sum += w >= weight ? 1 : 0;
-        }
-        return sum;
-    }
 }

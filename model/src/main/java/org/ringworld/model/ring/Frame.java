@@ -28,23 +28,31 @@ public record Frame(long step, int part, int layer, Pass pass, int hop, int orig
     /** What a frame carries. */
     public enum Pass {
         /** Keys and values, forward. */
-        FORWARD,
+        FORWARD(Group.BLOCKS),
         /** Keys and values, backward. */
-        BACKWARD,
+        BACKWARD(Group.BLOCKS),
         /** Sums of dK and dV on their way home. */
-        GRADIENT,
+        GRADIENT(Group.BLOCKS),
         /** Partial sums of an all-reduce. */
-        REDUCE,
+        REDUCE(Group.SUMS),
         /** Complete sums of an all-reduce. */
-        GATHER,
+        GATHER(Group.SUMS),
         /** What each rank's tokens came to in a step. */
-        OUTCOME,
+        OUTCOME(Group.SUMS),
         /** A whole training state, for ranks that do not hold it. */
-        STATE;
+        STATE(Group.COPIES),
+        /** What ranks exchange for the tokens that a step decodes. */
+        DECODE(Group.TOKENS);
 
-        /** Whether it is what RingAttention passes on while it computes. */
-        boolean isOfBlocks() {
-            return this == FORWARD || this == BACKWARD || this == GRADIENT;
+        private final Group group;
+
+        Pass(Group group) {
+            this.group = group;
+        }
+
+        /** Whose link it takes: it follows from the name, so that no two ranks can disagree. */
+        public Group group() {
+            return group;
         }
     }
 }

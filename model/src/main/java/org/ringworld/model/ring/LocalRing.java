@@ -14,9 +14,8 @@ public final class LocalRing {
         for (int rank = 0; rank < size; rank++) {
             members.add(new RingMember(rank, size));
         }
-        for (int rank = 0; rank < size; rank++) {
-            RingMember next = members.get((rank + 1) % size);
-            members.get(rank).connect(RingMember.Incoming.BY_REFERENCE, next::arrived);
+        for (RingMember member : members) {
+            members.forEach(member::linkWith);
         }
     }
 

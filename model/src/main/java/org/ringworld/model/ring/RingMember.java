@@ -1,5 +1,7 @@
 package org.ringworld.model.ring;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.LockSupport;
@@ -10,9 +12,9 @@ import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
 
 /**
- * One rank's end of a ring, whatever its links are made of: what it sends goes into one {@link
- * Outgoing}, and whoever brings what the previous rank sends calls {@link #arrived}. It belongs to
- * one epoch; when it is broken it stays so.
+ * One rank's end of a ring, whatever its links are made of: what it sends goes into the {@link
+ * Outgoing} of a rank and a group, and whoever brings what another rank sends calls {@link
+ * #arrived}. It belongs to one epoch; when it is broken it stays so.
  */
 public final class RingMember implements Ring {
     // Long enough for a neighbour that is a kernel behind, short enough not to burn a core.
@@ -20,13 +22,13 @@ public final class RingMember implements Ring {
     private static final int SPINS_A_YIELD = 16;
     private static final long PARK_NANOS = 1_000_000;
 
-    /** The link to the next rank. Called by the device's own thread; returns at once. */
+    /** A link to another rank. Called by the device's own thread; returns at once. */
     public interface Outgoing {
         /** To be released in {@code lease}, which is retained already, when it has been read. */
         void send(Frame frame, Tensor tensor, Event ready, Lease lease);
     }
 
-    /** The link from the previous rank. */
+    /** A link from another rank. */
     public interface Incoming {
         /** References come by themselves and need no memory of this rank's. */
         Incoming BY_REFERENCE =
@@ -47,9 +49,10 @@ public final class RingMember implements Ring {
 
     private final int rank;
     private final int size;
-    private final ConcurrentHashMap<Frame, Arrival> arrivals = new ConcurrentHashMap<>();
-    private Outgoing next;
-    private Incoming previous;
+    // Of each rank: two of them may use the same name.
+    private final List<ConcurrentHashMap<Frame, Arrival>> arrivals = new ArrayList<>();
+    private final Outgoing[][] outgoing;
+    private final Incoming[][] incoming;
     private volatile Thread driver;
     private volatile Frame awaited;
     private volatile boolean waiting;
@@ -63,12 +66,32 @@ public final class RingMember implements Ring {
     public RingMember(int rank, int size) {
         this.rank = rank;
         this.size = size;
+        this.outgoing = new Outgoing[size][Group.values().length];
+        this.incoming = new Incoming[size][Group.values().length];
+        for (int from = 0; from < size; from++) {
+            arrivals.add(new ConcurrentHashMap<>());
+        }
     }
 
-    /** Sets both links; before the first transfer. */
-    public void connect(Incoming previous, Outgoing next) {
-        this.previous = previous;
-        this.next = next;
+    /** Sets the link that a group takes to a rank; before the first frame. */
+    public void linkTo(int to, Group group, Outgoing link) {
+        outgoing[to][group.ordinal()] = link;
+    }
+
+    /** Sets the link by which a group comes from a rank; before the first frame. */
+    public void linkFrom(int from, Group group, Incoming link) {
+        incoming[from][group.ordinal()] = link;
+    }
+
+    /** Links it both ways to a rank of the same JVM: tensors pass by reference. */
+    public void linkWith(RingMember other) {
+        for (Group group : Group.values()) {
+            linkTo(
+                    other.rank,
+                    group,
+                    (frame, x, ready, lease) -> other.arrived(rank, frame, x, ready, lease));
+            linkFrom(other.rank, group, Incoming.BY_REFERENCE);
+        }
     }
 
     /**
@@ -77,19 +100,20 @@ public final class RingMember implements Ring {
      */
     private record Arrival(Tensor tensor, Event ready, Lease lease, long began, long ended) {}
 
-    /** What the previous rank sent is here, by reference. */
-    public void arrived(Frame frame, Tensor tensor, Event ready, Lease lease) {
-        arrived(frame, tensor, ready, lease, System.nanoTime());
+    /** What a rank of the same JVM sent is here, by reference. */
+    private void arrived(int from, Frame frame, Tensor tensor, Event ready, Lease lease) {
+        arrived(from, frame, tensor, ready, lease, System.nanoTime());
     }
 
     /**
-     * What the previous rank sent is here.
+     * What a rank sent is here.
      *
      * @param lease retained for this rank, which releases it after its last read
      * @param began when its first byte came, in nanoseconds of {@link System#nanoTime}
      */
-    public void arrived(Frame frame, Tensor tensor, Event ready, Lease lease, long began) {
-        arrivals.put(frame, new Arrival(tensor, ready, lease, began, System.nanoTime()));
+    public void arrived(
+            int from, Frame frame, Tensor tensor, Event ready, Lease lease, long began) {
+        arrivals.get(from).put(frame, new Arrival(tensor, ready, lease, began, System.nanoTime()));
         // What is only needed later need not wake anybody.
         Frame only = awaited;
         if (only == null || only.equals(frame)) {
@@ -140,31 +164,44 @@ public final class RingMember implements Ring {
     }
 
     @Override
-    public void send(Frame frame, Tensor tensor, Event ready, Lease lease) {
+    public void send(int to, Frame frame, Tensor tensor, Event ready, Lease lease) {
+        Outgoing link = outgoing[to][frame.pass().group().ordinal()];
+        if (link == null) {
+            throw new IllegalStateException("no link leads from rank " + rank + " to rank " + to);
+        }
         lease.retain();
-        next.send(frame, tensor, ready, lease);
+        link.send(frame, tensor, ready, lease);
     }
 
     @Override
-    public Transfer receive(Frame frame, DType dtype, long... shape) {
-        previous.expect(frame, dtype, shape);
-        return transfer(frame);
+    public Transfer receive(int from, Frame frame, DType dtype, long... shape) {
+        incoming(from, frame).expect(frame, dtype, shape);
+        return transfer(from, frame);
     }
 
     @Override
-    public Transfer receiveInto(Tensor place, Frame frame) {
-        previous.expect(frame, place);
-        return transfer(frame);
+    public Transfer receiveInto(int from, Tensor place, Frame frame) {
+        incoming(from, frame).expect(frame, place);
+        return transfer(from, frame);
     }
 
-    private Transfer transfer(Frame frame) {
+    private Incoming incoming(int from, Frame frame) {
+        Incoming link = incoming[from][frame.pass().group().ordinal()];
+        if (link == null) {
+            throw new IllegalStateException("no link comes from rank " + from + " to rank " + rank);
+        }
+        return link;
+    }
+
+    private Transfer transfer(int from, Frame frame) {
+        ConcurrentHashMap<Frame, Arrival> arrived = arrivals.get(from);
         return new Transfer() {
             private Arrival arrival;
 
             @Override
             public boolean hasArrived() {
                 if (arrival == null) {
-                    arrival = arrivals.remove(frame);
+                    arrival = arrived.remove(frame);
                 }
                 return arrival != null;
             }
@@ -175,7 +212,7 @@ public final class RingMember implements Ring {
                 awaited = frame;
                 awaitUntil(this::hasArrived);
                 awaited = null;
-                if (frame.pass().isOfBlocks()) {
+                if (frame.pass().group() == Group.BLOCKS) {
                     bytesReceived += arrival.tensor.bytes();
                     receiving += arrival.ended - arrival.began;
                     exposed += Math.max(0, arrival.ended - Math.max(needed, arrival.began));

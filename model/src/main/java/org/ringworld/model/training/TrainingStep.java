@@ -2,8 +2,7 @@ package org.ringworld.model.training;
 
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
-import org.ringworld.model.attention.MicroBatch;
-import org.ringworld.model.attention.SequenceBlock;
+import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.TokenLosses;
@@ -53,14 +52,14 @@ public final class TrainingStep implements AutoCloseable {
      */
     public TokenLosses gradients(
             LlamaConfig config,
-            MicroBatch batch,
+            RankBatch batch,
             float gradScale,
             Ring ring,
             Transformer.LogitSink logits) {
         TokenLosses losses =
                 transformer.forwardBackward(
                         config,
-                        batch.ofRank(ring.rank()),
+                        batch,
                         ring,
                         Frame.of(0, 0),
                         gradScale,
@@ -73,6 +72,7 @@ public final class TrainingStep implements AutoCloseable {
 
     /**
      * @param config with the stage's rotary base
+     * @param parts this rank's part of each micro-batch
      * @param targetWeight Σ w of all ranks and micro-batches; 0 gives zero gradients
      * @param answerWeight the least weight of a target that is counted where it is right
      * @param rate learning rate of this update
@@ -80,7 +80,7 @@ public final class TrainingStep implements AutoCloseable {
      */
     public Outcome run(
             LlamaConfig config,
-            List<MicroBatch> parts,
+            List<RankBatch> parts,
             double targetWeight,
             float answerWeight,
             Ring ring,
@@ -92,20 +92,19 @@ public final class TrainingStep implements AutoCloseable {
         double lossSum = 0;
         long hits = 0;
         for (int part = 0; part < parts.size(); part++) {
-            MicroBatch batch = parts.get(part);
+            RankBatch batch = parts.get(part);
             TokenLosses losses =
                     transformer.forwardBackward(
                             config,
-                            batch.ofRank(ring.rank()),
+                            batch,
                             ring,
                             Frame.of(step, part),
                             gradScale,
                             recompute,
                             part > 0,
                             null);
-            SequenceBlock own = batch.blocks().get(ring.rank());
-            lossSum += losses.weightedSum(own);
-            hits += losses.hits(own, answerWeight);
+            lossSum += losses.weightedSum(batch.own());
+            hits += losses.hits(batch.own(), answerWeight);
         }
         AllReduce.sum(ring, device, parameters.gradients(), step);
         StepSums.Sums whole = sums.gather(ring, new StepSums.Sums(lossSum, hits), step);

@@ -101,7 +101,7 @@ class RingAttentionTest {
                         new float[x.k.length],
                         new float[x.k.length]);
         for (int rank = 0; rank < size; rank++) {
-            int[] places = batch.blocks().get(rank).places();
+            int[] places = batch.ofRank(rank).own().places();
             for (int i = 0; i < whole.size(); i++) {
                 int width = whole.get(i).length / LENGTH;
                 for (int local = 0; local < places.length; local++) {
@@ -118,9 +118,10 @@ class RingAttentionTest {
 
     private static List<float[]> rank(Inputs x, MicroBatch batch, Ring ring, Device device) {
         try (Workspace workspace = new Workspace(device)) {
-            BlockTensors block = BlockTensors.copyIn(batch.ofRank(ring.rank()), device, workspace);
+            RankBatch part = batch.ofRank(ring.rank());
+            BlockTensors block = BlockTensors.copyIn(part, device, workspace);
             RingPlan plan = batch.plan();
-            int[] places = batch.blocks().get(ring.rank()).places();
+            int[] places = part.own().places();
             Tensor q = part(x.q, HEADS, places, device, workspace);
             Tensor k = part(x.k, KV_HEADS, places, device, workspace);
             Tensor v = part(x.v, KV_HEADS, places, device, workspace);

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -68,9 +69,10 @@ class RingPlanTest {
     private static void check(MicroBatch batch, List<Row> rows) {
         RingPlan plan = batch.plan();
         int size = plan.size();
+        List<SequenceBlock> blocks = blocks(batch);
         long computed = 0;
         for (int origin = 0; origin < size; origin++) {
-            SequenceBlock keys = batch.blocks().get(origin);
+            SequenceBlock keys = blocks.get(origin);
             BitSet held = new BitSet();
             held.set(0, plan.tiles(origin));
             BitSet touched = new BitSet();
@@ -79,7 +81,7 @@ class RingPlanTest {
                 assertThat(plan.origin(rank, hop)).isEqualTo(origin);
                 BitSet seen = plan.sees()[rank][origin];
                 assertThat(contains(held, seen)).as("tiles are there when needed").isTrue();
-                computed += pairs(plan, batch.blocks().get(rank), keys, origin, seen);
+                computed += pairs(plan, blocks.get(rank), keys, origin, seen);
                 if (hop > 0) {
                     touched.or(seen);
                     assertThat(plan.gradientsSent(hop, origin)).isEqualTo(touched);
@@ -87,12 +89,18 @@ class RingPlanTest {
                 BitSet sent = plan.keysSent(hop, origin);
                 assertThat(contains(held, sent)).isTrue();
                 for (int t = sent.nextSetBit(0); t >= 0; t = sent.nextSetBit(t + 1)) {
-                    assertThat(neededLater(plan, batch, keys, origin, hop, t)).isTrue();
+                    assertThat(neededLater(plan, blocks, keys, origin, hop, t)).isTrue();
                 }
                 held = sent;
             }
         }
         assertThat(computed).isEqualTo(visiblePairs(rows));
+    }
+
+    private static List<SequenceBlock> blocks(MicroBatch batch) {
+        return IntStream.range(0, batch.plan().size())
+                .mapToObj(rank -> batch.ofRank(rank).own())
+                .toList();
     }
 
     private static boolean contains(BitSet all, BitSet some) {
@@ -119,10 +127,15 @@ class RingPlanTest {
     }
 
     private static boolean neededLater(
-            RingPlan plan, MicroBatch batch, SequenceBlock keys, int origin, int hop, int tile) {
+            RingPlan plan,
+            List<SequenceBlock> blocks,
+            SequenceBlock keys,
+            int origin,
+            int hop,
+            int tile) {
         int[] borders = plan.borders()[origin];
         for (int later = hop + 1; later < plan.size(); later++) {
-            SequenceBlock queries = batch.blocks().get((origin + later) % plan.size());
+            SequenceBlock queries = blocks.get((origin + later) % plan.size());
             for (int i = 0; i < queries.length(); i++) {
                 for (int j = borders[tile]; j < borders[tile + 1]; j++) {
                     if (sees(queries, i, keys, j)) {
@@ -172,14 +185,14 @@ class RingPlanTest {
     void zigzagGivesEveryRankTheSameWorkAndSendsTheFewestTiles() {
         int seqLen = 4096;
         int[] ones = new int[seqLen];
-        int[] positions = java.util.stream.IntStream.range(0, seqLen).toArray();
+        int[] positions = IntStream.range(0, seqLen).toArray();
         int[] none = new int[seqLen];
         java.util.Arrays.fill(none, -100);
         Row row = new Row(ones, positions, new int[seqLen], none, new float[seqLen]);
         int size = 4;
         MicroBatch zigzag = MicroBatch.of(List.of(row), new ZigzagLayout(), size, 64);
         long expected = (long) seqLen * (seqLen + 1) / 2 / size;
-        for (SequenceBlock block : zigzag.blocks()) {
+        for (SequenceBlock block : blocks(zigzag)) {
             long work = java.util.Arrays.stream(block.positions()).mapToLong(p -> p + 1L).sum();
             assertThat(work).isEqualTo(expected);
         }

@@ -12,6 +12,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
+import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.SequenceBlock;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.Recompute;
@@ -82,19 +83,20 @@ public record RingResult(
         double weight = batch.targetWeight();
         List<Local> locals =
                 LocalRanks.run(
-                        batch.blocks().size(),
+                        batch.plan().size(),
                         kind,
                         (ring, device) -> {
                             ParameterStore parameters =
                                     new ParameterStore(device, config, dtype, true);
                             weights.set(parameters);
-                            SequenceBlock own = batch.blocks().get(ring.rank());
+                            RankBatch part = batch.ofRank(ring.rank());
+                            SequenceBlock own = part.own();
                             Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
                             try (Transformer transformer = new Transformer(device, parameters)) {
                                 TokenLosses losses =
                                         transformer.forwardBackward(
                                                 config,
-                                                batch.ofRank(ring.rank()),
+                                                part,
                                                 ring,
                                                 Frame.of(1, 0),
                                                 weight == 0 ? 0 : (float) (1 / weight),
@@ -109,9 +111,9 @@ public record RingResult(
                                                                             new float
                                                                                     [own.length()
                                                                                             * vocab]);
-                                                    float[] part = floats(device, block);
+                                                    float[] some = floats(device, block);
                                                     int at = (int) from * vocab;
-                                                    System.arraycopy(part, 0, all, at, part.length);
+                                                    System.arraycopy(some, 0, all, at, some.length);
                                                 });
                                 AllReduce.sum(ring, device, parameters.gradients(), 1);
                                 Map<String, float[]> gradients = new LinkedHashMap<>();
@@ -139,11 +141,11 @@ public record RingResult(
         int vocab = head.vocabSize(config);
         float[][] logits = new float[row.length()][vocab];
         for (int rank = 0; rank < locals.size(); rank++) {
-            SequenceBlock block = batch.blocks().get(rank);
+            int[] places = batch.places(rank).getFirst();
             float[] from = locals.get(rank).logits.get(head);
-            for (int i = 0; i < block.length(); i++) {
-                if (block.places()[i] >= 0) {
-                    System.arraycopy(from, i * vocab, logits[block.places()[i]], 0, vocab);
+            for (int i = 0; i < places.length; i++) {
+                if (places[i] < row.length()) {
+                    System.arraycopy(from, i * vocab, logits[places[i]], 0, vocab);
                 }
             }
         }

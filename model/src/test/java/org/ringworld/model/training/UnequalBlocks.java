@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ringworld.model.attention.MicroBatch;
-import org.ringworld.model.attention.SequenceBlock;
 import org.ringworld.tokenizer.packing.Row;
 
 /** Rows cut so that the ranks of a ring hold different numbers of tokens, some of them none. */
@@ -16,12 +15,8 @@ public final class UnequalBlocks {
      * @param turns whether ranks take their shares in turn, else each all at once
      */
     public static MicroBatch cut(Row row, int[] shares, boolean turns, int tile) {
-        List<SequenceBlock> blocks =
-                IntStream.range(0, shares.length)
-                        .mapToObj(rank -> places(row.length(), shares, rank, turns))
-                        .map(places -> SequenceBlock.of(List.of(row), List.of(places)))
-                        .toList();
-        return MicroBatch.of(blocks, 1, tile);
+        MicroBatch.Places places = rank -> List.of(places(row.length(), shares, rank, turns));
+        return new MicroBatch(List.of(row), shares.length, places, 1, tile);
     }
 
     private static int[] places(int seqLen, int[] shares, int rank, boolean turns) {

@@ -353,7 +353,7 @@ class VisionTest {
                     losses.add(
                             training.run(
                                             config,
-                                            List.of(batch),
+                                            List.of(batch.ofRank(0)),
                                             batch.targetWeight(),
                                             1,
                                             new LocalRing(1).member(0),

@@ -8,11 +8,14 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.training.coordination.Report;
+import org.ringworld.tokenizer.packing.Row;
 
 /**
  * What one rank made of a batch, as a file that all members reach: too much for messages. Whoever
@@ -62,13 +65,12 @@ public final class ForwardedFile {
 
     /** Puts the parts of all ranks together, and removes them. */
     public static RowResult gather(Inference on, Path batch, Path out) throws IOException {
-        java.util.List<Report.Forwarded> ranks = new java.util.ArrayList<>();
+        List<Report.Forwarded> ranks = new ArrayList<>();
         for (int rank = 0; rank < on.ringSize(); rank++) {
             ranks.add(read(rank, part(out, rank)));
         }
-        RowResult result =
-                RowResult.of(
-                        on.file(batch).row(), on.batch(batch.toString(), on.ringSize()), ranks);
+        Row row = on.row(batch);
+        RowResult result = RowResult.of(row, on.onRing(row, on.ringSize()), ranks);
         for (int rank = 0; rank < on.ringSize(); rank++) {
             Files.delete(part(out, rank));
         }

@@ -7,18 +7,20 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.MicroBatch;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.training.RankPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
 
-/** Work whose plans and batches a caller of this process puts down before it gives the order. */
+/** Work whose rows and batches a caller of this process puts down before it gives the order. */
 public class HeldWork implements Work {
     private final String id;
     private final ModelSource start;
     private final DType dtype;
     private final boolean trains;
     private final String recompute;
-    private final Map<Object, StepPlan> plans = new ConcurrentHashMap<>();
+    private final Map<Object, StepRows> steps = new ConcurrentHashMap<>();
     private final Map<Object, MicroBatch> batches = new ConcurrentHashMap<>();
 
     public HeldWork(String id, ModelSource start, DType dtype, boolean trains, String recompute) {
@@ -30,9 +32,9 @@ public class HeldWork implements Work {
     }
 
     /** For the next step; those before are over. */
-    public void hold(StepPlan plan) {
-        plans.clear();
-        plans.put(plan.step(), plan);
+    public void hold(StepRows rows) {
+        steps.clear();
+        steps.put(rows.step().step(), rows);
     }
 
     /** For the next batch, under that number or name; those before are over. */
@@ -72,18 +74,18 @@ public class HeldWork implements Work {
     }
 
     @Override
-    public Future<StepPlan> plan(long step, int ringSize) {
-        return CompletableFuture.completedFuture(held(plans, step));
+    public Future<RankPlan> plan(long step, int rank, int ringSize) {
+        return CompletableFuture.completedFuture(held(steps, step).ofRank(rank));
     }
 
     @Override
-    public Future<MicroBatch> batch(int stage, int index, int ringSize) {
-        return CompletableFuture.completedFuture(held(batches, index));
+    public Future<RankBatch> batch(int stage, int index, int rank, int ringSize) {
+        return CompletableFuture.completedFuture(held(batches, index).ofRank(rank));
     }
 
     @Override
-    public MicroBatch batch(String name, int ringSize) {
-        return held(batches, name);
+    public RankBatch batch(String name, int rank, int ringSize) {
+        return held(batches, name).ofRank(rank);
     }
 
     private static <T> T held(Map<Object, T> all, Object name) {

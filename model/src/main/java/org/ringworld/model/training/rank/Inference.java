@@ -7,9 +7,11 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
+import org.ringworld.tokenizer.packing.Row;
 
 /** A saved model that is run on batches of files. */
 public record Inference(
@@ -31,23 +33,29 @@ public record Inference(
     }
 
     @Override
-    public Future<StepPlan> plan(long step, int size) {
+    public Future<RankPlan> plan(long step, int rank, int size) {
         throw new UnsupportedOperationException("a saved model is run, not trained");
     }
 
     @Override
-    public Future<MicroBatch> batch(int stage, int index, int size) {
+    public Future<RankBatch> batch(int stage, int index, int rank, int size) {
         throw new UnsupportedOperationException("a saved model has no stages");
     }
 
-    BatchFile file(Path batch) throws CheckpointException {
-        return BatchFile.read(batch, model);
+    /** The row of a file. */
+    Row row(Path file) throws CheckpointException {
+        return BatchFile.read(file, model).row();
+    }
+
+    /** A row on a ring. */
+    MicroBatch onRing(Row row, int size) {
+        return MicroBatch.of(List.of(row), layout, size);
     }
 
     /** That of a file. */
     @Override
-    public MicroBatch batch(String file, int size) throws CheckpointException {
-        return MicroBatch.of(List.of(file(Path.of(file)).row()), layout, size);
+    public RankBatch batch(String file, int rank, int size) throws CheckpointException {
+        return onRing(row(Path.of(file)), size).ofRank(rank);
     }
 
     @Override

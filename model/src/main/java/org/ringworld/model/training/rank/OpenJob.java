@@ -1,19 +1,22 @@
 package org.ringworld.model.training.rank;
 
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
-import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.training.Curriculum;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.RankPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.SaveRequest;
@@ -34,15 +37,23 @@ public final class OpenJob implements Work {
     private final ExecutorService planner =
             Executors.newSingleThreadExecutor(
                     Thread.ofPlatform().daemon().name("planner").factory());
-    private final Map<Object, CompletableFuture<?>> plans =
+    private final Map<Object, Planned> plans =
             new LinkedHashMap<>() {
                 private static final long serialVersionUID = 1;
 
                 @Override
-                protected boolean removeEldestEntry(Map.Entry<Object, CompletableFuture<?>> e) {
+                protected boolean removeEldestEntry(Map.Entry<Object, Planned> e) {
                     return size() > PLANS;
                 }
             };
+
+    /**
+     * A step or a batch.
+     *
+     * @param rows made once, for all ranks of this JVM
+     * @param cut for each of them
+     */
+    private record Planned(CompletableFuture<?> rows, Map<Integer, CompletableFuture<?>> cut) {}
 
     /**
      * @param id names the job among others of a cluster
@@ -87,7 +98,7 @@ public final class OpenJob implements Work {
     }
 
     @Override
-    public MicroBatch batch(String name, int ringSize) throws CheckpointException {
+    public RankBatch batch(String name, int rank, int ringSize) throws CheckpointException {
         throw new CheckpointException("a job has no batch " + name);
     }
 
@@ -104,13 +115,17 @@ public final class OpenJob implements Work {
     private record BatchKey(int stage, int index, int ringSize) {}
 
     @Override
-    public CompletableFuture<StepPlan> plan(long step, int ringSize) {
-        return planned(new StepKey(step, ringSize), () -> makePlan(step, ringSize));
+    public CompletableFuture<RankPlan> plan(long step, int rank, int ringSize) {
+        return planned(
+                new StepKey(step, ringSize),
+                () -> rows(step, ringSize),
+                rank,
+                rows -> rows.ofRank(rank));
     }
 
-    private StepPlan makePlan(long step, int ringSize) {
+    private StepRows rows(long step, int ringSize) {
         Curriculum.Place place = job.curriculum().place(step);
-        return StepPlan.of(
+        return StepRows.of(
                 step,
                 place.stage(),
                 job.curriculum().stages().get(place.stage()),
@@ -121,17 +136,33 @@ public final class OpenJob implements Work {
     }
 
     @Override
-    public CompletableFuture<MicroBatch> batch(int stage, int index, int ringSize) {
+    public CompletableFuture<RankBatch> batch(int stage, int index, int rank, int ringSize) {
         return planned(
                 new BatchKey(stage, index, ringSize),
-                () -> data.batch(stage, index, layout, ringSize));
+                () -> data.batch(stage, index, layout, ringSize),
+                rank,
+                batch -> batch.ofRank(rank));
     }
 
+    /** The planner has one thread, so rows are there when they are cut: nothing waits in it. */
     @SuppressWarnings("unchecked") // a key's kind says what it stands for
-    private <T> CompletableFuture<T> planned(Object key, Supplier<T> make) {
+    private <R, C> CompletableFuture<C> planned(
+            Object key, Supplier<R> make, int rank, Function<R, C> cut) {
         synchronized (plans) {
-            return (CompletableFuture<T>)
-                    plans.computeIfAbsent(key, _ -> CompletableFuture.supplyAsync(make, planner));
+            Planned planned =
+                    plans.computeIfAbsent(
+                            key,
+                            _ ->
+                                    new Planned(
+                                            CompletableFuture.supplyAsync(make, planner),
+                                            new HashMap<>()));
+            CompletableFuture<R> rows = (CompletableFuture<R>) planned.rows;
+            return (CompletableFuture<C>)
+                    planned.cut.computeIfAbsent(
+                            rank,
+                            _ ->
+                                    CompletableFuture.supplyAsync(
+                                            () -> cut.apply(rows.join()), planner));
         }
     }
 

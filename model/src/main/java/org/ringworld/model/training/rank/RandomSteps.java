@@ -9,7 +9,7 @@ import org.ringworld.model.attention.Layout;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.LearningRate;
 import org.ringworld.model.training.Stage;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.training.StepRows;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
 
@@ -29,12 +29,12 @@ public final class RandomSteps {
     private RandomSteps() {}
 
     /**
-     * The plan of one step.
+     * The rows of one step.
      *
      * @param step counts from 0
      * @param ringSize ranks
      */
-    public static StepPlan plan(
+    public static StepRows rows(
             LlamaConfig model, int seqLen, long tokensPerStep, int step, int ringSize) {
         Stage stage =
                 new Stage(
@@ -47,12 +47,12 @@ public final class RandomSteps {
                         tokensPerStep,
                         1,
                         OPTIMIZER);
-        RowStream rows =
+        RowStream stream =
                 (at, length, count) ->
                         IntStream.range(0, count)
                                 .mapToObj(i -> row(at * count + i, length, model.vocabSize()))
                                 .toList();
-        return StepPlan.of(step + 1, 0, stage, step, rows, LAYOUT, ringSize);
+        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, ringSize);
     }
 
     private static Row row(long seed, int length, int vocab) {

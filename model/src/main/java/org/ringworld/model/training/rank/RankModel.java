@@ -12,8 +12,8 @@ import java.util.Locale;
 import java.util.Map;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
-import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
+import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.SequenceBlock;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.Recompute;
@@ -22,6 +22,7 @@ import org.ringworld.model.layers.Transformer;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.training.MemoryUse;
+import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TrainingStep;
 import org.ringworld.model.training.coordination.FinishedSteps;
@@ -122,22 +123,18 @@ public final class RankModel implements AutoCloseable {
     }
 
     /** One optimizer step, with all other ranks. */
-    public TrainingStep.Outcome train(StepPlan plan, Ring ring, String recompute) {
-        long tokens =
-                plan.parts().stream()
-                        .mapToLong(p -> p.blocks().getFirst().length())
-                        .max()
-                        .orElse(0);
+    public TrainingStep.Outcome train(RankPlan plan, Ring ring, String recompute) {
+        StepPlan step = plan.step();
         return trainingStep.run(
-                parameters.config().withRopeTheta(plan.ropeTheta()),
+                parameters.config().withRopeTheta(step.ropeTheta()),
                 plan.parts(),
-                plan.targetWeight(),
-                plan.answerWeight(),
+                step.targetWeight(),
+                step.answerWeight(),
                 ring,
-                plan.optimizer(),
-                plan.learningRate(),
-                plan.step(),
-                recompute(recompute, tokens, ring));
+                step.optimizer(),
+                step.learningRate(),
+                step.step(),
+                recompute(recompute, plan.tokens(), ring));
     }
 
     private Recompute recompute(String choice, long tokens, Ring ring) {
@@ -163,12 +160,10 @@ public final class RankModel implements AutoCloseable {
 
     /** Losses of this rank's tokens, by row. */
     public Report.Evaluated evaluate(
-            MicroBatch batch, double ropeTheta, Ring ring, long epoch, long id) {
+            RankBatch batch, double ropeTheta, Ring ring, long epoch, long id) {
         LlamaConfig config = parameters.config().withRopeTheta(ropeTheta);
-        SequenceBlock own = batch.blocks().get(ring.rank());
-        TokenLosses losses =
-                transformer.forward(
-                        config, batch.ofRank(ring.rank()), ring, Frame.of(-1 - id, 0), null);
+        SequenceBlock own = batch.own();
+        TokenLosses losses = transformer.forward(config, batch, ring, Frame.of(-1 - id, 0), null);
         int rows = own.length() == 0 ? 0 : own.rows()[own.length() - 1] + 1;
         int[] missed = new int[rows];
         for (int i = 0; i < own.length(); i++) {
@@ -184,8 +179,8 @@ public final class RankModel implements AutoCloseable {
      * Logits of this rank's tokens [S,V], of both heads where the batch says which tokens are
      * vision codes, and, where asked for, the ring's summed gradients.
      */
-    public Report.Forwarded forward(MicroBatch batch, boolean gradients, Ring ring) {
-        SequenceBlock own = batch.blocks().get(ring.rank());
+    public Report.Forwarded forward(RankBatch batch, boolean gradients, Ring ring) {
+        SequenceBlock own = batch.own();
         Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
         for (Modality head : own.visionIds() == null ? TEXT : parameters.modalities()) {
             int vocab = head.vocabSize(parameters.config());
@@ -213,13 +208,7 @@ public final class RankModel implements AutoCloseable {
                 }
             }
         } else {
-            losses =
-                    transformer.forward(
-                            parameters.config(),
-                            batch.ofRank(ring.rank()),
-                            ring,
-                            Frame.of(0, 0),
-                            sink);
+            losses = transformer.forward(parameters.config(), batch, ring, Frame.of(0, 0), sink);
         }
         return new Report.Forwarded(ring.rank(), losses.weightedSum(own), logits, sums);
     }

@@ -5,7 +5,6 @@ import java.util.List;
 import java.util.Map;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
-import org.ringworld.model.attention.SequenceBlock;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.tokenizer.packing.Row;
 
@@ -19,7 +18,11 @@ import org.ringworld.tokenizer.packing.Row;
  */
 public record RowResult(
         Map<Modality, float[]> logits, double loss, Map<String, float[]> gradients) {
-    /** Of what each rank made of its part. */
+    /**
+     * Of what each rank made of its part.
+     *
+     * @param batch that row alone
+     */
     public static RowResult of(Row row, MicroBatch batch, List<Report.Forwarded> ranks) {
         Map<Modality, float[]> logits = new EnumMap<>(Modality.class);
         for (Modality head : ranks.getFirst().logits().keySet()) {
@@ -37,15 +40,21 @@ public record RowResult(
 
     private static float[] inOrder(
             Row row, MicroBatch batch, List<Report.Forwarded> ranks, Modality head) {
-        int vocab = ranks.getFirst().logits().get(head).length / batch.blocks().getFirst().length();
+        // Of all ranks, for one of them may hold no token.
+        long values = 0;
+        long tokens = 0;
+        for (Report.Forwarded rank : ranks) {
+            values += rank.logits().get(head).length;
+            tokens += batch.places(rank.rank()).getFirst().length;
+        }
+        int vocab = Math.toIntExact(values / tokens);
         float[] all = new float[Math.multiplyExact(row.length(), vocab)];
         for (Report.Forwarded rank : ranks) {
-            SequenceBlock block = batch.blocks().get(rank.rank());
+            int[] places = batch.places(rank.rank()).getFirst();
             float[] logits = rank.logits().get(head);
-            for (int i = 0; i < block.length(); i++) {
-                int place = block.places()[i];
-                if (place >= 0) {
-                    System.arraycopy(logits, i * vocab, all, place * vocab, vocab);
+            for (int i = 0; i < places.length; i++) {
+                if (places[i] < row.length()) {
+                    System.arraycopy(logits, i * vocab, all, places[i] * vocab, vocab);
                 }
             }
         }

@@ -4,8 +4,8 @@ import java.util.List;
 import java.util.concurrent.Future;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.hf.LlamaConfig;
-import org.ringworld.model.attention.MicroBatch;
-import org.ringworld.model.training.StepPlan;
+import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
 
@@ -31,14 +31,14 @@ public interface Work extends AutoCloseable {
     /** {@code auto}, {@code all} or {@code none}. */
     String recompute();
 
-    /** The plan of a step (from 1), begun now if it was not asked for before. */
-    Future<StepPlan> plan(long step, int ringSize);
+    /** A rank's plan of a step (from 1), begun now if it was not asked for before. */
+    Future<RankPlan> plan(long step, int rank, int ringSize);
 
-    /** A batch of the unseen rows that the model is evaluated by after a stage. */
-    Future<MicroBatch> batch(int stage, int index, int ringSize);
+    /** A rank's part of a batch of the unseen rows that the model is evaluated by after a stage. */
+    Future<RankBatch> batch(int stage, int index, int rank, int ringSize);
 
-    /** The batch of that name. */
-    MicroBatch batch(String name, int ringSize) throws CheckpointException;
+    /** A rank's part of the batch of that name. */
+    RankBatch batch(String name, int rank, int ringSize) throws CheckpointException;
 
     /**
      * What is written of it after a step.

@@ -1,0 +1,98 @@
+package org.ringworld.model.training;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.RingPlan;
+import org.ringworld.tokenizer.packing.Row;
+import org.ringworld.tokenizer.packing.RowStream;
+
+/**
+ * The rows of one optimizer step on a ring. Made from data alone while an earlier step runs, once
+ * for all ranks of a process; each has its own plan cut of them.
+ */
+public record StepRows(StepPlan step, List<MicroBatch> parts) {
+    /** Those of a stage's step (from 0), a pure function of the stream. */
+    public static StepRows of(
+            long step,
+            int stageIndex,
+            Stage stage,
+            long stepInStage,
+            RowStream stream,
+            Layout layout,
+            int ringSize) {
+        int seqLen = stage.seqLenOf(stepInStage);
+        int count = stage.rowsOf(stepInStage);
+        List<Row> rows = stream.rows(stepInStage, seqLen, count);
+        int pieces = Math.min(stage.microBatches(), count);
+        List<MicroBatch> parts = new ArrayList<>();
+        for (int p = 0; p < pieces; p++) {
+            List<Row> piece = rows.subList(p * count / pieces, (p + 1) * count / pieces);
+            parts.add(MicroBatch.of(piece, layout, ringSize));
+        }
+        // Weights of documents are shared out among their targets; tasks weigh what is asked for 1.
+        float answerWeight = stage.task().equals("text") ? Float.MIN_VALUE : 1;
+        AdamW optimizer = stage.optimizer();
+        StepPlan plan =
+                new StepPlan(
+                        step,
+                        stageIndex,
+                        stage.ropeTheta(),
+                        parts.stream().mapToDouble(MicroBatch::targetWeight).sum(),
+                        answerWeight,
+                        rows.stream().mapToLong(row -> answers(row, answerWeight)).sum(),
+                        rows.stream().mapToLong(StepRows::visionTargets).sum(),
+                        rows.stream().mapToLong(StepRows::visiblePairs).sum(),
+                        (long) count * seqLen,
+                        traffic(parts),
+                        optimizer,
+                        optimizer.learningRate().at(stepInStage, stage.steps()));
+        return new StepRows(plan, List.copyOf(parts));
+    }
+
+    /** Cuts what one rank needs of it. */
+    public RankPlan ofRank(int rank) {
+        return new RankPlan(step, parts.stream().map(part -> part.ofRank(rank)).toList());
+    }
+
+    private static long answers(Row row, float answerWeight) {
+        long count = 0;
+        for (float weight : row.weights()) {
+            count += weight >= answerWeight ? 1 : 0;
+        }
+        return count;
+    }
+
+    private static long visionTargets(Row row) {
+        long count = 0;
+        for (int i = 0; row.visionTargets() != null && i < row.length(); i++) {
+            count += row.visionTargets()[i] && row.targets()[i] >= 0 ? 1 : 0;
+        }
+        return count;
+    }
+
+    private static long visiblePairs(Row row) {
+        long pairs = 0;
+        long seen = 0;
+        for (int i = 0; i < row.ids().length; i++) {
+            boolean same = i > 0 && row.segments()[i] == row.segments()[i - 1];
+            seen = row.segments()[i] < 0 ? 0 : same ? seen + 1 : 1;
+            pairs += seen;
+        }
+        return pairs;
+    }
+
+    private static RingPlan.Traffic traffic(List<MicroBatch> parts) {
+        long keys = 0;
+        long gradients = 0;
+        long fewest = 0;
+        for (MicroBatch part : parts) {
+            RingPlan.Traffic traffic = part.plan().traffic();
+            keys += traffic.keys();
+            gradients += traffic.gradients();
+            fewest += traffic.fewest();
+        }
+        return new RingPlan.Traffic(keys, gradients, fewest);
+    }
+}
