@@ -15,7 +15,7 @@ import org.ringworld.model.ring.Frame;
  */
 record FrameHeader(long epoch, Frame frame, boolean named, long offset, int length) {
     static final int BYTES = 64;
-    static final int VERSION = 2;
+    static final int VERSION = 3;
 
     /** Bytes of a chunk at most: large enough to be cheap, small enough to stay in a cache. */
     static final int CHUNK = 2 << 20;

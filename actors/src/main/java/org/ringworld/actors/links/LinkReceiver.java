@@ -5,7 +5,9 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.ClosedChannelException;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import org.ringworld.model.ring.Frame;
@@ -17,10 +19,10 @@ import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
 
 /**
- * The link from the previous rank: one thread reads frames straight into the memory that this rank
- * has set aside for them, from the socket or, where they are only named there, from the other
- * process's memory. A frame that nobody expects yet is not read: it waits in the socket, and its
- * sender with it. Nothing that the other side says makes this side take memory.
+ * A link from another rank, of one group: one thread reads frames straight into the memory that
+ * this rank has set aside for them, from the socket or, where they are only named there, from the
+ * other process's memory. A frame that nobody expects yet is not read: it waits in the socket, and
+ * its sender with it. Nothing that the other side says makes this side take memory.
  */
 final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     private static final long PARK_NANOS = 1_000_000;
@@ -31,8 +33,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
 
     private final long epoch;
     private final int from;
-    private final LinkChannel channel;
-    private final ProcessMemory there; // null: nothing is only named
+    private final CompletableFuture<Links.Neighbour> link;
     private final RingMember member;
     private final Device device;
     private final ReceiveBuffers buffers;
@@ -42,18 +43,20 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     private final Thread thread;
     private volatile boolean closed;
 
+    /**
+     * @param link comes when that rank has something to send, or fails when the ring breaks
+     */
     LinkReceiver(
             long epoch,
-            int rank,
-            Links.Neighbour from,
+            int from,
+            CompletableFuture<Links.Neighbour> link,
             RingMember member,
             Device device,
             ReceiveBuffers buffers,
             LongAdder progress) {
         this.epoch = epoch;
-        this.from = rank;
-        this.channel = from.channel();
-        this.there = from.readsNames() ? new ProcessMemory(from.process()) : null;
+        this.from = from;
+        this.link = link;
         this.member = member;
         this.device = device;
         this.buffers = buffers;
@@ -78,19 +81,25 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
 
     private void run() {
         try {
-            receive();
-        } catch (ClosedChannelException e) {
+            Links.Neighbour there = link.get();
+            receive(
+                    there.channel(),
+                    there.readsNames() ? new ProcessMemory(there.process()) : null);
+        } catch (ClosedChannelException | ExecutionException | InterruptedException e) {
             member.breakUp("this rank left the ring");
         } catch (IOException e) {
             if (!closed) {
-                member.breakUp("the link from the previous rank broke: " + e.getMessage());
+                member.breakUp("the link from rank " + from + " broke: " + e.getMessage());
             }
         } catch (RuntimeException | Error e) {
-            member.breakUp("the link from the previous rank broke: " + e); // else all would wait
+            member.breakUp("the link from rank " + from + " broke: " + e); // else all would wait
         }
     }
 
-    private void receive() throws IOException {
+    /**
+     * @param there whose memory holds what is only named; null: nothing is
+     */
+    private void receive(LinkChannel channel, ProcessMemory there) throws IOException {
         ByteBuffer bytes =
                 ByteBuffer.allocateDirect(FrameHeader.BYTES).order(ByteOrder.LITTLE_ENDIAN);
         Frame current = null;
@@ -121,7 +130,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
             }
             MemorySegment chunk = tensor.device().hostView(tensor).asSlice(done, header.length());
             if (header.named()) {
-                readThere(header.offset(), chunk);
+                readThere(there, header.offset(), chunk);
             } else {
                 channel.readFully(chunk.asByteBuffer());
                 progress.add(header.length());
@@ -141,7 +150,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         }
     }
 
-    private void readThere(long address, MemorySegment to) throws IOException {
+    private void readThere(ProcessMemory there, long address, MemorySegment to) throws IOException {
         if (there == null) {
             throw new LinkException("a frame was only named, by a process that cannot be read");
         }
@@ -175,7 +184,8 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     @Override
     public void close() {
         closed = true;
-        channel.close();
+        link.completeExceptionally(new ClosedChannelException()); // unless it has come
+        link.thenAccept(neighbour -> neighbour.channel().close());
         LinkThread.join(thread);
         for (Tensor tensor : memory.keySet()) {
             MemorySegment whole = memory.remove(tensor);

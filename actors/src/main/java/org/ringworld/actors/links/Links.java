@@ -25,6 +25,7 @@ import java.util.concurrent.atomic.LongAdder;
 import java.util.concurrent.locks.LockSupport;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
+import org.ringworld.model.ring.Group;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingMember;
 import org.slf4j.Logger;
@@ -58,18 +59,6 @@ public final class Links implements AutoCloseable {
 
     /** One rank of one epoch. */
     record Key(long epoch, int rank) {}
-
-    /**
-     * A rank that waits for its previous one.
-     *
-     * @param previous comes over a socket
-     * @param outgoing by which this rank asks the next one for its seat there, once it does
-     */
-    record Seat(
-            RingMember member,
-            byte[] token,
-            CompletableFuture<Neighbour> previous,
-            CompletableFuture<SocketChannel> outgoing) {}
 
     /**
      * The other side of a link.
@@ -151,9 +140,9 @@ public final class Links implements AutoCloseable {
 
     // ---- seats
 
-    /** A rank of this JVM waits for its previous one. */
+    /** A rank of this JVM takes links. */
     Seat seat(Key key, RingMember member, byte[] token) {
-        Seat seat = new Seat(member, token, new CompletableFuture<>(), new CompletableFuture<>());
+        Seat seat = new Seat(member, token);
         seats.computeIfAbsent(key, k -> new CompletableFuture<>()).complete(seat);
         return seat;
     }
@@ -168,10 +157,7 @@ public final class Links implements AutoCloseable {
                 (key, coming) -> {
                     Seat seat = key.epoch == epoch ? taken(coming) : null;
                     if (seat != null) {
-                        seat.member.breakUp(reason);
-                        seat.previous.completeExceptionally(new LinkException(reason));
-                        // The next rank may have left, and would not answer for long.
-                        seat.outgoing.thenAccept(LinkChannel::closeQuietly);
+                        seat.breakUp(reason);
                     }
                 });
     }
@@ -186,7 +172,7 @@ public final class Links implements AutoCloseable {
                 (key, coming) -> {
                     boolean other = key.epoch == own.epoch && key.rank != own.rank;
                     Seat seat = other ? taken(coming) : null;
-                    while (seat != null && seat.member.holds()) {
+                    while (seat != null && seat.member().holds()) {
                         LockSupport.parkNanos(this, PARK_NANOS);
                     }
                 });
@@ -194,7 +180,7 @@ public final class Links implements AutoCloseable {
 
     /** The member at {@code key} in this JVM, once it has joined. */
     RingMember member(Key key) throws IOException {
-        return await(seats.computeIfAbsent(key, k -> new CompletableFuture<>()), key).member;
+        return await(seats.computeIfAbsent(key, k -> new CompletableFuture<>()), key).member();
     }
 
     static <T> T await(CompletableFuture<T> future, Key key) throws IOException {
@@ -269,23 +255,27 @@ public final class Links implements AutoCloseable {
     }
 
     private void seat(Hello hello, LinkChannel channel, boolean overTcp) throws IOException {
-        Key key = new Key(hello.epoch(), hello.rank());
+        Key key = new Key(hello.epoch(), hello.to());
         if (closed) {
             throw new LinkException(CLOSED); // its connection was taken before
         }
         CompletableFuture<Seat> coming = seats.computeIfAbsent(key, k -> new CompletableFuture<>());
         try {
             Seat seat = await(coming, key);
-            if (!hello.hasToken(seat.token) || seat.previous.isDone()) {
+            if (!hello.hasToken(seat.token()) || hello.from() >= seat.member().size()) {
                 throw new LinkException("it is no member of epoch " + hello.epoch());
+            }
+            CompletableFuture<Neighbour> link = seat.incoming(hello.from(), hello.group());
+            if (link.isDone()) {
+                throw new LinkException("there is such a link, or the ring is broken");
             }
             boolean names =
                     !overTcp
                             && ProcessMemory.holds(hello.process(), hello.address(), hello.token());
             byte answer = names ? WELCOME_NAMES : WELCOME;
             channel.write(ByteBuffer.wrap(new byte[] {answer}), ByteBuffer.allocate(0));
-            if (!seat.previous.complete(new Neighbour(channel, names ? hello.process() : 0))) {
-                throw new LinkException("somebody else is the previous rank");
+            if (!link.complete(new Neighbour(channel, names ? hello.process() : 0))) {
+                throw new LinkException("another link was faster, or the ring broke");
             }
         } catch (IOException e) {
             if (!coming.isDone()) {
@@ -318,20 +308,22 @@ public final class Links implements AutoCloseable {
         return new TlsChannel(socket, engine);
     }
 
-    /** Connects to rank {@code key} of another process, which has or will have a seat there. */
-    Neighbour connect(LinkAddress to, Key key, Seat from) throws IOException {
+    /**
+     * Connects a group to rank {@code key} of another process, which has or will have a seat there.
+     */
+    Neighbour connect(LinkAddress to, Key key, Group group, Seat from) throws IOException {
         SocketChannel socket = null;
         try (Arena arena = Arena.ofConfined()) {
             socket = open(to);
-            from.outgoing.complete(socket);
+            from.asks(socket);
             LinkChannel channel =
                     byFile(to) ? new LinkChannel.Plain(socket) : secured(socket, true);
-            MemorySegment token = arena.allocateFrom(ValueLayout.JAVA_BYTE, from.token);
+            MemorySegment token = arena.allocateFrom(ValueLayout.JAVA_BYTE, from.token());
             long me = ProcessHandle.current().pid();
             long address = byFile(to) ? token.address() : 0;
-            channel.write(
-                    new Hello(key.epoch, key.rank, from.token, me, address).bytes(),
-                    ByteBuffer.allocate(0));
+            int rank = from.member().rank();
+            Hello hello = new Hello(key.epoch, rank, key.rank, group, from.token(), me, address);
+            channel.write(hello.bytes(), ByteBuffer.allocate(0));
             ByteBuffer answer = ByteBuffer.allocate(1);
             channel.readFully(answer);
             if (answer.get(0) != WELCOME && answer.get(0) != WELCOME_NAMES) {
@@ -342,7 +334,7 @@ public final class Links implements AutoCloseable {
             if (socket != null) {
                 LinkChannel.closeQuietly(socket);
             }
-            String left = from.member.broken();
+            String left = from.member().broken();
             throw new LinkException(
                     left != null
                             ? left

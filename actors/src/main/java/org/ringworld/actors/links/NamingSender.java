@@ -20,10 +20,10 @@ import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
 
 /**
- * The link to a next rank that reads this process's memory: frames are named, by their address, and
- * lent until that rank says that it has read them; small ones go along with their names. Names are
- * written by the rank itself while the socket has room for them. One thread waits for the answers,
- * and for room.
+ * A link to a rank that reads this process's memory: frames are named, by their address, and lent
+ * until it says that it has read them; small ones go along with their names. Names are written by
+ * the rank itself while the socket has room for them. One thread waits for the answers, and for
+ * room.
  */
 final class NamingSender implements LinkSender {
     private static final ByteBuffer NOTHING = ByteBuffer.allocate(0);
@@ -35,6 +35,7 @@ final class NamingSender implements LinkSender {
     }
 
     private final long epoch;
+    private final int to;
     private final SocketChannel socket;
     private final RingMember member;
     private final LongAdder progress;
@@ -51,9 +52,10 @@ final class NamingSender implements LinkSender {
     };
     private long named; // bytes of the first unsent frame
 
-    NamingSender(long epoch, SocketChannel socket, RingMember member, LongAdder progress)
+    NamingSender(long epoch, int to, SocketChannel socket, RingMember member, LongAdder progress)
             throws IOException {
         this.epoch = epoch;
+        this.to = to;
         this.socket = socket;
         this.member = member;
         this.progress = progress;
@@ -74,7 +76,7 @@ final class NamingSender implements LinkSender {
             }
             selector.wakeup();
         } catch (IOException e) {
-            LinkSender.broke(member, e);
+            LinkSender.broke(member, to, e);
         }
     }
 
@@ -140,9 +142,9 @@ final class NamingSender implements LinkSender {
                 }
             }
         } catch (ClosedSelectorException | CancelledKeyException e) {
-            LinkSender.broke(member, new ClosedChannelException());
+            LinkSender.broke(member, to, new ClosedChannelException());
         } catch (IOException | RuntimeException | Error e) {
-            LinkSender.broke(member, e);
+            LinkSender.broke(member, to, e);
         }
     }
 

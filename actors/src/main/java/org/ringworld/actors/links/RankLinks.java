@@ -2,67 +2,81 @@ package org.ringworld.actors.links;
 
 import java.io.IOException;
 import java.nio.channels.SocketChannel;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.LongAdder;
+import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Group;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.RingBrokenException;
 import org.ringworld.model.ring.RingMember;
 import org.ringworld.model.ring.RingPlaces;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
 
 /**
- * One rank's place in the ring of one epoch: a seat for the previous rank and a link to the next.
- * It is taken at once and linked later, so that it can be broken up at any time in between.
+ * One rank's place in the ring of one epoch: a seat for the ranks that link to it, and its links to
+ * others. It is taken at once and linked later, so that it can be broken up at any time in between.
+ *
+ * <p>Ranks of other processes have a connection for each pair and group, made when the first frame
+ * is sent; that of blocks to the next rank stands from the beginning, so that the end of a
+ * neighbour is seen whatever it does.
  */
 public final class RankLinks implements AutoCloseable {
     private final Links links;
     private final RingPlaces places;
     private final RingMember member;
-    private final Links.Seat seat;
+    private final Seat seat;
     private final LongAdder progress = new LongAdder();
-    private LinkSender sender;
-    private LinkReceiver receiver;
+    // The rank's own thread alone makes links and closes them.
+    private final List<LinkSender> senders = new ArrayList<>();
+    private final List<LinkReceiver> receivers = new ArrayList<>();
+    private Device device;
+    private ReceiveBuffers buffers;
 
     /** Takes the seat. */
     public RankLinks(Links links, RingPlaces places, int rank) {
         this.links = links;
         this.places = places;
         this.member = new RingMember(rank, places.size());
-        this.seat = links.seat(new Links.Key(places.epoch(), rank), member, places.token());
+        this.seat = links.seat(key(rank), member, places.token());
     }
 
     /**
-     * Links it to all ranks of this JVM and to both neighbours; waits for them to take their seats.
-     * Over a socket all groups are one queue yet.
+     * Links it to all others; waits for those of this JVM and for both neighbours to take their
+     * seats.
      *
      * @throws IOException saying which one did not come
      */
     public Ring open(Device device, ReceiveBuffers buffers) throws IOException {
+        this.device = device;
+        this.buffers = buffers;
         for (int rank = 0; rank < places.size(); rank++) {
             if (isHere(rank)) {
                 member.linkWith(links.member(key(rank)));
+                continue;
+            }
+            for (Group group : Group.values()) {
+                int other = rank;
+                member.linkTo(
+                        other,
+                        group,
+                        (frame, x, ready, lease) ->
+                                firstTo(other, group).send(frame, x, ready, lease));
+                member.linkFrom(other, group, onFirst(other, group));
             }
         }
         int next = places.next(member.rank());
         int previous = places.previous(member.rank());
         if (!isHere(next)) {
-            sender = sender(links.connect(places.addresses().get(next), key(next), seat));
-            member.hold(); // it passes on what ranks of this JVM sent
+            linkTo(next, Group.BLOCKS);
         }
         if (!isHere(previous)) {
-            Links.Neighbour from = Links.await(seat.previous(), key(previous));
-            receiver =
-                    new LinkReceiver(
-                            places.epoch(), previous, from, member, device, buffers, progress);
-        }
-        for (Group group : Group.values()) {
-            if (sender != null) {
-                member.linkTo(next, group, sender);
-            }
-            if (receiver != null) {
-                member.linkFrom(previous, group, receiver);
-            }
+            Links.await(seat.incoming(previous, Group.BLOCKS), key(previous));
+            linkFrom(previous, Group.BLOCKS);
         }
         if (member.broken() != null) {
             throw new LinkException(member.broken());
@@ -70,10 +84,52 @@ public final class RankLinks implements AutoCloseable {
         return member;
     }
 
-    private LinkSender sender(Links.Neighbour to) throws IOException {
-        return to.readsNames() && to.channel() instanceof LinkChannel.Plain(SocketChannel socket)
-                ? new NamingSender(places.epoch(), socket, member, progress)
-                : new SocketSender(places.epoch(), to.channel(), member, progress);
+    /** The link to a rank of another process, once there is something to send. */
+    private LinkSender firstTo(int to, Group group) {
+        try {
+            return linkTo(to, group);
+        } catch (IOException e) {
+            LinkSender.broke(member, to, e);
+            throw new RingBrokenException(member.broken());
+        }
+    }
+
+    private LinkSender linkTo(int to, Group group) throws IOException {
+        Links.Neighbour other = links.connect(places.addresses().get(to), key(to), group, seat);
+        LinkSender sender =
+                other.readsNames()
+                                && other.channel()
+                                        instanceof LinkChannel.Plain(SocketChannel socket)
+                        ? new NamingSender(places.epoch(), to, socket, member, progress)
+                        : new SocketSender(places.epoch(), to, other.channel(), member, progress);
+        senders.add(sender);
+        member.hold(); // it passes on what ranks of this JVM sent
+        member.linkTo(to, group, sender);
+        return sender;
+    }
+
+    /** What comes from a rank of another process, once something is expected. */
+    private RingMember.Incoming onFirst(int from, Group group) {
+        return new RingMember.Incoming() {
+            @Override
+            public void expect(Frame frame, DType dtype, long... shape) {
+                linkFrom(from, group).expect(frame, dtype, shape);
+            }
+
+            @Override
+            public void expect(Frame frame, Tensor place) {
+                linkFrom(from, group).expect(frame, place);
+            }
+        };
+    }
+
+    private LinkReceiver linkFrom(int from, Group group) {
+        CompletableFuture<Links.Neighbour> link = seat.incoming(from, group);
+        LinkReceiver receiver =
+                new LinkReceiver(places.epoch(), from, link, member, device, buffers, progress);
+        receivers.add(receiver);
+        member.linkFrom(from, group, receiver);
+        return receiver;
     }
 
     private boolean isHere(int rank) {
@@ -144,16 +200,14 @@ public final class RankLinks implements AutoCloseable {
     @Override
     public void close() {
         breakUp("this rank left the ring");
-        if (sender != null) {
+        for (LinkSender sender : senders) {
             sender.close();
-            sender = null;
             member.letGo();
         }
+        senders.clear();
         links.leave(key(member.rank()));
-        if (receiver != null) {
-            receiver.close();
-        } else {
-            seat.previous().thenAccept(previous -> previous.channel().close());
-        }
+        receivers.forEach(LinkReceiver::close);
+        receivers.clear();
+        seat.close(); // also links by which nothing was expected
     }
 }

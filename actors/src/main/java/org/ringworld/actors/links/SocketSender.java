@@ -16,12 +16,12 @@ import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Tensor;
 
 /**
- * The link to the next rank: one thread writes frames in the order in which they were sent, a chunk
- * at a time, straight from the tensors' memory; small ones are written by the rank itself where the
- * socket has room for them, so that no other thread has to wake. The next rank reads a frame when
- * it has memory for it; until then the socket's own window holds it up here, which is all the
- * credit there is: what is on its way is bounded by the window, and it is thrown away with the
- * connection when the epoch ends.
+ * A link to another rank: one thread writes frames in the order in which they were sent, a chunk at
+ * a time, straight from the tensors' memory; small ones are written by the rank itself where the
+ * socket has room for them, so that no other thread has to wake. That rank reads a frame when it
+ * has memory for it; until then the socket's own window holds it up here, which is all the credit
+ * there is: what is on its way is bounded by the window, and it is thrown away with the connection
+ * when the epoch ends.
  */
 final class SocketSender implements LinkSender {
     /**
@@ -30,6 +30,7 @@ final class SocketSender implements LinkSender {
     private record Pending(Frame frame, Tensor tensor, Event ready, Lease lease, ByteBuffer rest) {}
 
     private final long epoch;
+    private final int to;
     private final LinkChannel channel;
     private final RingMember member;
     private final LongAdder progress;
@@ -40,8 +41,9 @@ final class SocketSender implements LinkSender {
             ByteBuffer.allocateDirect(FrameHeader.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private final Thread thread;
 
-    SocketSender(long epoch, LinkChannel channel, RingMember member, LongAdder progress) {
+    SocketSender(long epoch, int to, LinkChannel channel, RingMember member, LongAdder progress) {
         this.epoch = epoch;
+        this.to = to;
         this.channel = channel;
         this.member = member;
         this.progress = progress;
@@ -59,7 +61,7 @@ final class SocketSender implements LinkSender {
                     return;
                 }
             } catch (IOException e) {
-                LinkSender.broke(member, e);
+                LinkSender.broke(member, to, e);
                 return;
             }
         }
@@ -85,9 +87,9 @@ final class SocketSender implements LinkSender {
                 next.lease.release(Event.HAPPENED);
             }
         } catch (InterruptedException e) {
-            LinkSender.broke(member, new ClosedChannelException());
+            LinkSender.broke(member, to, new ClosedChannelException());
         } catch (IOException | RuntimeException | Error e) {
-            LinkSender.broke(member, e);
+            LinkSender.broke(member, to, e);
         }
     }
 

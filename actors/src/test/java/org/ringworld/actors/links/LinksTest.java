@@ -37,6 +37,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Group;
@@ -205,7 +206,7 @@ class LinksTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"here"})
+    @ValueSource(strings = {"here", "unix", "tcp", "tls"})
     void anyRankSendsToAnyOtherInEveryGroup(String transport) throws Exception {
         int size = 4;
         onRing(
@@ -235,6 +236,45 @@ class LinksTest {
                         }
                     }
                     leases.forEach(lease -> lease.awaitFree(ring, device));
+                });
+    }
+
+    /** More of one group than any socket's window holds, and nobody who asks for it. */
+    @ParameterizedTest
+    @CsvSource({"here,BLOCKS", "unix,BLOCKS", "unix,SUMS", "tcp,BLOCKS", "tls,COPIES"})
+    void whatNobodyExpectsOfOneGroupHoldsUpNoOther(String transport, Group stopped)
+            throws Exception {
+        onRing(
+                transport,
+                3,
+                (ring, device) -> {
+                    int to = (ring.rank() + 2) % 3; // against the sense of the ring
+                    int from = (ring.rank() + 1) % 3;
+                    Frame unexpected = frame(1, 0).of(pass(stopped), 0, 0, 0);
+                    Tensor big = device.tensor(DType.F32, 8 << 20);
+                    Lease lease = new Lease();
+                    ring.send(to, unexpected, big, device.record(), lease);
+                    for (Group group : Group.values()) {
+                        if (group == stopped) {
+                            continue;
+                        }
+                        Frame name = frame(1, 0).of(pass(group), 0, 0, 0);
+                        Tensor mine = device.tensor(DType.F32, 16);
+                        fill(mine, ring.rank());
+                        Lease other = new Lease();
+                        ring.send(to, name, mine, device.record(), other);
+                        Ring.Transfer next = ring.receive(from, name, DType.F32, 16);
+                        Tensor expected = device.tensor(DType.F32, 16);
+                        fill(expected, from);
+                        MemorySegment arrived = next.await(device).memory();
+                        assertThat(arrived.mismatch(expected.memory())).isEqualTo(-1);
+                        next.lease().release(device.record());
+                        other.awaitFree(ring, device);
+                    }
+                    Ring.Transfer late = ring.receive(from, unexpected, DType.F32, 8 << 20);
+                    late.await(device);
+                    late.lease().release(device.record());
+                    lease.awaitFree(ring, device);
                 });
     }
 
@@ -324,12 +364,45 @@ class LinksTest {
     }
 
     /** Rank 1's link to rank 0 of an epoch, by hand: what a sender writes, a receiver reads. */
-    private Links.Neighbour greeted(Links a, RingMember member, SocketChannel socket, long address)
-            throws IOException {
-        Links.Seat seat = a.seat(new Links.Key(8, 0), member, TOKEN);
-        socket.write(new Hello(8, 0, TOKEN, ProcessHandle.current().pid(), address).bytes());
+    private CompletableFuture<Links.Neighbour> greeted(
+            Links a, RingMember member, SocketChannel socket, long address) throws IOException {
+        Seat seat = a.seat(new Links.Key(8, 0), member, TOKEN);
+        socket.write(
+                new Hello(8, 1, 0, Group.BLOCKS, TOKEN, ProcessHandle.current().pid(), address)
+                        .bytes());
         new LinkChannel.Plain(socket).readFully(ByteBuffer.allocate(1));
-        return Links.await(seat.previous(), new Links.Key(8, 1));
+        CompletableFuture<Links.Neighbour> link = seat.incoming(1, Group.BLOCKS);
+        Links.await(link, new Links.Key(8, 1));
+        return link;
+    }
+
+    /** What is answered to that hello: 1 or 2 for a link, −1 for none. */
+    private static int answer(Links a, int from, int group) throws IOException {
+        try (SocketChannel socket = SocketChannel.open(unix(a))) {
+            ByteBuffer hello = new Hello(8, from, 0, Group.BLOCKS, TOKEN, 1, 0).bytes();
+            hello.putInt(Hello.BYTES - Integer.BYTES, group);
+            socket.write(hello);
+            ByteBuffer answer = ByteBuffer.allocate(1);
+            return socket.read(answer) < 0 ? -1 : answer.get(0);
+        }
+    }
+
+    @Test
+    void eachRankAndGroupHasOneLinkAndNoOtherIsTaken() throws Exception {
+        Links a = links("unix", 0);
+        Seat seat = a.seat(new Links.Key(8, 0), new RingMember(0, 3), TOKEN);
+        for (int from = 1; from < 3; from++) {
+            for (Group group : Group.values()) {
+                assertThat(answer(a, from, group.ordinal())).isPositive();
+                assertThat(answer(a, from, group.ordinal())).isEqualTo(-1);
+                assertThat(seat.incoming(from, group)).isCompleted();
+            }
+        }
+        assertThat(answer(a, 3, 0)).isEqualTo(-1);
+        assertThat(answer(a, -1, 0)).isEqualTo(-1);
+        assertThat(answer(a, 1, -1)).isEqualTo(-1);
+        assertThat(answer(a, 1, Group.values().length)).isEqualTo(-1);
+        assertThat(seat.incoming()).hasSize(2 * Group.values().length);
     }
 
     /** As where the system forbids to read another process's memory. */
@@ -340,8 +413,8 @@ class LinksTest {
         LongAdder progress = new LongAdder();
         try (Device device = new CpuDevice(1);
                 SocketChannel socket = SocketChannel.open(unix(a))) {
-            Links.Neighbour from = greeted(a, member, socket, 64);
-            assertThat(from.readsNames()).isFalse();
+            CompletableFuture<Links.Neighbour> from = greeted(a, member, socket, 64);
+            assertThat(from.join().readsNames()).isFalse();
             Tensor x = device.tensor(DType.F32, 1_300_003);
             fill(x, 4);
             ReceiveBuffers buffers = new ReceiveBuffers(device);
@@ -349,6 +422,7 @@ class LinksTest {
                     var sender =
                             new SocketSender(
                                     8,
+                                    0,
                                     new LinkChannel.Plain(socket),
                                     new RingMember(1, 2),
                                     progress)) {
@@ -385,13 +459,13 @@ class LinksTest {
                 SocketChannel socket = SocketChannel.open(unix(a));
                 Arena arena = Arena.ofConfined()) {
             long token = arena.allocateFrom(ValueLayout.JAVA_BYTE, TOKEN).address();
-            Links.Neighbour from = greeted(a, member, socket, token);
-            assertThat(from.readsNames()).isTrue();
+            CompletableFuture<Links.Neighbour> from = greeted(a, member, socket, token);
+            assertThat(from.join().readsNames()).isTrue();
             ReceiveBuffers buffers = new ReceiveBuffers(device);
             try (var receiver = new LinkReceiver(8, 1, from, member, device, buffers, progress)) {
                 member.linkFrom(1, Group.BLOCKS, receiver);
                 Tensor x = device.tensor(DType.F32, 100_000);
-                try (var sender = new NamingSender(8, socket, new RingMember(1, 2), progress)) {
+                try (var sender = new NamingSender(8, 0, socket, new RingMember(1, 2), progress)) {
                     Lease lease = new Lease();
                     lease.retain();
                     sender.send(frame(1, 0), x, device.record(), lease);
@@ -400,7 +474,7 @@ class LinksTest {
                 Ring.Transfer coming = member.receive(frame(1, 0), DType.F32, 100_000);
                 assertThatThrownBy(() -> coming.await(device))
                         .isInstanceOf(RingBrokenException.class)
-                        .hasMessageContaining("previous rank broke");
+                        .hasMessageContaining("link from rank 1 broke");
                 assertThat(progress.sum()).isEqualTo(2 * x.bytes()); // it was read
             }
         }
@@ -434,8 +508,9 @@ class LinksTest {
         try (Device device = new CpuDevice(1);
                 RankLinks one = new RankLinks(a, places, 0);
                 RankLinks two = new RankLinks(b, places, 1)) {
-            Links.Seat stranger = b.seat(new Links.Key(4, 1), new RingMember(1, 2), other);
-            assertThatThrownBy(() -> b.connect(a.address(), new Links.Key(3, 0), stranger))
+            Seat stranger = b.seat(new Links.Key(4, 1), new RingMember(1, 2), other);
+            assertThatThrownBy(
+                            () -> b.connect(a.address(), new Links.Key(3, 0), Group.SUMS, stranger))
                     .hasMessageContaining("could not be reached");
             ReceiveBuffers buffers = new ReceiveBuffers(device);
             CompletableFuture<Ring> first =
