@@ -86,11 +86,14 @@ public final class RankLinks implements AutoCloseable {
 
     /** The link to a rank of another process, once there is something to send. */
     private LinkSender firstTo(int to, Group group) {
+        member.waits(true); // a device that does is no device that hangs
         try {
             return linkTo(to, group);
         } catch (IOException e) {
             LinkSender.broke(member, to, e);
             throw new RingBrokenException(member.broken());
+        } finally {
+            member.waits(false);
         }
     }
 

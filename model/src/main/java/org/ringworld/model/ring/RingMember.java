@@ -153,6 +153,11 @@ public final class RingMember implements Ring {
         return waiting;
     }
 
+    /** Says that its device stands still until another process answers, or no longer does. */
+    public void waits(boolean now) {
+        waiting = now;
+    }
+
     @Override
     public int rank() {
         return rank;
