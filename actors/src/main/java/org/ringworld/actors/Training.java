@@ -23,7 +23,6 @@ import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.runtime.Device;
-import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.cpu.MachineLimits;
 import org.ringworld.tokenizer.DataException;
@@ -54,9 +53,7 @@ public final class Training implements AutoCloseable {
             }
             OpenJob open = new OpenJob("train", job, JobData.open(job, tokenizer));
             Run.begin(job);
-            int cores = Runtime.getRuntime().availableProcessors();
-            int threads = job.devices().stream().mapToInt(DeviceSpec::threads).sum();
-            double flops = MachineLimits.measure(Math.min(cores, threads)).flops(job.dtype());
+            double flops = MachineLimits.measure(job.devices()).flops(job.dtype());
             try (Training training = start(open, flops / job.ringSize(), fence, listener)) {
                 return training.awaitEnd();
             }

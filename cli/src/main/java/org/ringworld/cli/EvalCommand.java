@@ -99,7 +99,7 @@ final class EvalCommand implements Callable<Integer> {
         }
         List<Probe> probes = text == null ? needleProbes(at, tokenizer) : textProbes(at, documents);
         List<Probe.Result> results;
-        int batches = JobData.batches(probes, on.layout(), on.ringSize()).size();
+        int batches = JobData.places(probes).size();
         try (DeviceRing ring = on.ring(false);
                 ProgressBar bar = LiveLine.onTerminal() ? bar(batches) : null) {
             Runnable each = bar == null ? () -> {} : bar::step;

@@ -32,6 +32,11 @@ class SignalTest {
     }
 
     static Process command(Path out, List<String> arguments) throws Exception {
+        return java(out, Ringworld.class.getName(), arguments);
+    }
+
+    /** A JVM of its own with this one's class path that runs a class or a source file. */
+    static Process java(Path out, String program, List<String> arguments) throws Exception {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("--add-modules=jdk.incubator.vector");
@@ -39,7 +44,7 @@ class SignalTest {
         command.add("--sun-misc-unsafe-memory-access=allow");
         command.add("-cp");
         command.add(System.getProperty("java.class.path"));
-        command.add(Ringworld.class.getName());
+        command.add(program);
         command.addAll(arguments);
         return new ProcessBuilder(command)
                 .redirectErrorStream(true)

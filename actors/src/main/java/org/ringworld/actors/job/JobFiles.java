@@ -2,13 +2,13 @@ package org.ringworld.actors.job;
 
 import java.io.IOException;
 import java.nio.file.Files;
-import java.security.SecureRandom;
 import java.time.Instant;
 import java.util.List;
 import org.ringworld.actors.Faults;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.MetricsFile;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Effect;
@@ -20,12 +20,10 @@ import org.slf4j.LoggerFactory;
 /** Carries out a job's effects on files: its ownership, its snapshots, its metrics. */
 final class JobFiles implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(JobFiles.class);
-    private static final int TOKEN = 16;
 
     private final Job job;
     private final Epochs epochs;
     private final Fence fence;
-    private final SecureRandom random = new SecureRandom();
     private MetricsFile metrics;
 
     /**
@@ -52,9 +50,7 @@ final class JobFiles implements AutoCloseable {
     private Event takeEpoch() {
         try {
             fence.check();
-            byte[] token = new byte[TOKEN];
-            random.nextBytes(token);
-            return new Event.EpochTaken(epochs.next(), token);
+            return new Event.EpochTaken(epochs.next(), RingPlaces.newToken());
         } catch (CheckpointException e) {
             return new Event.TakenOver(e.getMessage());
         }

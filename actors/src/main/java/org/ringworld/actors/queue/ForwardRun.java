@@ -1,7 +1,6 @@
 package org.ringworld.actors.queue;
 
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,8 +33,6 @@ public final class ForwardRun extends AbstractBehavior<Report> {
      * @param settings {@code key=value}, a line each, as the command line's forward takes them
      */
     public record Request(Path model, String settings, Path batch, Path out, boolean gradients) {}
-
-    private static final int TOKEN = 16;
 
     private final Request request;
     private final Map<DeviceId, ActorRef<DeviceActor.Command>> devices = new LinkedHashMap<>();
@@ -118,10 +115,11 @@ public final class ForwardRun extends AbstractBehavior<Report> {
     private Behavior<Report> onAll(Report done) {
         switch (done) {
             case Report.Prepared _ -> {
-                byte[] token = new byte[TOKEN];
-                new SecureRandom().nextBytes(token);
                 RingPlaces places =
-                        new RingPlaces(epoch, token, ring.stream().map(Held::address).toList());
+                        new RingPlaces(
+                                epoch,
+                                RingPlaces.newToken(),
+                                ring.stream().map(Held::address).toList());
                 tellAll(rank -> new Order.JoinRing(epoch, rank, places));
             }
             case Report.Joined _ -> {

@@ -163,11 +163,9 @@ public final class BenchCommand implements Callable<Integer> {
         for (int round = 0; round < (shapes.size() == 1 ? 1 : ROUNDS); round++) {
             for (int i = 0; i < shapes.size(); i++) {
                 List<DeviceSpec> shape = shapes.get(i);
-                int threads = shape.stream().mapToInt(DeviceSpec::threads).sum();
-                int busy = Math.min(cores, threads);
-                limit = Math.max(limit, MachineLimits.measure(busy).flops(dtype));
+                limit = Math.max(limit, MachineLimits.measure(shape).flops(dtype));
                 StepBench.Result r = StepBench.run(work, shape, steps);
-                limit = Math.max(limit, MachineLimits.measure(busy).flops(dtype));
+                limit = Math.max(limit, MachineLimits.measure(shape).flops(dtype));
                 if (best[i] == null || r.seconds() < best[i].seconds()) {
                     best[i] = r;
                 }

@@ -6,7 +6,6 @@ import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -29,7 +28,6 @@ import org.ringworld.model.ring.RingPlaces;
  */
 final class RingBench implements AutoCloseable {
     static final String LOOPBACK = "127.0.0.1";
-    private static final int TOKEN = 16;
     private static final long CHECKED_BYTES = 8L << 20;
     private static final int CHECKED_WINDOW = 4;
 
@@ -142,9 +140,8 @@ final class RingBench implements AutoCloseable {
 
     private void meet() throws IOException {
         LinkAddress other = peer.answer(LinkAddress.class);
-        byte[] token = new byte[TOKEN];
-        new SecureRandom().nextBytes(token);
-        RingPlaces places = new RingPlaces(1, token, List.of(side.address(), other));
+        RingPlaces places =
+                new RingPlaces(1, RingPlaces.newToken(), List.of(side.address(), other));
         boolean unix = transport == Transport.unix;
         try (ServerSocketChannel server = RingBenchSide.server(side.address(), unix)) {
             LinkAddress at =

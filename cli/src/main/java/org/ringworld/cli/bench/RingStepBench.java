@@ -4,7 +4,6 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigRenderOptions;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.security.SecureRandom;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -29,7 +28,6 @@ import org.ringworld.runtime.Devices;
  */
 final class RingStepBench implements AutoCloseable {
     private static final long EPOCH = 1;
-    private static final int TOKEN = 16;
     static final int RANKS = 2;
     private static final DeviceSpec ONE_THREAD = new DeviceSpec.Cpu(1);
 
@@ -110,10 +108,9 @@ final class RingStepBench implements AutoCloseable {
         try {
             rings.add(ring(new DeviceSpec.Cpu(RANKS)));
             rings.add(ring(ONE_THREAD, ONE_THREAD));
-            byte[] token = new byte[TOKEN];
-            new SecureRandom().nextBytes(token);
             LinkAddress other = peer.answer(LinkAddress.class);
-            RingPlaces places = new RingPlaces(EPOCH, token, List.of(links.address(), other));
+            RingPlaces places =
+                    new RingPlaces(EPOCH, RingPlaces.newToken(), List.of(links.address(), other));
             peer.ask(places);
             rings.add(ring(work, links, places, 0));
         } catch (IOException | RuntimeException e) {

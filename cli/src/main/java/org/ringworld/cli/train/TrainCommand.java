@@ -21,7 +21,6 @@ import org.ringworld.model.training.job.JobText;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.OpenJob;
-import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.cpu.MachineLimits;
 import org.ringworld.tokenizer.Tokenizer;
 import picocli.CommandLine.Command;
@@ -133,9 +132,7 @@ public final class TrainCommand implements Callable<Integer> {
 
     private static int train(OpenJob open, Fence fence) throws Exception {
         Job job = open.job();
-        int cores = Runtime.getRuntime().availableProcessors();
-        int threads = job.devices().stream().mapToInt(DeviceSpec::threads).sum();
-        double limit = MachineLimits.measure(Math.min(cores, threads)).flops(job.dtype());
+        double limit = MachineLimits.measure(job.devices()).flops(job.dtype());
         TrainingReport report = new TrainingReport(job, limit, open.data());
         Training training = Training.start(open, limit / job.ringSize(), fence, report::hear);
         Thread onSignal = new Thread(() -> report.stopAndWait(training), "on-signal");

@@ -1,5 +1,6 @@
 package org.ringworld.model.ring;
 
+import java.security.SecureRandom;
 import java.util.List;
 
 /**
@@ -9,6 +10,16 @@ import java.util.List;
  * @param addresses by rank
  */
 public record RingPlaces(long epoch, byte[] token, List<LinkAddress> addresses) {
+    private static final SecureRandom RANDOM = new SecureRandom();
+    private static final int TOKEN = 16;
+
+    /** A token that nobody can guess. */
+    public static byte[] newToken() {
+        byte[] token = new byte[TOKEN];
+        RANDOM.nextBytes(token);
+        return token;
+    }
+
     public int size() {
         return addresses.size();
     }

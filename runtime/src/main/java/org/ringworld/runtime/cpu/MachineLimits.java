@@ -1,8 +1,10 @@
 package org.ringworld.runtime.cpu;
 
+import java.util.List;
 import java.util.OptionalDouble;
 import java.util.concurrent.atomic.AtomicReference;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
 
 /**
@@ -31,6 +33,12 @@ public record MachineLimits(int threads, double f32, OptionalDouble bf16, double
             device.runHere(() -> limits.set(of(device)));
         }
         return limits.get();
+    }
+
+    /** Those of as many threads as these devices have together, but no more than cores. */
+    public static MachineLimits measure(List<DeviceSpec> devices) {
+        int threads = devices.stream().mapToInt(DeviceSpec::threads).sum();
+        return measure(Math.min(Runtime.getRuntime().availableProcessors(), threads));
     }
 
     /** FLOP/s in a dtype; BF16 counts as F32 where no hardware has it. */

@@ -148,6 +148,7 @@ public final class JobData {
         return places(probes(stage));
     }
 
+    /** The batches in which these are evaluated. */
     public static List<Place> places(List<Probe> probes) {
         List<Place> places = new ArrayList<>();
         for (int p = 0; p < probes.size(); p++) {
