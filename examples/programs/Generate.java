@@ -4,7 +4,7 @@ import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Generator;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.Tokenizer;
@@ -15,8 +15,7 @@ void main(String[] arguments) throws Exception {
     try (ModelFiles files = ModelFiles.open(Path.of(arguments[0]));
             Device device = new CpuDevice(2)) {
         Tokenizer tokenizer = Tokenizer.load(files.directory());
-        var parameters = new ParameterStore(device, files.config(), files.dtype(), false);
-        parameters.load(files);
+        var parameters = new MappedParameters(device, files, files.config(), files.dtype());
         int[] ids = Continuation.prompt(arguments[1], tokenizer);
         try (var generator = new Generator(device, parameters, files.config(), ids.length + most)) {
             Continuation.write(

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import org.ringworld.checkpoints.hf.LlamaConfig;
@@ -193,16 +194,29 @@ public final class ModelFiles implements AutoCloseable {
     }
 
     /**
+     * One weight where the file is mapped, if it is stored as {@code dtype}, row-major, aligned to
+     * its elements and without a gap; good until {@link #close}.
+     */
+    public Optional<MemorySegment> inPlace(TensorSpec spec, DType dtype)
+            throws CheckpointException {
+        return file(spec).tensor(spec.name()).inPlace(dtype);
+    }
+
+    /**
      * Reads one weight.
      *
      * @param host receives spec.count() elements of {@code to}, F32 or BF16
      */
     public void read(TensorSpec spec, DType to, MemorySegment host) throws CheckpointException {
+        file(spec).read(spec.name(), to, host);
+    }
+
+    private WeightFile file(TensorSpec spec) throws CheckpointException {
         WeightFile file = weights.fileOf().get(spec.name());
         if (file == null) {
             throw new CheckpointException(directory + ": holds no tensor '" + spec.name() + "'");
         }
-        file.read(spec.name(), to, host);
+        return file;
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.ringworld.checkpoints;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import org.ringworld.runtime.DType;
 
 /**
@@ -144,15 +145,38 @@ public final class StridedTensor {
         return true;
     }
 
+    /** Its bytes where they lie, if they are what {@link #read} would write, and aligned. */
+    Optional<MemorySegment> inPlace(DType dtype) {
+        boolean same =
+                switch (type) {
+                    case F32 -> dtype == DType.F32;
+                    case BF16 -> dtype == DType.BF16;
+                    default -> false;
+                };
+        if (!same || !isOneRun()) {
+            return Optional.empty();
+        }
+        MemorySegment bytes = run();
+        return bytes.address() % dtype.bytes() == 0 ? Optional.of(bytes) : Optional.empty();
+    }
+
+    private boolean isOneRun() {
+        return parts.size() == 1 && Arrays.equals(strides, rowMajor(axes));
+    }
+
+    private MemorySegment run() {
+        long width = type.bits() / 8;
+        return parts.getFirst().asSlice(offset * width, count() * width);
+    }
+
     /** Writes all elements in row-major order as F32 or BF16. */
     public void read(DType dtype, MemorySegment to) {
         long count = count();
         if (count == 0) {
             return;
         }
-        if (parts.size() == 1 && Arrays.equals(strides, rowMajor(axes))) {
-            MemorySegment all = parts.getFirst().asSlice(offset * type.bits() / 8);
-            Conversion.convert(all.asSlice(0, count * type.bits() / 8), type, to, dtype);
+        if (isOneRun()) {
+            Conversion.convert(run(), type, to, dtype);
             return;
         }
         int width = type.bits() / 8;

@@ -16,6 +16,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Generator;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
@@ -145,8 +146,7 @@ public final class GenerateCommand implements Callable<Integer> {
                             ? ask(asked, tokenizer, files.directory())
                             : goOn(asked, tokenizer, decoder);
             on.checkFits(ids.length, beyond);
-            ParameterStore parameters = new ParameterStore(device, config, on.dtype(), false);
-            parameters.load(files);
+            ParameterStore parameters = new MappedParameters(device, files, config, on.dtype());
             double load = (System.nanoTime() - start) * 1e-9;
             if (!chat) {
                 show(asked);

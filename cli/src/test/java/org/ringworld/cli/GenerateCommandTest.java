@@ -12,6 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.model.decode.Generator;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -39,8 +40,7 @@ class GenerateCommandTest {
         try (ModelFiles files = ModelFiles.open(model);
                 Device device = new CpuDevice(1)) {
             ParameterStore parameters =
-                    new ParameterStore(device, files.config(), DType.F32, false);
-            parameters.load(files);
+                    new MappedParameters(device, files, files.config(), DType.F32);
             Sampler sampler = new Sampler(0, 0, 1, 1);
             try (Generator generator = new Generator(device, parameters, files.config(), 99)) {
                 List<Integer> ids = new ArrayList<>();

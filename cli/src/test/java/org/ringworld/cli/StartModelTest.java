@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.cli.train.TrainCommand;
-import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.runtime.DType;
@@ -152,9 +152,9 @@ class StartModelTest {
                 Device device = new CpuDevice(1)) {
             LlamaConfig config = after.config();
             assertThat(config.visionVocabSize()).isEqualTo(8448);
-            ParameterStore both = new ParameterStore(device, config, DType.F32, false);
-            both.load(after);
-            ParameterStore same = new ParameterStore(device, config, DType.F32, true);
+            WholeParameters both = new WholeParameters(device, config, DType.F32);
+            both.load(after, 0, 0);
+            WholeParameters same = new WholeParameters(device, config, DType.F32);
             same.load(before, 1, 0.04);
             for (int i = 0; i < both.specs().size(); i++) {
                 assertThat(values(device, both.weight(i)))

@@ -199,7 +199,7 @@ final class RankWorker {
         long start = System.nanoTime();
         awaitWriting();
         if (state == null) {
-            state = new TrainingState(model.parameters());
+            state = new TrainingState(model.trained());
         }
         state.take(device, step);
         double seconds = (System.nanoTime() - start) / 1e9;

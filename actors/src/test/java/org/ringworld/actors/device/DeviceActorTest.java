@@ -47,7 +47,7 @@ class DeviceActorTest {
 
     private final HeldWork work =
             new HeldWork(
-                    "work", new ModelSource.Random(Jobs.MODEL, 1, 0.1), DType.F32, false, "all");
+                    "work", new ModelSource.Random(Jobs.MODEL, 1, 0.1), DType.F32, true, "all");
     private final OpenJobs jobs = new OpenJobs(work);
 
     private DeviceActor.Ordered ordered(Order order) {

@@ -36,7 +36,9 @@ public final class MappedFile {
         Arena arena = Arena.ofShared();
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             MemorySegment bytes =
-                    channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+                    plain(
+                            channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena),
+                            arena);
             refuseLfsPointer(file, bytes);
             return reader.read(arena, bytes);
         } catch (CheckpointException | RuntimeException e) {
@@ -46,6 +48,16 @@ public final class MappedFile {
             arena.close();
             throw new CheckpointException(file + ": cannot be read: " + Json.reason(e), e);
         }
+    }
+
+    /**
+     * The same bytes as a segment of the class that a device's own memory has: kernels that are
+     * given segments of two classes run at half of their rate.
+     */
+    private static MemorySegment plain(MemorySegment mapped, Arena arena) {
+        return MemorySegment.ofAddress(mapped.address())
+                .reinterpret(mapped.byteSize(), arena, null)
+                .asReadOnly();
     }
 
     private static void refuseLfsPointer(Path file, MemorySegment bytes)

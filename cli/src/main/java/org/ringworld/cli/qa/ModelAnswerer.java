@@ -9,6 +9,7 @@ import org.ringworld.cli.InferenceSettings;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Generator;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Devices;
@@ -19,6 +20,7 @@ import org.ringworld.tokenizer.chat.ChatTemplate;
 final class ModelAnswerer implements Answerer {
     private static final int MOST_TOKENS = 256;
 
+    private final ModelFiles files;
     private final Device device;
     private final InferenceSettings on;
     private final boolean beyond;
@@ -35,14 +37,12 @@ final class ModelAnswerer implements Answerer {
     ModelAnswerer(Path model, long seed, boolean beyond) throws Exception {
         on = InferenceSettings.of(List.of(), model);
         this.beyond = beyond;
-        try (ModelFiles files = on.open()) {
-            config = on.config();
-            tokenizer = GenerateCommand.tokenizer(files);
-            template = ChatTemplate.load(files.directory());
-            device = Devices.open(on.devices().getFirst());
-            parameters = new ParameterStore(device, config, on.dtype(), false);
-            parameters.load(files);
-        }
+        files = on.open();
+        config = on.config();
+        tokenizer = GenerateCommand.tokenizer(files);
+        template = ChatTemplate.load(files.directory());
+        device = Devices.open(on.devices().getFirst());
+        parameters = new MappedParameters(device, files, config, on.dtype());
         this.seed = seed;
     }
 
@@ -74,5 +74,6 @@ final class ModelAnswerer implements Answerer {
     @Override
     public void close() {
         device.close();
+        files.close();
     }
 }

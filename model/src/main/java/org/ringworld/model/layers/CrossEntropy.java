@@ -35,6 +35,7 @@ final class CrossEntropy {
     /**
      * @param x values [S,E] after the final norm
      * @param gradScale what each weighted gradient is multiplied by: 1 / Σ w of the whole step
+     * @param gradients null when no gradient is wanted
      * @param add whether the heads' gradients are added to, else written
      * @param dx values [S,E], written, or null when no gradient is wanted
      * @param logits is given the logits of all tokens, or null
@@ -45,6 +46,7 @@ final class CrossEntropy {
             BlockTensors block,
             Tensor x,
             float gradScale,
+            Gradients gradients,
             boolean add,
             Tensor dx,
             LogitSink logits,
@@ -73,7 +75,7 @@ final class CrossEntropy {
                                 order.run(modality, hits),
                                 dx == null ? null : order.run(modality, dSorted));
                 LogitSink onTheWay = bothHeads ? null : logits;
-                score(device, parameters, run, gradScale, add, onTheWay, scratch);
+                score(device, parameters, run, gradScale, gradients, add, onTheWay, scratch);
             }
         }
         if (dx != null) {
@@ -88,6 +90,7 @@ final class CrossEntropy {
             ParameterStore parameters,
             Run run,
             float gradScale,
+            Gradients gradients,
             boolean add,
             LogitSink logits,
             Workspace scratch) {
@@ -119,7 +122,7 @@ final class CrossEntropy {
             if (run.dx != null) {
                 kernels.matmul(Product.NN, dz, head, run.dx.rows(from, to), false);
                 boolean more = add || from > 0;
-                Tensor dHead = parameters.headGradient(run.modality);
+                Tensor dHead = gradients.head(run.modality);
                 kernels.matmul(Product.TN, dz, x, dHead, more);
             }
             scratch.release(mark);

@@ -132,26 +132,38 @@ public final class DecoderLayer {
 
     /** Fills the activations, from x on; y may be h and h may be x. */
     private void compute(Activations a, RotaryEmbedding.Angles angles, Attention attention) {
-        ParameterStore.Layer weights = parameters.layer(layer);
+        ModelTensors.Layer weights = parameters.acquire(layer);
+        try {
+            attend(a, angles, attention, weights);
+            residual(a.x, a.out, weights, a.h);
+            Tensor normed = scratch.take(dtype, a.x.shape());
+            Tensor rstd = scratch.take(DType.F32, a.x.dim(0));
+            kernels.rmsNorm(a.h, weights.postNorm(), eps, normed, rstd);
+            if (a.y != a.h) {
+                kernels.copy(a.h, a.y);
+            }
+            SwiGlu.forward(device, weights, normed, a.gate, a.up, a.y, scratch);
+        } finally {
+            parameters.release(layer);
+        }
+        attention.awaitFree();
+    }
+
+    private void attend(
+            Activations a,
+            RotaryEmbedding.Angles angles,
+            Attention attention,
+            ModelTensors.Layer weights) {
         queriesKeysValues(weights, a.x, angles, a.q, a.kv);
         Tensor out = dtype == DType.F32 ? a.out : scratch.take(DType.F32, a.q.shape());
         attention.forward(layer, a.q, a.kv, out, a.max, a.sum);
         if (out != a.out) {
             kernels.copy(out, a.out);
         }
-        residual(a.x, a.out, weights, a.h);
-        Tensor normed = scratch.take(dtype, a.x.shape());
-        Tensor rstd = scratch.take(DType.F32, a.x.dim(0));
-        kernels.rmsNorm(a.h, weights.postNorm(), eps, normed, rstd);
-        if (a.y != a.h) {
-            kernels.copy(a.h, a.y);
-        }
-        SwiGlu.forward(device, weights, normed, a.gate, a.up, a.y, scratch);
-        attention.awaitFree();
     }
 
     /** h = x + o(attention's output). */
-    private void residual(Tensor x, Tensor out, ParameterStore.Layer weights, Tensor h) {
+    private void residual(Tensor x, Tensor out, ModelTensors.Layer weights, Tensor h) {
         if (h != x) {
             kernels.copy(x, h);
         }
@@ -160,7 +172,7 @@ public final class DecoderLayer {
 
     /** Norm, projections and rotation; keys and values go into their tiles. */
     private void queriesKeysValues(
-            ParameterStore.Layer weights,
+            ModelTensors.Layer weights,
             Tensor x,
             RotaryEmbedding.Angles angles,
             Tensor q,
@@ -188,26 +200,31 @@ public final class DecoderLayer {
     /**
      * Writes the gradients of the layer's parameters, or adds to them.
      *
+     * @param gradients of its parameters
      * @param dx the gradient of y on entry, of x on return; values [S,E]
      */
     void backward(
             Activations a,
             RotaryEmbedding.Angles angles,
             RingAttention attention,
+            ModelTensors.Layer gradients,
             boolean add,
             Tensor dx) {
-        ParameterStore.Layer weights = parameters.layer(layer);
-        ParameterStore.Layer gradients = parameters.layerGradients(layer);
+        ModelTensors.Layer weights = parameters.acquire(layer);
         Workspace.Mark mark = scratch.mark();
-        feedForwardBackward(a, weights, gradients, add, dx);
-        attentionBackward(a, angles, attention, weights, gradients, add, dx);
+        try {
+            feedForwardBackward(a, weights, gradients, add, dx);
+            attentionBackward(a, angles, attention, weights, gradients, add, dx);
+        } finally {
+            parameters.release(layer);
+        }
         scratch.release(mark);
     }
 
     private void feedForwardBackward(
             Activations a,
-            ParameterStore.Layer weights,
-            ParameterStore.Layer gradients,
+            ModelTensors.Layer weights,
+            ModelTensors.Layer gradients,
             boolean add,
             Tensor dx) {
         Workspace.Mark mark = scratch.mark();
@@ -230,8 +247,8 @@ public final class DecoderLayer {
             Activations a,
             RotaryEmbedding.Angles angles,
             RingAttention attention,
-            ParameterStore.Layer weights,
-            ParameterStore.Layer gradients,
+            ModelTensors.Layer weights,
+            ModelTensors.Layer gradients,
             boolean add,
             Tensor dx) {
         long length = dx.dim(0);
@@ -258,8 +275,8 @@ public final class DecoderLayer {
     private void projectionsBackward(
             Tensor x,
             RotaryEmbedding.Angles angles,
-            ParameterStore.Layer weights,
-            ParameterStore.Layer gradients,
+            ModelTensors.Layer weights,
+            ModelTensors.Layer gradients,
             Tensor dqRotated,
             KvBlock dkv,
             boolean add,

@@ -25,7 +25,7 @@ public final class SwiGlu {
      */
     public static void forward(
             Device device,
-            ParameterStore.Layer weights,
+            ModelTensors.Layer weights,
             Tensor x,
             Tensor gate,
             Tensor up,
@@ -55,8 +55,8 @@ public final class SwiGlu {
      */
     static void backward(
             Device device,
-            ParameterStore.Layer weights,
-            ParameterStore.Layer gradients,
+            ModelTensors.Layer weights,
+            ModelTensors.Layer gradients,
             Tensor dy,
             Tensor x,
             Tensor gate,

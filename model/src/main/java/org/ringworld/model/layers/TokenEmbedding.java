@@ -36,7 +36,7 @@ final class TokenEmbedding {
     /** Adds dx [S,E] to the gradients of the tables. */
     static void backward(
             Kernels kernels,
-            ParameterStore parameters,
+            Gradients gradients,
             BlockTensors block,
             Tensor dx,
             Workspace scratch) {
@@ -48,7 +48,7 @@ final class TokenEmbedding {
                 kernels.embeddingBackward(
                         order.run(modality, block.ids()),
                         order.run(modality, sorted),
-                        parameters.embeddingGradient(modality));
+                        gradients.embedding(modality));
             }
         }
         scratch.release(mark);

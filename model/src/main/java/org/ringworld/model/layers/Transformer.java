@@ -65,8 +65,10 @@ public final class Transformer implements AutoCloseable {
     /**
      * Forward and backward of a micro-batch.
      *
-     * @param add whether to add to the gradients of the parameters; else they are written, which
-     *     spares a step clearing and reading them
+     * @param gradients of the parameters
+     * @param add whether to add to them; else they are written, which spares a step clearing and
+     *     reading them
+     * @param last whether it is the step's last micro-batch, after which they are complete
      * @param config the stage's, whose rotary base may differ from the parameters'
      * @param gradScale 1 / Σ w over the whole global step
      */
@@ -77,12 +79,14 @@ public final class Transformer implements AutoCloseable {
             Frame frame,
             float gradScale,
             Recompute recompute,
+            Gradients gradients,
             boolean add,
+            boolean last,
             LogitSink logits) {
         release();
         Context context = context(config, batch, ring, frame);
         if (!add) {
-            clearSums(context.block);
+            gradients.begin(context.block);
         }
         List<DecoderLayer.Activations> activations = new ArrayList<>();
         Tensor x = embed(context);
@@ -101,6 +105,7 @@ public final class Transformer implements AutoCloseable {
                         context.block,
                         normed,
                         gradScale,
+                        gradients,
                         add,
                         dNormed,
                         logits,
@@ -109,11 +114,21 @@ public final class Transformer implements AutoCloseable {
         Tensor dx = normed; // what was normed is needed no more
         kernels.fill(dx, 0);
         kernels.rmsNormBackward(
-                dNormed, x, parameters.finalNorm(), rstd, dx, parameters.finalNormGradient());
+                dNormed, x, parameters.finalNorm(), rstd, dx, gradients.finalNorm());
         for (int i = layers.size() - 1; i >= 0; i--) {
-            layers.get(i).backward(activations.get(i), context.angles, context.attention, add, dx);
+            layers.get(i)
+                    .backward(
+                            activations.get(i),
+                            context.angles,
+                            context.attention,
+                            gradients.layer(i),
+                            add,
+                            dx);
+            if (last) {
+                gradients.complete(i);
+            }
         }
-        TokenEmbedding.backward(kernels, parameters, context.block, dx, scratch);
+        TokenEmbedding.backward(kernels, gradients, context.block, dx, scratch);
         TokenLosses result =
                 TokenLosses.copyOut(
                         device, context.block.targetOrder(), losses.ce(), losses.hits());
@@ -133,7 +148,17 @@ public final class Transformer implements AutoCloseable {
         kernels.rmsNorm(x, parameters.finalNorm(), eps, x, rstd);
         CrossEntropy.PerToken losses =
                 CrossEntropy.lossAndGradient(
-                        device, parameters, context.block, x, 0, true, null, logits, kept, scratch);
+                        device,
+                        parameters,
+                        context.block,
+                        x,
+                        0,
+                        null,
+                        true,
+                        null,
+                        logits,
+                        kept,
+                        scratch);
         TokenLosses result =
                 TokenLosses.copyOut(
                         device, context.block.targetOrder(), losses.ce(), losses.hits());
@@ -154,31 +179,6 @@ public final class Transformer implements AutoCloseable {
     /** Bytes of the workspace within a layer. */
     public long bytesOfWorkspace() {
         return scratch.bytes();
-    }
-
-    /**
-     * The gradients that are sums of rows, norms and embeddings, begin at 0; products overwrite the
-     * others, unless there is no token to multiply.
-     */
-    private void clearSums(BlockTensors block) {
-        if (block.length() == 0) {
-            kernels.fill(parameters.gradients(), 0);
-            return;
-        }
-        for (int layer = 0; layer < config.numLayers(); layer++) {
-            kernels.fill(parameters.layerGradients(layer).inputNorm(), 0);
-            kernels.fill(parameters.layerGradients(layer).postNorm(), 0);
-        }
-        kernels.fill(parameters.finalNormGradient(), 0);
-        for (Modality modality : parameters.modalities()) {
-            boolean tied = modality == Modality.TEXT && config.tieEmbeddings();
-            if (!tied) {
-                kernels.fill(parameters.embeddingGradient(modality), 0);
-            }
-            if (block.targetOrder().count(modality) == 0) {
-                kernels.fill(parameters.headGradient(modality), 0);
-            }
-        }
     }
 
     private Context context(LlamaConfig config, RankBatch batch, Ring ring, Frame frame) {

@@ -3,7 +3,7 @@ package org.ringworld.model.training;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Kernels;
@@ -30,7 +30,7 @@ public record AdamW(
      * @param update counts from 1 through all stages, for the bias corrections
      * @param norm the gradient's norm
      */
-    void update(ParameterStore parameters, Device device, double rate, long update, double norm) {
+    void update(WholeParameters parameters, Device device, double rate, long update, double norm) {
         double clip = clipNorm > 0 && norm > clipNorm ? clipNorm / norm : 1;
         for (int i = 0; i < parameters.specs().size(); i++) {
             boolean decays = parameters.specs().get(i).shape().length > 1;
@@ -53,8 +53,8 @@ public record AdamW(
     }
 
     /** L2 norm of all gradients together. */
-    static double norm(ParameterStore parameters, Device device, Tensor sum) {
-        device.kernels().sumOfSquares(parameters.gradients(), sum);
+    static double norm(WholeParameters parameters, Device device, Tensor sum) {
+        device.kernels().sumOfSquares(parameters.gradients().all(), sum);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(DType.F32.bytes(), 64);
             device.copyOut(sum, host);

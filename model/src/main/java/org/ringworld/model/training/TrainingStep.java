@@ -3,11 +3,10 @@ package org.ringworld.model.training;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.RankBatch;
-import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.TokenLosses;
 import org.ringworld.model.layers.Transformer;
-import org.ringworld.model.ring.AllReduce;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.ring.StepSums;
@@ -22,12 +21,12 @@ import org.ringworld.runtime.Tensor;
  */
 public final class TrainingStep implements AutoCloseable {
     private final Device device;
-    private final ParameterStore parameters;
+    private final WholeParameters parameters;
     private final Transformer transformer;
     private final Tensor sum;
     private final StepSums sums;
 
-    public TrainingStep(Device device, ParameterStore parameters, Transformer transformer) {
+    public TrainingStep(Device device, WholeParameters parameters, Transformer transformer) {
         this.device = device;
         this.parameters = parameters;
         this.transformer = transformer;
@@ -64,9 +63,11 @@ public final class TrainingStep implements AutoCloseable {
                         Frame.of(0, 0),
                         gradScale,
                         Recompute.ALL,
+                        parameters.gradients(),
                         false,
+                        true,
                         logits);
-        AllReduce.sum(ring, device, parameters.gradients(), 0);
+        parameters.gradients().sum(ring, 0);
         return losses;
     }
 
@@ -101,12 +102,14 @@ public final class TrainingStep implements AutoCloseable {
                             Frame.of(step, part),
                             gradScale,
                             recompute,
+                            parameters.gradients(),
                             part > 0,
+                            part + 1 == parts.size(),
                             null);
             lossSum += losses.weightedSum(batch.own());
             hits += losses.hits(batch.own(), answerWeight);
         }
-        AllReduce.sum(ring, device, parameters.gradients(), step);
+        parameters.gradients().sum(ring, step);
         StepSums.Sums whole = sums.gather(ring, new StepSums.Sums(lossSum, hits), step);
         // From here on no other rank is waited for: whatever happens to them, the update is whole.
         double norm = AdamW.norm(parameters, device, sum);

@@ -11,8 +11,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.ContiguousLayout;
-import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.Recompute;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.training.RingPropertyTest;
 import org.ringworld.model.training.RingResult;
 import org.ringworld.runtime.DType;
@@ -52,7 +52,7 @@ class GeneratorTest {
                         Recompute.ALL);
         try (Device device = new CpuDevice(2)) {
             // Random weights need masters; a generator reads what computes.
-            ParameterStore parameters = new ParameterStore(device, config, dtype, true);
+            WholeParameters parameters = new WholeParameters(device, config, dtype);
             parameters.initialize(11, 0.3);
             try (Generator generator = new Generator(device, parameters, config, length)) {
                 int at = 0;

@@ -178,7 +178,7 @@ class GoldenTest {
     private static RingResult.Weights load(Path directory) {
         return parameters -> {
             try (ModelFiles files = ModelFiles.open(directory)) {
-                parameters.load(files);
+                parameters.load(files, 0, 0);
             }
         };
     }

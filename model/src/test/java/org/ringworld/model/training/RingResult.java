@@ -14,11 +14,10 @@ import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.SequenceBlock;
-import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.TokenLosses;
 import org.ringworld.model.layers.Transformer;
-import org.ringworld.model.ring.AllReduce;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -36,7 +35,7 @@ public record RingResult(
     }
 
     public interface Weights {
-        void set(ParameterStore parameters) throws Exception;
+        void set(WholeParameters parameters) throws Exception;
     }
 
     private record Local(
@@ -86,8 +85,7 @@ public record RingResult(
                         batch.plan().size(),
                         kind,
                         (ring, device) -> {
-                            ParameterStore parameters =
-                                    new ParameterStore(device, config, dtype, true);
+                            WholeParameters parameters = new WholeParameters(device, config, dtype);
                             weights.set(parameters);
                             RankBatch part = batch.ofRank(ring.rank());
                             SequenceBlock own = part.own();
@@ -101,7 +99,9 @@ public record RingResult(
                                                 Frame.of(1, 0),
                                                 weight == 0 ? 0 : (float) (1 / weight),
                                                 recompute,
+                                                parameters.gradients(),
                                                 false,
+                                                true,
                                                 (head, block, from) -> {
                                                     int vocab = (int) block.dim(1);
                                                     float[] all =
@@ -115,7 +115,7 @@ public record RingResult(
                                                     int at = (int) from * vocab;
                                                     System.arraycopy(some, 0, all, at, some.length);
                                                 });
-                                AllReduce.sum(ring, device, parameters.gradients(), 1);
+                                parameters.gradients().sum(ring, 1);
                                 Map<String, float[]> gradients = new LinkedHashMap<>();
                                 for (int i = 0; i < parameters.specs().size(); i++) {
                                     gradients.put(

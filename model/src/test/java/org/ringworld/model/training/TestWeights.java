@@ -3,7 +3,7 @@ package org.ringworld.model.training;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
 
@@ -11,7 +11,7 @@ import org.ringworld.runtime.cpu.CpuDevice;
 final class TestWeights {
     private TestWeights() {}
 
-    static void addTo(ParameterStore parameters, String name, float[] direction, double scale) {
+    static void addTo(WholeParameters parameters, String name, float[] direction, double scale) {
         for (int i = 0; i < parameters.specs().size(); i++) {
             if (!parameters.specs().get(i).name().equals(name)) {
                 continue;

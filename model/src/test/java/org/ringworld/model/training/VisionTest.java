@@ -25,9 +25,9 @@ import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.StripedLayout;
 import org.ringworld.model.attention.ZigzagLayout;
-import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.Transformer;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.runtime.DType;
@@ -68,7 +68,7 @@ class VisionTest {
         return weights;
     }
 
-    private static void set(ParameterStore parameters, Map<String, float[]> weights) {
+    private static void set(WholeParameters parameters, Map<String, float[]> weights) {
         for (int i = 0; i < parameters.specs().size(); i++) {
             try (Arena arena = Arena.ofConfined()) {
                 float[] values = weights.get(parameters.specs().get(i).name());
@@ -297,9 +297,9 @@ class VisionTest {
         List<Row> rows = oneOfEach(config);
         double weight = MicroBatch.of(rows, new ZigzagLayout(), 1).targetWeight();
         try (Device device = new CpuDevice(1)) {
-            ParameterStore parameters = new ParameterStore(device, config, DType.F32, true);
+            WholeParameters parameters = new WholeParameters(device, config, DType.F32);
             set(parameters, weights(config));
-            device.kernels().fill(parameters.gradients(), 7);
+            device.kernels().fill(parameters.gradients().all(), 7);
             List<float[]> together = gradients(device, parameters, List.of(rows), weight);
             List<List<Row>> apart = new ArrayList<>();
             rows.forEach(row -> apart.add(List.of(row)));
@@ -313,7 +313,7 @@ class VisionTest {
     }
 
     private static List<float[]> gradients(
-            Device device, ParameterStore parameters, List<List<Row>> parts, double weight) {
+            Device device, WholeParameters parameters, List<List<Row>> parts, double weight) {
         try (Transformer transformer = new Transformer(device, parameters)) {
             for (int part = 0; part < parts.size(); part++) {
                 transformer.forwardBackward(
@@ -323,7 +323,9 @@ class VisionTest {
                         Frame.of(1, part),
                         (float) (1 / weight),
                         Recompute.NONE,
+                        parameters.gradients(),
                         part > 0,
+                        part + 1 == parts.size(),
                         null);
             }
             List<float[]> gradients = new ArrayList<>();
@@ -344,7 +346,7 @@ class VisionTest {
         AdamW optimizer = new AdamW(rate, 0.9, 0.98, 1e-8, 0, 1);
         MicroBatch batch = MicroBatch.of(oneOfEach(config), new ZigzagLayout(), 1);
         try (Device device = new CpuDevice(1)) {
-            ParameterStore parameters = new ParameterStore(device, config, dtype, true);
+            WholeParameters parameters = new WholeParameters(device, config, dtype);
             set(parameters, weights(config));
             List<Double> losses = new ArrayList<>();
             try (Transformer transformer = new Transformer(device, parameters)) {

@@ -11,7 +11,7 @@ import java.util.Map;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.HfDirectory;
 import org.ringworld.checkpoints.snapshot.Snapshot;
-import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
@@ -24,7 +24,7 @@ import org.ringworld.tokenizer.Tokenizer;
  */
 public final class TrainingState implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
-    private final ParameterStore parameters;
+    private final WholeParameters parameters;
     private final List<MemorySegment> weights = new ArrayList<>();
     private final Map<Snapshot.Part, List<MemorySegment>> optimizer =
             new EnumMap<>(Snapshot.Part.class);
@@ -34,7 +34,7 @@ public final class TrainingState implements AutoCloseable {
     /**
      * @throws OutOfMemoryError where there is no room for it; nothing of it stays taken then
      */
-    public TrainingState(ParameterStore parameters) {
+    public TrainingState(WholeParameters parameters) {
         this.parameters = parameters;
         try {
             take();
@@ -120,7 +120,7 @@ public final class TrainingState implements AutoCloseable {
      *
      * @return the last step that was finished
      */
-    public static long read(ParameterStore parameters, Device device, Path directory)
+    public static long read(WholeParameters parameters, Device device, Path directory)
             throws IOException {
         try (Snapshot snapshot = Snapshot.open(directory);
                 Arena arena = Arena.ofConfined()) {
@@ -146,7 +146,7 @@ public final class TrainingState implements AutoCloseable {
         }
     }
 
-    private static Tensor tensor(ParameterStore parameters, int spec, Snapshot.Part part) {
+    private static Tensor tensor(WholeParameters parameters, int spec, Snapshot.Part part) {
         return switch (part) {
             case MASTER -> parameters.master(spec);
             case M -> parameters.firstMoment(spec);

@@ -1,6 +1,8 @@
 package org.ringworld.model.training.rank;
 
 import java.nio.file.Path;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 
 /** Where a rank's weights come from; all ranks of a ring come to the same. */
@@ -18,6 +20,14 @@ public sealed interface ModelSource {
         /** A model that has all that {@code config} asks for. */
         public Files(LlamaConfig config, Path model) {
             this(config, model, 0, 0);
+        }
+
+        /** Opens the files; what a model without config.json does not say is as in the config. */
+        ModelFiles open() throws CheckpointException {
+            return ModelFiles.open(
+                    model,
+                    new ModelFiles.Constants(
+                            config.numHeads(), config.ropeTheta(), config.rmsNormEps()));
         }
     }
 

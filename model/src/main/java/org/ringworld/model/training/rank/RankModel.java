@@ -15,10 +15,12 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.SequenceBlock;
+import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.TokenLosses;
 import org.ringworld.model.layers.Transformer;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.training.MemoryUse;
@@ -42,20 +44,38 @@ public final class RankModel implements AutoCloseable {
 
     private final Device device;
     private final ParameterStore parameters;
-    private final Transformer transformer;
+    // Where it is run only; else null.
+    private ModelFiles mapped;
+    // Where it is trained; else null.
+    private final WholeParameters trained;
     private final TrainingStep trainingStep;
+    private final Transformer transformer;
     private long startStep;
     private Recompute recompute;
 
-    /** Takes memory for it and fills it; where that fails, all of it is given back. */
+    /**
+     * Takes memory for it and fills it; where that fails, all of it is given back.
+     *
+     * @throws IllegalArgumentException where a model that is not trained is in no file
+     */
     public RankModel(Device device, ModelSource source, DType dtype, boolean training)
             throws IOException {
         this.device = device;
-        this.parameters = new ParameterStore(device, source.config(), dtype, training);
+        if (training) {
+            this.trained = new WholeParameters(device, source.config(), dtype);
+            this.parameters = trained;
+        } else if (source instanceof ModelSource.Files files) {
+            this.trained = null;
+            this.parameters = mapped(files, dtype);
+        } else {
+            throw new IllegalArgumentException("a model is run from its files: " + source);
+        }
         this.transformer = new Transformer(device, parameters);
         try {
-            fill(source);
-            this.trainingStep = training ? new TrainingStep(device, parameters, transformer) : null;
+            if (training) {
+                fill(source);
+            }
+            this.trainingStep = training ? new TrainingStep(device, trained, transformer) : null;
         } catch (IOException | RuntimeException | Error e) {
             parameters.close();
             device.trim(); // what filling them made ready
@@ -63,23 +83,28 @@ public final class RankModel implements AutoCloseable {
         }
     }
 
+    private ParameterStore mapped(ModelSource.Files model, DType dtype) throws IOException {
+        mapped = model.open();
+        try {
+            return new MappedParameters(device, mapped, model.config(), dtype);
+        } catch (IOException | RuntimeException | Error e) {
+            mapped.close();
+            throw e;
+        }
+    }
+
     private void fill(ModelSource source) throws IOException {
         switch (source) {
             case ModelSource.Random(LlamaConfig _, long seed, double std) ->
-                    parameters.initialize(seed, std);
-            case ModelSource.Files(LlamaConfig _, Path model, long seed, double std) -> {
-                ModelFiles.Constants constants =
-                        new ModelFiles.Constants(
-                                source.config().numHeads(),
-                                source.config().ropeTheta(),
-                                source.config().rmsNormEps());
-                try (ModelFiles files = ModelFiles.open(model, constants)) {
-                    parameters.load(files, seed, std);
+                    trained.initialize(seed, std);
+            case ModelSource.Files model -> {
+                try (ModelFiles files = model.open()) {
+                    trained.load(files, model.seed(), model.std());
                 }
             }
             case ModelSource.Nothing(LlamaConfig _) -> startStep = FinishedSteps.NOTHING;
             case ModelSource.FromSnapshot(LlamaConfig _, Path snapshot) ->
-                    startStep = TrainingState.read(parameters, device, snapshot);
+                    startStep = TrainingState.read(trained, device, snapshot);
         }
     }
 
@@ -95,12 +120,13 @@ public final class RankModel implements AutoCloseable {
      */
     public void synchronize(FinishedSteps finished, Ring ring, Order.Synchronize order) {
         finished.takesOver(ring.rank() == order.from(), order.step());
-        parameters.broadcast(order.from(), ring, order.step());
+        trained.broadcast(order.from(), ring, order.step());
         finished.tookOver(order.step(), order.records());
     }
 
-    public ParameterStore parameters() {
-        return parameters;
+    /** Weights and optimizer's state; null where it is not trained. */
+    public WholeParameters trained() {
+        return trained;
     }
 
     /** What its device's memory is used for, after a step. */
@@ -108,18 +134,12 @@ public final class RankModel implements AutoCloseable {
         long kept = transformer.bytesKept();
         long workspace = transformer.bytesOfWorkspace();
         return new MemoryUse(
-                parameters.weightBytes(),
-                parameters.gradients().bytes(),
-                parameters.optimizerBytes(),
+                trained.weightBytes(),
+                trained.gradients().all().bytes(),
+                trained.optimizerBytes(),
                 kept,
                 workspace,
-                device.allocated() - parameterBytes() - kept - workspace);
-    }
-
-    private long parameterBytes() {
-        return parameters.weightBytes()
-                + parameters.gradients().bytes()
-                + parameters.optimizerBytes();
+                device.allocated() - trained.bytes() - kept - workspace);
     }
 
     /** One optimizer step, with all other ranks. */
@@ -138,7 +158,7 @@ public final class RankModel implements AutoCloseable {
     }
 
     private Recompute recompute(String choice, long tokens, Ring ring) {
-        long left = device.memory() - parameterBytes();
+        long left = device.memory() - trained.bytes();
         Recompute chosen =
                 Recompute.of(choice, parameters.config(), parameters.dtype(), tokens, left);
         if (chosen != recompute && ring.rank() == 0) {
@@ -200,11 +220,11 @@ public final class RankModel implements AutoCloseable {
                             ring,
                             sink);
             if (ring.rank() == 0) {
-                for (int i = 0; i < parameters.specs().size(); i++) {
-                    Tensor gradient = parameters.gradient(i);
+                for (int i = 0; i < trained.specs().size(); i++) {
+                    Tensor gradient = trained.gradient(i);
                     float[] host = new float[Math.toIntExact(gradient.size())];
                     copy(gradient, host, 0);
-                    sums.put(parameters.specs().get(i).name(), host);
+                    sums.put(trained.specs().get(i).name(), host);
                 }
             }
         } else {
@@ -234,5 +254,8 @@ public final class RankModel implements AutoCloseable {
             trainingStep.close();
         }
         parameters.close();
+        if (mapped != null) {
+            mapped.close();
+        }
     }
 }

@@ -1,0 +1,132 @@
+package org.ringworld.model.layers;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.model.attention.Modality;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * The weights of a model's files, to be read only. On a device that reaches the host's memory a
+ * tensor stored in the dtype asked for is used where the file is mapped, without a copy: it comes
+ * from disk when it is first read, and all ranks and processes of a host share it. Others are
+ * converted into the device's memory at once.
+ *
+ * <p>The files must stay as they are: one that another program shortens or overwrites in place
+ * while it is mapped ends this process or changes the model under it. Replacing or deleting one by
+ * name, as this program and every downloader does, is safe.
+ */
+public final class MappedParameters implements ParameterStore {
+    private final Device device;
+    private final ModelFiles files;
+    private final LlamaConfig config;
+    private final DType dtype;
+    private final Map<Long, Tensor> taken = new HashMap<>();
+    private final ModelTensors weights;
+
+    /**
+     * @param files checked when they were opened; they stay open as long as this store
+     * @param config of the model, whose rotary base may differ from the files'
+     * @param dtype that the weights compute in
+     * @throws CheckpointException where the files lack a tensor of {@code config}
+     * @throws OutOfMemoryError where the device has no room for what is converted
+     */
+    public MappedParameters(Device device, ModelFiles files, LlamaConfig config, DType dtype)
+            throws CheckpointException {
+        this.device = device;
+        this.files = files;
+        this.config = config;
+        this.dtype = dtype;
+        try {
+            List<Tensor> all = new ArrayList<>();
+            for (TensorSpec spec : LlamaTensors.of(config)) {
+                all.add(take(spec));
+            }
+            this.weights = new ModelTensors(config, all);
+        } catch (CheckpointException | RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    private Tensor take(TensorSpec spec) throws CheckpointException {
+        Optional<MemorySegment> inPlace = files.inPlace(spec, dtype);
+        if (inPlace.isEmpty()) {
+            return convert(spec);
+        }
+        // Two tensors of a PyTorch file may be one storage.
+        MemorySegment bytes = inPlace.get();
+        Tensor known = taken.get(bytes.address());
+        if (known != null && known.bytes() == bytes.byteSize()) {
+            return known.view(spec.shape());
+        }
+        if (known != null) {
+            return convert(spec);
+        }
+        Tensor tensor = device.adopt(bytes, dtype, spec.shape());
+        taken.put(bytes.address(), tensor);
+        return tensor;
+    }
+
+    private Tensor convert(TensorSpec spec) throws CheckpointException {
+        Tensor tensor = device.tensor(dtype, spec.shape());
+        taken.put(tensor.address(), tensor);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(tensor.bytes(), 64);
+            files.read(spec, dtype, host);
+            device.copyIn(host, tensor);
+        }
+        return tensor;
+    }
+
+    @Override
+    public LlamaConfig config() {
+        return config;
+    }
+
+    @Override
+    public DType dtype() {
+        return dtype;
+    }
+
+    @Override
+    public ModelTensors.Layer acquire(int layer) {
+        return weights.layer(layer);
+    }
+
+    /** The kernel's page cache holds what is read and drops what is not. */
+    @Override
+    public void release(int layer) {}
+
+    @Override
+    public Tensor embedding(Modality modality) {
+        return weights.embedding(modality);
+    }
+
+    @Override
+    public Tensor finalNorm() {
+        return weights.finalNorm();
+    }
+
+    @Override
+    public Tensor head(Modality modality) {
+        return weights.head(modality);
+    }
+
+    @Override
+    public void close() {
+        taken.values().forEach(device::free);
+        taken.clear();
+    }
+}
