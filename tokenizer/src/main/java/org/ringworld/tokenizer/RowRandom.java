@@ -24,12 +24,6 @@ public final class RowRandom {
         return new RowRandom(state);
     }
 
-    /** The numbers of one row of a task: other tasks and lengths have others. */
-    public static RowRandom ofRow(
-            String task, long seed, int stage, long step, int seqLen, int row) {
-        return of(task.hashCode(), seed, stage, step, seqLen, row);
-    }
-
     public static long mix(long z) {
         z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;
         z = (z ^ z >>> 27) * 0x94d049bb133111ebL;

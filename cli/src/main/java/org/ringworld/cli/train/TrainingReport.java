@@ -176,9 +176,9 @@ public final class TrainingReport {
                         .formatted(
                                 formed.size(),
                                 formed.device(),
-                                job.layout(),
+                                job.layout().name(),
                                 job.dtype(),
-                                formed.recompute(),
+                                job.recompute(),
                                 flopsLimit / 1e9,
                                 formed.step() == 0
                                         ? ""
