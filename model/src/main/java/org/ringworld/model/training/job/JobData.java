@@ -26,7 +26,7 @@ public final class JobData {
     /** A needle's sentence with the question and some prose; shorter rows hide fewer. */
     private static final int BYTES_OF_A_NEEDLE = 64;
 
-    private static final String HELD_OUT = "held out";
+    private static final Probe.Kind HELD_OUT = new Probe.Documents("held out");
     private static final int HELD_OUT_TOKENS = 1 << 16;
     private static final long TEST_SEED = 20_240_213;
 
@@ -105,9 +105,8 @@ public final class JobData {
     public static Probe needles(
             Tokenizer tokenizer, int needles, int seqLen, double depth, long seed) {
         int count = seqLen > LONG ? LONG_NEEDLE_ROWS : NEEDLE_ROWS;
-        String name = needles == 1 ? "one needle" : needles + " needles, one asked";
         return new Probe(
-                name,
+                new Probe.Needles(needles),
                 seqLen,
                 depth,
                 NeedleTask.test(tokenizer, seed, seqLen, needles, 1, depth, count));
@@ -138,7 +137,7 @@ public final class JobData {
             return probes;
         }
         return probes.stream()
-                .filter(p -> p.name().equals(HELD_OUT) || p.seqLen() <= reach[stage])
+                .filter(p -> p.kind().equals(HELD_OUT) || p.seqLen() <= reach[stage])
                 .toList();
     }
 
