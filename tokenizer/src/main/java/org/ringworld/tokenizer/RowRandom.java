@@ -45,11 +45,6 @@ public final class RowRandom {
         return from + below(to - from + 1);
     }
 
-    /** In [0, 1). */
-    double unit() {
-        return (next() >>> 11) * 0x1p-53;
-    }
-
     public <T> T pick(List<T> list) {
         return list.get(below(list.size()));
     }
