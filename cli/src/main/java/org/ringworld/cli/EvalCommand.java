@@ -164,7 +164,7 @@ final class EvalCommand implements Callable<Integer> {
             // One pass is every row once; their order does not matter to a mean.
             List<Row> rows =
                     documents.training(SEED, 0).rows(0, seqLen, documents.rowsPerPass(seqLen));
-            probes.add(new Probe("text", seqLen, Double.NaN, rows));
+            probes.add(new Probe(new Probe.Documents("text"), seqLen, Double.NaN, rows));
         }
         return probes;
     }
@@ -211,7 +211,7 @@ final class EvalCommand implements Callable<Integer> {
         System.out.printf("%-24s %8s  depth → part of the numbers right%n", "needles", "length");
         String line = null;
         for (Probe.Result r : results) {
-            String head = "%-24s %8d".formatted(r.name(), r.seqLen());
+            String head = "%-24s %8d".formatted(r.kind().name(), r.seqLen());
             if (!head.equals(line)) {
                 System.out.print((line == null ? "" : "\n") + head);
                 line = head;

@@ -9,6 +9,7 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
@@ -109,7 +110,7 @@ public record InferenceSettings(
     DeviceRing ring(boolean gradients) {
         ModelSource source = new ModelSource.Files(config, model);
         return new DeviceRing(
-                new HeldWork("model", source, dtype, gradients, "all"),
+                new HeldWork("model", source, dtype, gradients, Recompute.Choice.ALL),
                 Devices.open(devices),
                 layout);
     }

@@ -22,7 +22,7 @@ public final class ResultsJson {
         ArrayNode array = JSON.createArrayNode();
         for (Probe.Result result : results) {
             ObjectNode node = array.addObject();
-            node.put("name", result.name());
+            node.put("name", result.kind().name());
             node.put("seqLen", result.seqLen());
             node.put("depth", Double.isNaN(result.depth()) ? null : result.depth());
             node.put("rows", result.rows());
@@ -38,7 +38,7 @@ public final class ResultsJson {
         for (JsonNode node : array) {
             results.add(
                     new Probe.Result(
-                            node.path("name").asString(),
+                            Probe.Kind.of(node.path("name").asString()),
                             node.path("seqLen").asInt(),
                             node.path("depth").asDouble(Double.NaN),
                             node.path("rows").asInt(),

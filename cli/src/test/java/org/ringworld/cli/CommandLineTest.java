@@ -89,6 +89,8 @@ public class CommandLineTest {
                 "train model.path=/nowhere | /nowhere",
                 "train model.preset=9b | 9b",
                 "train data.path=/nowhere | ringworld: data.path = /nowhere",
+                "train data.task=needle | ringworld: data.task = needle is not one of copy",
+                "train stages.1.task=needle | stages.1.task = needle is not one of copy, separators, needles",
                 "train stages.1.data.path=/nowhere | stages.1.data.path: task = separators makes its own",
                 "train stages.2.task=text stages.2.data.path=/nowhere | stages.2.data.path = /nowhere",
                 "train optimizer.beta2=1.5 | ringworld: optimizer.beta2 = 1.5",

@@ -72,7 +72,9 @@ class VisionTrainingTest {
 
     /** A row of documents of the given fields, as {@code forward} reads it. */
     private Path batch(String fields) throws Exception {
-        FieldLanguage language = FieldLanguage.of(fields).withFrames(CODES_OF_A_FRAME, 0);
+        FieldLanguage language =
+                new FieldLanguage(
+                        List.of(fields), null, " ", true, true, "", CODES_OF_A_FRAME, 0, Map.of());
         TextDocuments documents = TextDocuments.open(pairs, language, new ByteTokenizer(), 0);
         Row row = documents.training(1, 0).rows(0, 128, 1).getFirst();
         Path file = directory.resolve("batch.safetensors");

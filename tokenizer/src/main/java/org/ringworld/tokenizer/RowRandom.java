@@ -24,12 +24,6 @@ public final class RowRandom {
         return new RowRandom(state);
     }
 
-    /** The numbers of one row of a task: other tasks and lengths have others. */
-    public static RowRandom ofRow(
-            String task, long seed, int stage, long step, int seqLen, int row) {
-        return of(task.hashCode(), seed, stage, step, seqLen, row);
-    }
-
     public static long mix(long z) {
         z = (z ^ z >>> 30) * 0xbf58476d1ce4e5b9L;
         z = (z ^ z >>> 27) * 0x94d049bb133111ebL;
@@ -49,11 +43,6 @@ public final class RowRandom {
     /** In [from, to], both included. */
     public int between(int from, int to) {
         return from + below(to - from + 1);
-    }
-
-    /** In [0, 1). */
-    double unit() {
-        return (next() >>> 11) * 0x1p-53;
     }
 
     public <T> T pick(List<T> list) {

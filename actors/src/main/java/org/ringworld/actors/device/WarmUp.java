@@ -13,6 +13,7 @@ import org.apache.pekko.actor.typed.javadsl.Receive;
 import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.coordination.Order;
@@ -122,7 +123,7 @@ public final class WarmUp extends AbstractBehavior<Report> {
         }
         DType dtype = dtypes.next();
         ModelSource source = new ModelSource.Random(MODEL, 1, 0.02);
-        work = new HeldWork("warm-up " + dtype, source, dtype, true, "none");
+        work = new HeldWork("warm-up " + dtype, source, dtype, true, Recompute.Choice.NONE);
         jobs.hold(work);
         tellAll(rank -> new Order.Host(EPOCH, rank, work.id(), "", Order.Weights.START, ""));
         return this;

@@ -134,7 +134,7 @@ public final class Links implements AutoCloseable {
     }
 
     /** Connections that were turned away so far. */
-    public long refused() {
+    long refused() {
         return refused.sum();
     }
 

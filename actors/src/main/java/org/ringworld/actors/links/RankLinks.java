@@ -147,10 +147,6 @@ public final class RankLinks implements AutoCloseable {
         return places.size();
     }
 
-    public long epoch() {
-        return places.epoch();
-    }
-
     /** Bytes that came or went so far. */
     public long progress() {
         return progress.sum();

@@ -17,8 +17,9 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.ringworld.actors.job.FaultyDevice;
 import org.ringworld.actors.job.Jobs;
 import org.ringworld.actors.links.Links;
-import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.ZigzagLayout;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.coordination.DeviceId;
@@ -29,13 +30,15 @@ import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
-import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.ByteTokenizer;
+import org.ringworld.tokenizer.tasks.CopyTask;
 
 class DeviceActorTest {
     private static final ActorTestKit KIT = ActorTestKit.create();
     private static final Duration PATIENCE = Duration.ofSeconds(20);
     private static final MicroBatch BATCH =
-            MicroBatch.of(RowStream.of("copy", 1, 0).rows(0, 32, 2), Layout.of("zigzag"), 2);
+            MicroBatch.of(
+                    new CopyTask(1, 0, new ByteTokenizer()).rows(0, 32, 2), new ZigzagLayout(), 2);
 
     @AfterAll
     static void shutdown() {
@@ -47,7 +50,11 @@ class DeviceActorTest {
 
     private final HeldWork work =
             new HeldWork(
-                    "work", new ModelSource.Random(Jobs.MODEL, 1, 0.1), DType.F32, true, "all");
+                    "work",
+                    new ModelSource.Random(Jobs.MODEL, 1, 0.1),
+                    DType.F32,
+                    true,
+                    Recompute.Choice.ALL);
     private final OpenJobs jobs = new OpenJobs(work);
 
     private DeviceActor.Ordered ordered(Order order) {

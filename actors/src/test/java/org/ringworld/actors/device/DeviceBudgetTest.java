@@ -6,6 +6,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.rank.HeldWork;
 import org.ringworld.model.training.rank.ModelSource;
@@ -27,7 +28,7 @@ class DeviceBudgetTest {
     @Test
     void eachRankKeepsForBackwardWhatItsOwnDevicesBudgetAllows() {
         ModelSource source = new ModelSource.Random(WIDE, 1, 0.02);
-        HeldWork work = new HeldWork("steps", source, DType.F32, true, "auto");
+        HeldWork work = new HeldWork("steps", source, DType.F32, true, Recompute.Choice.AUTO);
         List<DeviceSpec> specs =
                 List.of(new DeviceSpec.Cpu(1, 1L << 30), new DeviceSpec.Cpu(1, 32L << 20));
         try (DeviceRing ring = new DeviceRing(work, Devices.open(specs), RandomSteps.LAYOUT)) {

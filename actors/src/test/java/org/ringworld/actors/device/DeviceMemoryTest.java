@@ -28,8 +28,9 @@ import org.ringworld.actors.job.FaultyDevice;
 import org.ringworld.actors.job.Jobs;
 import org.ringworld.actors.links.Links;
 import org.ringworld.checkpoints.files.Fence;
-import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.ZigzagLayout;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Order;
@@ -44,14 +45,15 @@ import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.ByteTokenizer;
-import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.tasks.CopyTask;
 
 /** A node's devices outlive its jobs: whatever these took of them is given back. */
 class DeviceMemoryTest {
     private static final ActorTestKit KIT = ActorTestKit.create();
     private static final Duration PATIENCE = Duration.ofSeconds(60);
     private static final MicroBatch BATCH =
-            MicroBatch.of(RowStream.of("copy", 1, 0).rows(0, 32, 2), Layout.of("zigzag"), 2);
+            MicroBatch.of(
+                    new CopyTask(1, 0, new ByteTokenizer()).rows(0, 32, 2), new ZigzagLayout(), 2);
 
     @TempDir private Path directory;
     private final TestProbe<Report> probe = KIT.createTestProbe();
@@ -74,7 +76,7 @@ class DeviceMemoryTest {
     }
 
     private HeldWork held(ModelSource source, DType dtype) {
-        HeldWork work = new HeldWork("work", source, dtype, true, "all");
+        HeldWork work = new HeldWork("work", source, dtype, true, Recompute.Choice.ALL);
         work.hold("batch", BATCH);
         return work;
     }
@@ -233,7 +235,7 @@ class DeviceMemoryTest {
     void aStartThatFailsTakesNothing() {
         OpenJobs jobs = random();
         ModelSource missing = new ModelSource.Files(Jobs.MODEL, directory.resolve("nothing"));
-        jobs.hold(new HeldWork("missing", missing, DType.BF16, true, "all"));
+        jobs.hold(new HeldWork("missing", missing, DType.BF16, true, Recompute.Choice.ALL));
         spawn(new CpuDevice(1), Links.inProcess(), jobs);
         for (int n = 0; n < 3; n++) {
             leave(1);

@@ -180,7 +180,16 @@ class CoordinatorTest {
     void eachBatchOfUnseenRowsIsToldBeforeItIsEvaluated() throws Exception {
         Stage copy = Jobs.stage(256, 1, 1e-3, 1);
         Stage needles =
-                new Stage("needles", "needles", 256, List.of(), 1e4, 1, 1024, 1, copy.optimizer());
+                new Stage(
+                        "needles",
+                        Stage.Task.NEEDLES,
+                        256,
+                        List.of(),
+                        1e4,
+                        1,
+                        1024,
+                        1,
+                        copy.optimizer());
         Ended ended =
                 run(Jobs.job(directory, 2, "zigzag", DType.F32, 100, needles), cpus(2), NOTHING);
         assertThat(ended.last).isInstanceOf(Progress.Completed.class);

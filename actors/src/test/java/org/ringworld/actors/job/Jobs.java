@@ -5,6 +5,8 @@ import java.util.Collections;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.LearningRate;
@@ -27,7 +29,7 @@ public final class Jobs {
         AdamW optimizer = new AdamW(schedule, 0.9, 0.98, 1e-8, 0.01, 1);
         return new Stage(
                 "copy",
-                "copy",
+                Stage.Task.COPY,
                 seqLen,
                 List.of(),
                 1e4,
@@ -58,7 +60,7 @@ public final class Jobs {
                 dtype,
                 Collections.nCopies(ringSize, new DeviceSpec.Cpu(1)),
                 1,
-                layout,
+                Layout.of(layout),
                 model,
                 null,
                 null,
@@ -67,7 +69,7 @@ public final class Jobs {
                 List.of(),
                 0,
                 new Curriculum(List.of(stages)),
-                "none",
+                Recompute.Choice.NONE,
                 every,
                 2,
                 0);

@@ -9,6 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.training.Flops;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepPlan;
@@ -27,11 +28,11 @@ class StepPlanTest {
                     new boolean[] {false, true, true, false, false},
                     new boolean[] {true, true, false, false, true});
 
-    private static StepPlan plan(String task, int ringSize) {
+    private static StepPlan plan(Stage.Task task, int ringSize) {
         Stage of = Jobs.stage(5, 1, 1e-2, 1);
         Stage stage =
                 new Stage(
-                        task,
+                        "made",
                         task,
                         of.seqLen(),
                         of.mix(),
@@ -40,13 +41,13 @@ class StepPlanTest {
                         of.seqLen(),
                         1,
                         of.optimizer());
-        Layout layout = Layout.of("zigzag");
+        Layout layout = new ZigzagLayout();
         return StepRows.of(1, 0, stage, 0, (_, _, _) -> List.of(ROW), layout, ringSize).step();
     }
 
     @ParameterizedTest
-    @CsvSource({"text,1,3", "text,3,3", "copy,1,2", "copy,2,2"})
-    void answersOfATextAreAllTargetsWithWeight(String task, int ringSize, long answers) {
+    @CsvSource({"TEXT,1,3", "TEXT,3,3", "COPY,1,2", "COPY,2,2"})
+    void answersOfATextAreAllTargetsWithWeight(Stage.Task task, int ringSize, long answers) {
         assertThat(plan(task, ringSize).answers()).isEqualTo(answers);
     }
 
@@ -54,7 +55,7 @@ class StepPlanTest {
     void aTargetCostsItsOwnHead() {
         LlamaConfig text = Jobs.MODEL;
         LlamaConfig both = text.withVisionVocabSize(1000);
-        StepPlan plan = plan("text", 2);
+        StepPlan plan = plan(Stage.Task.TEXT, 2);
         assertThat(plan.visionTargets()).isEqualTo(2);
         double more = Flops.training(both, plan) - Flops.forward(both, 5, 0, 15) * 3;
         assertThat(more)

@@ -24,7 +24,8 @@ import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.snapshot.Snapshot;
-import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.ZigzagLayout;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepRows;
@@ -38,8 +39,10 @@ import org.ringworld.model.training.rank.HeldWork;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.tasks.CopyTask;
 
 /** The vision tables' weights and moments are in a snapshot like any others. */
 class VisionSnapshotTest {
@@ -51,9 +54,10 @@ class VisionSnapshotTest {
     /** Text rows whose second half is read as vision codes. */
     private static final RowStream ROWS =
             (step, seqLen, count) ->
-                    RowStream.of("copy", 1, 0).rows(step, seqLen, count).stream()
-                            .map(VisionSnapshotTest::withVision)
-                            .toList();
+                    new CopyTask(1, 0, new ByteTokenizer())
+                            .rows(step, seqLen, count).stream()
+                                    .map(VisionSnapshotTest::withVision)
+                                    .toList();
 
     @TempDir private Path directory;
 
@@ -103,7 +107,7 @@ class VisionSnapshotTest {
 
         Steps(ModelSource source, Job job) {
             work =
-                    new HeldWork("work", source, job.dtype(), true, "auto") {
+                    new HeldWork("work", source, job.dtype(), true, Recompute.Choice.AUTO) {
                         @Override
                         public List<SaveRequest> toSave(
                                 long step, long epoch, boolean stageEnds, long fence) {
@@ -132,7 +136,7 @@ class VisionSnapshotTest {
         double run(int from, int to) {
             double last = Double.NaN;
             for (int step = from; step < to; step++) {
-                work.hold(StepRows.of(step + 1, 0, STAGE, step, ROWS, Layout.of("zigzag"), 1));
+                work.hold(StepRows.of(step + 1, 0, STAGE, step, ROWS, new ZigzagLayout(), 1));
                 Report.Stepped stepped =
                         ask(Report.Stepped.class, new Order.TrainStep(1, step + 1));
                 last = stepped.outcome().lossSum() + stepped.outcome().gradNorm();

@@ -137,11 +137,6 @@ public final class SafeTensors implements WeightFile {
         read(name, DType.F32, to);
     }
 
-    /** Writes a tensor of F64, F32, F16 or BF16 as BF16, to nearest even, 2 bytes an element. */
-    public void readBf16(String name, MemorySegment to) throws CheckpointException {
-        read(name, DType.BF16, to);
-    }
-
     @Override
     public StridedTensor tensor(String name) throws CheckpointException {
         Info info = info(name);

@@ -63,6 +63,7 @@ public final class Snapshot implements AutoCloseable {
      * @param epoch of the ring
      * @param jobConf the resolved job
      * @param ringSize of the ring that wrote it; any may read it
+     * @param layout of that ring, as a job file writes it
      */
     public record Position(
             long step,

@@ -221,7 +221,7 @@ class SafeTensorsTest {
             assertThat(tensors.readFloats("b"))
                     .containsExactly(1, 2, Float.NaN, DType.fromBf16((short) 1));
             short[] bf16 = new short[3];
-            tensors.readBf16("f", MemorySegment.ofArray(bf16));
+            tensors.read("f", DType.BF16, MemorySegment.ofArray(bf16));
             assertThat(bf16).containsExactly((short) 0x3f80, (short) 0x3f80, (short) 0xc040);
             assertThat(tensors.readInts("l")).containsExactly(-1, Integer.MAX_VALUE);
             assertThat(tensors.readInts("i")).containsExactly(42);
@@ -249,7 +249,7 @@ class SafeTensorsTest {
         }
         try (SafeTensors tensors = SafeTensors.open(file)) {
             short[] bf16 = new short[n];
-            tensors.readBf16("x", MemorySegment.ofArray(bf16));
+            tensors.read("x", DType.BF16, MemorySegment.ofArray(bf16));
             for (int i = 0; i < n; i++) {
                 assertThat(bf16[i]).isEqualTo(DType.toBf16(values[i]));
             }

@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.UsageException;
@@ -13,7 +14,12 @@ import org.ringworld.model.training.rank.RandomSteps;
 import org.ringworld.runtime.DType;
 
 /** The training step that is timed: a random model and random tokens, the same in each process. */
-record StepWork(LlamaConfig model, DType dtype, int seqLen, long tokensPerStep, String recompute) {
+record StepWork(
+        LlamaConfig model,
+        DType dtype,
+        int seqLen,
+        long tokensPerStep,
+        Recompute.Choice recompute) {
     /** A model of middling size; keys of {@link #of}. */
     static final Config DEFAULTS =
             ConfigFactory.parseString(
@@ -37,7 +43,7 @@ record StepWork(LlamaConfig model, DType dtype, int seqLen, long tokensPerStep, 
                 DType.ofValues(config.getString("dtype")),
                 seqLen,
                 tokens,
-                config.getString("recompute"));
+                JobReader.oneOf(config, "recompute", Recompute.Choice.class));
     }
 
     private static LlamaConfig model(Config config) {

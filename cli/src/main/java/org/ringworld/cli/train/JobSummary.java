@@ -32,7 +32,8 @@ final class JobSummary {
     static List<String> of(Job job) {
         return List.of(
                 "model   " + model(job),
-                "ring    %s, %s, %s".formatted(devices(job.devices()), job.layout(), job.dtype()),
+                "ring    %s, %s, %s"
+                        .formatted(devices(job.devices()), job.layout().name(), job.dtype()),
                 "data    " + data(job),
                 "stages  " + stages(job.curriculum()),
                 "output  %s (every key is in its job.conf)".formatted(job.output()));
@@ -66,8 +67,8 @@ final class JobSummary {
         TreeSet<String> tasks = new TreeSet<>();
         TreeSet<Path> paths = new TreeSet<>();
         for (Stage stage : job.curriculum().stages()) {
-            if (!stage.task().equals("text")) {
-                tasks.add(stage.task());
+            if (stage.task() != Stage.Task.TEXT) {
+                tasks.add(stage.task().toString());
             }
         }
         for (StageData data : job.data()) {
@@ -106,7 +107,7 @@ final class JobSummary {
      */
     static String prompt(Job job) {
         Stage last = job.curriculum().stages().getLast();
-        if (!last.task().equals("needles") || !job.tokenizer().equals("bytes")) {
+        if (last.task() != Stage.Task.NEEDLES || !job.tokenizer().equals("bytes")) {
             return "Once upon a time";
         }
         int length = Math.min(PROMPT_BYTES, last.seqLen());

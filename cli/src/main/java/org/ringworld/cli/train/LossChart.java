@@ -129,7 +129,7 @@ final class LossChart {
 
     private static Map<Integer, Double> accuracies(List<Probe.Result> results) {
         return results.stream()
-                .filter(r -> r.name().equals("one needle"))
+                .filter(r -> r.kind().equals(new Probe.Needles(1)))
                 .collect(Collectors.toMap(Probe.Result::seqLen, Probe.Result::accuracy));
     }
 

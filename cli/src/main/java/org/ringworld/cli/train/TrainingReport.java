@@ -176,9 +176,9 @@ public final class TrainingReport {
                         .formatted(
                                 formed.size(),
                                 formed.device(),
-                                job.layout(),
+                                job.layout().name(),
                                 job.dtype(),
-                                formed.recompute(),
+                                job.recompute(),
                                 flopsLimit / 1e9,
                                 formed.step() == 0
                                         ? ""
@@ -215,20 +215,21 @@ public final class TrainingReport {
         evaluated.put(results.stage(), results.results());
         live.println(
                 LossChart.moment(job.curriculum(), results.stage()) + ", on unseen documents:");
-        String name = null;
+        Probe.Kind kind = null;
         StringBuilder line = new StringBuilder();
         for (Probe.Result r : results.results()) {
-            if (!r.name().equals(name)) {
-                if (name != null) {
+            if (!r.kind().equals(kind)) {
+                if (kind != null) {
                     live.println(line.toString());
                 }
-                name = r.name();
-                line = new StringBuilder("  %-22s".formatted(name));
+                kind = r.kind();
+                line = new StringBuilder("  %-22s".formatted(kind.name()));
             }
             line.append(
-                    name.equals("held out")
-                            ? "  %d: %.3f bits".formatted(r.seqLen(), r.bits())
-                            : "  %d: %.3f".formatted(r.seqLen(), r.accuracy()));
+                    switch (kind) {
+                        case Probe.Documents _ -> "  %d: %.3f bits".formatted(r.seqLen(), r.bits());
+                        case Probe.Needles _ -> "  %d: %.3f".formatted(r.seqLen(), r.accuracy());
+                    });
         }
         live.println(line.toString());
         ObjectNode json = JsonMapper.shared().createObjectNode();
@@ -242,21 +243,22 @@ public final class TrainingReport {
         if (evaluated.isEmpty()) {
             return;
         }
-        String name = null;
+        Probe.Kind last = null;
         for (Probe.Result column : evaluated.lastEntry().getValue()) {
-            if (column.name().equals(name)) {
+            if (column.kind().equals(last)) {
                 continue;
             }
-            name = column.name();
-            String title = name;
+            last = column.kind();
+            Probe.Kind kind = last;
             live.println("");
             evaluated.forEach(
                     (stage, results) -> {
                         List<Probe.Result> row =
-                                results.stream().filter(r -> r.name().equals(title)).toList();
+                                results.stream().filter(r -> r.kind().equals(kind)).toList();
                         if (stage == evaluated.firstKey()) {
                             live.println(
-                                    "%-24s".formatted(title) + cells(row, r -> "" + r.seqLen()));
+                                    "%-24s".formatted(kind.name())
+                                            + cells(row, r -> "" + r.seqLen()));
                         }
                         live.println(
                                 "%-24s".formatted(LossChart.moment(job.curriculum(), stage))
@@ -275,7 +277,10 @@ public final class TrainingReport {
         return String.format(
                 Locale.ROOT,
                 "%.3f",
-                result.name().equals("held out") ? result.bits() : result.accuracy());
+                switch (result.kind()) {
+                    case Probe.Documents _ -> result.bits();
+                    case Probe.Needles _ -> result.accuracy();
+                });
     }
 
     private void pictures() throws IOException {

@@ -3,6 +3,11 @@ package org.ringworld.model.attention;
 /** Rank r holds the r-th of N blocks (RingAttention, §3): simple, and the last rank works most. */
 public record ContiguousLayout() implements Layout {
     @Override
+    public String name() {
+        return "contiguous";
+    }
+
+    @Override
     public int blockLength(int size, int seqLen) {
         return Math.ceilDiv(seqLen, size);
     }

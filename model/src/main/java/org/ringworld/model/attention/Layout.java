@@ -10,6 +10,9 @@ import java.util.Locale;
  */
 public sealed interface Layout permits ZigzagLayout, StripedLayout, ContiguousLayout {
 
+    /** As a job file writes it and a snapshot keeps it; {@link #of} reads it. */
+    String name();
+
     /** Local tokens of every rank for a row of {@code seqLen}, padding included. */
     int blockLength(int size, int seqLen);
 

@@ -7,6 +7,11 @@ package org.ringworld.model.attention;
  */
 public record ZigzagLayout() implements Layout {
     @Override
+    public String name() {
+        return "zigzag";
+    }
+
+    @Override
     public int blockLength(int size, int seqLen) {
         return 2 * chunkLength(size, seqLen);
     }

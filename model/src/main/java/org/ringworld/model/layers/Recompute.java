@@ -14,23 +14,35 @@ public enum Recompute {
     /** They are kept. */
     NONE;
 
-    /**
-     * The choice of a job: {@code all}, {@code none}, or {@code auto}: keep everything if that
-     * takes no more than half of the memory, the rest being for what is computed meanwhile.
-     *
-     * @param tokens local tokens of a micro-batch
-     * @param memory bytes of the device that the parameters leave
-     */
-    public static Recompute of(
-            String name, LlamaConfig config, DType dtype, long tokens, long memory) {
-        return switch (name.toLowerCase(Locale.ROOT)) {
-            case "all" -> ALL;
-            case "none" -> NONE;
-            case "auto" -> bytesKept(NONE, config, dtype, tokens) <= memory / 2 ? NONE : ALL;
-            default ->
-                    throw new IllegalArgumentException(
-                            "recompute = " + name + " is not one of auto, all, none");
-        };
+    /** What a job asks for. */
+    public enum Choice {
+        /** NONE if that takes no more than half of the memory; the rest is for computing. */
+        AUTO,
+        ALL,
+        NONE;
+
+        /**
+         * What it comes to on a device.
+         *
+         * @param tokens local tokens of a micro-batch
+         * @param memory bytes of the device that the parameters leave
+         */
+        public Recompute on(LlamaConfig config, DType dtype, long tokens, long memory) {
+            return switch (this) {
+                case ALL -> Recompute.ALL;
+                case NONE -> Recompute.NONE;
+                case AUTO ->
+                        bytesKept(Recompute.NONE, config, dtype, tokens) <= memory / 2
+                                ? Recompute.NONE
+                                : Recompute.ALL;
+            };
+        }
+
+        /** As a job file writes it. */
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
     }
 
     /** Bytes kept for backward by all layers for {@code tokens} local tokens. */

@@ -48,9 +48,4 @@ public record Curriculum(List<Stage> stages) {
         }
         return tokens;
     }
-
-    /** The longest row of any stage. */
-    public int longestRow() {
-        return stages.stream().mapToInt(Stage::seqLen).max().orElseThrow();
-    }
 }

@@ -37,7 +37,7 @@ public final class MetricsFile implements AutoCloseable {
                     .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
                     .build();
 
-    private Fence fence;
+    private final Fence fence;
     private final FileChannel channel;
     private final List<StepMetrics> earlier = new ArrayList<>();
     private long lastStep;
@@ -143,11 +143,6 @@ public final class MetricsFile implements AutoCloseable {
     public void sync() throws IOException {
         flush();
         channel.force(false);
-    }
-
-    /** Goes on in the owner's next epoch. */
-    public void next(Fence epoch) {
-        fence = epoch;
     }
 
     /** The last step on record. */

@@ -1,13 +1,16 @@
 package org.ringworld.model.training;
 
 import java.util.List;
+import java.util.Locale;
+import org.ringworld.tokenizer.tasks.CopyTask;
+import org.ringworld.tokenizer.tasks.NeedleTask;
+import org.ringworld.tokenizer.tasks.SeparatorTask;
 
 /**
  * One stage of progressive training (LWM, §3.1): a context length with its rotary base, number of
  * steps and learning rate, started from the weights and the optimizer of the stage before.
  *
  * @param name what it is called in reports and metrics
- * @param task what its rows hold: {@code text}, {@code copy}, {@code separators} or {@code needles}
  * @param mix other row lengths that some of the steps take, so that short contexts are not
  *     forgotten
  * @param steps optimizer steps
@@ -16,7 +19,7 @@ import java.util.List;
  */
 public record Stage(
         String name,
-        String task,
+        Task task,
         int seqLen,
         List<Mix> mix,
         double ropeTheta,
@@ -24,6 +27,24 @@ public record Stage(
         long tokensPerStep,
         int microBatches,
         AdamW optimizer) {
+
+    /** What its rows hold; all but texts are made up. */
+    public enum Task {
+        /** Strings of random letters, repeated ({@link CopyTask}). */
+        COPY,
+        /** Keys and numbers that are asked for again ({@link SeparatorTask}). */
+        SEPARATORS,
+        /** Magic numbers of cities, hidden in prose ({@link NeedleTask}). */
+        NEEDLES,
+        /** Documents. */
+        TEXT;
+
+        /** As a job file writes it. */
+        @Override
+        public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
 
     /** A share of the steps that takes rows of another length. */
     public record Mix(int seqLen, double share) {}

@@ -32,7 +32,7 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
             parts.add(MicroBatch.of(piece, layout, ringSize));
         }
         // Weights of documents are shared out among their targets; tasks weigh what is asked for 1.
-        float answerWeight = stage.task().equals("text") ? Float.MIN_VALUE : 1;
+        float answerWeight = stage.task() == Stage.Task.TEXT ? Float.MIN_VALUE : 1;
         AdamW optimizer = stage.optimizer();
         StepPlan plan =
                 new StepPlan(

@@ -118,12 +118,14 @@ class MetricsFileTest {
     void whoHasBeenTakenOverWritesNoLine() throws Exception {
         add(1, 2);
         String before = Files.readString(file);
+        Fence successor;
         try (MetricsFile metrics = new MetricsFile(file, 2, fence)) {
             fence.release();
-            Fence successor = Fence.claim(directory);
+            successor = Fence.claim(directory);
             assertThatThrownBy(() -> metrics.add(step(3))).isInstanceOf(CheckpointException.class);
             assertThat(Files.readString(file)).isEqualTo(before);
-            metrics.next(successor);
+        }
+        try (MetricsFile metrics = new MetricsFile(file, 2, successor)) {
             metrics.add(step(3));
         }
         assertThat(Files.readAllLines(file)).hasSize(3);

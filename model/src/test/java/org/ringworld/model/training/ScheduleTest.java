@@ -45,7 +45,7 @@ class ScheduleTest {
     private static Stage stage(int seqLen, long steps, List<Stage.Mix> mix) {
         LearningRate rate = new LearningRate(1e-3, Schedule.CONSTANT, 0, 0, 0);
         AdamW optimizer = new AdamW(rate, 0.9, 0.98, 1e-8, 0, 1);
-        return new Stage("s", "copy", seqLen, mix, 1e4, steps, 2048, 1, optimizer);
+        return new Stage("s", Stage.Task.COPY, seqLen, mix, 1e4, steps, 2048, 1, optimizer);
     }
 
     @Test

@@ -40,7 +40,16 @@ class StepRowsTest {
     private static StepRows step(List<Row> rows, String layout, int ringSize) {
         int seqLen = rows.getFirst().length();
         Stage stage =
-                new Stage("text", "text", seqLen, List.of(), 1e4, 1, 2L * seqLen, ROWS, OPTIMIZER);
+                new Stage(
+                        "text",
+                        Stage.Task.TEXT,
+                        seqLen,
+                        List.of(),
+                        1e4,
+                        1,
+                        2L * seqLen,
+                        ROWS,
+                        OPTIMIZER);
         return StepRows.of(1, 0, stage, 0, (_, _, _) -> rows, Layout.of(layout), ringSize);
     }
 

@@ -63,12 +63,6 @@ public record FieldLanguage(
         return new FieldLanguage(List.of(fields), null, " ", true, true, "", 256, 0, Map.of());
     }
 
-    /** The same with frames of so many codes, of which at most so many are taken; 0: all. */
-    public FieldLanguage withFrames(int tokens, int most) {
-        return new FieldLanguage(
-                fields, fromExample, separator, bos, eos, prepended, tokens, most, weights);
-    }
-
     private record Field(List<String> names, boolean loss) {}
 
     private static List<Field> parse(String line) {

@@ -283,12 +283,7 @@ public final class TextDocuments {
         return rows(packing, seqLen).paddingShare();
     }
 
-    /** All held-out rows, in order; none where nothing is held out. */
-    public List<Row> heldOut(int seqLen) {
-        return heldOut(seqLen, Integer.MAX_VALUE);
-    }
-
-    /** The first held-out rows, at most so many. */
+    /** The first held-out rows, in order, at most so many; none where nothing is held out. */
     public List<Row> heldOut(int seqLen, int most) {
         PackedRows rows = new PackedRows(heldOut, Packing.DEFAULT, seqLen, tokenizer.pad());
         return IntStream.range(0, Math.min(rows.count(), most)).mapToObj(rows::row).toList();

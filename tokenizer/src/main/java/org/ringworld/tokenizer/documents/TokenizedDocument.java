@@ -1,8 +1,6 @@
 package org.ringworld.tokenizer.documents;
 
-import java.util.Arrays;
 import java.util.List;
-import org.ringworld.tokenizer.packing.SequencePacking;
 
 /**
  * A whole document in tokens, as it is cached.
@@ -18,19 +16,5 @@ public record TokenizedDocument(int[] ids, List<Run> runs) {
     /** Whether it is text that all weighs 1, but for the first token, which is no target. */
     boolean isPlain() {
         return runs.stream().allMatch(run -> run.end == 1 || run.weight == 1 && !run.vision);
-    }
-
-    /** With a weight for every token, to be packed. */
-    public SequencePacking.Document expand() {
-        float[] weights = new float[ids.length];
-        boolean[] vision = new boolean[ids.length];
-        int start = 0;
-        for (Run run : runs) {
-            Arrays.fill(weights, start, run.end, run.weight);
-            Arrays.fill(vision, start, run.end, run.vision);
-            start = run.end;
-        }
-        boolean hasVision = runs.stream().anyMatch(Run::vision);
-        return new SequencePacking.Document(ids, weights, hasVision ? vision : null);
     }
 }

@@ -1,12 +1,7 @@
 package org.ringworld.tokenizer.packing;
 
 import java.util.List;
-import org.ringworld.tokenizer.ByteTokenizer;
-import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.documents.PackedRows;
-import org.ringworld.tokenizer.tasks.CopyTask;
-import org.ringworld.tokenizer.tasks.NeedleTask;
-import org.ringworld.tokenizer.tasks.SeparatorTask;
 
 /**
  * Rows to train on: a pure function of (seed, stage, step); seed and stage are the stream's own.
@@ -28,31 +23,5 @@ public interface RowStream {
      */
     default RowStream withModalityWeights() {
         return (step, seqLen, count) -> PackedRows.balanceModalities(rows(step, seqLen, count));
-    }
-
-    /**
-     * The stream of a task that makes its own data, in bytes.
-     *
-     * @see #of(String, long, int, Tokenizer)
-     */
-    static RowStream of(String task, long seed, int stage) {
-        return of(task, seed, stage, new ByteTokenizer());
-    }
-
-    /**
-     * The stream of a task that makes its own data.
-     *
-     * @param task {@code copy}, {@code separators} or {@code needles}
-     * @throws IllegalArgumentException for another name, listing these
-     */
-    static RowStream of(String task, long seed, int stage, Tokenizer tokenizer) {
-        return switch (task) {
-            case "copy" -> new CopyTask(seed, stage, tokenizer);
-            case "separators" -> new SeparatorTask(seed, stage, tokenizer);
-            case "needles" -> new NeedleTask(seed, stage, tokenizer);
-            default ->
-                    throw new IllegalArgumentException(
-                            "task = " + task + " is not one of copy, separators, needles");
-        };
     }
 }

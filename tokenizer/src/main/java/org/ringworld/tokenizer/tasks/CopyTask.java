@@ -19,6 +19,9 @@ public final class CopyTask implements RowStream {
 
     private static final int SHORTEST = 8;
 
+    /** Names this task's random numbers, so that other tasks have others. */
+    private static final long NAME = "copy".hashCode();
+
     private final long seed;
     private final int stage;
 
@@ -48,9 +51,8 @@ public final class CopyTask implements RowStream {
                                         2 * SHORTEST,
                                         bytes ->
                                                 document(
-                                                        RowRandom.ofRow(
-                                                                "copy", seed, stage, step, seqLen,
-                                                                i),
+                                                        RowRandom.of(
+                                                                NAME, seed, stage, step, seqLen, i),
                                                         bytes)))
                 .toList();
     }

@@ -25,6 +25,9 @@ public final class NeedleTask implements RowStream {
     private static final int SHORTEST_ROW = 128;
     private static final long TEST = 0x7e57;
 
+    /** Names this task's random numbers, so that other tasks have others. */
+    private static final long NAME = "needles".hashCode();
+
     private final long seed;
     private final int stage;
     private final Tokenizer tokenizer;
@@ -66,9 +69,8 @@ public final class NeedleTask implements RowStream {
                                         SHORTEST_ROW,
                                         bytes ->
                                                 training(
-                                                        RowRandom.ofRow(
-                                                                "needles", seed, stage, step,
-                                                                seqLen, i),
+                                                        RowRandom.of(
+                                                                NAME, seed, stage, step, seqLen, i),
                                                         bytes)))
                 .toList();
     }

@@ -20,6 +20,9 @@ public final class SeparatorTask implements RowStream {
     private static final String SEPARATOR = " number is: ";
     private static final int SHORTEST_ROW = 128;
 
+    /** Names this task's random numbers, so that other tasks have others. */
+    private static final long NAME = "separators".hashCode();
+
     private final long seed;
     private final int stage;
 
@@ -49,13 +52,8 @@ public final class SeparatorTask implements RowStream {
                                         SHORTEST_ROW,
                                         bytes ->
                                                 document(
-                                                        RowRandom.ofRow(
-                                                                "separators",
-                                                                seed,
-                                                                stage,
-                                                                step,
-                                                                seqLen,
-                                                                i),
+                                                        RowRandom.of(
+                                                                NAME, seed, stage, step, seqLen, i),
                                                         bytes)))
                 .toList();
     }

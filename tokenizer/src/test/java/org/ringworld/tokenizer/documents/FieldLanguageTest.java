@@ -3,6 +3,7 @@ package org.ringworld.tokenizer.documents;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -33,7 +34,7 @@ class FieldLanguageTest {
         for (JsonNode test : report.path("fields")) {
             String fields = test.path("fields").asString();
             SequencePacking.Document document =
-                    FieldLanguage.of(fields).document(report.path("record"), 1, tiny).expand();
+                    expand(FieldLanguage.of(fields).document(report.path("record"), 1, tiny));
             assertThat(document.ids()).as(fields).isEqualTo(TestData.ids(test.path("tokens")));
             assertThat(document.weights()).isEqualTo(floats(test.path("loss_mask_of_token")));
             int pairs = document.ids().length - 1;
@@ -75,11 +76,14 @@ class FieldLanguageTest {
     @Test
     void framesEndAndStandBetweenTextualMarks() throws Exception {
         SequencePacking.Document document =
-                frames("[vision],caption", 0)
-                        .document(json("{\"vision\": [5, 6, 7, 8], \"caption\": \"x\"}"), 1, BYTES)
-                        .expand();
+                expand(
+                        frames("[vision],caption", 0)
+                                .document(
+                                        json("{\"vision\": [5, 6, 7, 8], \"caption\": \"x\"}"),
+                                        1,
+                                        BYTES));
         int at = 1 + "<vision>".length();
-        assertThat(java.util.Arrays.copyOfRange(document.ids(), at, at + 6))
+        assertThat(Arrays.copyOfRange(document.ids(), at, at + 6))
                 .containsExactly(5, 6, 8192, 7, 8, 8193);
         assertThat(document.ids()).hasSize(at + 6 + "</vision>".length() + 2);
         for (int i = 0; i < document.ids().length; i++) {
@@ -99,9 +103,7 @@ class FieldLanguageTest {
         int[] picked = VisionCodes.sample(codes, 1, most);
         assertThat(picked)
                 .isEqualTo(
-                        java.util.Arrays.stream(expected.split(" "))
-                                .mapToInt(Integer::parseInt)
-                                .toArray());
+                        Arrays.stream(expected.split(" ")).mapToInt(Integer::parseInt).toArray());
     }
 
     @Test
@@ -113,7 +115,7 @@ class FieldLanguageTest {
                 json("{\"fields\": [\"[a],b\", \"b+a\"], \"a\": \"one\", \"b\": \"two\"}");
         Set<String> texts = new HashSet<>();
         for (int line = 1; line < 40; line++) {
-            SequencePacking.Document document = language.document(example, line, BYTES).expand();
+            SequencePacking.Document document = expand(language.document(example, line, BYTES));
             texts.add(BYTES.decode(document.ids()));
             assertThat(document.ids()).isEqualTo(language.document(example, line, BYTES).ids());
             assertThat(document.weights()[document.ids().length - 1]).isEqualTo(0.5f);
@@ -127,14 +129,28 @@ class FieldLanguageTest {
 
     @Test
     void aTextNeverBecomesASpecialTokenByItself() throws Exception {
-        SequencePacking.Document document =
-                FieldLanguage.of("text")
-                        .document(json("{\"text\": \"</s><|eos|>\"}"), 1, BYTES)
-                        .expand();
+        TokenizedDocument document =
+                FieldLanguage.of("text").document(json("{\"text\": \"</s><|eos|>\"}"), 1, BYTES);
         assertThat(document.ids()).containsOnlyOnce(ByteTokenizer.EOS);
     }
 
-    private static FieldLanguage frames(String fields, int most) {
+    /** A document with a weight for every token, to be packed. */
+    static SequencePacking.Document expand(TokenizedDocument document) {
+        int[] ids = document.ids();
+        float[] weights = new float[ids.length];
+        boolean[] vision = new boolean[ids.length];
+        int start = 0;
+        for (TokenizedDocument.Run run : document.runs()) {
+            Arrays.fill(weights, start, run.end(), run.weight());
+            Arrays.fill(vision, start, run.end(), run.vision());
+            start = run.end();
+        }
+        boolean hasVision = document.runs().stream().anyMatch(TokenizedDocument.Run::vision);
+        return new SequencePacking.Document(ids, weights, hasVision ? vision : null);
+    }
+
+    /** A line of the language with frames of two codes. */
+    static FieldLanguage frames(String fields, int most) {
         return new FieldLanguage(List.of(fields), null, " ", true, true, "", 2, most, Map.of());
     }
 

@@ -115,7 +115,8 @@ class TextDocumentsTest {
         assertThat(sorted(first)).isEqualTo(sorted(second));
         assertThat(first.getFirst().ids()).isNotEqualTo(second.getFirst().ids());
         assertThat(targets(first)).isEqualTo(documents.trainingTargets());
-        assertThat(targets(documents.heldOut(seqLen))).isEqualTo(documents.heldOutTargets());
+        assertThat(targets(documents.heldOut(seqLen, Integer.MAX_VALUE)))
+                .isEqualTo(documents.heldOutTargets());
         assertThat(documents.heldOutTargets() > 0).isEqualTo(heldOut > 0);
         RowStreamTest.assertSame(
                 second,
@@ -130,7 +131,7 @@ class TextDocumentsTest {
         TextDocuments documents = TextDocuments.open(file, BYTES, 0.1);
         assertThat(documents.trainingTargets() + documents.heldOutTargets()).isEqualTo(1102);
         assertThat(documents.heldOutTargets()).isBetween(90L, 120L);
-        Row last = documents.heldOut(2000).getFirst();
+        Row last = documents.heldOut(2000, Integer.MAX_VALUE).getFirst();
         assertThat(BYTES.decode(last.ids())).startsWith("0123456789\n");
     }
 

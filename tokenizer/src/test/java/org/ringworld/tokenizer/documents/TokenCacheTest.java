@@ -21,7 +21,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 class TokenCacheTest {
     private static final Tokenizer BYTES = new ByteTokenizer();
-    private static final FieldLanguage FIELDS = FieldLanguage.of("[q],a").withFrames(2, 0);
+    private static final FieldLanguage FIELDS = FieldLanguageTest.frames("[q],a", 0);
 
     @TempDir Path tmp;
     private Path source;
@@ -42,7 +42,7 @@ class TokenCacheTest {
 
     @Test
     void documentsComeBackWithWeightsAndVision() throws Exception {
-        FieldLanguage fields = FieldLanguage.of("[vision],[q],a").withFrames(2, 0);
+        FieldLanguage fields = FieldLanguageTest.frames("[vision],[q],a", 0);
         Tokenization.Result result = run(fields);
         assertThat(result.documents()).isEqualTo(3000);
         assertThat(result.badLines()).isEqualTo(3);
@@ -51,7 +51,8 @@ class TokenCacheTest {
         String[] lines = Files.readString(source).split("\n");
         for (int d = 0; d < 7; d++) {
             Document expected =
-                    fields.document(JsonMapper.shared().readTree(lines[d]), d, BYTES).expand();
+                    FieldLanguageTest.expand(
+                            fields.document(JsonMapper.shared().readTree(lines[d]), d, BYTES));
             assertThat(read.tokens(d)).isEqualTo(expected.ids().length);
             Document whole = read.slice(d, 0, read.tokens(d));
             assertThat(whole).usingRecursiveComparison().isEqualTo(expected);

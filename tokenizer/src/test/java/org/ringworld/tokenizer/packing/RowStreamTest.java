@@ -6,8 +6,24 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.ringworld.tokenizer.ByteTokenizer;
+import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.tasks.CopyTask;
+import org.ringworld.tokenizer.tasks.NeedleTask;
+import org.ringworld.tokenizer.tasks.SeparatorTask;
 
 public class RowStreamTest {
+    private static final Tokenizer BYTES = new ByteTokenizer();
+
+    /** The rows of a task that makes its own data. */
+    public static RowStream stream(String task, long seed, int stage, Tokenizer tokenizer) {
+        return switch (task) {
+            case "copy" -> new CopyTask(seed, stage, tokenizer);
+            case "separators" -> new SeparatorTask(seed, stage, tokenizer);
+            default -> new NeedleTask(seed, stage, tokenizer);
+        };
+    }
+
     @ParameterizedTest
     @CsvSource({
         "copy,16",
@@ -19,14 +35,14 @@ public class RowStreamTest {
         "needles,2048"
     })
     void rowsFollowFromSeedStageAndStepAlone(String task, int seqLen) {
-        RowStream stream = RowStream.of(task, 7, 2);
+        RowStream stream = stream(task, 7, 2, BYTES);
         List<Row> later = stream.rows(5, seqLen, 4);
-        assertSame(later, RowStream.of(task, 7, 2).rows(5, seqLen, 4));
+        assertSame(later, stream(task, 7, 2, BYTES).rows(5, seqLen, 4));
         stream.rows(4, seqLen, 4);
         assertSame(later, stream.rows(5, seqLen, 4));
         assertThat(later.getFirst().ids())
-                .isNotEqualTo(RowStream.of(task, 8, 2).rows(5, seqLen, 4).getFirst().ids())
-                .isNotEqualTo(RowStream.of(task, 7, 3).rows(5, seqLen, 4).getFirst().ids())
+                .isNotEqualTo(stream(task, 8, 2, BYTES).rows(5, seqLen, 4).getFirst().ids())
+                .isNotEqualTo(stream(task, 7, 3, BYTES).rows(5, seqLen, 4).getFirst().ids())
                 .isNotEqualTo(stream.rows(6, seqLen, 4).getFirst().ids())
                 .isNotEqualTo(later.get(1).ids());
     }
@@ -34,7 +50,7 @@ public class RowStreamTest {
     @ParameterizedTest
     @CsvSource({"copy,64", "separators,256", "needles,128", "needles,256", "needles,1024"})
     void aRowIsOneDocumentThatFillsIt(String task, int seqLen) {
-        for (Row row : RowStream.of(task, 1, 0).rows(0, seqLen, 200)) {
+        for (Row row : stream(task, 1, 0, BYTES).rows(0, seqLen, 200)) {
             assertThat(row.length()).isEqualTo(seqLen);
             assertThat(row.positions()).isEqualTo(IntStream.range(0, seqLen).toArray());
             assertThat(row.segments()).containsOnly(0);

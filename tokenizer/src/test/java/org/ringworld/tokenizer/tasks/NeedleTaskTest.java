@@ -17,7 +17,7 @@ import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.TestData;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.packing.Row;
-import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.packing.RowStreamTest;
 
 class NeedleTaskTest {
     private static final Tokenizer BYTES = new ByteTokenizer();
@@ -26,7 +26,7 @@ class NeedleTaskTest {
     @CsvSource({"copy,64", "separators,200", "needles,300", "needles,1000"})
     void rowsAreInTheModelsOwnTokens(String task, int seqLen) throws Exception {
         Tokenizer tokenizer = Tokenizer.load(TestData.resource("reports/tokenizer/tiny"));
-        for (Row row : RowStream.of(task, 3, 1, tokenizer).rows(0, seqLen, 20)) {
+        for (Row row : RowStreamTest.stream(task, 3, 1, tokenizer).rows(0, seqLen, 20)) {
             int padded = 0;
             for (int i = 0; i < seqLen; i++) {
                 padded += row.segments()[i] < 0 ? 1 : 0;

@@ -2,12 +2,10 @@ package org.ringworld.actors.cluster.tls;
 
 import java.nio.ByteBuffer;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicLong;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLEngineResult;
 import javax.net.ssl.SSLEngineResult.HandshakeStatus;
 import javax.net.ssl.SSLException;
-import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSession;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,7 +18,7 @@ final class GuardedEngine extends SSLEngine {
     private static final Logger LOG = LoggerFactory.getLogger(GuardedEngine.class);
 
     /** Of this JVM, by port and kind of fault. */
-    private static final ConcurrentHashMap<String, AtomicLong> REFUSED = new ConcurrentHashMap<>();
+    private static final ConcurrentHashMap<String, Long> REFUSED = new ConcurrentHashMap<>();
 
     private final SSLEngine engine;
     private final String port;
@@ -38,8 +36,7 @@ final class GuardedEngine extends SSLEngine {
     private SSLException refused(SSLException e) {
         if (!said) {
             said = true;
-            String kind = port + e.getClass();
-            long times = REFUSED.computeIfAbsent(kind, k -> new AtomicLong()).incrementAndGet();
+            long times = REFUSED.merge(port + e.getClass(), 1L, Long::sum);
             if (Long.bitCount(times) == 1) {
                 LOG.warn(
                         "refused a connection to the port for {}: {} ({} so far)",
@@ -71,7 +68,7 @@ final class GuardedEngine extends SSLEngine {
         }
     }
 
-    // ---- all else is the JDK's
+    // ---- all else is the JDK's; Pekko without HTTP/2 asks an engine for no more than it must have
 
     @Override
     public Runnable getDelegatedTask() {
@@ -114,21 +111,6 @@ final class GuardedEngine extends SSLEngine {
     }
 
     @Override
-    public SSLSession getHandshakeSession() {
-        return engine.getHandshakeSession();
-    }
-
-    @Override
-    public SSLParameters getSSLParameters() {
-        return engine.getSSLParameters();
-    }
-
-    @Override
-    public void setSSLParameters(SSLParameters parameters) {
-        engine.setSSLParameters(parameters);
-    }
-
-    @Override
     public String[] getSupportedCipherSuites() {
         return engine.getSupportedCipherSuites();
     }
@@ -156,16 +138,6 @@ final class GuardedEngine extends SSLEngine {
     @Override
     public void setEnabledProtocols(String[] protocols) {
         engine.setEnabledProtocols(protocols);
-    }
-
-    @Override
-    public String getApplicationProtocol() {
-        return engine.getApplicationProtocol();
-    }
-
-    @Override
-    public String getHandshakeApplicationProtocol() {
-        return engine.getHandshakeApplicationProtocol();
     }
 
     @Override

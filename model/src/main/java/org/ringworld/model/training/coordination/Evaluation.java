@@ -59,7 +59,7 @@ public final class Evaluation {
             double loss = weight[p] == 0 ? 0 : lossSum[p] / weight[p];
             results.add(
                     new Probe.Result(
-                            probe.name(),
+                            probe.kind(),
                             probe.seqLen(),
                             probe.depth(),
                             probe.rows().size(),

@@ -271,7 +271,6 @@ public final class JobDecisions {
                         formation.epoch(),
                         formation.ring().size(),
                         roster.ring().getFirst().name(),
-                        job.recompute(),
                         steps.finished(),
                         opened.continued() ? null : untold));
         on(work.begin(nanos));

@@ -26,13 +26,7 @@ public sealed interface Progress {
      * @param step the last finished one when a run goes on, else 0
      * @param earlier what is on record of the steps up to it; null: what was told before
      */
-    record Formed(
-            long epoch,
-            int size,
-            String device,
-            String recompute,
-            long step,
-            List<StepMetrics> earlier)
+    record Formed(long epoch, int size, String device, long step, List<StepMetrics> earlier)
             implements Progress {}
 
     record StageBegun(int index, Stage stage) implements Progress {}

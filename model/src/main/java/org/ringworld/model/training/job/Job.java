@@ -3,6 +3,8 @@ package org.ringworld.model.training.job;
 import java.nio.file.Path;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.DeviceSpec;
@@ -14,14 +16,12 @@ import org.ringworld.runtime.DeviceSpec;
  * @param output where everything it writes goes
  * @param devices of its ring, at most and to begin with; a cluster takes as many of its nodes'
  * @param ringMinSize devices that it goes on with after losses
- * @param layout {@code zigzag}, {@code striped} or {@code contiguous}
  * @param model sizes of the model; its rotary base is each stage's, and its context length that of
  *     the model it starts from, 1 where it starts from none
  * @param start a model to start from, or null for random weights N(0, initStd)
  * @param continued a run whose newest snapshot, with all its steps, it goes on from, or null
  * @param data documents of each stage
  * @param heldOut part of the documents that is never trained on
- * @param recompute {@code auto}, {@code all} or {@code none}
  * @param snapshotSteps steps between snapshots
  * @param snapshotsKept how many stay
  * @param milestoneSteps snapshots at multiples of these steps stay too; 0: none does
@@ -34,7 +34,7 @@ public record Job(
         DType dtype,
         List<DeviceSpec> devices,
         int ringMinSize,
-        String layout,
+        Layout layout,
         LlamaConfig model,
         Path start,
         Path continued,
@@ -43,7 +43,7 @@ public record Job(
         List<StageData> data,
         double heldOut,
         Curriculum curriculum,
-        String recompute,
+        Recompute.Choice recompute,
         long snapshotSteps,
         int snapshotsKept,
         long milestoneSteps) {

@@ -11,7 +11,9 @@ import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.tasks.CopyTask;
 import org.ringworld.tokenizer.tasks.NeedleTask;
+import org.ringworld.tokenizer.tasks.SeparatorTask;
 
 /** What a job trains on, stage by stage, and the unseen rows it is evaluated by. */
 public final class JobData {
@@ -24,7 +26,7 @@ public final class JobData {
     /** A needle's sentence with the question and some prose; shorter rows hide fewer. */
     private static final int BYTES_OF_A_NEEDLE = 64;
 
-    private static final String HELD_OUT = "held out";
+    private static final Probe.Kind HELD_OUT = new Probe.Documents("held out");
     private static final int HELD_OUT_TOKENS = 1 << 16;
     private static final long TEST_SEED = 20_240_213;
 
@@ -65,18 +67,21 @@ public final class JobData {
         for (int i = 0; i < curriculum.stages().size(); i++) {
             Stage stage = curriculum.stages().get(i);
             streams.add(
-                    stage.task().equals("text")
-                            ? texts.stream(i, stage, job.data().get(i))
-                            : RowStream.of(stage.task(), job.seed(), i, tokenizer));
+                    switch (stage.task()) {
+                        case TEXT -> texts.stream(i, stage, job.data().get(i));
+                        case COPY -> new CopyTask(job.seed(), i, tokenizer);
+                        case SEPARATORS -> new SeparatorTask(job.seed(), i, tokenizer);
+                        case NEEDLES -> new NeedleTask(job.seed(), i, tokenizer);
+                    });
         }
-        int[] textLengths = lengths(curriculum, "text");
+        int[] textLengths = lengths(curriculum, Stage.Task.TEXT);
         for (int seqLen : textLengths) {
             List<Row> rows = texts.heldOut(seqLen, HELD_OUT_TOKENS / seqLen);
             if (!rows.isEmpty()) {
                 probes.add(new Probe(HELD_OUT, seqLen, Double.NaN, rows));
             }
         }
-        int[] needleLengths = lengths(curriculum, "needles");
+        int[] needleLengths = lengths(curriculum, Stage.Task.NEEDLES);
         for (int needles : new int[] {1, 4}) {
             for (int seqLen : needleLengths) {
                 if (seqLen >= needles * BYTES_OF_A_NEEDLE) {
@@ -88,9 +93,9 @@ public final class JobData {
         return new JobData(streams, texts, List.copyOf(probes), reach);
     }
 
-    private static int[] lengths(Curriculum curriculum, String task) {
+    private static int[] lengths(Curriculum curriculum, Stage.Task task) {
         return curriculum.stages().stream()
-                .filter(s -> s.task().equals(task))
+                .filter(s -> s.task() == task)
                 .mapToInt(Stage::seqLen)
                 .distinct()
                 .toArray();
@@ -100,9 +105,8 @@ public final class JobData {
     public static Probe needles(
             Tokenizer tokenizer, int needles, int seqLen, double depth, long seed) {
         int count = seqLen > LONG ? LONG_NEEDLE_ROWS : NEEDLE_ROWS;
-        String name = needles == 1 ? "one needle" : needles + " needles, one asked";
         return new Probe(
-                name,
+                new Probe.Needles(needles),
                 seqLen,
                 depth,
                 NeedleTask.test(tokenizer, seed, seqLen, needles, 1, depth, count));
@@ -133,7 +137,7 @@ public final class JobData {
             return probes;
         }
         return probes.stream()
-                .filter(p -> p.name().equals(HELD_OUT) || p.seqLen() <= reach[stage])
+                .filter(p -> p.kind().equals(HELD_OUT) || p.seqLen() <= reach[stage])
                 .toList();
     }
 

@@ -3,17 +3,19 @@ package org.ringworld.model.training.job;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigValue;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.LearningRate;
@@ -58,8 +60,8 @@ public final class JobReader {
     private static Job job(Config config, int allowedCores) {
         String name = optional(config, "name", "job");
         List<DeviceSpec> devices = DeviceReader.ofRing(config, allowedCores);
-        Layout.of(config.getString("ring.layout"));
-        String recompute = oneOf(config, "recompute", "auto", "all", "none");
+        Layout layout = Layout.of(config.getString("ring.layout"));
+        Recompute.Choice recompute = oneOf(config, "recompute", Recompute.Choice.class);
         Path start = path(config, "model.path");
         double heldOut = config.getDouble("data.heldOut");
         if (heldOut < 0 || heldOut >= 1) {
@@ -78,7 +80,7 @@ public final class JobReader {
                 DType.ofValues(config.getString("dtype")),
                 devices,
                 positive(config, "ring.minSize"),
-                config.getString("ring.layout"),
+                layout,
                 model,
                 start,
                 path(config, "continue"),
@@ -99,7 +101,7 @@ public final class JobReader {
         List<StageData> data = new ArrayList<>();
         List<? extends Config> given = config.getConfigList("stages");
         for (int i = 0; i < given.size(); i++) {
-            boolean isText = curriculum.stages().get(i).task().equals("text");
+            boolean isText = curriculum.stages().get(i).task() == Stage.Task.TEXT;
             try {
                 data.add(
                         isText
@@ -114,17 +116,15 @@ public final class JobReader {
 
     /** Names the key that was typed: the job's, unless the stage has a value of its own there. */
     private static String asTyped(int stage, Config job, String message) {
+        String inStage = "stages." + stage + "." + message;
         Matcher key = INHERITED.matcher(message);
-        boolean isJobs =
-                key.lookingAt()
-                        && Objects.equals(
-                                job.getConfig(key.group(1)).root().get(key.group(2)),
-                                job.getConfigList("stages")
-                                        .get(stage)
-                                        .getConfig(key.group(1))
-                                        .root()
-                                        .get(key.group(2)));
-        return isJobs ? message : "stages." + stage + "." + message;
+        if (!key.lookingAt()) {
+            return inStage;
+        }
+        Config whole = job.getConfigList("stages").get(stage);
+        ConfigValue own = whole.getConfig(key.group(1)).root().get(key.group(2));
+        ConfigValue jobs = job.getConfig(key.group(1)).root().get(key.group(2));
+        return own == null || own.equals(jobs) ? message : inStage;
     }
 
     private static LlamaConfig model(Config config) {
@@ -165,16 +165,13 @@ public final class JobReader {
 
     private static Stage stage(Config stage, Config job) {
         boolean hasDocuments = DataReader.hasDocuments(stage.getConfig("data"));
-        String task =
-                stage.getIsNull("task")
-                        ? hasDocuments ? "text" : job.getString("data.task")
-                        : stage.getString("task");
-        if (!task.equals("text") && hasDocuments && ownDocuments(stage, job)) {
+        Stage.Task task = task(stage, job, hasDocuments);
+        if (task != Stage.Task.TEXT && hasDocuments && ownDocuments(stage, job)) {
             throw new UsageException(
                     "data.path: task = %s makes its own texts; leave out the one or the other"
                             .formatted(task));
         }
-        if (task.equals("text") && !hasDocuments) {
+        if (task == Stage.Task.TEXT && !hasDocuments) {
             throw new UsageException("task = text needs data.path or data.sources");
         }
         if (stage.getIsNull("seqLen")) {
@@ -192,7 +189,7 @@ public final class JobReader {
         }
         Stage read =
                 new Stage(
-                        optional(stage, "name", task),
+                        optional(stage, "name", task.toString()),
                         task,
                         seqLen,
                         mix,
@@ -202,6 +199,15 @@ public final class JobReader {
                         positive(stage, "microBatches"),
                         optimizer(stage.getConfig("optimizer")));
         return stage.getIsNull("tokens") ? read : read.withTokens((long) stage.getDouble("tokens"));
+    }
+
+    private static Stage.Task task(Config stage, Config job, boolean hasDocuments) {
+        if (stage.getIsNull("task") && hasDocuments) {
+            return Stage.Task.TEXT;
+        }
+        return stage.getIsNull("task")
+                ? oneOf(job, "data.task", Stage.Task.class)
+                : oneOf(stage, "task", Stage.Task.class);
     }
 
     /** Whether it names documents that are not the whole job's. */
@@ -216,13 +222,10 @@ public final class JobReader {
     }
 
     private static AdamW optimizer(Config config) {
-        LearningRate.Schedule schedule =
-                LearningRate.Schedule.valueOf(
-                        oneOf(config, "schedule", "constant", "cosine").toUpperCase(Locale.ROOT));
         return new AdamW(
                 new LearningRate(
                         atLeast0(config, "learningRate"),
-                        schedule,
+                        oneOf(config, "schedule", LearningRate.Schedule.class),
                         (int) atLeast0(config, "warmupSteps"),
                         atLeast0(config, "decayFraction"),
                         atLeast0(config, "minRatio")),
@@ -257,13 +260,22 @@ public final class JobReader {
         return value;
     }
 
-    private static String oneOf(Config config, String key, String... choices) {
+    /**
+     * The constant of that name, in letters of either case.
+     *
+     * @throws UsageException where there is none, with the names of all
+     */
+    public static <E extends Enum<E>> E oneOf(Config config, String key, Class<E> type) {
         String value = config.getString(key).toLowerCase(Locale.ROOT);
-        if (!List.of(choices).contains(value)) {
+        List<String> names =
+                Arrays.stream(type.getEnumConstants())
+                        .map(constant -> constant.name().toLowerCase(Locale.ROOT))
+                        .toList();
+        if (!names.contains(value)) {
             throw new UsageException(
-                    key + " = " + value + " is not one of " + String.join(", ", choices));
+                    key + " = " + value + " is not one of " + String.join(", ", names));
         }
-        return value;
+        return type.getEnumConstants()[names.indexOf(value)];
     }
 
     private static String optional(Config config, String key, String otherwise) {

@@ -112,7 +112,7 @@ public final class TrainingState implements AutoCloseable {
                 job.seed(),
                 job.text(),
                 job.ringSize(),
-                job.layout());
+                job.layout().name());
     }
 
     /**

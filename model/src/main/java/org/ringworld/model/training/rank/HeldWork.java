@@ -8,6 +8,7 @@ import java.util.concurrent.Future;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.StepRows;
 import org.ringworld.model.training.job.SaveRequest;
@@ -19,11 +20,12 @@ public class HeldWork implements Work {
     private final ModelSource start;
     private final DType dtype;
     private final boolean trains;
-    private final String recompute;
+    private final Recompute.Choice recompute;
     private final Map<Object, StepRows> steps = new ConcurrentHashMap<>();
     private final Map<Object, MicroBatch> batches = new ConcurrentHashMap<>();
 
-    public HeldWork(String id, ModelSource start, DType dtype, boolean trains, String recompute) {
+    public HeldWork(
+            String id, ModelSource start, DType dtype, boolean trains, Recompute.Choice recompute) {
         this.id = id;
         this.start = start;
         this.dtype = dtype;
@@ -69,7 +71,7 @@ public class HeldWork implements Work {
     }
 
     @Override
-    public String recompute() {
+    public Recompute.Choice recompute() {
         return recompute;
     }
 

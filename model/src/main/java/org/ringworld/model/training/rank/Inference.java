@@ -8,6 +8,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
@@ -28,8 +29,8 @@ public record Inference(
     }
 
     @Override
-    public String recompute() {
-        return "all";
+    public Recompute.Choice recompute() {
+        return Recompute.Choice.ALL;
     }
 
     @Override

@@ -12,8 +12,8 @@ import java.util.function.Supplier;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
-import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.StepRows;
@@ -33,7 +33,6 @@ public final class OpenJob implements Work {
     private final String id;
     private final Job job;
     private final JobData data;
-    private final Layout layout;
     private final ExecutorService planner =
             Executors.newSingleThreadExecutor(
                     Thread.ofPlatform().daemon().name("planner").factory());
@@ -62,7 +61,6 @@ public final class OpenJob implements Work {
         this.id = id;
         this.job = job;
         this.data = data;
-        this.layout = Layout.of(job.layout());
     }
 
     @Override
@@ -93,7 +91,7 @@ public final class OpenJob implements Work {
     }
 
     @Override
-    public String recompute() {
+    public Recompute.Choice recompute() {
         return job.recompute();
     }
 
@@ -131,7 +129,7 @@ public final class OpenJob implements Work {
                 job.curriculum().stages().get(place.stage()),
                 place.stepInStage(),
                 data.stream(place.stage()),
-                layout,
+                job.layout(),
                 ringSize);
     }
 
@@ -139,7 +137,7 @@ public final class OpenJob implements Work {
     public CompletableFuture<RankBatch> batch(int stage, int index, int rank, int ringSize) {
         return planned(
                 new BatchKey(stage, index, ringSize),
-                () -> data.batch(stage, index, layout, ringSize),
+                () -> data.batch(stage, index, job.layout(), ringSize),
                 rank,
                 batch -> batch.ofRank(rank));
     }

@@ -6,6 +6,7 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.LearningRate;
 import org.ringworld.model.training.Stage;
@@ -15,7 +16,7 @@ import org.ringworld.tokenizer.packing.RowStream;
 
 /** Training steps on random tokens, for their time alone: the same in each process. */
 public final class RandomSteps {
-    public static final Layout LAYOUT = Layout.of("zigzag");
+    public static final Layout LAYOUT = new ZigzagLayout();
 
     private static final AdamW OPTIMIZER =
             new AdamW(
@@ -39,7 +40,7 @@ public final class RandomSteps {
         Stage stage =
                 new Stage(
                         "random",
-                        "text",
+                        Stage.Task.TEXT,
                         seqLen,
                         List.of(),
                         1e4,

@@ -143,7 +143,7 @@ public final class RankModel implements AutoCloseable {
     }
 
     /** One optimizer step, with all other ranks. */
-    public TrainingStep.Outcome train(RankPlan plan, Ring ring, String recompute) {
+    public TrainingStep.Outcome train(RankPlan plan, Ring ring, Recompute.Choice recompute) {
         StepPlan step = plan.step();
         return trainingStep.run(
                 parameters.config().withRopeTheta(step.ropeTheta()),
@@ -157,10 +157,9 @@ public final class RankModel implements AutoCloseable {
                 recompute(recompute, plan.tokens(), ring));
     }
 
-    private Recompute recompute(String choice, long tokens, Ring ring) {
+    private Recompute recompute(Recompute.Choice choice, long tokens, Ring ring) {
         long left = device.memory() - trained.bytes();
-        Recompute chosen =
-                Recompute.of(choice, parameters.config(), parameters.dtype(), tokens, left);
+        Recompute chosen = choice.on(parameters.config(), parameters.dtype(), tokens, left);
         if (chosen != recompute && ring.rank() == 0) {
             LOG.info(
                     "recompute {}: {} MiB kept for backward, {} MiB if nothing were recomputed;"

@@ -5,6 +5,7 @@ import java.util.concurrent.Future;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
@@ -28,8 +29,8 @@ public interface Work extends AutoCloseable {
     /** Whether steps or gradients will be asked for. */
     boolean trains();
 
-    /** {@code auto}, {@code all} or {@code none}. */
-    String recompute();
+    /** What backward finds kept. */
+    Recompute.Choice recompute();
 
     /** A rank's plan of a step (from 1), begun now if it was not asked for before. */
     Future<RankPlan> plan(long step, int rank, int ringSize);

@@ -32,7 +32,12 @@ class JobPhasesTest {
         List<Probe> probes =
                 batches.isEmpty()
                         ? List.of()
-                        : List.of(new Probe("held out", 32, Double.NaN, List.of()));
+                        : List.of(
+                                new Probe(
+                                        new Probe.Documents("held out"),
+                                        32,
+                                        Double.NaN,
+                                        List.of()));
         return new JobDecisions(
                 job, "job", 1e12, 3, false, othersTakeOut, _ -> new Evaluation(probes, batches));
     }

@@ -16,6 +16,7 @@ import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.RingPlan;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.model.ring.RingBrokenException;
 import org.ringworld.model.training.AdamW;
@@ -69,7 +70,8 @@ class RankModelTest {
                             try (RankModel model = new RankModel(device, source, DType.F32, true)) {
                                 Report.Forwarded before = model.forward(own, true, ring);
                                 RankPlan plan = new RankPlan(step, List.of(own));
-                                TrainingStep.Outcome out = model.train(plan, ring, "auto");
+                                TrainingStep.Outcome out =
+                                        model.train(plan, ring, Recompute.Choice.AUTO);
                                 return List.of(before, out, model.forward(own, false, ring));
                             }
                         });
