@@ -10,6 +10,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.ringworld.actors.cluster.ClusterClient;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Coordinator;
@@ -49,7 +50,9 @@ public final class Training implements AutoCloseable {
         Fence fence = Fence.claim(job.output());
         try {
             if (Run.open(job).finished()) {
-                return new Progress.Completed(job.output().resolve("final"));
+                Progress end = new Progress.Completed(job.output().resolve("final"));
+                listener.accept(end);
+                return end;
             }
             OpenJob open = new OpenJob("train", job, JobData.open(job, tokenizer));
             Run.begin(job);
@@ -60,6 +63,23 @@ public final class Training implements AutoCloseable {
         } finally {
             fence.release();
         }
+    }
+
+    /**
+     * Gives a job to a cluster and follows it to its end. An interrupt ends the following, not the
+     * job; who wants to stop that keeps its id: {@link ClusterClient#submit}, then {@link
+     * ClusterClient#follow}.
+     *
+     * @param job its paths are ones that each node of the cluster reaches
+     * @param cluster {@link ClusterClient#of} some of its nodes
+     * @param listener hears what happens, one thing at a time
+     * @return how it ended: Completed, Interrupted or Failed; also Failed where no node has
+     *     answered for a minute, which the job may outlive
+     * @throws IOException where no node answers at first, or the cluster does not take the job
+     */
+    public static Progress run(Job job, ClusterClient cluster, Consumer<Progress> listener)
+            throws IOException, InterruptedException {
+        return cluster.follow(cluster.submit(job), listener);
     }
 
     /**

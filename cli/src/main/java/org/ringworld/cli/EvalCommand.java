@@ -6,8 +6,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import me.tongfei.progressbar.ProgressBar;
-import me.tongfei.progressbar.ProgressBarBuilder;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.model.training.job.JobData;
@@ -38,6 +36,7 @@ import picocli.CommandLine.Parameters;
         })
 final class EvalCommand implements Callable<Integer> {
     private static final long SEED = 20_240_214;
+    private static final int QUIET_SECONDS = 5;
 
     @Parameters(
             index = "0",
@@ -99,11 +98,9 @@ final class EvalCommand implements Callable<Integer> {
         }
         List<Probe> probes = text == null ? needleProbes(at, tokenizer) : textProbes(at, documents);
         List<Probe.Result> results;
-        int batches = JobData.places(probes).size();
         try (DeviceRing ring = on.ring(false);
-                ProgressBar bar = LiveLine.onTerminal() ? bar(batches) : null) {
-            Runnable each = bar == null ? () -> {} : bar::step;
-            results = ring.evaluate(probes, on.config().ropeTheta(), each);
+                EvalLine line = new EvalLine(JobData.places(probes).size(), QUIET_SECONDS)) {
+            results = ring.evaluate(probes, on.config().ropeTheta(), line::step);
         }
         System.out.printf(
                 Locale.ROOT,
@@ -120,14 +117,6 @@ final class EvalCommand implements Callable<Integer> {
         }
         write(results);
         return Ringworld.DONE;
-    }
-
-    private static ProgressBar bar(int batches) {
-        return new ProgressBarBuilder()
-                .setTaskName("eval")
-                .setInitialMax(batches)
-                .clearDisplayOnFinish()
-                .build();
     }
 
     private static List<Integer> doublings(int longest) {

@@ -9,14 +9,17 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import org.ringworld.actors.cluster.ClusterClient;
 import org.ringworld.actors.device.DeviceRing;
+import org.ringworld.actors.queue.ForwardRun;
+import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.SourceType;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
-import org.ringworld.cli.cluster.ClusterClient;
+import org.ringworld.cli.cluster.ClusterOptions;
 import org.ringworld.cli.cluster.ClusterRuns;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.training.job.UsageException;
@@ -27,8 +30,6 @@ import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Logits, loss and gradients of one batch, for people who compare implementations. */
 @Command(
@@ -83,7 +84,7 @@ final class ForwardCommand implements Callable<Integer> {
         private Path[] tls;
 
         ClusterClient client() {
-            return new ClusterClient(node, tls);
+            return ClusterOptions.client(node, tls);
         }
     }
 
@@ -118,13 +119,12 @@ final class ForwardCommand implements Callable<Integer> {
     private RowResult inCluster(InferenceSettings on) throws Exception {
         Path whole = out.toAbsolutePath().normalize();
         Path rows = batch.toAbsolutePath().normalize();
-        ObjectNode order = JsonMapper.shared().createObjectNode();
-        order.put("model", model.toAbsolutePath().normalize().toString());
-        order.put("settings", String.join("\n", settings));
-        order.put("batch", rows.toString()).put("out", whole.toString());
-        order.put("gradients", gradients);
-        String id = cluster.client().ask("forward", order.toString()).path("id").asString();
-        while (!cluster.client().ask("forwarded", id).path("done").asBoolean()) {
+        Path there = model.toAbsolutePath().normalize();
+        ForwardRun.Request run =
+                new ForwardRun.Request(there, String.join("\n", settings), rows, whole, gradients);
+        ClusterClient client = cluster.client();
+        String id = client.ask(new QueueRequest.Forward(run)).path("id").asString();
+        while (!client.ask(new QueueRequest.Forwarded(id)).path("done").asBoolean()) {
             Thread.sleep(POLL_MILLIS);
         }
         return ForwardedFile.gather(ClusterRuns.inference(on, gradients), rows, whole);

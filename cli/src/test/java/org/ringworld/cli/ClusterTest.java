@@ -9,6 +9,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.FutureTask;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Tag;
@@ -18,6 +21,9 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.ringworld.actors.cluster.ClusterClient;
+import org.ringworld.model.training.StepMetrics;
+import org.ringworld.model.training.coordination.Progress;
 
 /** Real processes in one cluster, really killed. */
 @EnabledOnOs(OS.LINUX)
@@ -126,14 +132,41 @@ class ClusterTest {
         String id = cluster.submit(job("run", 3, steps));
         cluster.await("steps", 240, () -> LocalCluster.lines(metrics) > 100);
         int worker = (cluster.leader() + 1) % THREE;
+        FutureTask<List<Progress>> heard = new FutureTask<>(() -> follow(cluster, worker, id));
+        Thread.ofVirtual().start(heard);
         cluster.kill(worker);
         cluster.start(worker);
         cluster.awaitDone(id, 400);
         LocalCluster.assertEachStepOnce(metrics, steps + 3);
+        assertHearsOfEachStep(heard.get(), run, steps + 3);
         double difference = LocalCluster.difference(run.resolve("final"), alone.resolve("final"));
         System.out.printf("greatest difference of a weight: %.2e%n", difference);
         assertThat(difference).isLessThan(2.5e-3); // ten times the worst of what runs of it came to
         leave();
+    }
+
+    /** What a program hears of a job from a node, and from the others when that one is gone. */
+    private static List<Progress> follow(LocalCluster cluster, int first, String job)
+            throws Exception {
+        String[] nodes =
+                IntStream.range(0, THREE)
+                        .mapToObj(i -> cluster.address((first + i) % THREE))
+                        .toArray(String[]::new);
+        List<Progress> heard = new ArrayList<>();
+        Progress end = ClusterClient.of(nodes).follow(job, heard::add);
+        assertThat(heard.getLast()).isEqualTo(end);
+        return heard;
+    }
+
+    private static void assertHearsOfEachStep(List<Progress> heard, Path run, int steps) {
+        assertThat(heard.getLast()).isEqualTo(new Progress.Completed(run.resolve("final")));
+        List<Long> told = new ArrayList<>();
+        for (Progress one : heard) {
+            if (one instanceof Progress.Stepped(StepMetrics metrics, var _)) {
+                told.add(metrics.step());
+            }
+        }
+        assertThat(told).isEqualTo(LongStream.rangeClosed(1, steps).boxed().toList());
     }
 
     /** It has been in no ring yet, so no link of anybody's ends with it. */

@@ -186,10 +186,13 @@ public class CommandLineTest {
                 run("train", sizes, stages.formatted(4), "continue=" + begun, "output=" + none);
         assertThat(tooFew.code).isEqualTo(Ringworld.USAGE);
         assertThat(tooFew.err).contains("has 4 steps behind it");
+        assertThat(tooFew.out).isEmpty();
         Outcome other =
                 run("train", more, "model.numLayers=3", "continue=" + begun, "output=" + none);
         assertThat(other.code).isEqualTo(Ringworld.USAGE);
         assertThat(other.err).contains("other sizes");
+        assertThat(other.out).isEmpty();
+        assertThat(none).doesNotExist();
     }
 
     @Test

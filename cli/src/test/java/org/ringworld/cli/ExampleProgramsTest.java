@@ -52,7 +52,7 @@ class ExampleProgramsTest {
     }
 
     @Test
-    void aProgramStartsANode() throws Exception {
+    void aProgramStartsANodeAndAnotherTrainsThere() throws Exception {
         int port;
         try (ServerSocket free = new ServerSocket(0)) {
             port = Math.min(free.getLocalPort(), 65_000);
@@ -62,17 +62,28 @@ class ExampleProgramsTest {
                         "StartNode.java",
                         "port=" + port,
                         "peers=[\"127.0.0.1:" + port + "\"]",
+                        "devices=[{cpu{threads=1}},{cpu{threads=1}}]",
                         "queue=" + directory.resolve("queue"));
         try {
-            for (int i = 0; i < 1200 && node.isAlive(); i++) {
-                if (Files.readString(log("StartNode.java")).contains("jobs are taken at")) {
-                    return;
-                }
-                Thread.sleep(100);
-            }
-            throw new AssertionError(Files.readString(log("StartNode.java")));
+            awaitJobsTaken(node);
+            Path run = directory.resolve("run");
+            assertThat(run("TrainOnCluster.java", run.toString(), "127.0.0.1:" + port))
+                    .contains("step 1, loss ")
+                    .contains("step 30, loss ")
+                    .contains("Completed[model=" + run.resolve("final") + "]");
+            assertThat(run.resolve("final/model.safetensors")).exists();
         } finally {
             node.destroyForcibly().onExit().join();
         }
+    }
+
+    private void awaitJobsTaken(Process node) throws Exception {
+        for (int i = 0; i < 1200 && node.isAlive(); i++) {
+            if (Files.readString(log("StartNode.java")).contains("jobs are taken at")) {
+                return;
+            }
+            Thread.sleep(100);
+        }
+        throw new AssertionError(Files.readString(log("StartNode.java")));
     }
 }

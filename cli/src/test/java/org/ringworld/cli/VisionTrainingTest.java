@@ -3,6 +3,7 @@ package org.ringworld.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,9 +15,16 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.SourceType;
+import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
+import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.documents.FieldLanguage;
 import org.ringworld.tokenizer.documents.TextDocuments;
@@ -133,10 +141,7 @@ class VisionTrainingTest {
         Path run = directory.resolve("run");
         CommandLineTest.Outcome outcome = train(run);
         assertThat(outcome.code()).as(outcome.err()).isZero();
-        List<JsonNode> metrics =
-                Files.readAllLines(run.resolve("metrics.jsonl")).stream()
-                        .map(JsonMapper.shared()::readTree)
-                        .toList();
+        List<JsonNode> metrics = metrics(run);
         // Nothing is known yet, and either modality counts half.
         assertThat(metrics.getFirst().get("loss").asDouble())
                 .isCloseTo((Math.log(260) + Math.log(8448)) / 2, within(0.3));
@@ -145,6 +150,62 @@ class VisionTrainingTest {
         assertThat(metrics.getLast().get("accuracy").asDouble()).isGreaterThan(0.8);
         assertThat(loss(run, "[vision],caption")).isLessThan(1);
         assertThat(loss(run, "[caption],vision")).isLessThan(1);
+    }
+
+    /** A text job, then a vision job from the model that it made. */
+    @Test
+    void aModelOfTextsLearnsPicturesToo() throws Exception {
+        Path text = directory.resolve("text");
+        Path run = directory.resolve("run");
+        String[] keys = {"model.visionVocabSize=0", "data.fields=caption", "stages.0.steps=10"};
+        assertThat(train(text, keys).code()).isZero();
+        CommandLineTest.Outcome outcome =
+                train(
+                        run,
+                        "model.path=" + text,
+                        "seed=7",
+                        // The model of the first stage is the one that the job begins with.
+                        "stages=[{seqLen=128,steps=1,optimizer.learningRate=0},"
+                                + "{seqLen=128,steps=20,tokensPerStep=512}]");
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        assertThat(outcome.out().lines().filter(line -> line.contains("vision tables")))
+                .singleElement()
+                .asString()
+                .endsWith("from " + text + ", vision tables of 8448 new: N(0, 0.04)");
+        assertBeganWith(text, 7, run.resolve("stages/0-128"));
+        List<JsonNode> metrics = metrics(run);
+        assertThat(metrics).hasSize(21);
+        double first = metrics.get(1).get("loss").asDouble();
+        assertThat(metrics.getLast().get("loss").asDouble()).isLessThan(first - 1);
+    }
+
+    /** Text weights are those of the text model, bit for bit, vision tables those of the seed. */
+    private static void assertBeganWith(Path text, long seed, Path model) throws Exception {
+        try (ModelFiles before = ModelFiles.open(text);
+                ModelFiles after = ModelFiles.open(model);
+                Device device = new CpuDevice(1);
+                Arena arena = Arena.ofConfined()) {
+            ParameterStore seeded = new ParameterStore(device, after.config(), DType.F32, true);
+            seeded.load(before, seed, 0.04);
+            for (int i = 0; i < seeded.specs().size(); i++) {
+                TensorSpec spec = seeded.specs().get(i);
+                MemorySegment expected = arena.allocate(spec.count() * Float.BYTES, 64);
+                MemorySegment is = arena.allocate(spec.count() * Float.BYTES, 64);
+                if (LlamaTensors.isVision(spec.name())) {
+                    device.copyOut(seeded.weight(i), expected);
+                } else {
+                    before.read(spec, DType.F32, expected);
+                }
+                after.read(spec, DType.F32, is);
+                assertThat(is.mismatch(expected)).as(spec.name()).isEqualTo(-1);
+            }
+        }
+    }
+
+    private static List<JsonNode> metrics(Path run) throws Exception {
+        return Files.readAllLines(run.resolve("metrics.jsonl")).stream()
+                .map(JsonMapper.shared()::readTree)
+                .toList();
     }
 
     @Test

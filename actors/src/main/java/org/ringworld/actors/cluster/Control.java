@@ -22,9 +22,9 @@ import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.QueueRequest;
 
 /**
- * Where the command line reaches a node: {@code POST /<what>} with the argument as body. The answer
- * is JSON, or a sentence and status 409. A page in a browser cannot send the header that is asked
- * for, so that no web site can submit jobs to somebody's own node.
+ * Where a {@link ClusterClient} reaches a node: {@code POST /<what>} with the argument as body. The
+ * answer is JSON, or a sentence and status 409. A page in a browser cannot send the header that is
+ * asked for, so that no web site can submit jobs to somebody's own node.
  */
 public final class Control {
     /** To be sent with every request. */

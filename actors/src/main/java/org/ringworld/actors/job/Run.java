@@ -53,22 +53,47 @@ public record Run(boolean finished) {
     }
 
     /**
-     * Looks whether there is something to continue, before anything is written.
+     * Looks whether a job that continues another run can, before anything is said or written.
      *
-     * @throws UsageException where there is not
+     * @throws UsageException where there is no snapshot to go on from, or it does not fit the job
      */
-    public static void checkContinued(Job job) {
+    public static void checkContinued(Job job) throws CheckpointException {
         boolean begun = Files.exists(job.output().resolve("job.conf"));
-        boolean continues = job.continued() != null && !begun;
-        if (continues && !Files.isDirectory(job.continued().resolve("snapshots"))) {
-            throw nothingThere(job.continued());
+        if (job.continued() != null && !begun) {
+            toContinue(job).close();
         }
     }
 
-    private static UsageException nothingThere(Path from) {
-        return new UsageException(
-                "continue = %s holds no snapshot to go on from; model.path starts from weights alone"
-                        .formatted(from));
+    /** The snapshot that a job goes on from, open. */
+    private static Snapshot toContinue(Job job) throws CheckpointException {
+        Snapshot.Newest newest = Snapshot.newest(job.continued());
+        newest.skipped().forEach(skipped -> LOG.warn("skipped {}", skipped));
+        Snapshot snapshot = newest.snapshot();
+        if (snapshot == null) {
+            throw new UsageException(
+                    "continue = %s holds no snapshot to go on from; model.path starts from weights alone"
+                            .formatted(job.continued()));
+        }
+        String misfit = misfit(job, snapshot);
+        if (misfit != null) {
+            snapshot.close();
+            throw new UsageException(misfit);
+        }
+        return snapshot;
+    }
+
+    /** Why a job cannot go on from a snapshot; null where it can. */
+    private static String misfit(Job job, Snapshot snapshot) {
+        long step = snapshot.progress().step();
+        if (step >= job.curriculum().steps()) {
+            return "continue = %s has %d steps behind it and the stages of this job end with step %d: give them more steps, or another stage"
+                    .formatted(job.continued(), step, job.curriculum().steps());
+        }
+        if (!LlamaTensors.of(snapshot.model().config()).equals(LlamaTensors.of(job.model()))) {
+            return "continue = %s: its model has other sizes than this job's; take its job.conf and change what is to be otherwise"
+                    .formatted(job.continued());
+        }
+        return null;
     }
 
     /**
@@ -100,25 +125,8 @@ public record Run(boolean finished) {
 
     /** The other run's newest snapshot and the lines of its steps become this run's. */
     private static void continueFrom(Job job) throws IOException {
-        Path from = job.continued();
-        Snapshot.Newest newest = Snapshot.newest(from);
-        newest.skipped().forEach(skipped -> LOG.warn("skipped {}", skipped));
-        if (newest.snapshot() == null) {
-            throw nothingThere(from);
-        }
-        try (Snapshot snapshot = newest.snapshot()) {
-            long step = snapshot.progress().step();
-            if (step >= job.curriculum().steps()) {
-                throw new UsageException(
-                        "continue = %s has %d steps behind it and the stages of this job end with step %d: give them more steps, or another stage"
-                                .formatted(from, step, job.curriculum().steps()));
-            }
-            if (!LlamaTensors.of(snapshot.model().config()).equals(LlamaTensors.of(job.model()))) {
-                throw new UsageException(
-                        "continue = %s: its model has other sizes than this job's; take its job.conf and change what is to be otherwise"
-                                .formatted(from));
-            }
-            Path metrics = from.resolve("metrics.jsonl");
+        try (Snapshot snapshot = toContinue(job)) {
+            Path metrics = job.continued().resolve("metrics.jsonl");
             if (Files.exists(metrics)) {
                 Files.copy(
                         metrics,

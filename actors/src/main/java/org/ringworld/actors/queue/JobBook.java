@@ -14,6 +14,7 @@ import org.ringworld.model.training.job.Job;
 /** The queue's jobs in the order of submission, as its directory has them. */
 final class JobBook {
     private final Path directory;
+    private final long leader;
     private final Epochs epochs;
     private final Map<String, QueuedJob> jobs = new LinkedHashMap<>();
 
@@ -23,10 +24,17 @@ final class JobBook {
      */
     JobBook(Path directory, String cluster) throws IOException {
         this.directory = directory;
-        this.epochs = Epochs.of(Fence.claim(directory, cluster));
+        Fence fence = Fence.claim(directory, cluster);
+        this.leader = fence.number();
+        this.epochs = Epochs.of(fence);
         for (QueuedJob job : QueuedJob.all(directory)) {
             jobs.put(job.id(), job);
         }
+    }
+
+    /** The number of this leader of the queue, greater than that of any before it. */
+    long leader() {
+        return leader;
     }
 
     /** Numbers of epochs, for as long as this is the queue's leader. */
@@ -66,7 +74,8 @@ final class JobBook {
         int number = jobs.values().stream().mapToInt(QueuedJob::number).max().orElse(0) + 1;
         String id = number + "-" + job.name().replaceAll("[^A-Za-z0-9_.-]", "_");
         QueuedJob.State state = QueuedJob.State.QUEUED;
-        return keep(new QueuedJob(id, text, output, job.ringSize(), state, "waits for devices"));
+        return keep(
+                new QueuedJob(id, text, output, job.ringSize(), state, "waits for devices", null));
     }
 
     /**

@@ -49,6 +49,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     /** What a job says of itself, in its output. */
     public static final String LOG = "train.log";
 
+    private static final String METRICS = "metrics.jsonl";
+
     /** What it is told. */
     public sealed interface Command {}
 
@@ -88,6 +90,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     private final DevicePool<ActorRef<DeviceActor.Command>> devices =
             new DevicePool<>(Comparator.comparing(d -> d.path().toString()));
     private final Map<String, RunningJob> running = new LinkedHashMap<>();
+    private final ProgressLog progress;
     private final ForwardRuns forwards;
 
     /**
@@ -111,6 +114,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         this.runs = runs;
         this.host = host;
         this.jobs = new JobBook(directory, cluster);
+        this.progress = new ProgressLog(jobs.leader());
         this.forwards = new ForwardRuns(devices, jobs.epochs(), runs);
         Cluster.get(context.getSystem())
                 .subscriptions()
@@ -289,10 +293,11 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         if (wanted) {
             QueuedJob job = opened.queued();
             letGo(job.id());
+            Path model = Path.of(job.output()).resolve("final");
             jobs.keep(
                     fault == null
-                            ? job.now(QueuedJob.State.DONE, "it was finished already")
-                            : job.now(QueuedJob.State.FAILED, fault));
+                            ? job.ended(new Progress.Completed(model), "it was finished already")
+                            : job.ended(new Progress.Failed(fault, 0, null)));
         }
         return assign();
     }
@@ -324,6 +329,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             host.done(runs.hosted);
             jobs.keep(runs.job.ended(told.progress));
             assign();
+        } else {
+            progress.add(told.id, told.progress);
         }
         return this;
     }
@@ -342,14 +349,16 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private Answer answer(QueueRequest request) throws IOException {
         Cluster of = Cluster.get(getContext().getSystem());
-        QueueReport report = new QueueReport(cluster, of, jobs, running, devices);
+        QueueReport report = new QueueReport(cluster, of, jobs, running, progress, devices);
         ActorRef<Command> self = getContext().getSelf();
         return switch (request) {
             case QueueRequest.Submit(String text) -> submit(text);
             case QueueRequest.Stop(String id) -> stop(id);
             case QueueRequest.Jobs _ -> Answer.of(report.allJobs());
             case QueueRequest.Status _ -> Answer.of(report.status());
-            case QueueRequest.Log(String id, long from) -> report.log(id, from);
+            case QueueRequest.Log(String id, long from) -> report.file(id, LOG, from);
+            case QueueRequest.Metrics(String id, long from) -> report.file(id, METRICS, from);
+            case QueueRequest.Follow(String id, long after) -> report.progress(id, after);
             case QueueRequest.Forward(ForwardRun.Request one) ->
                     forwards.begin(
                             one,
@@ -388,7 +397,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             return new Answer(false, "job %s is over: %s".formatted(id, job.sentence()));
         } else {
             letGo(id);
-            jobs.keep(job.now(QueuedJob.State.STOPPED, "stopped before it began"));
+            jobs.keep(job.ended(new Progress.Interrupted(0, null), "stopped before it began"));
         }
         return new Answer(true, "{}");
     }

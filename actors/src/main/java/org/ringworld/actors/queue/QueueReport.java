@@ -13,6 +13,7 @@ import org.apache.pekko.cluster.Member;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.model.training.coordination.Progress;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -27,29 +28,64 @@ record QueueReport(
         Cluster cluster,
         JobBook jobs,
         Map<String, RunningJob> running,
+        ProgressLog progress,
         DevicePool<ActorRef<DeviceActor.Command>> devices) {
-    /** Bytes of a log in one answer. */
-    private static final int LOG_BYTES = 64 << 10;
+    /** Bytes of a file in one answer, which is a message between nodes too, of 1 MiB at most. */
+    private static final int FILE_BYTES = 64 << 10;
 
-    /** Some of a job's log from a byte on. */
-    JobQueue.Answer log(String id, long from) throws IOException {
+    /** Characters in one answer of what a job told. */
+    private static final int PROGRESS_CHARS = 256 << 10;
+
+    /** Some of a file that a job writes, from a byte on. */
+    JobQueue.Answer file(String id, String name, long from) throws IOException {
         QueuedJob job = jobs.job(id);
         if (job == null) {
             return new JobQueue.Answer(false, jobs.unknown(id));
         }
-        Path file = Path.of(job.output()).resolve(JobQueue.LOG);
+        Path file = Path.of(job.output()).resolve(name);
         byte[] bytes = new byte[0];
+        long size = 0;
         if (Files.exists(file)) {
+            size = Files.size(file);
             try (InputStream in = Files.newInputStream(file)) {
-                in.skipNBytes(Math.min(from, Files.size(file)));
-                bytes = in.readNBytes(LOG_BYTES);
+                in.skipNBytes(Math.min(from, size));
+                bytes = in.readNBytes(FILE_BYTES);
             }
         }
         ObjectNode node = JsonMapper.shared().createObjectNode();
         node.put("next", from + bytes.length).put("text", new String(bytes, UTF_8));
+        node.put("size", size);
         node.put("over", job.state().isOver()).put("state", job.state().name().toLowerCase());
         node.put("sentence", job.sentence());
         return JobQueue.Answer.of(node);
+    }
+
+    /**
+     * Some of what a job told after the thing of a number, in order; with the last of it, {@code
+     * end}, if it is over.
+     */
+    JobQueue.Answer progress(String id, long after) {
+        QueuedJob job = jobs.job(id);
+        if (job == null) {
+            return new JobQueue.Answer(false, jobs.unknown(id));
+        }
+        ObjectNode node = JsonMapper.shared().createObjectNode();
+        ArrayNode told = node.putArray("progress");
+        long next = after;
+        int chars = 0;
+        for (ProgressLog.Entry entry : progress.after(after, id)) {
+            if (chars > PROGRESS_CHARS) {
+                return JobQueue.Answer.of(node.put("next", next));
+            }
+            JsonNode one = JsonMapper.shared().valueToTree(entry.progress());
+            told.add(one);
+            chars += one.toString().length();
+            next = entry.number();
+        }
+        if (job.end() != null) {
+            node.set("end", JsonMapper.shared().valueToTree(job.end()));
+        }
+        return JobQueue.Answer.of(node.put("next", next));
     }
 
     /** All jobs, in the order of submission. */

@@ -20,6 +20,12 @@ public sealed interface QueueRequest {
     /** A job's log from a byte on. */
     record Log(String id, long from) implements QueueRequest {}
 
+    /** A job's metrics.jsonl from a byte on. */
+    record Metrics(String id, long from) implements QueueRequest {}
+
+    /** What a job told after the thing of that number; 0: all that is kept. */
+    record Follow(String id, long after) implements QueueRequest {}
+
     /** Run a saved model on free devices; answered by an id to ask {@link Forwarded} with. */
     record Forward(ForwardRun.Request request) implements QueueRequest {}
 
@@ -37,10 +43,9 @@ public sealed interface QueueRequest {
             case "stop" -> new Stop(argument);
             case "jobs" -> new Jobs();
             case "status" -> new Status();
-            case "log" -> {
-                String[] words = argument.strip().split(" ");
-                yield new Log(words[0], words.length > 1 ? Long.parseLong(words[1]) : 0);
-            }
+            case "log" -> new Log(id(argument), from(argument));
+            case "metrics" -> new Metrics(id(argument), from(argument));
+            case "follow" -> new Follow(id(argument), from(argument));
             case "forward" -> {
                 try {
                     yield new Forward(
@@ -52,6 +57,15 @@ public sealed interface QueueRequest {
             case "forwarded" -> new Forwarded(argument);
             default -> throw new IllegalArgumentException("nothing known of " + word);
         };
+    }
+
+    private static String id(String argument) {
+        return argument.strip().split(" ")[0];
+    }
+
+    private static long from(String argument) {
+        String[] words = argument.strip().split(" ");
+        return words.length > 1 ? Long.parseLong(words[1]) : 0;
     }
 
     /** The word that {@link #of} reads. */
@@ -66,6 +80,8 @@ public sealed interface QueueRequest {
             case Stop stop -> stop.id;
             case Jobs _, Status _ -> "";
             case Log log -> log.id + " " + log.from;
+            case Metrics metrics -> metrics.id + " " + metrics.from;
+            case Follow follow -> follow.id + " " + follow.after;
             case Forward forward -> JsonMapper.shared().writeValueAsString(forward.request);
             case Forwarded forwarded -> forwarded.id;
         };

@@ -19,9 +19,16 @@ import tools.jackson.databind.json.JsonMapper;
  * @param id {@code <number>-<name>}; numbers are the order of submission
  * @param text the resolved configuration
  * @param sentence how it ended, or what it waits for
+ * @param end the last that it told; null while it goes on
  */
 public record QueuedJob(
-        String id, String text, String output, int ringSize, State state, String sentence) {
+        String id,
+        String text,
+        String output,
+        int ringSize,
+        State state,
+        String sentence,
+        Progress end) {
     private static final String SUFFIX = ".job.json";
 
     /** What has become of it. */
@@ -38,7 +45,7 @@ public record QueuedJob(
     }
 
     QueuedJob now(State next, String why) {
-        return new QueuedJob(id, text, output, ringSize, next, why);
+        return new QueuedJob(id, text, output, ringSize, next, why, end);
     }
 
     /** Whether it has begun: then it goes on with fewer devices than it asks for. */
@@ -49,11 +56,22 @@ public record QueuedJob(
     /** After the last that was heard of it. */
     QueuedJob ended(Progress last) {
         return switch (last) {
-            case Progress.Completed c -> now(State.DONE, "its model is " + c.model());
-            case Progress.Interrupted i -> now(State.STOPPED, "stopped after step " + i.step());
-            case Progress.Failed f -> now(State.FAILED, f.sentence());
+            case Progress.Completed c -> ended(c, "its model is " + c.model());
+            case Progress.Interrupted i -> ended(i, "stopped after step " + i.step());
+            case Progress.Failed f -> ended(f, f.sentence());
             default -> throw new IllegalArgumentException("the job goes on: " + last);
         };
+    }
+
+    /** The same, in a sentence of its own. */
+    QueuedJob ended(Progress last, String why) {
+        State how =
+                switch (last) {
+                    case Progress.Completed _ -> State.DONE;
+                    case Progress.Interrupted _ -> State.STOPPED;
+                    default -> State.FAILED;
+                };
+        return new QueuedJob(id, text, output, ringSize, how, why, last);
     }
 
     int number() {

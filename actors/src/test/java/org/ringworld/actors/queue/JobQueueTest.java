@@ -161,6 +161,18 @@ class JobQueueTest {
     }
 
     @Test
+    void howAJobEndedIsToldByTheNextLeaderToo() throws Exception {
+        runs.begin = () -> fail("io");
+        failure();
+        ActorRef<JobQueue.Command> next =
+                KIT.spawn(JobQueue.create(directory.resolve("queue"), "test", runs, host));
+        JsonNode end = ask(next, "follow", "1-test 0").path("end");
+        assertThat(JsonMapper.shared().treeToValue(end, Progress.class))
+                .isEqualTo(new Progress.Failed("planted", 0, null));
+        KIT.stop(next);
+    }
+
+    @Test
     void aJobWhoseOutputIsAnothersIsLetGoOf() throws Exception {
         Fence owner = Fence.claim(directory.resolve("run"));
         assertThat(failure()).contains("is in use by process");

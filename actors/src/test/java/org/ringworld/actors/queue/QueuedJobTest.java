@@ -6,11 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.ringworld.model.training.coordination.Progress;
 
 class QueuedJobTest {
     @TempDir private Path queue;
@@ -22,7 +24,8 @@ class QueuedJobTest {
                 "/runs/" + name,
                 2,
                 QueuedJob.State.QUEUED,
-                "waits for devices");
+                "waits for devices",
+                null);
     }
 
     @Test
@@ -50,6 +53,22 @@ class QueuedJobTest {
         try (Stream<Path> files = Files.list(queue)) {
             assertThat(files).hasSize(1);
         }
+    }
+
+    @Test
+    void howAJobEndedIsKept() throws Exception {
+        QueuedJob failed = job(1, "a").ended(new Progress.Failed("no room", 7, Path.of("/runs/a")));
+        QueuedJob done = job(2, "b").ended(new Progress.Completed(Path.of("/runs/b/final")));
+        QueuedJob unbegun = job(3, "c").ended(new Progress.Interrupted(0, null), "not begun");
+        for (QueuedJob over : List.of(failed, done, unbegun)) {
+            over.write(queue);
+        }
+        assertThat(QueuedJob.all(queue)).containsExactly(failed, done, unbegun);
+        assertThat(failed.state()).isEqualTo(QueuedJob.State.FAILED);
+        assertThat(failed.sentence()).isEqualTo("no room");
+        assertThat(done.state()).isEqualTo(QueuedJob.State.DONE);
+        assertThat(unbegun.state()).isEqualTo(QueuedJob.State.STOPPED);
+        assertThat(unbegun.sentence()).isEqualTo("not begun");
     }
 
     @Test

@@ -81,6 +81,8 @@ class RingSerializerTest {
                         new QueueRequest.Jobs(),
                         new QueueRequest.Status(),
                         new QueueRequest.Log("3-job", 77),
+                        new QueueRequest.Metrics("3-job", 77),
+                        new QueueRequest.Follow("3-job", 77L << 32),
                         new QueueRequest.Forward(forward),
                         new QueueRequest.Forwarded("f1"))) {
             messages.add(new JobQueue.Request(request, answers.getRef()));

@@ -12,11 +12,11 @@ import picocli.CommandLine.Mixin;
         mixinStandardHelpOptions = true,
         footer = {"", "Example:", "  ringworld drain --cluster 10.0.0.2:25520"})
 public final class DrainCommand implements Callable<Integer> {
-    @Mixin private ClusterClient cluster;
+    @Mixin private ClusterOptions cluster;
 
     @Override
     public Integer call() throws Exception {
-        cluster.ask("drain", "");
+        cluster.client().drain();
         return Ringworld.DONE;
     }
 }

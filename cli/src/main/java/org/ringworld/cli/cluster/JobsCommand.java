@@ -1,6 +1,7 @@
 package org.ringworld.cli.cluster;
 
 import java.util.concurrent.Callable;
+import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.cli.Ringworld;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -13,11 +14,11 @@ import tools.jackson.databind.JsonNode;
         mixinStandardHelpOptions = true,
         footer = {"", "Example:", "  ringworld jobs --cluster 10.0.0.1:25520"})
 public final class JobsCommand implements Callable<Integer> {
-    @Mixin private ClusterClient cluster;
+    @Mixin private ClusterOptions cluster;
 
     @Override
     public Integer call() throws Exception {
-        for (JsonNode job : cluster.ask("jobs", "")) {
+        for (JsonNode job : cluster.client().ask(new QueueRequest.Jobs())) {
             System.out.println(StatusCommand.line(job));
         }
         return Ringworld.DONE;

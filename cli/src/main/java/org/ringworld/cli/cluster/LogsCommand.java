@@ -2,6 +2,8 @@ package org.ringworld.cli.cluster;
 
 import java.io.IOException;
 import java.util.concurrent.Callable;
+import org.ringworld.actors.cluster.ClusterClient;
+import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.cli.Ringworld;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,39 +20,26 @@ import tools.jackson.databind.JsonNode;
 public final class LogsCommand implements Callable<Integer> {
     private static final long PAUSE_MILLIS = 500;
 
-    /** How long the queue may be away while its leader is lost and another takes over. */
-    private static final long AWAY_MILLIS = 60_000;
-
     @Parameters(paramLabel = "JOB", description = "As 'ringworld jobs' names it.")
     private String job;
 
-    @Mixin private ClusterClient cluster;
+    @Mixin private ClusterOptions cluster;
 
     @Option(names = "--follow", description = "Go on until the job is over.")
     private boolean follow;
 
     @Override
     public Integer call() throws Exception {
-        return follow(cluster, job, follow);
+        return follow(cluster.client(), job, follow);
     }
 
     /** Prints a job's log, with {@code on} until it is over; then says how it ended. */
     static int follow(ClusterClient cluster, String job, boolean on)
             throws IOException, InterruptedException {
         long next = 0;
-        long lastAnswer = System.currentTimeMillis();
         while (true) {
-            JsonNode part;
-            try {
-                part = cluster.ask("log", job + " " + next);
-                lastAnswer = System.currentTimeMillis();
-            } catch (IOException e) {
-                if (!on || System.currentTimeMillis() - lastAnswer > AWAY_MILLIS) {
-                    throw e;
-                }
-                Thread.sleep(PAUSE_MILLIS);
-                continue;
-            }
+            QueueRequest request = new QueueRequest.Log(job, next);
+            JsonNode part = on ? cluster.askPatiently(request) : cluster.ask(request);
             boolean more = part.path("next").asLong() > next;
             next = part.path("next").asLong();
             System.out.print(part.path("text").asString());

@@ -2,6 +2,7 @@ package org.ringworld.cli.cluster;
 
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.cli.LiveLine;
 import org.ringworld.cli.Ringworld;
 import picocli.CommandLine.Command;
@@ -22,7 +23,7 @@ import tools.jackson.databind.JsonNode;
             "  ringworld status --json"
         })
 public final class StatusCommand implements Callable<Integer> {
-    @Mixin private ClusterClient cluster;
+    @Mixin private ClusterOptions cluster;
 
     @Option(names = "--watch", description = "Show it again each second.")
     private boolean watch;
@@ -33,7 +34,7 @@ public final class StatusCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         while (true) {
-            JsonNode status = cluster.ask("status", "");
+            JsonNode status = cluster.client().ask(new QueueRequest.Status());
             if (watch) {
                 System.out.print(LiveLine.onTerminal() ? "\033[H\033[2J" : "\n");
             }

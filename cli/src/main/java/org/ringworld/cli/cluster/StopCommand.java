@@ -17,11 +17,11 @@ public final class StopCommand implements Callable<Integer> {
     @Parameters(paramLabel = "JOB", description = "As 'ringworld jobs' names it.")
     private String job;
 
-    @Mixin private ClusterClient cluster;
+    @Mixin private ClusterOptions cluster;
 
     @Override
     public Integer call() throws Exception {
-        cluster.ask("stop", job);
+        cluster.client().stop(job);
         return Ringworld.DONE;
     }
 }

@@ -18,7 +18,7 @@ class SubmitCommandTest {
 
     private static Config submitted(String... job) {
         Config config = JobFile.resolve(ConfigFactory.parseString("name = j"), List.of(job));
-        return SubmitCommand.absolute(config, HERE);
+        return JobText.absolute(config, HERE);
     }
 
     @ParameterizedTest

@@ -39,7 +39,7 @@ public final class MetricsFile implements AutoCloseable {
 
     private final Fence fence;
     private final FileChannel channel;
-    private final List<StepMetrics> earlier = new ArrayList<>();
+    private final List<StepMetrics> earlier;
     private long lastStep;
     private byte[] waiting = {};
 
@@ -51,11 +51,12 @@ public final class MetricsFile implements AutoCloseable {
      */
     public MetricsFile(Path file, long step, Fence fence) throws IOException {
         this.fence = fence;
-        List<String> lines = read(file, step);
-        this.lastStep = lines.size();
+        Lines lines = lines(Files.exists(file) ? text(file) : "", step);
+        this.earlier = lines.steps;
+        this.lastStep = lines.texts.size();
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try (BufferedWriter kept = Files.newBufferedWriter(temporary)) {
-            for (String line : lines) {
+            for (String line : lines.texts) {
                 kept.write(line);
                 kept.write('\n');
             }
@@ -65,18 +66,26 @@ public final class MetricsFile implements AutoCloseable {
         this.channel = FileChannel.open(file, StandardOpenOption.APPEND);
     }
 
-    private List<String> read(Path file, long step) throws IOException {
-        List<String> lines = new ArrayList<>();
-        if (!Files.exists(file)) {
-            return lines;
-        }
-        for (String line : text(file).split("\n")) {
+    /**
+     * The steps up to {@code last} of which such a file's text tells, as far as this version can
+     * read them.
+     */
+    public static List<StepMetrics> steps(String text, long last) {
+        return lines(text, last).steps;
+    }
+
+    /** Lines that are whole, as they are and as this version reads them. */
+    private record Lines(List<String> texts, List<StepMetrics> steps) {}
+
+    private static Lines lines(String text, long last) {
+        Lines lines = new Lines(new ArrayList<>(), new ArrayList<>());
+        for (String line : text.split("\n")) {
             try {
                 JsonNode node = JSON.readTree(line);
-                boolean next = node.path("step").asLong(0) == lines.size() + 1;
-                if (next && lines.size() < step) {
-                    lines.add(line);
-                    bind((ObjectNode) node);
+                boolean next = node.path("step").asLong(0) == lines.texts.size() + 1;
+                if (next && lines.texts.size() < last) {
+                    lines.texts.add(line);
+                    bind((ObjectNode) node, lines.steps);
                 }
             } catch (JacksonException e) {
                 break; // a line that a kill cut short; the steps after it are done again
@@ -91,12 +100,12 @@ public final class MetricsFile implements AutoCloseable {
     }
 
     /** A line whose values are others than ours stays, but nobody can be told of it. */
-    private void bind(ObjectNode node) {
+    private static void bind(ObjectNode node, List<StepMetrics> steps) {
         if (!node.has("accuracy")) {
             node.put("accuracy", Double.NaN);
         }
         try {
-            earlier.add(JSON.treeToValue(node, StepMetrics.class));
+            steps.add(JSON.treeToValue(node, StepMetrics.class));
         } catch (JacksonException e) {
             LOG.warn("a line of metrics.jsonl is kept unread: {}", e.getOriginalMessage());
         }

@@ -1,5 +1,7 @@
 package org.ringworld.model.training.coordination;
 
+import com.fasterxml.jackson.annotation.JsonIgnore;
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import java.nio.file.Path;
 import java.util.List;
 import org.ringworld.model.training.Stage;
@@ -7,9 +9,11 @@ import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.job.Probe;
 
-/** What a job tells whoever watches it. */
+/** What a job tells whoever watches it; as JSON, too, where that is another process. */
+@JsonTypeInfo(use = JsonTypeInfo.Id.SIMPLE_NAME)
 public sealed interface Progress {
     /** Whether nothing follows it. */
+    @JsonIgnore
     default boolean isLast() {
         return this instanceof Completed || this instanceof Interrupted || this instanceof Failed;
     }

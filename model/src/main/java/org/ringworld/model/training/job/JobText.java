@@ -6,6 +6,8 @@ import com.typesafe.config.ConfigList;
 import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -31,7 +33,24 @@ public final class JobText {
                     "snapshot",
                     "stages");
 
+    /** A tokenizer that is no file. */
+    private static final String BYTES = "bytes";
+
     private JobText() {}
+
+    /**
+     * The job as processes in other directories read it: each path that it names, at the top, in a
+     * stage or in a source of either, is said from the root.
+     *
+     * @param here the directory that relative ones are of
+     */
+    public static Config absolute(Config job, Path here) {
+        String name = job.getIsNull("name") ? "job" : job.getString("name");
+        String output = job.getIsNull("output") ? "runs/" + name : job.getString("output");
+        return KeyValue.mapPaths(
+                job.withValue("output", ConfigValueFactory.fromAnyRef(output)),
+                path -> path.equals(BYTES) ? path : here.resolve(path).normalize().toString());
+    }
 
     /**
      * The text that is kept beside the results: a line a key and a line a stage. What a stage has

@@ -1,0 +1,59 @@
+package org.ringworld.cli;
+
+import java.util.concurrent.TimeUnit;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+
+/**
+ * How far an evaluation is, on standard error: a bar on a terminal, elsewhere now and then a line.
+ */
+final class EvalLine implements AutoCloseable {
+    private final int batches;
+    private final long quietNanos;
+    private final ProgressBar bar;
+    private final long start = System.nanoTime();
+    private long lastLine = start;
+    private int done;
+
+    /**
+     * @param batches that will be evaluated
+     * @param quietSeconds least time between two lines
+     */
+    EvalLine(int batches, int quietSeconds) {
+        this.batches = batches;
+        this.quietNanos = TimeUnit.SECONDS.toNanos(quietSeconds);
+        this.bar =
+                LiveLine.onTerminal()
+                        ? new ProgressBarBuilder()
+                                .setTaskName("eval")
+                                .setInitialMax(batches)
+                                .clearDisplayOnFinish()
+                                .build()
+                        : null;
+        if (bar == null) {
+            // A batch of long rows may take minutes.
+            System.err.printf("evaluating %d batches%n", batches);
+        }
+    }
+
+    /** One batch more is evaluated. */
+    void step() {
+        done++;
+        long now = System.nanoTime();
+        if (bar != null) {
+            bar.step();
+        } else if (now - lastLine >= quietNanos && done < batches) {
+            lastLine = now;
+            double left = (now - start) / 1e9 / done * (batches - done);
+            System.err.printf(
+                    "evaluated %d of %d batches  ETA %s%n", done, batches, LiveLine.time(left));
+        }
+    }
+
+    @Override
+    public void close() {
+        if (bar != null) {
+            bar.close();
+        }
+    }
+}
