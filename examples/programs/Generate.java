@@ -17,13 +17,14 @@ void main(String[] arguments) throws Exception {
         Tokenizer tokenizer = Tokenizer.load(files.directory());
         var parameters = new MappedParameters(device, files, files.config(), files.dtype());
         int[] ids = Continuation.prompt(arguments[1], tokenizer);
-        try (var generator = new Generator(device, parameters, files.config(), ids.length + most)) {
+        int room = ids.length + most;
+        try (var generator = new Generator(device, parameters, files.config(), room);
+                var sequence = generator.open(ids, room)) {
             Continuation.write(
-                    generator,
+                    sequence,
                     new Sampler(0, 0, 1, 1),
                     tokenizer,
                     tokenizer.decoder(),
-                    ids,
                     most,
                     List.of(),
                     IO::print);

@@ -151,19 +151,19 @@ public final class GenerateCommand implements Callable<Integer> {
             if (!chat) {
                 show(asked);
             }
-            try (Generator generator =
-                    new Generator(device, parameters, config, ids.length + maxNewTokens)) {
+            int most = ids.length + maxNewTokens;
+            try (Generator generator = new Generator(device, parameters, config, most);
+                    Generator.Sequence sequence = generator.open(ids, most)) {
                 Continuation written =
                         Continuation.write(
-                                generator,
+                                sequence,
                                 sampler,
                                 tokenizer,
                                 decoder,
-                                ids,
                                 maxNewTokens,
                                 stops,
                                 this::show);
-                System.out.println(json ? json(written, ids.length, load) : "");
+                System.out.println(json ? json(written, ids.length, sequence.cached(), load) : "");
             }
         }
         return Ringworld.DONE;
@@ -209,7 +209,7 @@ public final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private static String json(Continuation written, int promptTokens, double load) {
+    private static String json(Continuation written, int promptTokens, int cached, double load) {
         ObjectNode all = JsonMapper.shared().createObjectNode();
         all.put("text", written.text());
         ArrayNode ids = all.putArray("ids");
@@ -220,7 +220,7 @@ public final class GenerateCommand implements Callable<Integer> {
         all.putObject("usage")
                 .put("prompt_tokens", promptTokens)
                 .put("completion_tokens", written.ids().size())
-                .put("cached_tokens", 0);
+                .put("cached_tokens", cached);
         all.putObject("seconds")
                 .put("load", load)
                 .put("prefill", written.prefillSeconds())

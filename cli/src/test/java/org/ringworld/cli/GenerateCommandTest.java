@@ -42,12 +42,13 @@ class GenerateCommandTest {
             ParameterStore parameters =
                     new MappedParameters(device, files, files.config(), DType.F32);
             Sampler sampler = new Sampler(0, 0, 1, 1);
-            try (Generator generator = new Generator(device, parameters, files.config(), 99)) {
+            try (Generator generator = new Generator(device, parameters, files.config(), 99);
+                    Generator.Sequence sequence = generator.open(prompt, 99)) {
                 List<Integer> ids = new ArrayList<>();
-                int next = sampler.next(generator.read(prompt));
+                int next = sampler.next(sequence.readPrompt());
                 while (ids.size() < NEW && next != tokenizer.eos()) {
                     ids.add(next);
-                    next = sampler.next(generator.read(new int[] {next}));
+                    next = sampler.next(sequence.read(next));
                 }
                 return ids.stream().mapToInt(Integer::intValue).toArray();
             }

@@ -146,6 +146,54 @@ public final class KernelShapes {
         return new Attention(q.dim(0), k.dim(0), (int) q.dim(1), (int) k.dim(1), (int) q.dim(2));
     }
 
+    /** Sizes of attention to pages: P of them, T places each, H heads, G KV heads, D headDim. */
+    public record Paged(long p, int t, int h, int g, int d) {
+        /** Query heads that read one KV head. */
+        public int group() {
+            return h / g;
+        }
+
+        /** Elements of a page. */
+        public long page() {
+            return 2L * t * g * d;
+        }
+    }
+
+    /** A page has a multiple of so many places: a whole vector of any processor. */
+    public static final int PAGE_GRAIN = 16;
+
+    public static Paged pagedAttention(
+            Tensor q,
+            Tensor qPositions,
+            Tensor pool,
+            Tensor kPositions,
+            PageTable table,
+            Tensor out,
+            Tensor max,
+            Tensor sum) {
+        String kernel = "pagedAttention";
+        values(kernel, q, pool);
+        dtype(kernel, DType.I32, qPositions, kPositions);
+        dtype(kernel, DType.I32, table.queries(), table.borders(), table.pages());
+        dtype(kernel, DType.F32, out, max, sum);
+        require(q.rank() == 3 && pool.rank() == 5 && q.dim(2) == pool.dim(4), kernel, q, pool);
+        require(pool.dim(3) > 0 && q.dim(1) % pool.dim(3) == 0, kernel, q, pool);
+        require(pool.dim(1) == 2 && pool.dim(2) % PAGE_GRAIN == 0, kernel, q, pool);
+        require(qPositions.size() == q.dim(0), kernel, q, qPositions);
+        require(kPositions.size() == pool.dim(0) * pool.dim(2), kernel, pool, kPositions);
+        sameSize(kernel, table.queries(), table.borders());
+        require(table.queries().size() > 0, kernel, table.queries(), table.borders());
+        sameSize(kernel, q, out);
+        require(max.size() == q.dim(0) * q.dim(1), kernel, q, max);
+        sameSize(kernel, max, sum);
+        return new Paged(
+                pool.dim(0),
+                Math.toIntExact(pool.dim(2)),
+                (int) q.dim(1),
+                (int) pool.dim(3),
+                (int) q.dim(2));
+    }
+
     public static void attentionMerge(
             Tensor otherOut, Tensor otherMax, Tensor otherSum, Tensor out, Tensor max, Tensor sum) {
         String kernel = "attentionMerge";

@@ -107,6 +107,29 @@ public interface Kernels {
             Tensor sum);
 
     /**
+     * Attention of queries to the keys of their own sequences, which lie in pages of a pool
+     * (PagedAttention, Kwon et al. 2023). Parts of a sequence are computed side by side and merged
+     * (Flash-Decoding), so one query of a long sequence keeps all of a device busy; for sequences
+     * with many queries {@link #attention}, a page at a time, is the faster one. A query sees a key
+     * iff position(k) ≤ position(q): places of a page that hold no key have the greatest position.
+     *
+     * <p>q: values [S,H,D]; qPositions: I32 [S], growing within a sequence; pool: values
+     * [P,2,T,G,D], each page its keys and then its values, T a multiple of 16; kPositions: I32
+     * [P,T]. out, max and sum are written, as {@link #attention} leaves them after all of a
+     * sequence's keys; rows of no sequence are left alone.
+     */
+    void pagedAttention(
+            Tensor q,
+            Tensor qPositions,
+            Tensor pool,
+            Tensor kPositions,
+            PageTable table,
+            float scale,
+            Tensor out,
+            Tensor max,
+            Tensor sum);
+
+    /**
      * Merges partial results of attention: (out, max, sum), as {@link #attention} leaves them,
      * becomes what it is after all keys that either has seen, where no key is of both
      * (Flash-Decoding; FlashInfer's merge_state). An empty one, (0, −∞, 0), changes nothing on

@@ -6,6 +6,7 @@ import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.cli.GenerateCommand;
 import org.ringworld.cli.InferenceSettings;
+import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Generator;
 import org.ringworld.model.decode.Sampler;
@@ -29,6 +30,8 @@ final class ModelAnswerer implements Answerer {
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
     private final long seed;
+    private Generator generator;
+    private int room;
 
     /**
      * @param seed of the choices, which the first attempt does not make: it is greedy
@@ -56,19 +59,30 @@ final class ModelAnswerer implements Answerer {
         on.checkFits(ids.length, beyond);
         Sampler sampler = new Sampler(attempt == 0 ? 0 : 0.8, 0, 0.95, seed + attempt);
         StringBuilder text = new StringBuilder();
-        try (Generator generator =
-                new Generator(device, parameters, config, ids.length + MOST_TOKENS)) {
+        try (Generator.Sequence sequence = open(ids)) {
             Continuation.write(
-                    generator,
+                    sequence,
                     sampler,
                     tokenizer,
                     tokenizer.decoder(),
-                    ids,
                     MOST_TOKENS,
                     List.of(),
                     text::append);
         }
         return text.toString();
+    }
+
+    /** Questions about one text share what they begin with. */
+    private Generator.Sequence open(int[] ids) {
+        int most = ids.length + MOST_TOKENS;
+        if (generator == null || PageMemory.pages(most) > PageMemory.pages(room)) {
+            if (generator != null) {
+                generator.close();
+            }
+            room = 2 * most;
+            generator = new Generator(device, parameters, config, room);
+        }
+        return generator.open(ids, most);
     }
 
     @Override

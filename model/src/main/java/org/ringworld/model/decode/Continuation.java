@@ -35,18 +35,20 @@ public record Continuation(
         return with;
     }
 
-    /** Goes on after {@code ids} to the end of the text, a stop text or for {@code most} tokens. */
+    /**
+     * Reads the prompt of a sequence and goes on after it to the end of the text, a stop text or
+     * for {@code most} tokens.
+     */
     public static Continuation write(
-            Generator generator,
+            Generator.Sequence sequence,
             Sampler sampler,
             Tokenizer tokenizer,
             TextDecoder decoder,
-            int[] ids,
             int most,
             List<String> stops,
             Consumer<String> out) {
         long start = System.nanoTime();
-        float[] logits = generator.read(ids);
+        float[] logits = sequence.readPrompt();
         long prefilled = System.nanoTime();
         StopText text = new StopText(stops, out);
         List<Integer> written = new ArrayList<>();
@@ -64,7 +66,7 @@ public record Continuation(
             logprobs.add(logprob(logits, next));
             ended = text.add(decoder.next(next));
             if (!ended && written.size() < most) {
-                logits = generator.read(new int[] {next});
+                logits = sequence.read(next);
             }
         }
         ended |= !text.isStopped() && text.add(decoder.finish());

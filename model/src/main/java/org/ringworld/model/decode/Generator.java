@@ -3,11 +3,13 @@ package org.ringworld.model.decode;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
-import org.ringworld.model.attention.CachedAttention;
 import org.ringworld.model.attention.Modality;
+import org.ringworld.model.attention.PageMemory;
+import org.ringworld.model.attention.PagedAttention;
 import org.ringworld.model.layers.DecoderLayer;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.RotaryEmbedding;
@@ -19,12 +21,13 @@ import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.Workspace;
 
 /**
- * Text generation on one device with a cache of keys and values: what was read is never computed
- * again.
+ * Text generation on one device, of any number of sequences at once: keys and values lie in pages
+ * (PagedAttention, Kwon et al. 2023), so what was read is never computed again, not for another
+ * sequence that begins alike either.
  */
 public final class Generator implements AutoCloseable {
-    /** Tokens of a prompt taken at a time. */
-    private static final int PREFILL = 512;
+    /** New tokens of a sequence taken at a time. */
+    private static final int CHUNK = 512;
 
     private final Device device;
     private final Kernels kernels;
@@ -32,11 +35,14 @@ public final class Generator implements AutoCloseable {
     private final LlamaConfig config;
     private final Workspace scratch;
     private final List<DecoderLayer> layers;
-    private final CachedAttention attention;
+    private final PageMemory memory;
+    private final PageDirectory directory;
+    private final PagedAttention attention;
 
     /**
      * @param config whose rotary base may differ from the parameters'
-     * @param capacity tokens that the cache holds: prompt and answer together
+     * @param capacity tokens that there is room for, of all sequences together, each in whole pages
+     * @throws OutOfMemoryError where the device has no room for them
      */
     public Generator(Device device, ParameterStore parameters, LlamaConfig config, int capacity) {
         this.device = device;
@@ -45,73 +51,190 @@ public final class Generator implements AutoCloseable {
         this.config = config;
         this.scratch = new Workspace(device);
         this.layers = DecoderLayer.of(device, parameters, scratch);
-        this.attention = new CachedAttention(device, config, parameters.dtype(), capacity);
+        int pages = PageMemory.pages(capacity);
+        this.memory = new PageMemory(device, config, parameters.dtype(), pages);
+        this.directory = new PageDirectory(1, pages, capacity);
+        this.attention = new PagedAttention(device, config, memory, scratch);
     }
 
-    /** Tokens read so far. */
-    public int length() {
-        return attention.length();
+    /** A text that is read and gone on with. */
+    public final class Sequence implements AutoCloseable {
+        private final PageDirectory.Sequence place;
+        private final int[] pages;
+        private final int most;
+        private int[] ids;
+
+        private Sequence(PageDirectory.Sequence place, int[] prompt, int most) {
+            this.place = place;
+            this.pages = place.pages().stream().mapToInt(PageDirectory.Page::number).toArray();
+            this.ids = prompt.clone();
+            this.most = most;
+        }
+
+        /** Tokens of prompt and answer so far. */
+        public int length() {
+            return ids.length;
+        }
+
+        /** Tokens of the prompt that another sequence had read before. */
+        public int cached() {
+            return place.cached();
+        }
+
+        /** Reads the prompt; the logits after its last token [V]. */
+        public float[] readPrompt() {
+            return compute(cached());
+        }
+
+        /**
+         * Reads on.
+         *
+         * @return the logits after the last of these tokens [V]
+         * @throws IllegalArgumentException where they are more than was said
+         */
+        public float[] read(int... next) {
+            append(next);
+            return compute(ids.length - next.length);
+        }
+
+        private float[] compute(int first) {
+            for (int from = first; ; from += CHUNK) {
+                int to = Math.min(ids.length, from + CHUNK);
+                float[][] logits = forward(List.of(new Part(this, from, to)));
+                directory.filled(place, Arrays.copyOf(ids, to));
+                if (to == ids.length) {
+                    return logits[0];
+                }
+            }
+        }
+
+        private void append(int[] next) {
+            if (ids.length + next.length > most) {
+                throw new IllegalArgumentException(
+                        "%d tokens do not fit a sequence of %d that has %d"
+                                .formatted(next.length, most, ids.length));
+            }
+            int length = ids.length;
+            ids = Arrays.copyOf(ids, length + next.length);
+            System.arraycopy(next, 0, ids, length, next.length);
+        }
+
+        /** Its pages may be another's; full ones are found again as long as nobody needs them. */
+        @Override
+        public void close() {
+            directory.close(place);
+        }
+    }
+
+    /** New tokens [from, to) of a sequence. */
+    private record Part(Sequence sequence, int from, int to) {}
+
+    /**
+     * Room for a text.
+     *
+     * @param prompt which it begins with; it is not read yet
+     * @param most tokens that it may come to have, the prompt among them
+     * @return null where there is no room as long as others are open
+     * @throws PageDirectory.TooLongException where there never is
+     */
+    public Sequence open(int[] prompt, int most) {
+        if (prompt.length == 0) {
+            throw new IllegalArgumentException("there is nothing to read: the prompt is empty");
+        }
+        PageDirectory.Sequence place = directory.open(prompt, most);
+        if (place == null) {
+            return null;
+        }
+        Sequence sequence = new Sequence(place, prompt, most);
+        for (int i = PageMemory.pages(place.cached()); i < sequence.pages.length; i++) {
+            memory.clear(sequence.pages[i]);
+        }
+        return sequence;
     }
 
     /**
-     * Reads tokens.
+     * One more token of each of some sequences, computed together: weights are read once for all.
      *
-     * @return the logits after the last of them [V]
-     * @throws IllegalArgumentException when they do not fit the cache, or there are none
+     * @return the logits after each [B,V]
      */
-    public float[] read(int[] ids) {
-        if (ids.length == 0) {
-            throw new IllegalArgumentException("there is nothing to read: the prompt is empty");
+    public float[][] next(List<Sequence> sequences, int[] ids) {
+        List<Part> parts = new ArrayList<>();
+        for (int b = 0; b < ids.length; b++) {
+            Sequence sequence = sequences.get(b);
+            sequence.append(new int[] {ids[b]});
+            parts.add(new Part(sequence, sequence.length() - 1, sequence.length()));
         }
-        int capacity = attention.capacity();
-        int length = attention.length();
-        if (length + ids.length > capacity) {
-            throw new IllegalArgumentException(
-                    "%d tokens do not fit a cache of %d that holds %d"
-                            .formatted(ids.length, capacity, length));
-        }
-        float[] logits = null;
-        for (int from = 0; from < ids.length; from += PREFILL) {
-            int to = Math.min(ids.length, from + PREFILL);
-            Workspace.Mark mark = scratch.mark();
-            logits = forward(Arrays.copyOfRange(ids, from, to), to == ids.length);
-            scratch.release(mark);
-        }
+        float[][] logits = forward(parts);
+        sequences.forEach(sequence -> directory.filled(sequence.place, sequence.ids));
         return logits;
     }
 
-    private float[] forward(int[] ids, boolean last) {
-        int n = ids.length;
-        Tensor tokens = scratch.take(DType.I32, n);
-        try (Arena arena = Arena.ofConfined()) {
-            device.copyIn(arena.allocateFrom(ValueLayout.JAVA_INT, ids), tokens);
+    private float[][] forward(List<Part> parts) {
+        Workspace.Mark mark = scratch.mark();
+        int n = parts.stream().mapToInt(part -> part.to - part.from).sum();
+        int[] ids = new int[n];
+        int[] last = new int[parts.size()];
+        List<PagedAttention.Fill> fills = new ArrayList<>();
+        int at = 0;
+        for (int b = 0; b < last.length; b++) {
+            Part part = parts.get(b);
+            System.arraycopy(part.sequence.ids, part.from, ids, at, part.to - part.from);
+            at += part.to - part.from;
+            last[b] = at - 1;
+            fills.add(new PagedAttention.Fill(part.sequence.pages, part.from, part.to));
         }
-        RotaryEmbedding.Angles angles =
-                RotaryEmbedding.angles(kernels, config, attention.advance(n), scratch);
+        Tensor positions = attention.begin(fills, scratch);
+        RotaryEmbedding.Angles angles = RotaryEmbedding.angles(kernels, config, positions, scratch);
         Tensor x = scratch.take(parameters.dtype(), n, config.hiddenSize());
-        kernels.embedding(tokens, parameters.embedding(Modality.TEXT), x);
+        kernels.embedding(ints(ids), parameters.embedding(Modality.TEXT), x);
         for (DecoderLayer layer : layers) {
             layer.forward(x, angles, attention);
         }
-        return last ? logits(x.rows(n - 1, n)) : null;
+        float[][] logits = logits(x, last);
+        scratch.release(mark);
+        return logits;
     }
 
-    /** Of the last token, x [1,E]. */
-    private float[] logits(Tensor x) {
+    private Tensor ints(int[] values) {
+        Tensor tensor = scratch.take(DType.I32, values.length);
+        try (Arena arena = Arena.ofConfined()) {
+            device.copyIn(arena.allocateFrom(ValueLayout.JAVA_INT, values), tensor);
+        }
+        return tensor;
+    }
+
+    /** Of these rows of x [S,E]. */
+    private float[][] logits(Tensor x, int[] rows) {
+        int count = rows.length;
+        Tensor some = scratch.take(x.dtype(), count, x.dim(1));
+        for (int b = 0; b < count; b++) {
+            kernels.copy(x.rows(rows[b], rows[b] + 1), some.rows(b, b + 1));
+        }
         float eps = (float) config.rmsNormEps();
-        kernels.rmsNorm(x, parameters.finalNorm(), eps, x, scratch.take(DType.F32, 1));
-        Tensor logits = scratch.take(DType.F32, 1, config.vocabSize());
-        kernels.matmul(Product.NT, x, parameters.head(Modality.TEXT), logits, false);
+        Tensor rstd = scratch.take(DType.F32, count);
+        kernels.rmsNorm(some, parameters.finalNorm(), eps, some, rstd);
+        Tensor logits = scratch.take(DType.F32, count, config.vocabSize());
+        kernels.matmul(Product.NT, some, parameters.head(Modality.TEXT), logits, false);
+        float[][] all = new float[count][config.vocabSize()];
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(logits.bytes(), 64);
             device.copyOut(logits, host);
-            return host.toArray(ValueLayout.JAVA_FLOAT);
+            for (int b = 0; b < count; b++) {
+                MemorySegment.copy(
+                        host,
+                        ValueLayout.JAVA_FLOAT,
+                        (long) b * config.vocabSize() * Float.BYTES,
+                        all[b],
+                        0,
+                        config.vocabSize());
+            }
         }
+        return all;
     }
 
     @Override
     public void close() {
-        attention.close();
+        memory.close();
         scratch.close();
     }
 }

@@ -3,14 +3,17 @@ package org.ringworld.model.decode;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.ContiguousLayout;
+import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.training.RingPropertyTest;
@@ -21,51 +24,179 @@ import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.packing.Row;
 
 class GeneratorTest {
-    /** What the cache gives token by token is what the whole sequence gives at once. */
-    @ParameterizedTest
-    @EnumSource(
-            value = DType.class,
-            names = {"F32", "BF16"})
-    void logitsDoNotDependOnHowTokensWereRead(DType dtype) {
-        LlamaConfig config = RingPropertyTest.config(4, 2, 6, false);
-        int length = 23;
-        int[] ids = new SplittableRandom(4).ints(length, 0, config.vocabSize()).toArray();
-        int[] none = new int[length];
+    private static final int T = PageMemory.TOKENS;
+    private static final LlamaConfig CONFIG = RingPropertyTest.config(4, 2, 6, false);
+
+    private static int[] random(long seed, int n) {
+        return new SplittableRandom(seed).ints(n, 0, CONFIG.vocabSize()).toArray();
+    }
+
+    /** Logits at every place of a text, the whole of it computed at once. */
+    private static float[][] whole(int[] ids, DType dtype) {
+        int[] none = new int[ids.length];
         Arrays.fill(none, -100);
         Row row =
                 new Row(
                         ids,
-                        IntStream.range(0, length).toArray(),
-                        new int[length],
+                        IntStream.range(0, ids.length).toArray(),
+                        new int[ids.length],
                         none,
-                        new float[length]);
-        double tolerance = dtype == DType.F32 ? 1e-5 : 3e-2;
-        RingResult whole =
-                RingResult.of(
-                        config,
+                        new float[ids.length]);
+        return RingResult.of(
+                        CONFIG,
                         p -> p.initialize(11, 0.3),
                         dtype,
                         row,
                         new ContiguousLayout(),
                         1,
                         8,
-                        Recompute.ALL);
+                        Recompute.ALL)
+                .logits();
+    }
+
+    private interface Body {
+        void run(Generator generator, Device device);
+    }
+
+    private static void with(DType dtype, int capacity, Body test) {
         try (Device device = new CpuDevice(2)) {
-            // Random weights need masters; a generator reads what computes.
-            WholeParameters parameters = new WholeParameters(device, config, dtype);
+            WholeParameters parameters = new WholeParameters(device, CONFIG, dtype);
             parameters.initialize(11, 0.3);
-            try (Generator generator = new Generator(device, parameters, config, length)) {
-                int at = 0;
-                for (int n : List.of(1, 5, 1, 1, 9, 6)) {
-                    float[] logits = generator.read(Arrays.copyOfRange(ids, at, at + n));
-                    at += n;
-                    assertThat(RingResult.difference(logits, whole.logits()[at - 1]))
-                            .isLessThan(tolerance);
-                }
-                assertThat(generator.length()).isEqualTo(length);
-                assertThatThrownBy(() -> generator.read(new int[] {1}))
-                        .hasMessageContaining("do not fit a cache of 23");
+            try (Generator generator = new Generator(device, parameters, CONFIG, capacity)) {
+                test.run(generator, device);
             }
         }
+    }
+
+    /** What the pages give, however tokens were read, is what the whole text gives at once. */
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16"})
+    void logitsDoNotDependOnHowTokensWereRead(DType dtype) {
+        double tolerance = dtype == DType.F32 ? 1e-5 : 3e-2;
+        int[][] pieces = {
+            {1, 5, 1, 1, 9, 6},
+            {T - 1, 1, 1},
+            {T, 1},
+            {T + 1, 1, 7, 9},
+            {2 * T - 3, 2, 1, 1, 1, 8},
+            {3 * T + 250, 1, T - 123, 1}
+        };
+        for (int[] counts : pieces) {
+            int length = Arrays.stream(counts).sum();
+            int[] ids = random(4, length);
+            float[][] right = whole(ids, dtype);
+            with(
+                    dtype,
+                    length,
+                    (generator, _) -> {
+                        Generator.Sequence sequence =
+                                generator.open(Arrays.copyOf(ids, counts[0]), length);
+                        int at = 0;
+                        for (int n : counts) {
+                            int[] next = Arrays.copyOfRange(ids, at, at + n);
+                            float[] logits = at == 0 ? sequence.readPrompt() : sequence.read(next);
+                            at += n;
+                            assertThat(RingResult.difference(logits, right[at - 1]))
+                                    .as("%d of %s", at, Arrays.toString(counts))
+                                    .isLessThan(tolerance);
+                        }
+                        assertThat(sequence.length()).isEqualTo(length);
+                        assertThatThrownBy(() -> sequence.read(1))
+                                .hasMessageContaining("do not fit a sequence of " + length);
+                    });
+        }
+    }
+
+    /** Sequences come and go, some begin alike, and each is as if it were alone. */
+    @Test
+    void sequencesThatAreComputedTogetherAreAsAlone() {
+        int[] common = random(1, T + 20);
+        int[][] texts = new int[4][];
+        for (int i = 0; i < texts.length; i++) {
+            texts[i] = Arrays.copyOf(common, T + 20 + 40 * i);
+            int[] own = random(20 + i, 40 * i + 1);
+            System.arraycopy(own, 0, texts[i], T + 19, own.length);
+        }
+        with(
+                DType.F32,
+                9 * T,
+                (generator, _) -> {
+                    List<Generator.Sequence> open = new ArrayList<>();
+                    List<int[]> of = new ArrayList<>();
+                    for (int i = 0; i < texts.length; i++) {
+                        int prompt = texts[i].length - 12 + i;
+                        int[] begin = Arrays.copyOf(texts[i], prompt);
+                        Generator.Sequence sequence = generator.open(begin, texts[i].length);
+                        assertThat(sequence.cached()).isEqualTo(i == 0 ? 0 : prompt > T ? T : 0);
+                        assertRight(sequence.readPrompt(), texts[i], prompt);
+                        open.add(sequence);
+                        of.add(texts[i]);
+                        // The others go on while new ones come.
+                        together(generator, open, of, 2);
+                    }
+                    while (!open.isEmpty()) {
+                        for (int b = open.size() - 1; b >= 0; b--) {
+                            if (open.get(b).length() == of.get(b).length) {
+                                open.remove(b).close();
+                                of.remove(b);
+                            }
+                        }
+                        together(generator, open, of, 1);
+                    }
+                });
+    }
+
+    private static void together(
+            Generator generator, List<Generator.Sequence> open, List<int[]> of, int steps) {
+        for (int step = 0; step < steps; step++) {
+            List<Generator.Sequence> going = new ArrayList<>();
+            List<int[]> texts = new ArrayList<>();
+            for (int b = 0; b < open.size(); b++) {
+                if (open.get(b).length() < of.get(b).length) {
+                    going.add(open.get(b));
+                    texts.add(of.get(b));
+                }
+            }
+            int[] next = new int[going.size()];
+            Arrays.setAll(next, b -> texts.get(b)[going.get(b).length()]);
+            if (next.length > 0) {
+                float[][] logits = generator.next(going, next);
+                for (int b = 0; b < next.length; b++) {
+                    assertRight(logits[b], texts.get(b), going.get(b).length());
+                }
+            }
+        }
+    }
+
+    private static void assertRight(float[] logits, int[] text, int length) {
+        float[] right = whole(Arrays.copyOf(text, length), DType.F32)[length - 1];
+        assertThat(RingResult.difference(logits, right)).as("%d", length).isLessThan(1e-5);
+    }
+
+    /** What a model that went wrong left in a page is not seen by who gets the page next. */
+    @Test
+    void aPageIsClearedForTheNext() {
+        with(
+                DType.F32,
+                T,
+                (generator, device) -> {
+                    int[] first = random(5, 20);
+                    long before = device.allocated();
+                    try (Generator.Sequence sequence = generator.open(first, T)) {
+                        sequence.readPrompt();
+                    }
+                    int[] second = random(6, 9);
+                    try (Generator.Sequence sequence = generator.open(second, T)) {
+                        assertRight(sequence.readPrompt(), second, second.length);
+                        assertThat(generator.open(second, T)).as("no room").isNull();
+                    }
+                    assertThatThrownBy(() -> generator.open(second, T + 1))
+                            .isInstanceOf(PageDirectory.TooLongException.class);
+                    assertThatThrownBy(() -> generator.open(new int[0], T))
+                            .hasMessageContaining("the prompt is empty");
+                    assertThat(device.allocated()).isGreaterThanOrEqualTo(before);
+                });
     }
 }

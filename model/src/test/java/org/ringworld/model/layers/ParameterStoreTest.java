@@ -152,8 +152,10 @@ class ParameterStoreTest {
                 MappedParameters parameters =
                         new MappedParameters(device, files, CONFIG, DType.F32)) {
             Files.delete(model.resolve("model.safetensors"));
-            try (Generator generator = new Generator(device, parameters, CONFIG, 4)) {
-                assertThat(generator.read(new int[] {1, 2, 3})).hasSize(CONFIG.vocabSize());
+            int[] prompt = {1, 2, 3};
+            try (Generator generator = new Generator(device, parameters, CONFIG, 4);
+                    Generator.Sequence sequence = generator.open(prompt, 4)) {
+                assertThat(sequence.readPrompt()).hasSize(CONFIG.vocabSize());
             }
         }
     }

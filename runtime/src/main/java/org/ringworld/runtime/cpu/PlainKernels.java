@@ -7,6 +7,7 @@ import static org.ringworld.runtime.cpu.elementwise.Elements.setInt;
 
 import org.ringworld.runtime.KernelShapes;
 import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.PageTable;
 import org.ringworld.runtime.Shapes;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.attention.PlainAttention;
@@ -218,6 +219,20 @@ public final class PlainKernels implements Kernels {
             Tensor sum) {
         PlainAttention.forward(
                 q, qPositions, qSegments, k, v, kPositions, kSegments, scale, out, max, sum);
+    }
+
+    @Override
+    public void pagedAttention(
+            Tensor q,
+            Tensor qPositions,
+            Tensor pool,
+            Tensor kPositions,
+            PageTable table,
+            float scale,
+            Tensor out,
+            Tensor max,
+            Tensor sum) {
+        PlainAttention.paged(q, qPositions, pool, kPositions, table, scale, out, max, sum);
     }
 
     @Override

@@ -3,6 +3,7 @@ package org.ringworld.runtime.cpu;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.KernelShapes;
 import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.PageTable;
 import org.ringworld.runtime.Shapes;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.attention.AttentionGradients;
@@ -13,6 +14,7 @@ import org.ringworld.runtime.cpu.attention.LibraryAttentionBackward;
 import org.ringworld.runtime.cpu.attention.VectorAttention;
 import org.ringworld.runtime.cpu.attention.VectorAttentionBackward;
 import org.ringworld.runtime.cpu.attention.VectorAttentionMerge;
+import org.ringworld.runtime.cpu.attention.VectorPagedAttention;
 import org.ringworld.runtime.cpu.attention.VisibleTiles;
 import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
@@ -47,6 +49,7 @@ final class VectorKernels implements Kernels {
     private final VectorElementwise elementwise;
     private final VectorRows rows;
     private final VectorAttention attention;
+    private final VectorPagedAttention pagedAttention;
     private final VectorAttentionMerge attentionMerge;
     private final KeyClasses keyClasses;
     private final LibraryAttention libraryAttention;
@@ -61,6 +64,7 @@ final class VectorKernels implements Kernels {
         elementwise = new VectorElementwise(team, scratch);
         rows = new VectorRows(team, scratch);
         attention = new VectorAttention(team, scratch);
+        pagedAttention = new VectorPagedAttention(team, scratch);
         attentionMerge = new VectorAttentionMerge(team);
         keyClasses = new KeyClasses(team, scratch);
         libraryAttention = library == null ? null : new LibraryAttention(library, team, scratch);
@@ -241,6 +245,24 @@ final class VectorKernels implements Kernels {
                 out.view(q.shape()),
                 max,
                 sum);
+    }
+
+    @Override
+    public void pagedAttention(
+            Tensor q,
+            Tensor qPositions,
+            Tensor pool,
+            Tensor kPositions,
+            PageTable table,
+            float scale,
+            Tensor out,
+            Tensor max,
+            Tensor sum) {
+        var shape =
+                KernelShapes.pagedAttention(q, qPositions, pool, kPositions, table, out, max, sum);
+        pagedAttention.run(
+                new VectorPagedAttention.Call(
+                        shape, q, qPositions, pool, kPositions, table, scale, out, max, sum));
     }
 
     @Override

@@ -94,7 +94,7 @@ public final class Parity implements AutoCloseable {
         }
     }
 
-    static void assertClose(
+    public static void assertClose(
             float[] actual, float[] expected, double tolerance, double relative, String what) {
         double max = 0.1; // a sum that cancels leaves the rounding of values around 1
         for (float e : expected) {

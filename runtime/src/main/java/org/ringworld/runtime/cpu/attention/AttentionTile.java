@@ -87,7 +87,7 @@ public final class AttentionTile {
         Lanes.MEMORY.asSlice(to + n * row, (whole - n) * row).fill((byte) 0);
     }
 
-    private static void stageRow(DType dtype, long from, int d, float scale, long to) {
+    static void stageRow(DType dtype, long from, int d, float scale, long to) {
         if (d % COUNT != 0) {
             Staging.load(dtype, from, d, to);
             for (int j = d; j < Lanes.pad(d); j++) {

@@ -214,8 +214,7 @@ public final class VectorAttention {
     }
 
     /** scores → their exponentials relative to the row's maximum so far; the rest follows it. */
-    private static void softmaxRow(
-            long scores, int n, SoftmaxState state, int row, long sums, int d) {
+    static void softmaxRow(long scores, int n, SoftmaxState state, int row, long sums, int d) {
         float base = state.follow(row, scores, n, 1, sums, d);
         exponentials(scores, n, base, state.total(row));
     }

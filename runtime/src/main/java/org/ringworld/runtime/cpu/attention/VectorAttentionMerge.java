@@ -46,7 +46,7 @@ public final class VectorAttentionMerge {
                 });
     }
 
-    private static void row(
+    static void row(
             long otherOut, float otherMax, float otherSum, long out, long max, long sum, int d) {
         if (otherSum == 0) {
             return; // two empty ones have no maximum to be relative to

@@ -161,7 +161,7 @@ class VectorAttentionTest {
     }
 
     /** max += log2(sum): which maximum a kernel takes is its own choice, this is not. */
-    private static void logSums(TensorsOf tensors, Tensor max, Tensor sum) {
+    static void logSums(TensorsOf tensors, Tensor max, Tensor sum) {
         float[] logs = tensors.read(max);
         float[] sums = tensors.read(sum);
         for (int i = 0; i < logs.length; i++) {
