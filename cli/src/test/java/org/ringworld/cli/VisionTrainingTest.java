@@ -21,7 +21,7 @@ import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
-import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -185,7 +185,7 @@ class VisionTrainingTest {
                 ModelFiles after = ModelFiles.open(model);
                 Device device = new CpuDevice(1);
                 Arena arena = Arena.ofConfined()) {
-            ParameterStore seeded = new ParameterStore(device, after.config(), DType.F32, true);
+            WholeParameters seeded = new WholeParameters(device, after.config(), DType.F32);
             seeded.load(before, seed, 0.04);
             for (int i = 0; i < seeded.specs().size(); i++) {
                 TensorSpec spec = seeded.specs().get(i);

@@ -128,12 +128,7 @@ public record ClusterClient(List<String> nodes, NodeSettings.TlsFiles tls, Durat
         } while (from < part.path("size").asLong());
         List<StepMetrics> earlier = MetricsFile.steps(text.toString(), formed.step());
         return new Progress.Formed(
-                formed.epoch(),
-                formed.size(),
-                formed.device(),
-                formed.recompute(),
-                formed.step(),
-                earlier);
+                formed.epoch(), formed.size(), formed.device(), formed.step(), earlier);
     }
 
     /** Has a job save its state and end; submitted again it goes on. */

@@ -41,7 +41,6 @@ final class ProgressLog {
                 formed.epoch(),
                 formed.size(),
                 formed.device(),
-                formed.recompute(),
                 formed.step(),
                 formed.earlier() == null ? null : List.of());
     }

@@ -132,7 +132,7 @@ class ClusterClientTest {
         answers =
                 (what, argument) -> {
                     if (what.equals("follow")) {
-                        Progress formed = new Progress.Formed(2, 1, "cpu", "all", 3, List.of());
+                        Progress formed = new Progress.Formed(2, 1, "cpu", 3, List.of());
                         return part(1, DONE, formed);
                     }
                     int from = Integer.parseInt(argument.substring("1-x ".length()));
@@ -143,8 +143,7 @@ class ClusterClientTest {
                 };
         cluster.follow("1-x", heard::add);
         List<StepMetrics> earlier = List.of(metrics(1), metrics(2), metrics(3));
-        assertThat(heard)
-                .containsExactly(new Progress.Formed(2, 1, "cpu", "all", 3, earlier), DONE);
+        assertThat(heard).containsExactly(new Progress.Formed(2, 1, "cpu", 3, earlier), DONE);
     }
 
     @Test

@@ -40,7 +40,7 @@ class ProgressLogTest {
             List.of(
                     new Progress.Regrouping(List.of(new DeviceId("pekko://r@h:1/d#2"))),
                     new Progress.Waiting(1, 2),
-                    new Progress.Formed(4, 2, "cpu", "all", 8, null),
+                    new Progress.Formed(4, 2, "cpu", 8, null),
                     new Progress.StageBegun(1, Jobs.stage(24, 3, 1e-3, 1)),
                     new Progress.Stepped(
                             STEP,
@@ -48,7 +48,10 @@ class ProgressLogTest {
                     new Progress.Straggler("d", 1.5),
                     new Progress.Evaluating(1, 3),
                     new Progress.Evaluated(
-                            -1, List.of(new Probe.Result("n", 64, Double.NaN, 8, 7, 0.5))),
+                            -1,
+                            List.of(
+                                    new Probe.Result(
+                                            new Probe.Needles(1), 64, Double.NaN, 8, 7, 0.5))),
                     new Progress.Copied(9, 0.5),
                     new Progress.NotSaved("no room", 9),
                     new Progress.Saved(Path.of("/runs/a/snapshots/step-9"), 9),
@@ -95,9 +98,9 @@ class ProgressLogTest {
     @Test
     void neitherThingsNorStepsOnRecordAreKeptForEver() {
         ProgressLog log = new ProgressLog(1);
-        log.add("1-a", new Progress.Formed(4, 2, "cpu", "all", 8, List.of(STEP)));
+        log.add("1-a", new Progress.Formed(4, 2, "cpu", 8, List.of(STEP)));
         assertThat(log.after(0, "1-a").getFirst().progress())
-                .isEqualTo(new Progress.Formed(4, 2, "cpu", "all", 8, List.of()));
+                .isEqualTo(new Progress.Formed(4, 2, "cpu", 8, List.of()));
         for (int i = 0; i < 10_000; i++) {
             log.add("1-a", new Progress.Waiting(i, 9));
         }

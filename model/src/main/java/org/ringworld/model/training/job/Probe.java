@@ -1,5 +1,6 @@
 package org.ringworld.model.training.job;
 
+import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import java.util.List;
 import org.ringworld.tokenizer.packing.Row;
 
@@ -15,6 +16,7 @@ public record Probe(Kind kind, int seqLen, double depth, List<Row> rows) {
     private static final String NEEDLES = " needles, one asked";
 
     /** What rows ask of a model. */
+    @JsonTypeInfo(use = JsonTypeInfo.Id.SIMPLE_NAME)
     public sealed interface Kind {
         /** As tables and {@code judged.json} have it. */
         String name();
