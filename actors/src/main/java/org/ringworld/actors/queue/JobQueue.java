@@ -49,8 +49,6 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     /** What a job says of itself, in its output. */
     public static final String LOG = "train.log";
 
-    private static final String METRICS = "metrics.jsonl";
-
     /** What it is told. */
     public sealed interface Command {}
 
@@ -293,11 +291,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         if (wanted) {
             QueuedJob job = opened.queued();
             letGo(job.id());
-            Path model = Path.of(job.output()).resolve("final");
-            jobs.keep(
-                    fault == null
-                            ? job.ended(new Progress.Completed(model), "it was finished already")
-                            : job.ended(new Progress.Failed(fault, 0, null)));
+            boolean done = fault == null;
+            jobs.keep(done ? job.endedBefore() : job.ended(new Progress.Failed(fault, 0, null)));
         }
         return assign();
     }
@@ -314,15 +309,11 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         }
         runs.hear(told.progress);
         if (told.progress instanceof Progress.Formed formed) {
+            String line = "epoch {} of {} is formed by {}: {} devices, step {} is finished";
+            Address here = Cluster.get(getContext().getSystem()).selfMember().address();
             getContext()
                     .getLog()
-                    .info(
-                            "epoch {} of {} is formed by {}: {} devices, step {} is finished",
-                            formed.epoch(),
-                            told.id,
-                            Cluster.get(getContext().getSystem()).selfMember().address(),
-                            formed.size(),
-                            formed.step());
+                    .info(line, formed.epoch(), told.id, here, formed.size(), formed.step());
         }
         if (told.progress.isLast()) {
             letGo(told.id);
@@ -356,8 +347,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             case QueueRequest.Stop(String id) -> stop(id);
             case QueueRequest.Jobs _ -> Answer.of(report.allJobs());
             case QueueRequest.Status _ -> Answer.of(report.status());
-            case QueueRequest.Log(String id, long from) -> report.file(id, LOG, from);
-            case QueueRequest.Metrics(String id, long from) -> report.file(id, METRICS, from);
+            case QueueRequest.Log(String id, long from) -> report.log(id, from);
+            case QueueRequest.Metrics(String id, long from) -> report.metrics(id, from);
             case QueueRequest.Follow(String id, long after) -> report.progress(id, after);
             case QueueRequest.Forward(ForwardRun.Request one) ->
                     forwards.begin(
@@ -397,7 +388,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             return new Answer(false, "job %s is over: %s".formatted(id, job.sentence()));
         } else {
             letGo(id);
-            jobs.keep(job.ended(new Progress.Interrupted(0, null), "stopped before it began"));
+            jobs.keep(job.neverBegun());
         }
         return new Answer(true, "{}");
     }

@@ -36,8 +36,17 @@ record QueueReport(
     /** Characters in one answer of what a job told. */
     private static final int PROGRESS_CHARS = 256 << 10;
 
-    /** Some of a file that a job writes, from a byte on. */
-    JobQueue.Answer file(String id, String name, long from) throws IOException {
+    /** Some of what a job says of itself, from a byte on. */
+    JobQueue.Answer log(String id, long from) throws IOException {
+        return file(id, JobQueue.LOG, from);
+    }
+
+    /** Some of the lines of its steps, likewise. */
+    JobQueue.Answer metrics(String id, long from) throws IOException {
+        return file(id, "metrics.jsonl", from);
+    }
+
+    private JobQueue.Answer file(String id, String name, long from) throws IOException {
         QueuedJob job = jobs.job(id);
         if (job == null) {
             return new JobQueue.Answer(false, jobs.unknown(id));

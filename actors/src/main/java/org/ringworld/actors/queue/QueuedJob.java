@@ -63,8 +63,18 @@ public record QueuedJob(
         };
     }
 
-    /** The same, in a sentence of its own. */
-    QueuedJob ended(Progress last, String why) {
+    /** There is nothing to do: its model stands there. */
+    QueuedJob endedBefore() {
+        Path model = Path.of(output).resolve("final");
+        return ended(new Progress.Completed(model), "it was finished already");
+    }
+
+    /** Stopped while it waited for devices. */
+    QueuedJob neverBegun() {
+        return ended(new Progress.Interrupted(0, null), "stopped before it began");
+    }
+
+    private QueuedJob ended(Progress last, String why) {
         State how =
                 switch (last) {
                     case Progress.Completed _ -> State.DONE;

@@ -59,7 +59,7 @@ class QueuedJobTest {
     void howAJobEndedIsKept() throws Exception {
         QueuedJob failed = job(1, "a").ended(new Progress.Failed("no room", 7, Path.of("/runs/a")));
         QueuedJob done = job(2, "b").ended(new Progress.Completed(Path.of("/runs/b/final")));
-        QueuedJob unbegun = job(3, "c").ended(new Progress.Interrupted(0, null), "not begun");
+        QueuedJob unbegun = job(3, "c").neverBegun();
         for (QueuedJob over : List.of(failed, done, unbegun)) {
             over.write(queue);
         }
@@ -68,7 +68,7 @@ class QueuedJobTest {
         assertThat(failed.sentence()).isEqualTo("no room");
         assertThat(done.state()).isEqualTo(QueuedJob.State.DONE);
         assertThat(unbegun.state()).isEqualTo(QueuedJob.State.STOPPED);
-        assertThat(unbegun.sentence()).isEqualTo("not begun");
+        assertThat(unbegun.sentence()).isEqualTo("stopped before it began");
     }
 
     @Test
