@@ -22,7 +22,7 @@ void main(String[] arguments) throws Exception {
                 var sequence = generator.open(ids, room)) {
             Continuation.write(
                     sequence,
-                    new Sampler(0, 0, 1, 1),
+                    Sampler.GREEDY,
                     tokenizer,
                     tokenizer.decoder(),
                     most,

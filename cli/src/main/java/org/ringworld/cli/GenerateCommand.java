@@ -117,6 +117,18 @@ public final class GenerateCommand implements Callable<Integer> {
             description = "Only the likeliest that reach probability p together.")
     private double topP;
 
+    @Option(
+            names = "--min-p",
+            defaultValue = "0",
+            description = "Only those at least so many times as likely as the likeliest.")
+    private double minP;
+
+    @Option(
+            names = "--repetition-penalty",
+            defaultValue = "1",
+            description = "Above 1: what stands in the text already becomes less likely.")
+    private double repetitionPenalty;
+
     @Option(names = "--seed", defaultValue = "1", description = "Of the choices.")
     private long seed;
 
@@ -132,7 +144,7 @@ public final class GenerateCommand implements Callable<Integer> {
             throw new UsageException("--system belongs to a chat: give --chat too");
         }
         String asked = prompt();
-        Sampler sampler = new Sampler(temperature, topK, topP, seed);
+        Sampler sampler = new Sampler(temperature, topK, topP, minP, repetitionPenalty, seed);
         List<String> keys = settings.stream().filter(word -> !word.equals("-")).toList();
         long start = System.nanoTime();
         InferenceSettings on = InferenceSettings.of(keys, model);

@@ -41,14 +41,13 @@ class GenerateCommandTest {
                 Device device = new CpuDevice(1)) {
             ParameterStore parameters =
                     new MappedParameters(device, files, files.config(), DType.F32);
-            Sampler sampler = new Sampler(0, 0, 1, 1);
             try (Generator generator = new Generator(device, parameters, files.config(), 99);
                     Generator.Sequence sequence = generator.open(prompt, 99)) {
                 List<Integer> ids = new ArrayList<>();
-                int next = sampler.next(sequence.readPrompt());
+                int next = sequence.choose(Sampler.GREEDY, sequence.readPrompt());
                 while (ids.size() < NEW && next != tokenizer.eos()) {
                     ids.add(next);
-                    next = sampler.next(sequence.read(next));
+                    next = sequence.choose(Sampler.GREEDY, sequence.read(next));
                 }
                 return ids.stream().mapToInt(Integer::intValue).toArray();
             }

@@ -57,7 +57,7 @@ final class ModelAnswerer implements Answerer {
     public String answer(String prompt, int attempt) {
         int[] ids = template.encode(List.of(new ChatTemplate.Message("user", prompt)), tokenizer);
         on.checkFits(ids.length, beyond);
-        Sampler sampler = new Sampler(attempt == 0 ? 0 : 0.8, 0, 0.95, seed + attempt);
+        Sampler sampler = new Sampler(attempt == 0 ? 0 : 0.8, 0, 0.95, 0, 1, seed + attempt);
         StringBuilder text = new StringBuilder();
         try (Generator.Sequence sequence = open(ids)) {
             Continuation.write(

@@ -56,7 +56,7 @@ public record Continuation(
         List<Double> logprobs = new ArrayList<>();
         boolean ended = false;
         while (!ended && written.size() < most) {
-            int next = sampler.next(logits);
+            int next = sequence.choose(sampler, logits);
             if (tokenizer.ends().contains(next) || next >= tokenizer.vocabSize()) {
                 ended = true;
                 break;

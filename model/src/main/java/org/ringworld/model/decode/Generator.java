@@ -61,19 +61,24 @@ public final class Generator implements AutoCloseable {
     public final class Sequence implements AutoCloseable {
         private final PageDirectory.Sequence place;
         private final int[] pages;
-        private final int most;
-        private int[] ids;
+        private final int[] ids;
+        private int length;
 
         private Sequence(PageDirectory.Sequence place, int[] prompt, int most) {
             this.place = place;
             this.pages = place.pages().stream().mapToInt(PageDirectory.Page::number).toArray();
-            this.ids = prompt.clone();
-            this.most = most;
+            this.ids = Arrays.copyOf(prompt, most);
+            this.length = prompt.length;
         }
 
         /** Tokens of prompt and answer so far. */
         public int length() {
-            return ids.length;
+            return length;
+        }
+
+        /** The token that a sampler chooses after them. */
+        public int choose(Sampler sampler, float[] logits) {
+            return sampler.next(logits, ids, length);
         }
 
         /** Tokens of the prompt that another sequence had read before. */
@@ -94,29 +99,28 @@ public final class Generator implements AutoCloseable {
          */
         public float[] read(int... next) {
             append(next);
-            return compute(ids.length - next.length);
+            return compute(length - next.length);
         }
 
         private float[] compute(int first) {
             for (int from = first; ; from += CHUNK) {
-                int to = Math.min(ids.length, from + CHUNK);
+                int to = Math.min(length, from + CHUNK);
                 float[][] logits = forward(List.of(new Part(this, from, to)));
-                directory.filled(place, Arrays.copyOf(ids, to));
-                if (to == ids.length) {
+                directory.filled(place, ids, to);
+                if (to == length) {
                     return logits[0];
                 }
             }
         }
 
-        private void append(int[] next) {
-            if (ids.length + next.length > most) {
+        private void append(int... next) {
+            if (length + next.length > ids.length) {
                 throw new IllegalArgumentException(
                         "%d tokens do not fit a sequence of %d that has %d"
-                                .formatted(next.length, most, ids.length));
+                                .formatted(next.length, ids.length, length));
             }
-            int length = ids.length;
-            ids = Arrays.copyOf(ids, length + next.length);
             System.arraycopy(next, 0, ids, length, next.length);
+            length += next.length;
         }
 
         /** Its pages may be another's; full ones are found again as long as nobody needs them. */
@@ -161,11 +165,12 @@ public final class Generator implements AutoCloseable {
         List<Part> parts = new ArrayList<>();
         for (int b = 0; b < ids.length; b++) {
             Sequence sequence = sequences.get(b);
-            sequence.append(new int[] {ids[b]});
+            sequence.append(ids[b]);
             parts.add(new Part(sequence, sequence.length() - 1, sequence.length()));
         }
         float[][] logits = forward(parts);
-        sequences.forEach(sequence -> directory.filled(sequence.place, sequence.ids));
+        sequences.forEach(
+                sequence -> directory.filled(sequence.place, sequence.ids, sequence.length));
         return logits;
     }
 

@@ -201,13 +201,11 @@ public final class PageDirectory {
     }
 
     /**
-     * Keys and values of a sequence's tokens are there up to the last of these: its full pages may
-     * be shared from now on.
-     *
-     * @param ids all its tokens so far
+     * Keys and values of a sequence's first {@code length} tokens are there: its full pages may be
+     * shared from now on.
      */
-    public void filled(Sequence sequence, int[] ids) {
-        while ((sequence.full.size() + 1) * PageMemory.TOKENS <= ids.length) {
+    public void filled(Sequence sequence, int[] ids, int length) {
+        while ((sequence.full.size() + 1) * PageMemory.TOKENS <= length) {
             int i = sequence.full.size();
             long before = i == 0 ? 0 : sequence.full.get(i - 1).serial;
             int from = i * PageMemory.TOKENS;

@@ -59,7 +59,7 @@ class PageDirectoryTest {
         int[] book = ids(0, 3 * T + 7);
         Sequence first = pages.open(book, 4 * T);
         assertThat(first.cached()).isZero();
-        pages.filled(first, book);
+        pages.filled(first, book, book.length);
         List<Page> read = first.pages().subList(0, 3);
         Sequence beside = pages.open(book, 4 * T);
         assertThat(beside.cached()).isEqualTo(3 * T);
@@ -79,7 +79,7 @@ class PageDirectoryTest {
         PageDirectory pages = new PageDirectory(1, 6, T);
         for (int i = 0; i < 3; i++) {
             Sequence sequence = pages.open(ids(1000 * i, 2 * T), 2 * T);
-            pages.filled(sequence, ids(1000 * i, 2 * T));
+            pages.filled(sequence, ids(1000 * i, 2 * T), 2 * T);
             pages.close(sequence);
         }
         // Used again, the first is the last to go.
@@ -129,7 +129,7 @@ class PageDirectoryTest {
                     if (action == 1) {
                         int more = random.nextInt(1, open.get(sequence).length + 1);
                         int now = Math.max(filled.get(sequence), more);
-                        pages.filled(sequence, Arrays.copyOf(open.get(sequence), now));
+                        pages.filled(sequence, open.get(sequence), now);
                         filled.put(sequence, now);
                     } else {
                         pages.close(sequence);
