@@ -12,7 +12,6 @@ import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
-import org.ringworld.model.attention.Modality;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Tensor;
@@ -110,18 +109,8 @@ public final class MappedParameters implements ParameterStore {
     public void release(int layer) {}
 
     @Override
-    public Tensor embedding(Modality modality) {
-        return weights.embedding(modality);
-    }
-
-    @Override
-    public Tensor finalNorm() {
-        return weights.finalNorm();
-    }
-
-    @Override
-    public Tensor head(Modality modality) {
-        return weights.head(modality);
+    public ModelTensors tables() {
+        return weights;
     }
 
     @Override

@@ -29,22 +29,23 @@ public interface ParameterStore extends AutoCloseable {
      */
     void release(int layer);
 
-    /**
-     * [V,E].
-     *
-     * @throws IllegalArgumentException where the model has no such table
-     */
-    Tensor embedding(Modality modality);
+    /** Embeddings, the last norm and heads; of layers there is {@link #acquire} alone. */
+    ModelTensors tables();
 
-    /** [E]. */
-    Tensor finalNorm();
+    /** {@link ModelTensors#embedding}. */
+    default Tensor embedding(Modality modality) {
+        return tables().embedding(modality);
+    }
 
-    /**
-     * [V,E]: for text the embedding itself where they are tied.
-     *
-     * @throws IllegalArgumentException where the model has no such table
-     */
-    Tensor head(Modality modality);
+    /** {@link ModelTensors#finalNorm}. */
+    default Tensor finalNorm() {
+        return tables().finalNorm();
+    }
+
+    /** {@link ModelTensors#head}. */
+    default Tensor head(Modality modality) {
+        return tables().head(modality);
+    }
 
     /** The modalities that the model has tables for. */
     default List<Modality> modalities() {

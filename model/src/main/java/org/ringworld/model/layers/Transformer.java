@@ -195,11 +195,6 @@ public final class Transformer implements AutoCloseable {
         return x;
     }
 
-    /** Bytes of activations and temporaries taken so far. */
-    public long workspaceBytes() {
-        return kept.bytes() + scratch.bytes();
-    }
-
     @Override
     public void close() {
         kept.close();

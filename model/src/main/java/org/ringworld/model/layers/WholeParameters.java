@@ -12,7 +12,6 @@ import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
-import org.ringworld.model.attention.Modality;
 import org.ringworld.model.ring.Broadcast;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.runtime.DType;
@@ -139,18 +138,8 @@ public final class WholeParameters implements ParameterStore {
     public void release(int layer) {}
 
     @Override
-    public Tensor embedding(Modality modality) {
-        return model.embedding(modality);
-    }
-
-    @Override
-    public Tensor finalNorm() {
-        return model.finalNorm();
-    }
-
-    @Override
-    public Tensor head(Modality modality) {
-        return model.head(modality);
+    public ModelTensors tables() {
+        return model;
     }
 
     /** Bytes of the weights that compute. */

@@ -10,6 +10,7 @@ import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.PageTable;
 import org.ringworld.runtime.Shapes;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.attention.PagedCall;
 import org.ringworld.runtime.cpu.attention.PlainAttention;
 import org.ringworld.runtime.cpu.elementwise.Elements;
 
@@ -232,7 +233,8 @@ public final class PlainKernels implements Kernels {
             Tensor out,
             Tensor max,
             Tensor sum) {
-        PlainAttention.paged(q, qPositions, pool, kPositions, table, scale, out, max, sum);
+        PlainAttention.paged(
+                PagedCall.of(q, qPositions, pool, kPositions, table, scale, out, max, sum));
     }
 
     @Override

@@ -11,6 +11,7 @@ import org.ringworld.runtime.cpu.attention.AttentionTile;
 import org.ringworld.runtime.cpu.attention.KeyClasses;
 import org.ringworld.runtime.cpu.attention.LibraryAttention;
 import org.ringworld.runtime.cpu.attention.LibraryAttentionBackward;
+import org.ringworld.runtime.cpu.attention.PagedCall;
 import org.ringworld.runtime.cpu.attention.VectorAttention;
 import org.ringworld.runtime.cpu.attention.VectorAttentionBackward;
 import org.ringworld.runtime.cpu.attention.VectorAttentionMerge;
@@ -258,11 +259,8 @@ final class VectorKernels implements Kernels {
             Tensor out,
             Tensor max,
             Tensor sum) {
-        var shape =
-                KernelShapes.pagedAttention(q, qPositions, pool, kPositions, table, out, max, sum);
         pagedAttention.run(
-                new VectorPagedAttention.Call(
-                        shape, q, qPositions, pool, kPositions, table, scale, out, max, sum));
+                PagedCall.of(q, qPositions, pool, kPositions, table, scale, out, max, sum));
     }
 
     @Override

@@ -6,7 +6,6 @@ import static org.ringworld.runtime.cpu.elementwise.Elements.getInt;
 import static org.ringworld.runtime.cpu.elementwise.Elements.set;
 
 import org.ringworld.runtime.KernelShapes;
-import org.ringworld.runtime.PageTable;
 import org.ringworld.runtime.Tensor;
 
 /** Attention to one block of keys, one query row at a time, in F64. */
@@ -78,83 +77,47 @@ public final class PlainAttention {
     }
 
     /** One row of queries at a time, over all pages of its sequence. */
-    public static void paged(
-            Tensor q,
-            Tensor qPositions,
-            Tensor pool,
-            Tensor kPositions,
-            PageTable table,
-            float scale,
-            Tensor out,
-            Tensor max,
-            Tensor sum) {
-        var shape =
-                KernelShapes.pagedAttention(q, qPositions, pool, kPositions, table, out, max, sum);
-        for (int b = 0; b < table.sequences(); b++) {
-            for (long s = getInt(table.queries(), b); s < getInt(table.queries(), b + 1); s++) {
-                for (int head = 0; head < shape.h(); head++) {
-                    pagedRow(
-                            shape,
-                            q,
-                            qPositions,
-                            pool,
-                            kPositions,
-                            table,
-                            b,
-                            s,
-                            head,
-                            scale,
-                            out,
-                            max,
-                            sum);
+    public static void paged(PagedCall call) {
+        for (int b = 0; b < call.table().sequences(); b++) {
+            for (long s = call.query(b); s < call.query(b + 1); s++) {
+                for (int head = 0; head < call.shape().h(); head++) {
+                    pagedRow(call, b, s, head);
                 }
             }
         }
     }
 
-    private static void pagedRow(
-            KernelShapes.Paged shape,
-            Tensor q,
-            Tensor qPositions,
-            Tensor pool,
-            Tensor kPositions,
-            PageTable table,
-            int b,
-            long s,
-            int head,
-            float scale,
-            Tensor out,
-            Tensor max,
-            Tensor sum) {
+    private static void pagedRow(PagedCall call, int b, long s, int head) {
+        KernelShapes.Paged shape = call.shape();
         int d = shape.d();
         long row = s * shape.h() + head;
         double greatest = Double.NEGATIVE_INFINITY;
         double total = 0;
         double[] result = new double[d];
-        for (int i = getInt(table.borders(), b); i < getInt(table.borders(), b + 1); i++) {
-            long page = getInt(table.pages(), i);
+        for (int i = call.border(b); i < call.border(b + 1); i++) {
+            long page = call.page(i);
             for (int t = 0; t < shape.t(); t++) {
-                if (getInt(kPositions, page * shape.t() + t) > getInt(qPositions, s)) {
+                if (getInt(call.kPositions(), page * shape.t() + t) > call.qPosition(s)) {
                     continue;
                 }
                 long key = (2 * page * shape.t() + t) * shape.g() + head / shape.group();
                 long value = key + (long) shape.t() * shape.g();
-                double score = score(scale, q, row, pool, key, d);
+                double score = score(call.scale(), call.q(), row, call.pool(), key, d);
                 double fade = score > greatest ? exp2(greatest - score) : 1;
                 greatest = Math.max(greatest, score);
                 double p = exp2(score - greatest);
                 total = total * fade + p;
                 for (int j = 0; j < d; j++) {
-                    result[j] = result[j] * fade + p * get(pool, value * d + j);
+                    result[j] = result[j] * fade + p * get(call.pool(), value * d + j);
                 }
             }
         }
         double stored = (float) greatest; // what is stored is what the sum is relative to
         for (int j = 0; j < d; j++) {
-            set(out, row * d + j, total == 0 ? 0 : result[j] / total);
+            set(call.out(), row * d + j, total == 0 ? 0 : result[j] / total);
         }
-        set(max, row, stored);
-        set(sum, row, total == 0 ? 0 : total * exp2(greatest - stored));
+        set(call.max(), row, stored);
+        set(call.sum(), row, total == 0 ? 0 : total * exp2(greatest - stored));
     }
 
     /** Σ of both relative to the greater maximum; the means weighted by their sums. */

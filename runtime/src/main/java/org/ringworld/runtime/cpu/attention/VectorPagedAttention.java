@@ -9,8 +9,6 @@ import static org.ringworld.runtime.cpu.device.Lanes.set;
 import java.lang.foreign.MemorySegment;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.KernelShapes;
-import org.ringworld.runtime.PageTable;
-import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
@@ -44,38 +42,17 @@ public final class VectorPagedAttention {
         this.scratch = scratch;
     }
 
-    /** One call; see {@link org.ringworld.runtime.Kernels#pagedAttention}. */
-    public record Call(
-            KernelShapes.Paged shape,
-            Tensor q,
-            Tensor qPositions,
-            Tensor pool,
-            Tensor kPositions,
-            PageTable table,
-            float scale,
-            Tensor out,
-            Tensor max,
-            Tensor sum) {
-        int query(int sequence) {
-            return getInt(table.queries().address() + 4L * sequence);
-        }
+    /** Keys that are staged together: a page is whole numbers of them. */
+    private static int stagedKeys(KernelShapes.Paged shape) {
+        long bytes = 8L * shape.g() * Lanes.pad(shape.d());
+        int most = Math.clamp(STAGED_BYTES / bytes, 1, AttentionTile.SIDE);
+        int step = Integer.highestOneBit(most);
+        return step > PAGE && shape.t() % step == 0 ? step : PAGE;
+    }
 
-        int page(int sequence) {
-            return getInt(table.borders().address() + 4L * sequence);
-        }
-
-        /** Keys that are staged together: a page is whole numbers of them. */
-        int step() {
-            long bytes = 8L * shape.g() * Lanes.pad(shape.d());
-            int most = Math.clamp(STAGED_BYTES / bytes, 1, AttentionTile.SIDE);
-            int step = Integer.highestOneBit(most);
-            return step > PAGE && shape.t() % step == 0 ? step : PAGE;
-        }
-
-        /** Bytes of a row of a partial result: the mean, the greatest score, the sum. */
-        long partial() {
-            return 4L * (Lanes.pad(shape.d()) + 2);
-        }
+    /** Bytes of a row of a partial result: the mean, the greatest score, the sum. */
+    private static long partialBytes(KernelShapes.Paged shape) {
+        return 4L * (Lanes.pad(shape.d()) + 2);
     }
 
     /**
@@ -85,18 +62,18 @@ public final class VectorPagedAttention {
      * @param at where its partial results begin, in rows
      */
     private record Cut(int[] sequence, int[] first, long[] at, int pages) {
-        static Cut of(Call call) {
-            int pages = Math.max(1, KEYS_OF_ITEM / call.shape.t());
-            int sequences = call.table.sequences();
+        static Cut of(PagedCall call) {
+            int pages = Math.max(1, KEYS_OF_ITEM / call.shape().t());
+            int sequences = call.table().sequences();
             int[] first = new int[sequences + 1];
             for (int b = 0; b < sequences; b++) {
-                int all = call.page(b + 1) - call.page(b);
+                int all = call.border(b + 1) - call.border(b);
                 first[b + 1] = first[b] + Math.max(1, (all + pages - 1) / pages);
             }
             int[] sequence = new int[first[sequences]];
             long[] at = new long[sequence.length + 1];
             for (int b = 0; b < sequences; b++) {
-                long rows = (long) (call.query(b + 1) - call.query(b)) * call.shape.h();
+                long rows = (long) (call.query(b + 1) - call.query(b)) * call.shape().h();
                 for (int item = first[b]; item < first[b + 1]; item++) {
                     sequence[item] = b;
                     at[item + 1] = at[item] + rows;
@@ -110,35 +87,35 @@ public final class VectorPagedAttention {
         }
     }
 
-    public void run(Call call) {
+    public void run(PagedCall call) {
         Cut cut = Cut.of(call);
-        long partials = scratch.shared(cut.at[cut.items()] * call.partial());
+        long partials = scratch.shared(cut.at[cut.items()] * partialBytes(call.shape()));
         team.run(cut.items(), (item, worker) -> item(call, cut, item, partials, worker));
-        team.run(call.table.sequences(), (b, _) -> merge(call, cut, b, partials));
+        team.run(call.table().sequences(), (b, _) -> merge(call, cut, b, partials));
     }
 
-    private void item(Call call, Cut cut, int item, long partials, int worker) {
+    private void item(PagedCall call, Cut cut, int item, long partials, int worker) {
         int b = cut.sequence[item];
-        int from = call.page(b) + (item - cut.first[b]) * cut.pages;
-        int end = Math.min(call.page(b + 1), from + cut.pages);
-        int queries = Math.max(1, ROWS / call.shape.group());
-        long to = partials + cut.at[item] * call.partial();
+        int from = call.border(b) + (item - cut.first[b]) * cut.pages;
+        int end = Math.min(call.border(b + 1), from + cut.pages);
+        int queries = Math.max(1, ROWS / call.shape().group());
+        long to = partials + cut.at[item] * partialBytes(call.shape());
         for (int q = call.query(b); q < call.query(b + 1); q += queries) {
             int n = Math.min(queries, call.query(b + 1) - q);
             new Block(call, q, n, scratch, worker).run(from, end, to);
-            to += (long) n * call.shape.h() * call.partial();
+            to += (long) n * call.shape().h() * partialBytes(call.shape());
         }
     }
 
     /** Puts the parts of a sequence together, in their order, and writes them out. */
-    private static void merge(Call call, Cut cut, int b, long partials) {
-        int d = call.shape.d();
+    private static void merge(PagedCall call, Cut cut, int b, long partials) {
+        int d = call.shape().d();
         long rows = cut.at[cut.first[b] + 1] - cut.at[cut.first[b]];
         long mean = 4L * Lanes.pad(d);
         for (long row = 0; row < rows; row++) {
-            long own = partials + (cut.at[cut.first[b]] + row) * call.partial();
+            long own = partials + (cut.at[cut.first[b]] + row) * partialBytes(call.shape());
             for (int item = cut.first[b] + 1; item < cut.first[b + 1]; item++) {
-                long other = partials + (cut.at[item] + row) * call.partial();
+                long other = partials + (cut.at[item] + row) * partialBytes(call.shape());
                 VectorAttentionMerge.row(
                         other,
                         get(other + mean),
@@ -148,17 +125,17 @@ public final class VectorPagedAttention {
                         own + mean + 4,
                         d);
             }
-            long to = (long) call.query(b) * call.shape.h() + row;
+            long to = (long) call.query(b) * call.shape().h() + row;
             MemorySegment.copy(
-                    Lanes.MEMORY, own, Lanes.MEMORY, call.out.address() + 4 * to * d, 4L * d);
-            set(call.max.address() + 4 * to, get(own + mean));
-            set(call.sum.address() + 4 * to, get(own + mean + 4));
+                    Lanes.MEMORY, own, Lanes.MEMORY, call.out().address() + 4 * to * d, 4L * d);
+            set(call.max().address() + 4 * to, get(own + mean));
+            set(call.sum().address() + 4 * to, get(own + mean + 4));
         }
     }
 
     /** Some queries of a sequence and their state, of all heads. */
     private static final class Block {
-        private final Call call;
+        private final PagedCall call;
         private final int firstQuery;
         private final int queries;
         private final int d;
@@ -174,26 +151,26 @@ public final class VectorPagedAttention {
         private final long scores;
         private final long spans;
 
-        Block(Call call, int firstQuery, int queries, Scratch scratch, int worker) {
+        Block(PagedCall call, int firstQuery, int queries, Scratch scratch, int worker) {
             this.call = call;
             this.firstQuery = firstQuery;
             this.queries = queries;
-            this.d = call.shape.d();
-            this.group = call.shape.group();
-            this.step = call.step();
+            this.d = call.shape().d();
+            this.group = call.shape().group();
+            this.step = stagedKeys(call.shape());
             this.rows = queries * group;
             this.whole = AttentionTile.wholeRows(rows);
             this.row = 4L * Lanes.pad(d);
             this.headBytes = 2 * whole * row + SoftmaxState.bytes(whole);
-            long staged = (long) call.shape.g() * step * row;
+            long staged = (long) call.shape().g() * step * row;
             this.heads =
                     scratch.of(
                             worker,
-                            call.shape.g() * headBytes
+                            call.shape().g() * headBytes
                                     + 2 * staged
                                     + whole * SCORES_ROW
                                     + Spans.BYTES);
-            this.keys = heads + call.shape.g() * headBytes;
+            this.keys = heads + call.shape().g() * headBytes;
             this.values = keys + staged;
             this.scores = values + staged;
             this.spans = scores + whole * SCORES_ROW;
@@ -203,8 +180,8 @@ public final class VectorPagedAttention {
         void run(int from, int end, long to) {
             begin();
             for (int i = from; i < end; i++) {
-                long page = getInt(call.table.pages().address() + 4L * i);
-                for (int key = 0; key < call.shape.t(); key += step) {
+                long page = call.page(i);
+                for (int key = 0; key < call.shape().t(); key += step) {
                     step(page, key);
                 }
             }
@@ -212,15 +189,15 @@ public final class VectorPagedAttention {
         }
 
         private void begin() {
-            Lanes.MEMORY.asSlice(heads, call.shape.g() * headBytes).fill((byte) 0);
+            Lanes.MEMORY.asSlice(heads, call.shape().g() * headBytes).fill((byte) 0);
             Lanes.MEMORY.asSlice(scores, whole * SCORES_ROW).fill((byte) 0);
-            for (int g = 0; g < call.shape.g(); g++) {
+            for (int g = 0; g < call.shape().g(); g++) {
                 for (int r = 0; r < rows; r++) {
                     AttentionTile.stageRow(
-                            call.q,
+                            call.q(),
                             g * group + r % group,
                             firstQuery + r / group,
-                            call.scale * VectorMath.LOG2_E,
+                            call.scale() * VectorMath.LOG2_E,
                             queriesOf(g) + r * row);
                     set(softmax(g).maximum(r), Float.NEGATIVE_INFINITY);
                 }
@@ -242,7 +219,7 @@ public final class VectorPagedAttention {
 
         /** Some keys of a page, of all heads. */
         private void step(long page, int key) {
-            long positions = call.kPositions.address() + 4 * (page * call.shape.t() + key);
+            long positions = call.kPositions().address() + 4 * (page * call.shape().t() + key);
             int least = Integer.MAX_VALUE;
             int greatest = Integer.MIN_VALUE;
             for (int k = 0; k < step; k++) {
@@ -253,25 +230,25 @@ public final class VectorPagedAttention {
             if (least > position(queries - 1)) {
                 return; // queries are in order: nobody sees any of them
             }
-            stage(2 * page * call.shape.t() + key, keys);
-            stage((2 * page + 1) * call.shape.t() + key, values);
+            stage(2 * page * call.shape().t() + key, keys);
+            stage((2 * page + 1) * call.shape().t() + key, values);
             boolean hidden = greatest > position(0);
-            for (int g = 0; g < call.shape.g(); g++) {
+            for (int g = 0; g < call.shape().g(); g++) {
                 head(g, hidden, positions);
             }
         }
 
         private int position(int query) {
-            return getInt(call.qPositions.address() + 4L * (firstQuery + query));
+            return call.qPosition(firstQuery + query);
         }
 
         /** Rows of the pool from {@code first} on, as [G, step, d] in F32. */
         private void stage(long first, long to) {
-            DType dtype = call.pool.dtype();
+            DType dtype = call.pool().dtype();
             long bytes = (long) d * dtype.bytes();
-            long from = call.pool.address() + first * call.shape.g() * bytes;
+            long from = call.pool().address() + first * call.shape().g() * bytes;
             for (int k = 0; k < step; k++) {
-                for (int g = 0; g < call.shape.g(); g++) {
+                for (int g = 0; g < call.shape().g(); g++) {
                     AttentionTile.stageRow(dtype, from, d, 1, to + ((long) g * step + k) * row);
                     from += bytes;
                 }
@@ -303,11 +280,14 @@ public final class VectorPagedAttention {
 
         private void write(long to) {
             for (int r = 0; r < rows; r++) {
-                for (int g = 0; g < call.shape.g(); g++) {
+                for (int g = 0; g < call.shape().g(); g++) {
                     SoftmaxState state = softmax(g);
                     float total = Lanes.sum(load(state.total(r)));
                     int head = g * group + r % group;
-                    long at = to + ((long) (r / group) * call.shape.h() + head) * call.partial();
+                    long at =
+                            to
+                                    + ((long) (r / group) * call.shape().h() + head)
+                                            * partialBytes(call.shape());
                     SoftmaxState.scale(
                             sumsOf(g) + r * row, Lanes.pad(d), total == 0 ? 0 : 1 / total, at);
                     set(at + row, get(state.maximum(r)));
