@@ -1,8 +1,9 @@
 import java.nio.file.Path;
 import java.util.List;
 import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
-import org.ringworld.model.decode.Generator;
+import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.runtime.Device;
@@ -17,17 +18,11 @@ void main(String[] arguments) throws Exception {
         Tokenizer tokenizer = Tokenizer.load(files.directory());
         var parameters = new MappedParameters(device, files, files.config(), files.dtype());
         int[] ids = Continuation.prompt(arguments[1], tokenizer);
+        var ask = new Ask(ids, most, Sampler.GREEDY, tokenizer.ends());
         int room = ids.length + most;
-        try (var generator = new Generator(device, parameters, files.config(), room);
-                var sequence = generator.open(ids, room)) {
-            Continuation.write(
-                    sequence,
-                    Sampler.GREEDY,
-                    tokenizer,
-                    tokenizer.decoder(),
-                    most,
-                    List.of(),
-                    IO::print);
+        try (var engine = new LocalEngine(device, parameters, files.config(), room);
+                var answer = engine.ask(ask)) {
+            Continuation.write(answer, tokenizer, tokenizer.decoder(), List.of(), IO::print);
         }
     }
 }

@@ -13,8 +13,11 @@ import java.util.concurrent.Callable;
 import org.ringworld.actors.Faults;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.decode.Answer;
+import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
-import org.ringworld.model.decode.Generator;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.model.layers.ParameterStore;
@@ -163,19 +166,13 @@ public final class GenerateCommand implements Callable<Integer> {
             if (!chat) {
                 show(asked);
             }
-            int most = ids.length + maxNewTokens;
-            try (Generator generator = new Generator(device, parameters, config, most);
-                    Generator.Sequence sequence = generator.open(ids, most)) {
+            Ask ask = new Ask(ids, maxNewTokens, sampler, tokenizer.ends());
+            int room = ids.length + maxNewTokens;
+            try (Engine engine = new LocalEngine(device, parameters, config, room);
+                    Answer answer = engine.ask(ask)) {
                 Continuation written =
-                        Continuation.write(
-                                sequence,
-                                sampler,
-                                tokenizer,
-                                decoder,
-                                maxNewTokens,
-                                stops,
-                                this::show);
-                System.out.println(json ? json(written, ids.length, sequence.cached(), load) : "");
+                        Continuation.write(answer, tokenizer, decoder, stops, this::show);
+                System.out.println(json ? json(written, ids.length, load) : "");
             }
         }
         return Ringworld.DONE;
@@ -221,7 +218,7 @@ public final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private static String json(Continuation written, int promptTokens, int cached, double load) {
+    private static String json(Continuation written, int promptTokens, double load) {
         ObjectNode all = JsonMapper.shared().createObjectNode();
         all.put("text", written.text());
         ArrayNode ids = all.putArray("ids");
@@ -232,7 +229,7 @@ public final class GenerateCommand implements Callable<Integer> {
         all.putObject("usage")
                 .put("prompt_tokens", promptTokens)
                 .put("completion_tokens", written.ids().size())
-                .put("cached_tokens", cached);
+                .put("cached_tokens", written.cached());
         all.putObject("seconds")
                 .put("load", load)
                 .put("prefill", written.prefillSeconds())

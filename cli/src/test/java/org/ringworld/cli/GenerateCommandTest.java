@@ -6,11 +6,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.model.decode.Generator;
+import org.ringworld.model.decode.Answer;
+import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.model.layers.ParameterStore;
@@ -41,15 +45,17 @@ class GenerateCommandTest {
                 Device device = new CpuDevice(1)) {
             ParameterStore parameters =
                     new MappedParameters(device, files, files.config(), DType.F32);
-            try (Generator generator = new Generator(device, parameters, files.config(), 99);
-                    Generator.Sequence sequence = generator.open(prompt, 99)) {
+            Ask ask = new Ask(prompt, NEW, Sampler.GREEDY, Set.of(tokenizer.eos()));
+            try (Engine engine = new LocalEngine(device, parameters, files.config(), 99);
+                    Answer answer = engine.ask(ask)) {
                 List<Integer> ids = new ArrayList<>();
-                int next = sequence.choose(Sampler.GREEDY, sequence.readPrompt());
-                while (ids.size() < NEW && next != tokenizer.eos()) {
-                    ids.add(next);
-                    next = sequence.choose(Sampler.GREEDY, sequence.read(next));
+                for (var next = answer.next(); next != null; next = answer.next()) {
+                    ids.add(next.id());
                 }
-                return ids.stream().mapToInt(Integer::intValue).toArray();
+                return ids.stream()
+                        .mapToInt(Integer::intValue)
+                        .filter(id -> id != tokenizer.eos())
+                        .toArray();
             }
         }
     }

@@ -5,6 +5,7 @@ import static org.ringworld.runtime.Shapes.require;
 import static org.ringworld.runtime.Shapes.sameSize;
 import static org.ringworld.runtime.Shapes.values;
 
+import java.util.Objects;
 import org.ringworld.runtime.Kernels.Product;
 
 /** The doors of the kernels: what each one requires of its tensors, for every CPU variant. */
@@ -49,6 +50,20 @@ public final class KernelShapes {
     public static void sumOfSquares(Tensor x, Tensor result) {
         dtype("sumOfSquares", DType.F32, x, result);
         require(result.size() == 1, "sumOfSquares", x, result);
+    }
+
+    public static void copyColumns(Tensor from, long fromColumn, Tensor to, long toColumn, long n) {
+        values("copyColumns", from, to);
+        require(
+                from.dtype() == to.dtype()
+                        && from.rank() == 2
+                        && to.rank() == 2
+                        && from.dim(0) == to.dim(0),
+                "copyColumns",
+                from,
+                to);
+        Objects.checkFromIndexSize(fromColumn, n, from.dim(1));
+        Objects.checkFromIndexSize(toColumn, n, to.dim(1));
     }
 
     public static void embedding(Tensor ids, Tensor table, Tensor y) {

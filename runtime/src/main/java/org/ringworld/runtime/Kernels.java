@@ -37,6 +37,12 @@ public interface Kernels {
     /** to = from, converting between F32 and BF16 (to nearest even) where the dtypes differ. */
     void copy(Tensor from, Tensor to);
 
+    /**
+     * Columns [toColumn, toColumn + n) of to [S,N] = columns [fromColumn, fromColumn + n) of from
+     * [S,M]; values of one dtype.
+     */
+    void copyColumns(Tensor from, long fromColumn, Tensor to, long toColumn, long n);
+
     /** into += x; either may be F32 or BF16. */
     void add(Tensor x, Tensor into);
 

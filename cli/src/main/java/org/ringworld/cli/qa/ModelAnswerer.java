@@ -7,8 +7,11 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.cli.GenerateCommand;
 import org.ringworld.cli.InferenceSettings;
 import org.ringworld.model.attention.PageMemory;
+import org.ringworld.model.decode.Answer;
+import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
-import org.ringworld.model.decode.Generator;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.layers.MappedParameters;
 import org.ringworld.model.layers.ParameterStore;
@@ -30,7 +33,7 @@ final class ModelAnswerer implements Answerer {
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
     private final long seed;
-    private Generator generator;
+    private Engine engine;
     private int room;
 
     /**
@@ -54,39 +57,35 @@ final class ModelAnswerer implements Answerer {
     }
 
     @Override
-    public String answer(String prompt, int attempt) {
+    public String answer(String prompt, int attempt) throws InterruptedException {
         int[] ids = template.encode(List.of(new ChatTemplate.Message("user", prompt)), tokenizer);
         on.checkFits(ids.length, beyond);
         Sampler sampler = new Sampler(attempt == 0 ? 0 : 0.8, 0, 0.95, 0, 1, seed + attempt);
         StringBuilder text = new StringBuilder();
-        try (Generator.Sequence sequence = open(ids)) {
-            Continuation.write(
-                    sequence,
-                    sampler,
-                    tokenizer,
-                    tokenizer.decoder(),
-                    MOST_TOKENS,
-                    List.of(),
-                    text::append);
+        Ask ask = new Ask(ids, MOST_TOKENS, sampler, tokenizer.ends());
+        try (Answer answer = engine(ids.length + MOST_TOKENS).ask(ask)) {
+            Continuation.write(answer, tokenizer, tokenizer.decoder(), List.of(), text::append);
         }
         return text.toString();
     }
 
-    /** Questions about one text share what they begin with. */
-    private Generator.Sequence open(int[] ids) {
-        int most = ids.length + MOST_TOKENS;
-        if (generator == null || PageMemory.pages(most) > PageMemory.pages(room)) {
-            if (generator != null) {
-                generator.close();
+    /** With room for a text; questions about one text share what they begin with. */
+    private Engine engine(int most) {
+        if (engine == null || PageMemory.pages(most) > PageMemory.pages(room)) {
+            if (engine != null) {
+                engine.close();
             }
             room = 2 * most;
-            generator = new Generator(device, parameters, config, room);
+            engine = new LocalEngine(device, parameters, config, room);
         }
-        return generator.open(ids, most);
+        return engine;
     }
 
     @Override
     public void close() {
+        if (engine != null) {
+            engine.close();
+        }
         device.close();
         files.close();
     }

@@ -8,7 +8,7 @@ import org.ringworld.runtime.Workspace;
  * How a layer's queries reach the keys that they see: those of other ranks around a ring, or those
  * read before in pages.
  */
-public sealed interface Attention permits RingAttention, PagedAttention {
+public sealed interface Attention permits RingAttention, FillAttention {
     /**
      * Where a layer is to put its own tokens' keys, rotated, and values; from {@code workspace}
      * unless they are to stay.

@@ -106,9 +106,9 @@ public final class PageMemory implements AutoCloseable {
     }
 
     /** Positions of all places of some pages, as they lie. */
-    int[] positions(int[] pages, int count) {
-        int[] all = new int[count * TOKENS];
-        for (int i = 0; i < count; i++) {
+    int[] positions(int[] pages) {
+        int[] all = new int[pages.length * TOKENS];
+        for (int i = 0; i < pages.length; i++) {
             System.arraycopy(known, pages[i] * TOKENS, all, i * TOKENS, TOKENS);
         }
         return all;

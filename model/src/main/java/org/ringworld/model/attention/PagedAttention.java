@@ -12,16 +12,15 @@ import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.Workspace;
 
 /**
- * Attention of new tokens to all that stand in the pages of their sequences, themselves among them:
- * keys and values go into the pages, so what was read is never computed again. A batch holds any
- * number of sequences, each with one new token or many.
+ * Attention of queries to keys that stand in pages of this rank's memory: of any number of
+ * sequences, each with one query or many.
  */
-public final class PagedAttention implements Attention {
-    /** New tokens of a sequence up to which pages are read where they lie. */
+public final class PagedAttention {
+    /** Queries of a sequence up to which pages are read where they lie. */
     private static final int FEW = 8;
 
-    /** Keys that are brought together for a sequence with more: one pass of its queries. */
-    private static final int TOGETHER_TOKENS = 8 * PageMemory.TOKENS;
+    /** Pages that are brought together for a sequence with more: one pass of its queries. */
+    static final int TOGETHER = 8;
 
     private final Device device;
     private final Kernels kernels;
@@ -29,33 +28,24 @@ public final class PagedAttention implements Attention {
     private final PageMemory memory;
     private final Workspace scratch;
     private final float scale;
-    private Batch batch;
 
     /**
-     * New tokens of a sequence.
+     * Queries of a sequence.
      *
-     * @param pages that hold its positions 0 to {@code to}, in order: position p at place p mod
-     *     {@link PageMemory#TOKENS}
-     * @param from position of the first new token
-     * @param to behind the last
+     * @param tokens how many
+     * @param pages that they look into, in order; none: they see nothing here
      */
-    public record Fill(int[] pages, int from, int to) {
-        int tokens() {
-            return to - from;
-        }
-    }
+    record Part(int tokens, int[] pages) {}
 
     /**
-     * A batch on the device: tile t of new tokens lies on a page of its own.
+     * Queries on the device, sequence by sequence.
      *
-     * @param keyPositions of a sequence with many new tokens, of all places of its pages; else null
+     * @param positions I32 [S]
+     * @param keyPositions of a sequence with many queries, of all places of its pages; else null
      * @param one zeros: a sequence is one document
      */
-    private record Batch(
-            List<Fill> fills,
-            int[] borders,
-            int[] pages,
-            int[] places,
+    record Queries(
+            List<Part> parts,
             Tensor positions,
             PageTable table,
             List<Tensor> keyPositions,
@@ -73,82 +63,44 @@ public final class PagedAttention implements Attention {
         this.scale = (float) (1 / Math.sqrt(config.headDim()));
     }
 
+    float scale() {
+        return scale;
+    }
+
     /**
-     * These tokens are computed next: all layers put their keys and values into the pages.
+     * Makes queries ready for all layers; the positions of their pages' tokens are known.
      *
-     * @param workspace holds what the batch needs until the next one begins
-     * @return positions of the new tokens, I32 [S], sequence by sequence
+     * @param positions of the queries
+     * @param workspace holds what they need until they are done
      */
-    public Tensor begin(List<Fill> fills, Workspace workspace) {
-        int[] borders = tileBorders(fills);
-        int tiles = borders.length - 1;
-        int[] pages = new int[tiles];
-        int[] places = new int[tiles];
-        int[] positions = new int[borders[tiles]];
-        int tile = 0;
-        for (Fill fill : fills) {
-            for (int at = fill.from; at < fill.to; tile++) {
-                pages[tile] = fill.pages[at / PageMemory.TOKENS];
-                places[tile] = at % PageMemory.TOKENS;
-                int n = borders[tile + 1] - borders[tile];
-                memory.place(pages[tile], places[tile], at, n);
-                for (int i = 0; i < n; i++) {
-                    positions[borders[tile] + i] = at++;
-                }
-            }
-        }
+    Queries prepare(List<Part> parts, int[] positions, Workspace workspace) {
         List<Tensor> keyPositions = new ArrayList<>();
         int longest = 0;
-        for (Fill fill : fills) {
-            boolean many = fill.tokens() > FEW;
-            keyPositions.add(many ? keyPositions(fill, workspace) : null);
-            longest = many ? Math.max(longest, Math.max(fill.tokens(), TOGETHER_TOKENS)) : longest;
+        for (Part part : parts) {
+            boolean many = part.tokens > FEW && part.pages.length > 0;
+            keyPositions.add(many ? ints(memory.positions(part.pages), workspace) : null);
+            longest = many ? Math.max(longest, part.tokens) : longest;
         }
-        batch =
-                new Batch(
-                        fills,
-                        borders,
-                        pages,
-                        places,
-                        ints(positions, workspace),
-                        table(fills, workspace),
-                        keyPositions,
-                        ints(new int[longest], workspace));
-        return batch.positions;
+        longest = Math.max(longest, TOGETHER * PageMemory.TOKENS);
+        return new Queries(
+                parts,
+                ints(positions, workspace),
+                table(parts, workspace),
+                keyPositions,
+                ints(new int[longest], workspace));
     }
 
-    private Tensor keyPositions(Fill fill, Workspace workspace) {
-        return ints(memory.positions(fill.pages, PageMemory.pages(fill.to)), workspace);
-    }
-
-    /** Where the new tokens of a batch are cut: at each sequence and each page. */
-    private static int[] tileBorders(List<Fill> fills) {
-        IntStream.Builder borders = IntStream.builder().add(0);
-        int token = 0;
-        for (Fill fill : fills) {
-            for (int at = fill.from; at < fill.to; ) {
-                int next = Math.min(fill.to, (at / PageMemory.TOKENS + 1) * PageMemory.TOKENS);
-                token += next - at;
-                borders.add(token);
-                at = next;
-            }
-        }
-        return borders.build().toArray();
-    }
-
-    /** Sequences with many new tokens have no pages there: their turn is {@link #many}. */
-    private PageTable table(List<Fill> fills, Workspace workspace) {
-        int[] queries = new int[fills.size() + 1];
-        int[] borders = new int[fills.size() + 1];
+    /** Sequences with many queries have no pages there: their turn is {@link #many}. */
+    private PageTable table(List<Part> parts, Workspace workspace) {
+        int[] queries = new int[parts.size() + 1];
+        int[] borders = new int[parts.size() + 1];
         IntStream.Builder pages = IntStream.builder();
-        for (int b = 0; b < fills.size(); b++) {
-            Fill fill = fills.get(b);
-            int few = fill.tokens() > FEW ? 0 : PageMemory.pages(fill.to);
-            queries[b + 1] = queries[b] + fill.tokens();
-            borders[b + 1] = borders[b] + few;
-            for (int i = 0; i < few; i++) {
-                pages.add(fill.pages[i]);
-            }
+        for (int b = 0; b < parts.size(); b++) {
+            Part part = parts.get(b);
+            int[] few = part.tokens > FEW ? new int[0] : part.pages;
+            queries[b + 1] = queries[b] + part.tokens;
+            borders[b + 1] = borders[b] + few.length;
+            IntStream.of(few).forEach(pages::add);
         }
         return new PageTable(
                 ints(queries, workspace),
@@ -156,46 +108,41 @@ public final class PagedAttention implements Attention {
                 ints(pages.build().toArray(), workspace));
     }
 
-    private Tensor ints(int[] values, Workspace workspace) {
+    Tensor ints(int[] values, Workspace workspace) {
         Tensor tensor = workspace.take(DType.I32, values.length);
         BlockTensors.copy(device, values, tensor);
         return tensor;
     }
 
-    @Override
-    public KvBlock own(int layer, Workspace workspace) {
-        int tiles = batch.pages.length;
-        Tensor[] keys = new Tensor[tiles];
-        Tensor[] values = new Tensor[tiles];
-        for (int t = 0; t < tiles; t++) {
-            int n = batch.borders[t + 1] - batch.borders[t];
-            keys[t] = memory.keys(layer, batch.pages[t], batch.places[t], n);
-            values[t] = memory.values(layer, batch.pages[t], batch.places[t], n);
-        }
-        return new KvBlock(batch.borders, new Tensor[tiles], keys, values);
-    }
-
-    @Override
-    public void forward(int layer, Tensor q, KvBlock own, Tensor out, Tensor max, Tensor sum) {
+    /**
+     * Attends to all keys of the pages; see {@link Kernels#attention}.
+     *
+     * @param q values [S,H,D], rotated
+     * @param out F32 [S,H,D], written
+     * @param max F32 [S,H], written
+     * @param sum F32 [S,H], written
+     */
+    void attend(int layer, Queries queries, Tensor q, Tensor out, Tensor max, Tensor sum) {
         kernels.pagedAttention(
                 q,
-                batch.positions,
+                queries.positions,
                 memory.pool(layer),
                 memory.positions(),
-                batch.table,
+                queries.table,
                 scale,
                 out,
                 max,
                 sum);
         int first = 0;
-        for (int b = 0; b < batch.fills.size(); b++) {
-            int end = first + batch.fills.get(b).tokens();
-            if (batch.keyPositions.get(b) != null) {
+        for (int b = 0; b < queries.parts.size(); b++) {
+            int end = first + queries.parts.get(b).tokens;
+            if (queries.keyPositions.get(b) != null) {
                 many(
                         layer,
+                        queries,
                         b,
                         q.rows(first, end),
-                        batch.positions.rows(first, end),
+                        queries.positions.rows(first, end),
                         out.rows(first, end),
                         max.rows(first, end),
                         sum.rows(first, end));
@@ -206,32 +153,36 @@ public final class PagedAttention implements Attention {
 
     /** Pages brought together, some at a time, so that queries pass over many keys at once. */
     private void many(
-            int layer, int b, Tensor q, Tensor positions, Tensor out, Tensor max, Tensor sum) {
-        Fill fill = batch.fills.get(b);
-        int tokens = PageMemory.pages(fill.to) * PageMemory.TOKENS;
-        for (int from = 0; from < tokens; from += TOGETHER_TOKENS) {
-            int to = Math.min(tokens, from + TOGETHER_TOKENS);
+            int layer,
+            Queries queries,
+            int b,
+            Tensor q,
+            Tensor positions,
+            Tensor out,
+            Tensor max,
+            Tensor sum) {
+        int[] pages = queries.parts.get(b).pages;
+        for (int from = 0; from < pages.length; from += TOGETHER) {
+            int to = Math.min(pages.length, from + TOGETHER);
             Workspace.Mark mark = scratch.mark();
-            Tensor keys = scratch.take(q.dtype(), to - from, config.numKvHeads(), config.headDim());
-            Tensor values = scratch.take(q.dtype(), keys.shape());
-            for (int at = from; at < to; at += PageMemory.TOKENS) {
-                int page = fill.pages[at / PageMemory.TOKENS];
-                int i = at - from;
-                kernels.copy(
-                        memory.keys(layer, page, 0, PageMemory.TOKENS),
-                        keys.rows(i, i + PageMemory.TOKENS));
-                kernels.copy(
-                        memory.values(layer, page, 0, PageMemory.TOKENS),
-                        values.rows(i, i + PageMemory.TOKENS));
-            }
+            Tensor both =
+                    scratch.take(
+                            q.dtype(),
+                            2L * (to - from) * PageMemory.TOKENS,
+                            config.numKvHeads(),
+                            config.headDim());
+            together(layer, pages, from, to, both);
+            long n = both.dim(0) / 2;
             kernels.attention(
                     q,
                     positions,
-                    batch.one.rows(0, q.dim(0)),
-                    keys,
-                    values,
-                    batch.keyPositions.get(b).rows(from, to),
-                    batch.one.rows(0, to - from),
+                    queries.one.rows(0, q.dim(0)),
+                    both.rows(0, n),
+                    both.rows(n, 2 * n),
+                    queries.keyPositions
+                            .get(b)
+                            .rows((long) from * PageMemory.TOKENS, (long) to * PageMemory.TOKENS),
+                    queries.one.rows(0, n),
                     scale,
                     out,
                     max,
@@ -240,8 +191,17 @@ public final class PagedAttention implements Attention {
         }
     }
 
-    @Override
-    public void awaitFree() {
-        // Nobody else reads the pages.
+    /** Keys and then values [2n,G,D] of pages [from, to) of some. */
+    void together(int layer, int[] pages, int from, int to, Tensor both) {
+        long n = both.dim(0) / 2;
+        for (int i = from; i < to; i++) {
+            long at = (long) (i - from) * PageMemory.TOKENS;
+            kernels.copy(
+                    memory.keys(layer, pages[i], 0, PageMemory.TOKENS),
+                    both.rows(at, at + PageMemory.TOKENS));
+            kernels.copy(
+                    memory.values(layer, pages[i], 0, PageMemory.TOKENS),
+                    both.rows(n + at, n + at + PageMemory.TOKENS));
+        }
     }
 }

@@ -10,15 +10,15 @@ import org.ringworld.tokenizer.Tokenizer;
  * What a model wrote after a prompt.
  *
  * @param text without what ended it
- * @param ids of its tokens, without the one that ended it
- * @param logprobs ln of the probability that the model gave each of them
+ * @param tokens of it, without the one that ended it
  * @param stopped whether it came to an end by itself, and not to the most tokens allowed
+ * @param cached tokens of the prompt that had been read before
  */
 public record Continuation(
         String text,
-        List<Integer> ids,
-        List<Double> logprobs,
+        List<Made.Token> tokens,
         boolean stopped,
+        int cached,
         double prefillSeconds,
         double decodeSeconds) {
 
@@ -36,38 +36,36 @@ public record Continuation(
     }
 
     /**
-     * Reads the prompt of a sequence and goes on after it to the end of the text, a stop text or
-     * for {@code most} tokens.
+     * Takes an answer to the end of the text, a stop text or the most tokens allowed.
+     *
+     * @param answer asked a moment ago; it is not closed
+     * @param decoder that has heard the prompt, where the answer goes on with its words
+     * @param stops texts before which it ends
+     * @param out is given the text as it comes, in whole characters
+     * @throws IllegalArgumentException saying why it cannot be answered
      */
     public static Continuation write(
-            Generator.Sequence sequence,
-            Sampler sampler,
+            Answer answer,
             Tokenizer tokenizer,
             TextDecoder decoder,
-            int most,
             List<String> stops,
-            Consumer<String> out) {
+            Consumer<String> out)
+            throws InterruptedException {
         long start = System.nanoTime();
-        float[] logits = sequence.readPrompt();
+        Made.Token next = answer.next();
         long prefilled = System.nanoTime();
         StopText text = new StopText(stops, out);
-        List<Integer> written = new ArrayList<>();
+        List<Made.Token> written = new ArrayList<>();
         List<Integer> begins = new ArrayList<>();
-        List<Double> logprobs = new ArrayList<>();
         boolean ended = false;
-        while (!ended && written.size() < most) {
-            int next = sequence.choose(sampler, logits);
-            if (tokenizer.ends().contains(next) || next >= tokenizer.vocabSize()) {
+        for (; next != null && !ended; next = ended ? null : answer.next()) {
+            if (tokenizer.ends().contains(next.id()) || next.id() >= tokenizer.vocabSize()) {
                 ended = true;
                 break;
             }
             begins.add(text.length());
             written.add(next);
-            logprobs.add(logprob(logits, next));
-            ended = text.add(decoder.next(next));
-            if (!ended && written.size() < most) {
-                logits = sequence.read(next);
-            }
+            ended = text.add(decoder.next(next.id()));
         }
         ended |= !text.isStopped() && text.add(decoder.finish());
         text.finish();
@@ -79,21 +77,18 @@ public record Continuation(
         return new Continuation(
                 text.toString(),
                 List.copyOf(written.subList(0, kept)),
-                List.copyOf(logprobs.subList(0, kept)),
                 ended,
+                answer.cached(),
                 (prefilled - start) * 1e-9,
                 (System.nanoTime() - prefilled) * 1e-9);
     }
 
-    private static double logprob(float[] logits, int id) {
-        double greatest = Double.NEGATIVE_INFINITY;
-        for (float logit : logits) {
-            greatest = Math.max(greatest, logit);
-        }
-        double sum = 0;
-        for (float logit : logits) {
-            sum += Math.exp(logit - greatest);
-        }
-        return logits[id] - greatest - Math.log(sum);
+    public List<Integer> ids() {
+        return tokens.stream().map(Made.Token::id).toList();
+    }
+
+    /** ln of the probability that the model gave each token. */
+    public List<Double> logprobs() {
+        return tokens.stream().map(Made.Token::logprob).toList();
     }
 }

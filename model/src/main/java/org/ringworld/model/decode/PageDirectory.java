@@ -109,15 +109,8 @@ public final class PageDirectory {
      * @throws TooLongException where there never is
      */
     public Sequence open(int[] prompt, int most) {
+        checkFits(most);
         int needed = PageMemory.pages(most);
-        if (needed > (long) free.size() * pagesOfRank) {
-            throw new TooLongException(
-                    "%d tokens do not fit: there is room for %d, and %d more devices like these would be needed"
-                            .formatted(
-                                    most,
-                                    (long) free.size() * pagesOfRank * PageMemory.TOKENS,
-                                    Math.ceilDiv(needed, pagesOfRank) - free.size()));
-        }
         // The last token is always computed: what follows is asked of it.
         List<Shared> prefix = prefix(prompt, (prompt.length - 1) / PageMemory.TOKENS);
         prefix.forEach(this::use);
@@ -131,6 +124,22 @@ public final class PageDirectory {
         prefix.forEach(shared -> sequence.pages.add(shared.page));
         sequence.pages.addAll(own);
         return sequence;
+    }
+
+    /**
+     * @param most tokens that a sequence may come to have
+     * @throws TooLongException where there never is room for it
+     */
+    public void checkFits(int most) {
+        int needed = PageMemory.pages(most);
+        if (needed > (long) free.size() * pagesOfRank) {
+            throw new TooLongException(
+                    "%d tokens do not fit: there is room for %d, and %d more devices like these would be needed"
+                            .formatted(
+                                    most,
+                                    (long) free.size() * pagesOfRank * PageMemory.TOKENS,
+                                    Math.ceilDiv(needed, pagesOfRank) - free.size()));
+        }
     }
 
     /** Full pages that hold how a prompt begins, as many as there are. */

@@ -25,6 +25,11 @@ public record Frame(long step, int part, int layer, Pass pass, int hop, int orig
         return new Frame(step, part, layer, pass, hop, origin, tile);
     }
 
+    /** The one of the same name that another rank sends. */
+    public Frame from(int rank) {
+        return new Frame(step, part, layer, pass, hop, rank, tile);
+    }
+
     /** What a frame carries. */
     public enum Pass {
         /** Keys and values, forward. */
@@ -42,7 +47,11 @@ public record Frame(long step, int part, int layer, Pass pass, int hop, int orig
         /** A whole training state, for ranks that do not hold it. */
         STATE(Group.COPIES),
         /** What ranks exchange for the tokens that a step decodes. */
-        DECODE(Group.TOKENS);
+        DECODE(Group.TOKENS),
+        /** Queries that look into the pages of other ranks. */
+        QUERIES(Group.BLOCKS),
+        /** What such queries found there. */
+        FOUND(Group.BLOCKS);
 
         private final Group group;
 

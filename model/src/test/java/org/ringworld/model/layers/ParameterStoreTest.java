@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -27,7 +28,11 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.ZigzagLayout;
-import org.ringworld.model.decode.Generator;
+import org.ringworld.model.decode.Answer;
+import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.LocalEngine;
+import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.model.training.LocalRanks;
@@ -152,10 +157,10 @@ class ParameterStoreTest {
                 MappedParameters parameters =
                         new MappedParameters(device, files, CONFIG, DType.F32)) {
             Files.delete(model.resolve("model.safetensors"));
-            int[] prompt = {1, 2, 3};
-            try (Generator generator = new Generator(device, parameters, CONFIG, 4);
-                    Generator.Sequence sequence = generator.open(prompt, 4)) {
-                assertThat(sequence.readPrompt()).hasSize(CONFIG.vocabSize());
+            Ask ask = new Ask(new int[] {1, 2, 3}, 1, Sampler.GREEDY, Set.of());
+            try (Engine engine = new LocalEngine(device, parameters, CONFIG, 4);
+                    Answer answer = engine.ask(ask)) {
+                assertThat(answer.next().last()).isTrue();
             }
         }
     }

@@ -55,6 +55,16 @@ public final class PlainKernels implements Kernels {
     }
 
     @Override
+    public void copyColumns(Tensor from, long fromColumn, Tensor to, long toColumn, long n) {
+        KernelShapes.copyColumns(from, fromColumn, to, toColumn, n);
+        for (long s = 0; s < from.dim(0); s++) {
+            for (long i = 0; i < n; i++) {
+                set(to, s * to.dim(1) + toColumn + i, get(from, s * from.dim(1) + fromColumn + i));
+            }
+        }
+    }
+
+    @Override
     public void add(Tensor x, Tensor into) {
         KernelShapes.pairOfValues("add", x, into);
         for (long i = 0; i < x.size(); i++) {

@@ -121,6 +121,12 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void copyColumns(Tensor from, long fromColumn, Tensor to, long toColumn, long n) {
+        KernelShapes.copyColumns(from, fromColumn, to, toColumn, n);
+        rows.copyColumns(from, fromColumn, to, toColumn, n);
+    }
+
+    @Override
     public void add(Tensor x, Tensor into) {
         KernelShapes.pairOfValues("add", x, into);
         elementwise.add(x, into);

@@ -221,6 +221,18 @@ class PlainKernelsTest {
                 .hasMessage("embedding: id 3 of a table of 3 rows");
     }
 
+    @Test
+    void columnsAreCopiedAndOthersStay() {
+        Tensor from = tensors.f32(new float[] {1, 2, 3, 4, 5, 6}, 2, 3);
+        Tensor to = tensors.zeros(2, 4);
+        kernels.copyColumns(from, 1, to, 2, 2);
+        assertThat(tensors.read(to)).containsExactly(0, 0, 2, 3, 0, 0, 5, 6);
+        assertThatThrownBy(() -> kernels.copyColumns(from, 2, to, 0, 2))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> kernels.copyColumns(from, 0, tensors.zeros(3, 4), 0, 2))
+                .hasMessageContaining("copyColumns");
+    }
+
     private static void assertClose(float[] actual, double[] expected) {
         assertThat(actual).containsExactly(TensorsOf.floats(expected), within(1e-5f));
     }

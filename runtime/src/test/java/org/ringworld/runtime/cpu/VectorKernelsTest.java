@@ -82,6 +82,8 @@ class VectorKernelsTest {
                     dWeight);
             Tensor f32 = p.normal(DType.F32, rows, dim);
             p.check(5e-6, (k, r) -> k.attentionDelta(dy, f32, r.get(0)), rstd);
+            Tensor wide = p.normal(dtype, rows, dim + 5);
+            p.check(0, (k, r) -> k.copyColumns(x, dim / 3, r.get(0), 4, dim - dim / 3), wide);
             Tensor table = p.normal(dtype, 29, dim);
             Tensor ids = p.randomInts(29, rows);
             p.check(0, (k, r) -> k.embedding(ids, table, r.get(0)), x);

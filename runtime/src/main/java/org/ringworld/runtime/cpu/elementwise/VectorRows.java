@@ -48,6 +48,21 @@ public final class VectorRows {
                 });
     }
 
+    public void copyColumns(Tensor from, long fromColumn, Tensor to, long toColumn, long n) {
+        int bytes = from.dtype().bytes();
+        rows(
+                from.dim(0),
+                Math.toIntExact(n),
+                0,
+                (s, _, _) ->
+                        MemorySegment.copy(
+                                Lanes.MEMORY,
+                                from.address() + (s * from.dim(1) + fromColumn) * bytes,
+                                Lanes.MEMORY,
+                                to.address() + (s * to.dim(1) + toColumn) * bytes,
+                                n * bytes));
+    }
+
     public void embedding(Tensor ids, Tensor table, Tensor y) {
         long bytes = table.dim(1) * table.dtype().bytes();
         rows(

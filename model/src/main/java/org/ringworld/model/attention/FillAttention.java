@@ -1,0 +1,480 @@
+package org.ringworld.model.attention;
+
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.ring.Frame;
+import org.ringworld.model.ring.Frame.Pass;
+import org.ringworld.model.ring.Lease;
+import org.ringworld.model.ring.Ring;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.Workspace;
+
+/**
+ * Attention of new tokens of sequences, each computed on the rank that has its page, to all that
+ * stand in the pages of all ranks. What lies on one rank stays there. Else either the queries go to
+ * all ranks and what they found comes back (pass-Q), or the pages' keys and values go to all
+ * queries (pass-KV): Yang et al. 2024, Context Parallelism for Scalable Million-Token Inference
+ * (arXiv 2411.01783), §3.
+ */
+public final class FillAttention implements Attention {
+    private final Device device;
+    private final Kernels kernels;
+    private final LlamaConfig config;
+    private final PageMemory memory;
+    private final PagedAttention paged;
+    private final Ring ring;
+    private final DType dtype;
+    private final Workspace scratch;
+    private Batch batch;
+
+    /**
+     * Positions [from, to) of a sequence, whose keys and values are to be computed; those before
+     * are there.
+     */
+    public record Fill(SequencePages pages, int from, int to) {}
+
+    /**
+     * Tokens of a fill that lie together on one page.
+     *
+     * @param fill its place in what was begun
+     * @param from position of the first
+     * @param to behind the last
+     */
+    public record Tile(int fill, int from, int to) {
+        int tokens() {
+            return to - from;
+        }
+    }
+
+    /** How the queries of a fill reach keys on other ranks; fills are taken in this order. */
+    enum Way {
+        PASS_QUERIES,
+        PASS_KEYS,
+        LOCAL
+    }
+
+    /**
+     * A batch on the device.
+     *
+     * @param tiles of each rank, in the order of its rows
+     * @param borders of this rank's tiles, in rows
+     * @param queries of each rank that look into this one's pages; of this rank: all
+     * @param sent rows of each rank that are passed to others
+     * @param helps whether a rank has pages that rows passed by another look into: [helper][asker]
+     */
+    private record Batch(
+            Frame frame,
+            List<Fill> fills,
+            List<Way> ways,
+            List<List<Tile>> tiles,
+            int[] borders,
+            List<PagedAttention.Queries> queries,
+            int[] sent,
+            boolean[][] helps) {}
+
+    /**
+     * @param ring of this rank
+     * @param scratch for what is needed within a layer
+     */
+    public FillAttention(
+            Device device,
+            LlamaConfig config,
+            PageMemory memory,
+            PagedAttention paged,
+            Ring ring,
+            DType dtype,
+            Workspace scratch) {
+        this.device = device;
+        this.kernels = device.kernels();
+        this.config = config;
+        this.memory = memory;
+        this.paged = paged;
+        this.ring = ring;
+        this.dtype = dtype;
+        this.scratch = scratch;
+    }
+
+    /**
+     * These tokens are computed next, by all ranks: all layers put their keys and values into the
+     * pages.
+     *
+     * @param frame names what travels
+     * @param workspace holds what the batch needs until the next one begins
+     * @return this rank's tokens, in the order of its rows
+     */
+    public List<Tile> begin(List<Fill> fills, Frame frame, Workspace workspace) {
+        begin(fills, fills.stream().map(this::way).toList(), frame, workspace);
+        return batch.tiles.get(ring.rank());
+    }
+
+    /** As {@link #begin(List, Frame, Workspace)}, whatever would be cheaper. */
+    void begin(List<Fill> fills, List<Way> ways, Frame frame, Workspace workspace) {
+        List<List<Tile>> tiles = new ArrayList<>();
+        for (int rank = 0; rank < ring.size(); rank++) {
+            tiles.add(tiles(fills, ways, rank));
+        }
+        List<Tile> own = tiles.get(ring.rank());
+        int[] borders = new int[own.size() + 1];
+        for (int t = 0; t < own.size(); t++) {
+            Tile tile = own.get(t);
+            int number = fills.get(tile.fill).pages.number(tile.from);
+            memory.place(number, tile.from % PageMemory.TOKENS, tile.from, tile.tokens());
+            borders[t + 1] = borders[t] + tile.tokens();
+        }
+        List<PagedAttention.Queries> queries = new ArrayList<>();
+        int[] sent = new int[ring.size()];
+        for (int rank = 0; rank < ring.size(); rank++) {
+            boolean all = rank == ring.rank();
+            List<Tile> some =
+                    tiles.get(rank).stream()
+                            .filter(tile -> all || ways.get(tile.fill) == Way.PASS_QUERIES)
+                            .toList();
+            sent[rank] = sent(tiles.get(rank), ways);
+            queries.add(some.isEmpty() ? null : queries(fills, some, workspace));
+        }
+        batch =
+                new Batch(
+                        frame,
+                        fills,
+                        ways,
+                        tiles,
+                        borders,
+                        queries,
+                        sent,
+                        helps(fills, ways, tiles));
+    }
+
+    /**
+     * The published rule: keys and values go where they are fewer than the queries (§3.4, eq. 1).
+     */
+    private Way way(Fill fill) {
+        if (!fill.pages.isWide(fill.to)) {
+            return Way.LOCAL;
+        }
+        long queries = (long) (fill.to - fill.from) * config.numHeads();
+        long keysAndValues = 2L * fill.to * config.numKvHeads();
+        return keysAndValues <= queries ? Way.PASS_KEYS : Way.PASS_QUERIES;
+    }
+
+    private static List<Tile> tiles(List<Fill> fills, List<Way> ways, int rank) {
+        List<Tile> tiles = new ArrayList<>();
+        for (int f = 0; f < fills.size(); f++) {
+            Fill fill = fills.get(f);
+            for (int at = fill.from; at < fill.to; ) {
+                int to = Math.min(fill.to, (at / PageMemory.TOKENS + 1) * PageMemory.TOKENS);
+                if (fill.pages.rank(at) == rank) {
+                    tiles.add(new Tile(f, at, to));
+                }
+                at = to;
+            }
+        }
+        tiles.sort(Comparator.comparing(tile -> ways.get(tile.fill)));
+        return tiles;
+    }
+
+    private static int sent(List<Tile> tiles, List<Way> ways) {
+        return tiles.stream()
+                .filter(tile -> ways.get(tile.fill) == Way.PASS_QUERIES)
+                .mapToInt(Tile::tokens)
+                .sum();
+    }
+
+    /** What these tokens look for in this rank's pages. */
+    private PagedAttention.Queries queries(
+            List<Fill> fills, List<Tile> tiles, Workspace workspace) {
+        List<PagedAttention.Part> parts = new ArrayList<>();
+        int[] positions = new int[tiles.stream().mapToInt(Tile::tokens).sum()];
+        int row = 0;
+        for (int first = 0; first < tiles.size(); ) {
+            int f = tiles.get(first).fill;
+            int end = first;
+            int begin = row;
+            while (end < tiles.size() && tiles.get(end).fill == f) {
+                for (int at = tiles.get(end).from; at < tiles.get(end).to; at++) {
+                    positions[row++] = at;
+                }
+                end++;
+            }
+            Fill fill = fills.get(f);
+            parts.add(new PagedAttention.Part(row - begin, fill.pages.of(ring.rank(), fill.to)));
+            first = end;
+        }
+        return paged.prepare(parts, positions, workspace);
+    }
+
+    private static boolean[][] helps(List<Fill> fills, List<Way> ways, List<List<Tile>> tiles) {
+        int size = tiles.size();
+        boolean[][] helps = new boolean[size][size];
+        for (int asker = 0; asker < size; asker++) {
+            for (Tile tile : tiles.get(asker)) {
+                Fill fill = fills.get(tile.fill);
+                for (int page = 0; page < PageMemory.pages(fill.to); page++) {
+                    helps[fill.pages.ranks()[page]][asker] |=
+                            ways.get(tile.fill) == Way.PASS_QUERIES;
+                }
+            }
+            helps[asker][asker] = false;
+        }
+        return helps;
+    }
+
+    /** Positions of this rank's tokens, I32 [S]; null where it has none. */
+    public Tensor positions() {
+        PagedAttention.Queries own = batch.queries.get(ring.rank());
+        return own == null ? null : own.positions();
+    }
+
+    @Override
+    public KvBlock own(int layer, Workspace workspace) {
+        List<Tile> own = batch.tiles.get(ring.rank());
+        Tensor[] keys = new Tensor[own.size()];
+        Tensor[] values = new Tensor[own.size()];
+        for (int t = 0; t < keys.length; t++) {
+            Tile tile = own.get(t);
+            int number = batch.fills.get(tile.fill).pages.number(tile.from);
+            int place = tile.from % PageMemory.TOKENS;
+            keys[t] = memory.keys(layer, number, place, tile.tokens());
+            values[t] = memory.values(layer, number, place, tile.tokens());
+        }
+        return new KvBlock(batch.borders, new Tensor[keys.length], keys, values);
+    }
+
+    @Override
+    public void forward(int layer, Tensor q, KvBlock own, Tensor out, Tensor max, Tensor sum) {
+        paged.attend(layer, batch.queries.get(ring.rank()), q, out, max, sum);
+        passQueries(layer, q, out, max, sum);
+        passKeys(layer, q, out, max, sum);
+    }
+
+    /** A rank that has no tokens of its own in the batch answers others' queries in a layer. */
+    public void help(int layer) {
+        passQueries(layer, null, null, null, null);
+        passKeys(layer, null, null, null, null);
+    }
+
+    private void passQueries(int layer, Tensor q, Tensor out, Tensor max, Tensor sum) {
+        Workspace.Mark mark = scratch.mark();
+        int me = ring.rank();
+        Frame frame = batch.frame.ofLayer(layer);
+        int sent = batch.sent[me];
+        List<Lease> leases = new ArrayList<>();
+        Lease asked = new Lease();
+        leases.add(asked);
+        for (int other : others()) {
+            if (batch.helps[other][me]) {
+                ring.send(
+                        other,
+                        frame.of(Pass.QUERIES, 0, me, 0),
+                        q.rows(0, sent),
+                        device.record(),
+                        asked);
+            }
+        }
+        for (int other : others()) {
+            if (batch.helps[me][other]) {
+                leases.add(answer(layer, other, frame));
+            }
+        }
+        for (int other : others()) {
+            if (batch.helps[other][me]) {
+                Ring.Transfer found =
+                        ring.receive(
+                                other,
+                                frame.of(Pass.FOUND, 0, other, 0),
+                                DType.F32,
+                                AttentionState.size(sent, heads(), dim()));
+                AttentionState state = AttentionState.in(found.await(device), sent, heads(), dim());
+                kernels.attentionMerge(
+                        state.out(),
+                        state.max(),
+                        state.sum(),
+                        out.rows(0, sent),
+                        max.rows(0, sent),
+                        sum.rows(0, sent));
+                found.lease().release(device.record());
+            }
+        }
+        leases.forEach(lease -> lease.awaitFree(ring, device));
+        scratch.release(mark);
+    }
+
+    /** What another rank's queries find in this one's pages. */
+    private Lease answer(int layer, int other, Frame frame) {
+        int n = batch.sent[other];
+        Ring.Transfer asked =
+                ring.receive(other, frame.of(Pass.QUERIES, 0, other, 0), dtype, n, heads(), dim());
+        AttentionState state = AttentionState.take(scratch, n, heads(), dim());
+        paged.attend(
+                layer,
+                batch.queries.get(other),
+                asked.await(device),
+                state.out(),
+                state.max(),
+                state.sum());
+        asked.lease().release(device.record());
+        Lease lease = new Lease();
+        ring.send(
+                other,
+                frame.of(Pass.FOUND, 0, ring.rank(), 0),
+                state.flat(),
+                device.record(),
+                lease);
+        return lease;
+    }
+
+    private void passKeys(int layer, Tensor q, Tensor out, Tensor max, Tensor sum) {
+        int row = batch.sent[ring.rank()];
+        for (int f = 0; f < batch.fills.size(); f++) {
+            if (batch.ways.get(f) == Way.PASS_KEYS) {
+                int fill = f;
+                int rows =
+                        batch.tiles.get(ring.rank()).stream()
+                                .filter(tile -> tile.fill == fill)
+                                .mapToInt(Tile::tokens)
+                                .sum();
+                int end = row + rows;
+                passKeys(
+                        layer,
+                        f,
+                        rows == 0 ? null : q.rows(row, end),
+                        rows == 0 ? null : positions().rows(row, end),
+                        rows == 0 ? null : out.rows(row, end),
+                        rows == 0 ? null : max.rows(row, end),
+                        rows == 0 ? null : sum.rows(row, end));
+                row = end;
+            }
+        }
+    }
+
+    /** Some pages of each rank at a time, so that what is on its way needs bounded memory. */
+    private void passKeys(
+            int layer, int f, Tensor q, Tensor positions, Tensor out, Tensor max, Tensor sum) {
+        Workspace.Mark mark = scratch.mark();
+        Fill fill = batch.fills.get(f);
+        int[][] pages = new int[ring.size()][];
+        int most = 0;
+        for (int rank = 0; rank < pages.length; rank++) {
+            pages[rank] = fill.pages.of(rank, fill.to);
+            most = Math.max(most, Math.ceilDiv(pages[rank].length, PagedAttention.TOGETHER));
+        }
+        Outgoing[] outgoing = {new Outgoing(), new Outgoing()};
+        Tensor one =
+                paged.ints(
+                        new int
+                                [Math.max(
+                                        PagedAttention.TOGETHER * PageMemory.TOKENS,
+                                        q == null ? 0 : Math.toIntExact(q.dim(0)))],
+                        scratch);
+        for (int tile = 0; tile < most; tile++) {
+            Frame frame = batch.frame.ofLayer(layer).of(Pass.FORWARD, f, 0, 2 * tile);
+            send(layer, f, pages[ring.rank()], tile, frame, outgoing[tile % 2]);
+            for (int other : others()) {
+                int n = tokens(pages[other], tile);
+                if (q == null || n == 0) {
+                    continue;
+                }
+                Ring.Transfer keys =
+                        ring.receive(other, frame.from(other), dtype, 2L * n, kvHeads(), dim());
+                Ring.Transfer where =
+                        ring.receive(
+                                other,
+                                batch.frame.ofLayer(layer).of(Pass.FORWARD, f, other, 2 * tile + 1),
+                                DType.I32,
+                                n);
+                Tensor both = keys.await(device);
+                kernels.attention(
+                        q,
+                        positions,
+                        one.rows(0, q.dim(0)),
+                        both.rows(0, n),
+                        both.rows(n, 2L * n),
+                        where.await(device),
+                        one.rows(0, n),
+                        paged.scale(),
+                        out,
+                        max,
+                        sum);
+                keys.lease().release(device.record());
+                where.lease().release(device.record());
+            }
+        }
+        for (Outgoing one1 : outgoing) {
+            one1.lease.awaitFree(ring, device);
+        }
+        scratch.release(mark);
+    }
+
+    /** Memory that goes to other ranks, and who still reads it. */
+    private static final class Outgoing {
+        private Lease lease = new Lease();
+        private Tensor both;
+        private Tensor where;
+    }
+
+    private void send(int layer, int f, int[] pages, int tile, Frame frame, Outgoing to) {
+        int n = tokens(pages, tile);
+        if (n == 0) {
+            return;
+        }
+        to.lease.awaitFree(ring, device);
+        if (to.both == null) {
+            long most = PagedAttention.TOGETHER * PageMemory.TOKENS;
+            to.both = scratch.take(dtype, 2 * most, kvHeads(), dim());
+            to.where = scratch.take(DType.I32, most);
+        }
+        int from = tile * PagedAttention.TOGETHER;
+        int end = from + n / PageMemory.TOKENS;
+        Tensor both = to.both.rows(0, 2L * n);
+        paged.together(layer, pages, from, end, both);
+        Tensor where = to.where.rows(0, n);
+        int[] some = java.util.Arrays.copyOfRange(pages, from, end);
+        BlockTensors.copy(device, memory.positions(some), where);
+        to.lease = new Lease();
+        int me = ring.rank();
+        for (int other : others()) {
+            boolean asks = batch.tiles.get(other).stream().anyMatch(t -> t.fill == f);
+            if (asks) {
+                ring.send(other, frame.from(me), both, device.record(), to.lease);
+                Frame second = batch.frame.ofLayer(layer).of(Pass.FORWARD, f, me, 2 * tile + 1);
+                ring.send(other, second, where, device.record(), to.lease);
+            }
+        }
+    }
+
+    /** Places of a rank's pages that go together as its tile. */
+    private static int tokens(int[] pages, int tile) {
+        int left = pages.length - tile * PagedAttention.TOGETHER;
+        return Math.clamp(left, 0, PagedAttention.TOGETHER) * PageMemory.TOKENS;
+    }
+
+    /** The other ranks, each beginning with the one behind it. */
+    private int[] others() {
+        int[] others = new int[ring.size() - 1];
+        for (int i = 0; i < others.length; i++) {
+            others[i] = (ring.rank() + 1 + i) % ring.size();
+        }
+        return others;
+    }
+
+    private long heads() {
+        return config.numHeads();
+    }
+
+    private long kvHeads() {
+        return config.numKvHeads();
+    }
+
+    private long dim() {
+        return config.headDim();
+    }
+
+    @Override
+    public void awaitFree() {
+        // Nobody else reads the pages.
+    }
+}

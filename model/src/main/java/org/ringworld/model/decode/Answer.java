@@ -1,0 +1,90 @@
+package org.ringworld.model.decode;
+
+import java.util.Arrays;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+
+/** What comes of an {@link Ask}: its tokens, one after the other, as they are written. */
+public final class Answer implements Scheduler.Listener, AutoCloseable {
+    private final BlockingQueue<Object> coming = new LinkedBlockingQueue<>();
+    private final Runnable onClose;
+    private final float[] scores;
+    private volatile int cached;
+    private boolean over;
+
+    private record End() {}
+
+    /**
+     * @param onClose tells that nobody listens any more
+     */
+    public Answer(Ask ask, Runnable onClose) {
+        this.onClose = onClose;
+        this.scores = ask.scores() ? new float[ask.prompt().length] : null;
+        if (scores != null) {
+            Arrays.fill(scores, Float.NaN);
+        }
+    }
+
+    /**
+     * Waits for the next token.
+     *
+     * @return null behind the last
+     * @throws IllegalArgumentException saying why it cannot be answered
+     */
+    public Made.Token next() throws InterruptedException {
+        if (over) {
+            return null;
+        }
+        Object next = coming.take();
+        over = !(next instanceof Made.Token token) || token.last();
+        return switch (next) {
+            case Made.Token token -> token;
+            case String fault -> throw new IllegalArgumentException(fault);
+            default -> null;
+        };
+    }
+
+    /** Tokens of the prompt that had been read for others before. */
+    public int cached() {
+        return cached;
+    }
+
+    /**
+     * ln of the probability of each token of the prompt but the first, whose is NaN; whole when
+     * {@link #next} has returned.
+     */
+    public float[] scores() {
+        return scores;
+    }
+
+    /** Nobody listens any more. */
+    @Override
+    public void close() {
+        if (!over) {
+            over = true;
+            onClose.run();
+        }
+    }
+
+    // ---- for whoever answers
+
+    @Override
+    public void begins(int cachedTokens) {
+        cached = cachedTokens;
+    }
+
+    @Override
+    public void scored(Made.Scores some) {
+        System.arraycopy(some.logprobs(), 0, scores, some.from(), some.logprobs().length);
+    }
+
+    @Override
+    public void token(Made.Token token) {
+        coming.add(token);
+    }
+
+    @Override
+    public void ended(String fault) {
+        coming.add(fault == null ? new End() : fault);
+    }
+}

@@ -1,0 +1,93 @@
+package org.ringworld.model.decode;
+
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicLong;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.PageMemory;
+import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.model.ring.RingMember;
+import org.ringworld.runtime.Device;
+
+/** Answers on one device, which a thread of its own drives. */
+public final class LocalEngine implements Engine {
+    /** Tokens that are read at a time. */
+    private static final int CHUNK = 512;
+
+    private final ServingRank rank;
+    private final Scheduler scheduler;
+    private final BlockingQueue<Runnable> words = new LinkedBlockingQueue<>();
+    private final AtomicLong asked = new AtomicLong();
+    private final Thread thread;
+    private boolean closed;
+
+    /**
+     * @param device which nobody else drives any more, until this is closed
+     * @param config whose rotary base may differ from the parameters'
+     * @param capacity tokens that there is room for, of all texts together, each in whole pages
+     * @throws OutOfMemoryError where the device has no room for them
+     */
+    public LocalEngine(Device device, ParameterStore parameters, LlamaConfig config, int capacity) {
+        int pages = PageMemory.pages(capacity);
+        this.rank = new ServingRank(device, parameters, config, pages);
+        rank.join(new RingMember(0, 1));
+        this.scheduler =
+                new Scheduler(new PageDirectory(1, pages, capacity), config.vocabSize(), CHUNK, 1);
+        this.thread = device.newThread("engine", this::run);
+        thread.start();
+    }
+
+    @Override
+    public Answer ask(Ask ask) {
+        long id = asked.incrementAndGet();
+        Answer answer = new Answer(ask, () -> words.add(() -> scheduler.cancel(id)));
+        words.add(() -> scheduler.ask(id, ask, answer));
+        return answer;
+    }
+
+    private void run() {
+        try {
+            while (!closed) {
+                boolean idle = scheduler.isIdle() && !rank.hasWork();
+                Runnable word = idle ? words.take() : words.poll();
+                while (word != null) {
+                    word.run();
+                    word = words.poll();
+                }
+                step();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        } finally {
+            scheduler.failAll("the engine was closed");
+            rank.close();
+        }
+    }
+
+    private void step() {
+        scheduler.next().ifPresent(rank::take);
+        if (!rank.hasWork()) {
+            return;
+        }
+        try {
+            Made made = rank.step();
+            if (made != null) {
+                scheduler.made(made);
+            }
+        } catch (RuntimeException | OutOfMemoryError e) {
+            // What was being read is to blame; the others go on.
+            rank.join(new RingMember(0, 1));
+            scheduler.restart(e.getMessage() == null ? e.toString() : e.getMessage());
+        }
+    }
+
+    @Override
+    public void close() {
+        words.add(() -> closed = true);
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

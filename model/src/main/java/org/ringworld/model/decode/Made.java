@@ -1,0 +1,41 @@
+package org.ringworld.model.decode;
+
+import java.util.List;
+
+/**
+ * What a step came to, told by a rank: the first one tells of tokens, any of its part of scores.
+ *
+ * @param serve number of the {@link Serve} in force
+ * @param left steps that it still allows
+ * @param seconds that the step took
+ */
+public record Made(
+        int rank, long serve, int left, List<Token> tokens, List<Scores> scores, double seconds) {
+
+    /**
+     * A token that was written.
+     *
+     * @param index its place among the written ones, from 0
+     * @param logprob ln of the probability that the model gave it
+     * @param alternatives the likeliest tokens, the likeliest first
+     * @param last whether the text is over with it
+     */
+    public record Token(
+            long text,
+            int index,
+            int id,
+            double logprob,
+            List<Alternative> alternatives,
+            boolean last) {}
+
+    /** A token that might have been written, and ln of its probability. */
+    public record Alternative(int id, double logprob) {}
+
+    /**
+     * How likely tokens of a prompt were.
+     *
+     * @param from position of the first of them, at least 1
+     * @param logprobs ln of the probability of each after all before it
+     */
+    public record Scores(long text, int from, float[] logprobs) {}
+}

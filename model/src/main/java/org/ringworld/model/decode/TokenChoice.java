@@ -1,0 +1,143 @@
+package org.ringworld.model.decode;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.Modality;
+import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Kernels.Product;
+import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.Workspace;
+
+/** From logits on a device to what the host is told of tokens. */
+final class TokenChoice {
+    private final Device device;
+    private final Kernels kernels;
+    private final Workspace scratch;
+    private float[][] rows = new float[0][];
+
+    TokenChoice(Device device, Workspace scratch) {
+        this.device = device;
+        this.kernels = device.kernels();
+        this.scratch = scratch;
+    }
+
+    /** Host values on the device, of the scratch memory. */
+    Tensor ints(int[] values) {
+        Tensor tensor = scratch.take(DType.I32, values.length);
+        try (Arena arena = Arena.ofConfined()) {
+            device.copyIn(arena.allocateFrom(ValueLayout.JAVA_INT, values), tensor);
+        }
+        return tensor;
+    }
+
+    void copyOut(Tensor from, int[] to) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(from.bytes(), 4);
+            device.copyOut(from, host);
+            MemorySegment.copy(host, ValueLayout.JAVA_INT, 0, to, 0, to.length);
+        }
+    }
+
+    /** Logits [B,V] on the host, good until the next call. */
+    float[][] logits(Tensor logits) {
+        int count = Math.toIntExact(logits.dim(0));
+        int vocab = Math.toIntExact(logits.dim(1));
+        if (rows.length < count) {
+            rows = new float[count][vocab];
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(logits.bytes(), 64);
+            device.copyOut(logits, host);
+            for (int b = 0; b < count; b++) {
+                long at = (long) b * vocab * Float.BYTES;
+                MemorySegment.copy(host, ValueLayout.JAVA_FLOAT, at, rows[b], 0, vocab);
+            }
+        }
+        return rows;
+    }
+
+    /** ln of the probability of a token of each row of logits, F32 [B,V]. */
+    double[] logprobs(Tensor logits, int[] ids) {
+        Tensor weights = scratch.take(DType.F32, ids.length);
+        Tensor ce = scratch.take(DType.F32, ids.length);
+        Tensor hits = scratch.take(DType.I32, ids.length);
+        kernels.fill(weights, 1);
+        kernels.crossEntropy(logits, ints(ids), weights, 0, ce, hits, null);
+        double[] logprobs = new double[ids.length];
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(ce.bytes(), 4);
+            device.copyOut(ce, host);
+            Arrays.setAll(logprobs, b -> -host.getAtIndex(ValueLayout.JAVA_FLOAT, b));
+        }
+        return logprobs;
+    }
+
+    /**
+     * ln of the probability of the token after each of some, a block of them at a time.
+     *
+     * @param x values [S,E], what the layers made of them
+     */
+    float[] score(ParameterStore parameters, LlamaConfig config, Tensor x, int[] targets) {
+        Tensor head = parameters.head(Modality.TEXT);
+        int most = device.blocks().tokensOfLogits(head.dim(0));
+        float[] logprobs = new float[targets.length];
+        for (int from = 0; from < targets.length; from += most) {
+            int to = Math.min(targets.length, from + most);
+            Workspace.Mark mark = scratch.mark();
+            Tensor normed = scratch.take(x.dtype(), to - from, x.dim(1));
+            kernels.rmsNorm(
+                    x.rows(from, to),
+                    parameters.finalNorm(),
+                    (float) config.rmsNormEps(),
+                    normed,
+                    scratch.take(DType.F32, to - from));
+            Tensor logits = scratch.take(DType.F32, to - from, head.dim(0));
+            kernels.matmul(Product.NT, normed, head, logits, false);
+            double[] some = logprobs(logits, Arrays.copyOfRange(targets, from, to));
+            for (int i = from; i < to; i++) {
+                logprobs[i] = (float) some[i - from];
+            }
+            scratch.release(mark);
+        }
+        return logprobs;
+    }
+
+    /**
+     * The likeliest tokens, the first of equals first.
+     *
+     * @param id a token whose logprob is known
+     */
+    static List<Made.Alternative> likeliest(float[] logits, int id, double logprob, int count) {
+        List<Made.Alternative> likeliest = new ArrayList<>();
+        if (count == 0) {
+            return likeliest;
+        }
+        int[] best = new int[Math.min(count, logits.length)];
+        int found = 0;
+        for (int i = 0; i < logits.length; i++) {
+            int at = found;
+            while (at > 0 && logits[i] > logits[best[at - 1]]) {
+                at--;
+            }
+            if (at < best.length) {
+                int kept = Math.min(found, best.length - 1);
+                System.arraycopy(best, at, best, at + 1, kept - at);
+                best[at] = i;
+                found = kept + 1;
+            }
+        }
+        double norm = logits[id] - logprob;
+        for (int other : best) {
+            likeliest.add(new Made.Alternative(other, logits[other] - norm));
+        }
+        return likeliest;
+    }
+}

@@ -1,0 +1,246 @@
+package org.ringworld.model.decode;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.ContiguousLayout;
+import org.ringworld.model.attention.PageMemory;
+import org.ringworld.model.layers.Recompute;
+import org.ringworld.model.layers.WholeParameters;
+import org.ringworld.model.training.RingPropertyTest;
+import org.ringworld.model.training.RingResult;
+import org.ringworld.runtime.DType;
+import org.ringworld.tokenizer.packing.Row;
+
+/** What a ring writes is what the whole text, computed at once, says at every position. */
+class ServingRankTest {
+    private static final int T = PageMemory.TOKENS;
+    private static final LlamaConfig GROUPED = RingPropertyTest.config(4, 2, 6, false);
+    private static final LlamaConfig EACH = RingPropertyTest.config(3, 3, 8, true);
+
+    private static int[] random(long seed, int n, LlamaConfig config) {
+        return new SplittableRandom(seed).ints(n, 0, config.vocabSize()).toArray();
+    }
+
+    private static void weights(WholeParameters parameters) {
+        parameters.initialize(11, 0.3);
+    }
+
+    /** Logits at every place of a text, the whole of it computed at once. */
+    static float[][] whole(LlamaConfig config, int[] ids, DType dtype) {
+        int[] none = new int[ids.length];
+        Arrays.fill(none, -100);
+        int[] positions = IntStream.range(0, ids.length).toArray();
+        Row row = new Row(ids, positions, new int[ids.length], none, new float[ids.length]);
+        return RingResult.of(
+                        config,
+                        ServingRankTest::weights,
+                        dtype,
+                        row,
+                        new ContiguousLayout(),
+                        1,
+                        8,
+                        Recompute.ALL)
+                .logits();
+    }
+
+    private static double logprob(float[] logits, int id) {
+        double greatest = Double.NEGATIVE_INFINITY;
+        for (float logit : logits) {
+            greatest = Math.max(greatest, logit);
+        }
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit - greatest);
+        }
+        return logits[id] - greatest - Math.log(sum);
+    }
+
+    static ServingRing ring(LlamaConfig config, DType dtype, int size, int pages, int shortTokens) {
+        return new ServingRing(
+                device -> {
+                    WholeParameters parameters = new WholeParameters(device, config, dtype);
+                    weights(parameters);
+                    return parameters;
+                },
+                config,
+                size,
+                pages,
+                shortTokens,
+                2 * T);
+    }
+
+    /** Everything that an answer says is what the whole text says. */
+    private static int[] assertRight(
+            LlamaConfig config, DType dtype, Ask ask, Answer answer, double tolerance)
+            throws InterruptedException {
+        List<Made.Token> tokens = new ArrayList<>();
+        for (Made.Token next = answer.next(); next != null; next = answer.next()) {
+            tokens.add(next);
+        }
+        assertThat(tokens).hasSize(ask.most());
+        int prompt = ask.prompt().length;
+        int[] ids = Arrays.copyOf(ask.prompt(), prompt + tokens.size());
+        for (int i = 0; i < tokens.size(); i++) {
+            ids[prompt + i] = tokens.get(i).id();
+        }
+        float[][] right = whole(config, ids, dtype);
+        if (ask.scores()) {
+            for (int at = Math.max(1, answer.cached() + 1); at < prompt; at++) {
+                assertThat(answer.scores()[at])
+                        .as("position %d of %d", at, prompt)
+                        .isCloseTo(
+                                (float) logprob(right[at - 1], ids[at]), within((float) tolerance));
+            }
+        }
+        for (int i = 0; i < tokens.size(); i++) {
+            Made.Token token = tokens.get(i);
+            float[] logits = right[prompt + i - 1];
+            double best = Double.NEGATIVE_INFINITY;
+            for (int id = 0; id < logits.length; id++) {
+                best = Math.max(best, logprob(logits, id));
+            }
+            assertThat(token.index()).isEqualTo(i);
+            assertThat(token.last()).isEqualTo(i == ask.most() - 1);
+            assertThat(logprob(logits, token.id()))
+                    .as("token %d after %d", i, prompt)
+                    .isGreaterThan(best - tolerance);
+            assertThat(Math.abs(token.logprob() - logprob(logits, token.id())))
+                    .as("logprob of token %d after %d", i, prompt)
+                    .isLessThan(tolerance);
+        }
+        return ids;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1,true", "2,true", "3,true", "5,true", "1,false", "2,false", "3,false"})
+    void ringsWriteWhatTheWholeTextSays(int size, boolean grouped) throws Exception {
+        LlamaConfig config = grouped ? GROUPED : EACH;
+        try (ServingRing ring = ring(config, DType.F32, size, 12, T)) {
+            int all = ring.room();
+            for (int prompt : new int[] {1, 9, T - 1, T, T + 1, 2 * T, 3 * T + 17}) {
+                int[] ids = random(prompt, prompt, config);
+                Ask ask = new Ask(ids, 5, Sampler.GREEDY, Set.of(), 0, true);
+                try (Answer answer = ring.ask(ask)) {
+                    int[] so = assertRight(config, DType.F32, ask, answer, 1e-4);
+                    // A second turn, which finds what was read for the first.
+                    int[] turn = random(prompt + 1, 40, config);
+                    int[] more = Arrays.copyOf(so, so.length + turn.length);
+                    System.arraycopy(turn, 0, more, so.length, turn.length);
+                    Ask again = new Ask(more, 4, Sampler.GREEDY, Set.of(), 0, true);
+                    try (Answer second = ring.ask(again)) {
+                        assertRight(config, DType.F32, again, second, 1e-4);
+                        assertThat(second.cached()).isEqualTo((so.length - 1) / T * T);
+                    }
+                }
+            }
+            assertThat(ring.room()).isEqualTo(all);
+        }
+    }
+
+    /** Short ones on one rank each, long ones on all, some that begin alike, all at once. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void textsThatAreComputedTogetherAreAsAlone(int size) throws Exception {
+        try (ServingRing ring = ring(GROUPED, DType.F32, size, 12, T)) {
+            int all = ring.room();
+            int[] common = random(1, 2 * T + 20, GROUPED);
+            List<Ask> asks = new ArrayList<>();
+            List<Answer> answers = new ArrayList<>();
+            for (int i = 0; i < 9; i++) {
+                int[] ids = Arrays.copyOf(common, i % 3 == 0 ? 20 + i : 2 * T + 20 + i);
+                Arrays.fill(ids, 15, 20, i % 2);
+                Ask ask = new Ask(ids, 3 + 4 * i, Sampler.GREEDY, Set.of());
+                asks.add(ask);
+                answers.add(ring.ask(ask));
+            }
+            answers.get(4).close();
+            for (int i = 0; i < asks.size(); i++) {
+                if (i != 4) {
+                    assertRight(GROUPED, DType.F32, asks.get(i), answers.get(i), 1e-4);
+                }
+            }
+            assertThat(ring.room()).isEqualTo(all);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2})
+    void roundedValuesAreAsCloseAsTheyAre(int size) throws Exception {
+        try (ServingRing ring = ring(GROUPED, DType.BF16, size, 12, T)) {
+            for (int prompt : new int[] {9, 2 * T + 17}) {
+                int[] ids = random(prompt, prompt, GROUPED);
+                Ask ask = new Ask(ids, 5, Sampler.GREEDY, Set.of(), 0, true);
+                try (Answer answer = ring.ask(ask)) {
+                    assertRight(GROUPED, DType.BF16, ask, answer, 0.1);
+                }
+            }
+        }
+    }
+
+    /** More than there is room for at once wait for it; what never fits is refused with numbers. */
+    @Test
+    void pagesAreWaitedForAndClearedForTheNext() throws Exception {
+        try (ServingRing ring = ring(GROUPED, DType.F32, 2, 2, T)) {
+            List<Ask> asks = new ArrayList<>();
+            List<Answer> answers = new ArrayList<>();
+            for (int i = 0; i < 6; i++) {
+                int[] ids = random(i, i % 2 == 0 ? 3 * T - 20 : 9, GROUPED);
+                asks.add(new Ask(ids, 7, Sampler.GREEDY, Set.of()));
+                answers.add(ring.ask(asks.getLast()));
+            }
+            for (int i = 0; i < asks.size(); i++) {
+                assertRight(GROUPED, DType.F32, asks.get(i), answers.get(i), 1e-4);
+            }
+            assertThat(ring.room()).isEqualTo(4);
+            assertRefused(ring, random(1, 4 * T, GROUPED), 1, "room for 512, and 1 more devices");
+            assertRefused(ring, new int[0], 1, "the prompt is empty");
+            assertRefused(ring, new int[] {1, GROUPED.vocabSize()}, 1, "the model's are 0 to");
+            assertRefused(ring, new int[] {1, -1}, 1, "token -1");
+            assertRefused(ring, new int[] {1}, Integer.MAX_VALUE, "overflow");
+            Ask ask = new Ask(random(7, 40, GROUPED), 3, Sampler.GREEDY, Set.of());
+            assertRight(GROUPED, DType.F32, ask, ring.ask(ask), 1e-4);
+            assertThat(ring.room()).isEqualTo(4);
+        }
+    }
+
+    private static void assertRefused(Engine engine, int[] prompt, int most, String sentence) {
+        Answer answer = engine.ask(new Ask(prompt, most, Sampler.GREEDY, Set.of()));
+        assertThatThrownBy(answer::next).hasMessageContaining(sentence);
+    }
+
+    /** On a new ring texts are gone on with from what is in the pages. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void pagesOutliveTheirRing(int size) throws Exception {
+        try (ServingRing ring = ring(GROUPED, DType.F32, size, 12, T)) {
+            List<Ask> asks = new ArrayList<>();
+            List<Answer> answers = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                int[] ids = random(i, i % 2 == 0 ? 5 * T - 20 : 90, GROUPED);
+                asks.add(new Ask(ids, 60, Sampler.GREEDY, Set.of()));
+                answers.add(ring.ask(asks.getLast()));
+            }
+            for (int i = 0; i < 4; i++) {
+                Thread.sleep(30);
+                ring.formAnew();
+            }
+            for (int i = 0; i < asks.size(); i++) {
+                assertRight(GROUPED, DType.F32, asks.get(i), answers.get(i), 1e-4);
+            }
+            assertThat(ring.room()).isEqualTo(12 * size);
+        }
+    }
+}
