@@ -64,7 +64,7 @@ class ArrowsTest {
                 .whereLayer("training")
                 .mayNotBeAccessedByAnyLayer()
                 .whereLayer("decode")
-                .mayNotBeAccessedByAnyLayer()
+                .mayOnlyBeAccessedByLayers("training")
                 .whereLayer("layers")
                 .mayOnlyBeAccessedByLayers("training", "decode")
                 .whereLayer("attention")

@@ -125,6 +125,11 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             }
             case Order.EvaluateBatch batch -> inRing(to, () -> worker.evaluate(batch));
             case Order.Forward forward -> inRing(to, () -> worker.forward(forward));
+            case Order.LoadServing load -> run(to, () -> worker.loadServing(load));
+            case Order.Serve serve -> {
+                worker.take(serve);
+                inRing(to, () -> worker.serve(serve.epoch(), to::tell));
+            }
         }
         return this;
     }

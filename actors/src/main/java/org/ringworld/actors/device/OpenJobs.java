@@ -85,7 +85,7 @@ public final class OpenJobs {
     }
 
     /** A saved model that will be run. */
-    Work inference(Path model, String settings, boolean gradients) throws IOException {
+    Inference inference(Path model, String settings, boolean gradients) throws IOException {
         return reader.inference(model, settings, gradients);
     }
 

@@ -15,6 +15,8 @@ import org.ringworld.actors.links.ReceiveBuffers;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.ServingRank;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.Ring;
 import org.ringworld.model.training.RankPlan;
@@ -27,6 +29,7 @@ import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.model.training.job.TrainingState;
 import org.ringworld.model.training.rank.ForwardedFile;
+import org.ringworld.model.training.rank.Inference;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.model.training.rank.RankModel;
@@ -43,6 +46,7 @@ final class RankWorker {
     private final ReceiveBuffers buffers;
     private final FinishedSteps finished = new FinishedSteps();
     private RankModel model;
+    private volatile ServedModel served; // the actor tells it what comes next
     private volatile Work work; // the actor has plans made ahead
     private Ring ring;
     private RankLinks opened;
@@ -111,6 +115,16 @@ final class RankWorker {
         return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0);
     }
 
+    Report loadServing(Order.LoadServing order) throws IOException {
+        if (served == null || !served.is(order)) {
+            forget();
+            Inference model = jobs.inference(Path.of(order.model()), order.settings(), false);
+            work = model;
+            served = new ServedModel(device, model, order);
+        }
+        return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0);
+    }
+
     private void load(ModelSource source, boolean training) throws IOException {
         model = new RankModel(device, source, work.dtype(), training);
         finished.begin(model.startStep());
@@ -119,6 +133,9 @@ final class RankWorker {
     Report join(Order.JoinRing order, RankLinks links) throws IOException {
         opened = links;
         ring = links.open(device, buffers);
+        if (served != null) {
+            served.rank().join(ring);
+        }
         return new Report.Joined(order.rank(), order.epoch());
     }
 
@@ -179,6 +196,26 @@ final class RankWorker {
         Path part = ForwardedFile.part(Path.of(order.out()), ring.rank());
         ForwardedFile.write(made, part);
         return new Report.Saved(ring.rank(), part, 0);
+    }
+
+    /** From the actor's thread: what is to be done from some step on. */
+    void take(Order.Serve order) {
+        ServedModel model = served;
+        if (model != null) {
+            model.rank().take(order.serve());
+        }
+    }
+
+    /** Serves until there is nothing more to do; each step is answered. */
+    Report serve(long epoch, Consumer<Report> answer) {
+        ServingRank rank = served.rank();
+        while (rank.hasWork()) {
+            Made made = rank.step();
+            if (made != null) {
+                answer.accept(new Report.Served(ring.rank(), epoch, made));
+            }
+        }
+        return null;
     }
 
     Report measure() {
@@ -262,6 +299,10 @@ final class RankWorker {
         if (state != null) {
             state.close();
             state = null;
+        }
+        if (served != null) {
+            served.close();
+            served = null;
         }
         if (model != null) {
             RankModel old = model;

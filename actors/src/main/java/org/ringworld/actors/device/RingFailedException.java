@@ -4,7 +4,7 @@ package org.ringworld.actors.device;
 public final class RingFailedException extends RuntimeException {
     private static final long serialVersionUID = 1;
 
-    RingFailedException(String sentence) {
+    public RingFailedException(String sentence) {
         super(sentence);
     }
 }

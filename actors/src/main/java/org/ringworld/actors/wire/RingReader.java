@@ -52,7 +52,8 @@ final class RingReader {
                 yield new JobQueue.Drain(devices, ref(m.getReplyTo()));
             }
             case HELD, PREPARED, JOINED, SYNCHRONIZED, FAILED, PULSED -> ringReport(message);
-            case STEPPED, EVALUATED, MEASURED, COPIED, SAVED, NOT_SAVED -> workReport(message);
+            case STEPPED, EVALUATED, SERVED, MEASURED, COPIED, SAVED, NOT_SAVED ->
+                    workReport(message);
             case LEAVE, HOST, JOIN_RING, SYNCHRONIZE, PULSE, RELEASE ->
                     new DeviceActor.Ordered(ringOrder(message), ref(message.getReplyTo()));
             default -> new DeviceActor.Ordered(workOrder(message), ref(message.getReplyTo()));
@@ -123,6 +124,12 @@ final class RingReader {
                 RingWire.Forward m = message.getForward();
                 yield new Order.Forward(m.getEpoch(), m.getBatch(), m.getOut(), m.getGradients());
             }
+            case LOAD_SERVING -> {
+                RingWire.LoadServing m = message.getLoadServing();
+                yield new Order.LoadServing(
+                        m.getEpoch(), m.getRank(), m.getModel(), m.getSettings(), m.getPages());
+            }
+            case SERVE -> ServingWire.read(message.getServe());
             case MEASURE -> new Order.Measure(message.getMeasure().getEpoch());
             default -> throw new IllegalArgumentException(message.getKindCase().toString());
         };
@@ -186,6 +193,7 @@ final class RingReader {
     private static Report workReport(Message message) {
         return switch (message.getKindCase()) {
             case STEPPED -> stepped(message.getStepped());
+            case SERVED -> ServingWire.read(message.getServed());
             case EVALUATED -> {
                 RingWire.Evaluated m = message.getEvaluated();
                 yield new Report.Evaluated(

@@ -156,6 +156,14 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setBatch(m.batch())
                             .setOut(m.out())
                             .setGradients(m.gradients());
+            case Order.LoadServing m ->
+                    to.getLoadServingBuilder()
+                            .setEpoch(m.epoch())
+                            .setRank(m.rank())
+                            .setModel(m.model())
+                            .setSettings(m.settings())
+                            .setPages(m.pages());
+            case Order.Serve m -> to.setServe(ServingWire.write(m));
             case Order.Pulse m -> to.getPulseBuilder().setEpoch(m.epoch());
             case Order.Measure m -> to.getMeasureBuilder().setEpoch(m.epoch());
             case Order.Release m -> to.getReleaseBuilder().setEpoch(m.epoch());
@@ -211,6 +219,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setProgress(m.progress())
                             .setWaiting(m.waiting());
             case Report.Measured m -> to.setMeasured(measured(m));
+            case Report.Served m -> to.setServed(ServingWire.write(m));
             case Report.Forwarded _ ->
                     throw new IllegalArgumentException("not for the wire: " + report.getClass());
         }

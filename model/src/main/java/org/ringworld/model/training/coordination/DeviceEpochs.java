@@ -36,11 +36,16 @@ public final class DeviceEpochs {
                 switch (order) {
                     case Order.Leave _, Order.JoinRing _, Order.Pulse _, Order.Release _ ->
                             order.epoch() >= epoch;
-                    case Order.Host _, Order.LoadModel _, Order.SaveState _, Order.Measure _ ->
+                    case Order.Host _,
+                            Order.LoadModel _,
+                            Order.LoadServing _,
+                            Order.SaveState _,
+                            Order.Measure _ ->
                             order.epoch() == epoch;
                     case Order.Synchronize _,
                             Order.TrainStep _,
                             Order.EvaluateBatch _,
+                            Order.Serve _,
                             Order.Forward _ ->
                             order.epoch() == epoch && inRing;
                 };

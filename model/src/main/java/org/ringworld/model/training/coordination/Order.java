@@ -73,6 +73,20 @@ public sealed interface Order {
             implements Order {}
 
     /**
+     * Become rank {@code rank} and hold a saved model's weights, to write texts with it, and pages
+     * for their keys and values. Who has them already keeps them and what they hold.
+     *
+     * @param model its path
+     * @param settings {@code key=value}, a line each, as the command line's generate takes them
+     * @param pages of the rank
+     */
+    record LoadServing(long epoch, int rank, String model, String settings, int pages)
+            implements Order {}
+
+    /** Do this from some step on, with all other ranks; each step is answered. */
+    record Serve(long epoch, org.ringworld.model.decode.Serve serve) implements Order {}
+
+    /**
      * Run a batch with all other ranks.
      *
      * @param out the file beside which your part is written; empty: answer with it

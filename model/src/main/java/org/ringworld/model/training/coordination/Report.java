@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.ringworld.model.attention.Modality;
+import org.ringworld.model.decode.Made;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.StepPlan;
@@ -74,6 +75,9 @@ public sealed interface Report {
     record Forwarded(
             int rank, double lossSum, Map<Modality, float[]> logits, Map<String, float[]> gradients)
             implements Report {}
+
+    /** A step of writing texts is over. */
+    record Served(int rank, long epoch, Made made) implements Report {}
 
     record Measured(int rank, MemoryUse memory) implements Report {}
 

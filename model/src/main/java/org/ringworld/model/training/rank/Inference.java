@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Future;
 import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
@@ -14,7 +15,7 @@ import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
 import org.ringworld.tokenizer.packing.Row;
 
-/** A saved model that is run on batches of files. */
+/** A saved model that is run: on batches of files, or to write texts. */
 public record Inference(
         Path path, LlamaConfig model, DType dtype, int ringSize, Layout layout, boolean trains)
         implements Work {
@@ -41,6 +42,11 @@ public record Inference(
     @Override
     public Future<RankBatch> batch(int stage, int index, int rank, int size) {
         throw new UnsupportedOperationException("a saved model has no stages");
+    }
+
+    /** Opens the model's files. */
+    public ModelFiles files() throws CheckpointException {
+        return new ModelSource.Files(model, path).open();
     }
 
     /** The row of a file. */

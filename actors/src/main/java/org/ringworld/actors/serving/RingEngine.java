@@ -1,0 +1,95 @@
+package org.ringworld.actors.serving;
+
+import com.typesafe.config.ConfigFactory;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicLong;
+import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorSystem;
+import org.apache.pekko.actor.typed.Behavior;
+import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.device.OpenJobs;
+import org.ringworld.actors.device.RingFailedException;
+import org.ringworld.actors.job.Epochs;
+import org.ringworld.actors.links.Links;
+import org.ringworld.model.decode.Answer;
+import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.runtime.Device;
+
+/** Answers on a ring of devices of this JVM, each owned by an actor. */
+public final class RingEngine implements Engine {
+    private final ActorSystem<Void> system;
+    private final CompletableFuture<ActorRef<ServingActor.Command>> serving =
+            new CompletableFuture<>();
+    private final CompletableFuture<Void> ready = new CompletableFuture<>();
+    private final AtomicLong asked = new AtomicLong();
+
+    /**
+     * Forms the ring; returns when it stands.
+     *
+     * @param devices one for each rank, owned by the ring from now on
+     * @param reader opens the model on each
+     * @throws RingFailedException saying what failed
+     */
+    public RingEngine(ServedRing served, List<Device> devices, OpenJobs.Reader reader) {
+        system =
+                ActorSystem.create(
+                        guardian(served, devices, new OpenJobs(reader)),
+                        "ringworld",
+                        ConfigFactory.load());
+        try {
+            ready.join();
+        } catch (CompletionException e) {
+            close();
+            throw new RingFailedException(e.getCause().getMessage());
+        }
+    }
+
+    private Behavior<Void> guardian(ServedRing served, List<Device> devices, OpenJobs jobs) {
+        return Behaviors.setup(
+                context -> {
+                    Links links = Links.inProcess();
+                    List<ActorRef<DeviceActor.Command>> actors = new ArrayList<>();
+                    for (Device device : devices) {
+                        int rank = actors.size();
+                        actors.add(
+                                context.spawn(
+                                        DeviceActor.create(rank, device, links, jobs, () -> {}),
+                                        "device-" + rank));
+                    }
+                    serving.complete(
+                            context.spawn(
+                                    ServingActor.create(
+                                            served,
+                                            actors,
+                                            Epochs.from(1),
+                                            () -> ready.complete(null),
+                                            this::ended),
+                                    "serving"));
+                    return Behaviors.empty();
+                });
+    }
+
+    private void ended(String fault) {
+        ready.completeExceptionally(new RingFailedException(fault));
+    }
+
+    @Override
+    public Answer ask(Ask ask) {
+        ActorRef<ServingActor.Command> to = serving.join();
+        long id = asked.incrementAndGet();
+        Answer answer = new Answer(ask, () -> to.tell(new ServingActor.Cancelled(id)));
+        to.tell(new ServingActor.Asked(id, ask, answer));
+        return answer;
+    }
+
+    @Override
+    public void close() {
+        system.terminate();
+        system.getWhenTerminated().toCompletableFuture().join();
+    }
+}

@@ -1,0 +1,162 @@
+package org.ringworld.actors.wire;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import org.ringworld.model.attention.SequencePages;
+import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.decode.Serve;
+import org.ringworld.model.training.coordination.Order;
+import org.ringworld.model.training.coordination.Report;
+
+/** Serving as Protobuf: what ranks are told, and what they made. */
+final class ServingWire {
+    private ServingWire() {}
+
+    static RingWire.Serve write(Order.Serve order) {
+        Serve serve = order.serve();
+        RingWire.Serve.Builder to =
+                RingWire.Serve.newBuilder()
+                        .setEpoch(order.epoch())
+                        .setNumber(serve.number())
+                        .addAllLeaves(serve.leaves())
+                        .setAhead(serve.ahead());
+        for (Serve.Join join : serve.joins()) {
+            Ask ask = join.ask();
+            to.addJoinsBuilder()
+                    .setText(join.text())
+                    .addAllIds(ints(join.ids()))
+                    .addAllPageRanks(ints(join.pages().ranks()))
+                    .addAllPageNumbers(ints(join.pages().numbers()))
+                    .setFilled(join.filled())
+                    .setWritten(join.written())
+                    .setMost(ask.most())
+                    .setSampler(write(ask.sampler()))
+                    .addAllEnds(ask.ends())
+                    .setAlternatives(ask.alternatives())
+                    .setScores(ask.scores());
+        }
+        for (Serve.Fill fill : serve.fills()) {
+            to.addFillsBuilder().setText(fill.text()).setFrom(fill.from()).setTo(fill.to());
+        }
+        return to.build();
+    }
+
+    private static RingWire.Sampler write(Sampler sampler) {
+        return RingWire.Sampler.newBuilder()
+                .setTemperature(sampler.temperature())
+                .setTopK(sampler.topK())
+                .setTopP(sampler.topP())
+                .setMinP(sampler.minP())
+                .setRepetitionPenalty(sampler.repetitionPenalty())
+                .setSeed(sampler.seed())
+                .build();
+    }
+
+    static Order.Serve read(RingWire.Serve m) {
+        List<Serve.Join> joins = m.getJoinsList().stream().map(ServingWire::read).toList();
+        List<Serve.Fill> fills =
+                m.getFillsList().stream()
+                        .map(fill -> new Serve.Fill(fill.getText(), fill.getFrom(), fill.getTo()))
+                        .toList();
+        Serve serve =
+                new Serve(
+                        m.getNumber(), joins, List.copyOf(m.getLeavesList()), fills, m.getAhead());
+        return new Order.Serve(m.getEpoch(), serve);
+    }
+
+    private static Serve.Join read(RingWire.Join m) {
+        int[] ids = ints(m.getIdsList());
+        RingWire.Sampler s = m.getSampler();
+        Sampler sampler =
+                new Sampler(
+                        s.getTemperature(),
+                        s.getTopK(),
+                        s.getTopP(),
+                        s.getMinP(),
+                        s.getRepetitionPenalty(),
+                        s.getSeed());
+        Ask ask =
+                new Ask(
+                        Arrays.copyOf(ids, ids.length - m.getWritten()),
+                        m.getMost(),
+                        sampler,
+                        new HashSet<>(m.getEndsList()),
+                        m.getAlternatives(),
+                        m.getScores());
+        SequencePages pages =
+                new SequencePages(ints(m.getPageRanksList()), ints(m.getPageNumbersList()));
+        return new Serve.Join(m.getText(), ids, pages, m.getFilled(), m.getWritten(), ask);
+    }
+
+    static RingWire.Served write(Report.Served report) {
+        Made made = report.made();
+        RingWire.Served.Builder to =
+                RingWire.Served.newBuilder()
+                        .setRank(report.rank())
+                        .setEpoch(report.epoch())
+                        .setServe(made.serve())
+                        .setLeft(made.left())
+                        .setSeconds(made.seconds());
+        for (Made.Token token : made.tokens()) {
+            RingWire.Token.Builder one =
+                    to.addTokensBuilder()
+                            .setText(token.text())
+                            .setIndex(token.index())
+                            .setId(token.id())
+                            .setLogprob(token.logprob())
+                            .setLast(token.last());
+            for (Made.Alternative other : token.alternatives()) {
+                one.addLikeliest(other.id()).addTheirLogprobs(other.logprob());
+            }
+        }
+        for (Made.Scores scores : made.scores()) {
+            RingWire.Scores.Builder some =
+                    to.addScoresBuilder().setText(scores.text()).setFrom(scores.from());
+            for (float logprob : scores.logprobs()) {
+                some.addLogprobs(logprob);
+            }
+        }
+        return to.build();
+    }
+
+    static Report.Served read(RingWire.Served m) {
+        List<Made.Token> tokens = new ArrayList<>();
+        for (RingWire.Token one : m.getTokensList()) {
+            List<Made.Alternative> others = new ArrayList<>();
+            for (int i = 0; i < one.getLikeliestCount(); i++) {
+                others.add(new Made.Alternative(one.getLikeliest(i), one.getTheirLogprobs(i)));
+            }
+            tokens.add(
+                    new Made.Token(
+                            one.getText(),
+                            one.getIndex(),
+                            one.getId(),
+                            one.getLogprob(),
+                            others,
+                            one.getLast()));
+        }
+        List<Made.Scores> scores = new ArrayList<>();
+        for (RingWire.Scores one : m.getScoresList()) {
+            float[] logprobs = new float[one.getLogprobsCount()];
+            for (int i = 0; i < logprobs.length; i++) {
+                logprobs[i] = one.getLogprobs(i);
+            }
+            scores.add(new Made.Scores(one.getText(), one.getFrom(), logprobs));
+        }
+        Made made =
+                new Made(m.getRank(), m.getServe(), m.getLeft(), tokens, scores, m.getSeconds());
+        return new Report.Served(m.getRank(), m.getEpoch(), made);
+    }
+
+    private static List<Integer> ints(int[] values) {
+        return Arrays.stream(values).boxed().toList();
+    }
+
+    private static int[] ints(List<Integer> values) {
+        return values.stream().mapToInt(Integer::intValue).toArray();
+    }
+}
