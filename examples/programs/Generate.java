@@ -5,24 +5,20 @@ import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.layers.MappedParameters;
-import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.Tokenizer;
 
 /** Goes on with a text, greedily; the arguments are a model's directory and the text. */
 void main(String[] arguments) throws Exception {
     int most = 64;
-    try (ModelFiles files = ModelFiles.open(Path.of(arguments[0]));
-            Device device = new CpuDevice(2)) {
-        Tokenizer tokenizer = Tokenizer.load(files.directory());
-        var parameters = new MappedParameters(device, files, files.config(), files.dtype());
-        int[] ids = Continuation.prompt(arguments[1], tokenizer);
-        var ask = new Ask(ids, most, Sampler.GREEDY, tokenizer.ends());
-        int room = ids.length + most;
-        try (var engine = new LocalEngine(device, parameters, files.config(), room);
-                var answer = engine.ask(ask)) {
-            Continuation.write(answer, tokenizer, tokenizer.decoder(), List.of(), IO::print);
-        }
+    ModelFiles files = ModelFiles.open(Path.of(arguments[0]));
+    Tokenizer tokenizer = Tokenizer.load(files.directory());
+    int[] ids = Continuation.prompt(arguments[1], tokenizer);
+    var ask = new Ask(ids, most, Sampler.GREEDY, tokenizer.ends());
+    int room = ids.length + most;
+    var device = new CpuDevice(2);
+    try (var engine = new LocalEngine(device, files, files.config(), files.dtype(), room);
+            var answer = engine.ask(ask)) {
+        Continuation.write(answer, tokenizer, tokenizer.decoder(), List.of(), IO::print);
     }
 }

@@ -10,21 +10,16 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
 import org.ringworld.actors.Faults;
 import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Engine;
-import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.layers.MappedParameters;
-import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
-import org.ringworld.runtime.Device;
-import org.ringworld.runtime.Devices;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
@@ -151,25 +146,28 @@ public final class GenerateCommand implements Callable<Integer> {
         List<String> keys = settings.stream().filter(word -> !word.equals("-")).toList();
         long start = System.nanoTime();
         InferenceSettings on = InferenceSettings.of(keys, model);
-        try (ModelFiles files = on.open();
-                Device device = Devices.open(on.devices().getFirst())) {
-            LlamaConfig config = on.config();
-            Tokenizer tokenizer = tokenizer(files);
-            TextDecoder decoder = tokenizer.decoder();
-            int[] ids =
+        Tokenizer tokenizer;
+        int[] ids;
+        try (ModelFiles files = on.open()) {
+            tokenizer = tokenizer(files);
+            ids =
                     chat
                             ? ask(asked, tokenizer, files.directory())
-                            : goOn(asked, tokenizer, decoder);
-            on.checkFits(ids.length, beyond);
-            ParameterStore parameters = new MappedParameters(device, files, config, on.dtype());
+                            : Continuation.prompt(asked, tokenizer);
+        }
+        on.checkFits(ids.length, beyond);
+        TextDecoder decoder = tokenizer.decoder();
+        if (!chat) {
+            // So that a space between the prompt and what follows is not lost.
+            IntStream.of(ids).forEach(decoder::next);
+        }
+        Ask ask = new Ask(ids, maxNewTokens, sampler, tokenizer.ends());
+        try (Engine engine = on.engine(Math.addExact(ids.length, maxNewTokens))) {
             double load = (System.nanoTime() - start) * 1e-9;
             if (!chat) {
                 show(asked);
             }
-            Ask ask = new Ask(ids, maxNewTokens, sampler, tokenizer.ends());
-            int room = ids.length + maxNewTokens;
-            try (Engine engine = new LocalEngine(device, parameters, config, room);
-                    Answer answer = engine.ask(ask)) {
+            try (Answer answer = engine.ask(ask)) {
                 Continuation written =
                         Continuation.write(answer, tokenizer, decoder, stops, this::show);
                 System.out.println(json ? json(written, ids.length, load) : "");
@@ -235,15 +233,6 @@ public final class GenerateCommand implements Callable<Integer> {
                 .put("prefill", written.prefillSeconds())
                 .put("decode", written.decodeSeconds());
         return all.toString();
-    }
-
-    /** The prompt's tokens; the decoder has heard them, so that a space after them is not lost. */
-    private static int[] goOn(String prompt, Tokenizer tokenizer, TextDecoder decoder) {
-        int[] ids = Continuation.prompt(prompt, tokenizer);
-        for (int id : ids) {
-            decoder.next(id);
-        }
-        return ids;
     }
 
     /** The tokens of a chat; what is answered is a text of its own. */

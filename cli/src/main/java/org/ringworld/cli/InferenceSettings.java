@@ -5,16 +5,22 @@ import com.typesafe.config.ConfigFactory;
 import java.nio.file.Path;
 import java.util.List;
 import org.ringworld.actors.device.DeviceRing;
+import org.ringworld.actors.device.OpenJobs;
+import org.ringworld.actors.serving.RingEngine;
+import org.ringworld.actors.serving.ServedRing;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.HeldWork;
+import org.ringworld.model.training.rank.Inference;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.DeviceSpec;
@@ -105,6 +111,23 @@ public record InferenceSettings(
                 model,
                 new ModelFiles.Constants(
                         config.numHeads(), config.ropeTheta(), config.rmsNormEps()));
+    }
+
+    /**
+     * Whoever answers with it, on one device or a ring of them.
+     *
+     * @param capacity tokens that there is room for, of all texts together
+     */
+    public Engine engine(int capacity) throws CheckpointException {
+        if (devices.size() == 1) {
+            return new LocalEngine(
+                    Devices.open(devices.getFirst()), open(), config, dtype, capacity);
+        }
+        Inference work = new Inference(model, config, dtype, ringSize(), layout, false);
+        return new RingEngine(
+                new ServedRing(model.toString(), "", config.vocabSize(), devices.size(), capacity),
+                Devices.open(devices),
+                new OpenJobs(work));
     }
 
     DeviceRing ring(boolean gradients) {

@@ -16,8 +16,6 @@ import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.layers.MappedParameters;
-import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -41,22 +39,19 @@ class GenerateCommandTest {
     }
 
     private int[] greedy(int[] prompt) throws Exception {
-        try (ModelFiles files = ModelFiles.open(model);
-                Device device = new CpuDevice(1)) {
-            ParameterStore parameters =
-                    new MappedParameters(device, files, files.config(), DType.F32);
-            Ask ask = new Ask(prompt, NEW, Sampler.GREEDY, Set.of(tokenizer.eos()));
-            try (Engine engine = new LocalEngine(device, parameters, files.config(), 99);
-                    Answer answer = engine.ask(ask)) {
-                List<Integer> ids = new ArrayList<>();
-                for (var next = answer.next(); next != null; next = answer.next()) {
-                    ids.add(next.id());
-                }
-                return ids.stream()
-                        .mapToInt(Integer::intValue)
-                        .filter(id -> id != tokenizer.eos())
-                        .toArray();
+        ModelFiles files = ModelFiles.open(model);
+        Device device = new CpuDevice(1);
+        Ask ask = new Ask(prompt, NEW, Sampler.GREEDY, Set.of(tokenizer.eos()));
+        try (Engine engine = new LocalEngine(device, files, files.config(), DType.F32, 99);
+                Answer answer = engine.ask(ask)) {
+            List<Integer> ids = new ArrayList<>();
+            for (var next = answer.next(); next != null; next = answer.next()) {
+                ids.add(next.id());
             }
+            return ids.stream()
+                    .mapToInt(Integer::intValue)
+                    .filter(id -> id != tokenizer.eos())
+                    .toArray();
         }
     }
 

@@ -86,6 +86,13 @@ public final class OpenJobs {
 
     /** A saved model that will be run. */
     Inference inference(Path model, String settings, boolean gradients) throws IOException {
+        synchronized (works) {
+            Open open = works.get(model.toString());
+            if (open != null && open.work instanceof Inference held) {
+                open.users++;
+                return held;
+            }
+        }
         return reader.inference(model, settings, gradients);
     }
 

@@ -16,6 +16,7 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.decode.ServingRank;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.Ring;
@@ -48,6 +49,7 @@ final class RankWorker {
     private RankModel model;
     private volatile ServedModel served; // the actor tells it what comes next
     private volatile Work work; // the actor has plans made ahead
+    private Order.LoadServing servedAs;
     private Ring ring;
     private RankLinks opened;
     private TrainingState state;
@@ -116,11 +118,20 @@ final class RankWorker {
     }
 
     Report loadServing(Order.LoadServing order) throws IOException {
-        if (served == null || !served.is(order)) {
+        Order.LoadServing loaded = servedAs;
+        boolean same =
+                loaded != null
+                        && loaded.model().equals(order.model())
+                        && loaded.settings().equals(order.settings())
+                        && loaded.pages() == order.pages();
+        if (!same) {
             forget();
             Inference model = jobs.inference(Path.of(order.model()), order.settings(), false);
             work = model;
-            served = new ServedModel(device, model, order);
+            served =
+                    new ServedModel(
+                            device, model.files(), model.model(), model.dtype(), order.pages());
+            servedAs = order;
         }
         return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0);
     }
@@ -303,6 +314,7 @@ final class RankWorker {
         if (served != null) {
             served.close();
             served = null;
+            servedAs = null;
         }
         if (model != null) {
             RankModel old = model;

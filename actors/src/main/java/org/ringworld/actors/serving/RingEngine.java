@@ -32,15 +32,13 @@ public final class RingEngine implements Engine {
      * Forms the ring; returns when it stands.
      *
      * @param devices one for each rank, owned by the ring from now on
-     * @param reader opens the model on each
+     * @param jobs open the model on each
      * @throws RingFailedException saying what failed
      */
-    public RingEngine(ServedRing served, List<Device> devices, OpenJobs.Reader reader) {
+    public RingEngine(ServedRing served, List<Device> devices, OpenJobs jobs) {
         system =
                 ActorSystem.create(
-                        guardian(served, devices, new OpenJobs(reader)),
-                        "ringworld",
-                        ConfigFactory.load());
+                        guardian(served, devices, jobs), "ringworld", ConfigFactory.load());
         try {
             ready.join();
         } catch (CompletionException e) {

@@ -2,8 +2,8 @@ package org.ringworld.cli.qa;
 
 import java.nio.file.Path;
 import java.util.List;
+import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.cli.GenerateCommand;
 import org.ringworld.cli.InferenceSettings;
 import org.ringworld.model.attention.PageMemory;
@@ -11,12 +11,7 @@ import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Engine;
-import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.layers.MappedParameters;
-import org.ringworld.model.layers.ParameterStore;
-import org.ringworld.runtime.Device;
-import org.ringworld.runtime.Devices;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
 
@@ -24,12 +19,8 @@ import org.ringworld.tokenizer.chat.ChatTemplate;
 final class ModelAnswerer implements Answerer {
     private static final int MOST_TOKENS = 256;
 
-    private final ModelFiles files;
-    private final Device device;
     private final InferenceSettings on;
     private final boolean beyond;
-    private final LlamaConfig config;
-    private final ParameterStore parameters;
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
     private final long seed;
@@ -43,12 +34,10 @@ final class ModelAnswerer implements Answerer {
     ModelAnswerer(Path model, long seed, boolean beyond) throws Exception {
         on = InferenceSettings.of(List.of(), model);
         this.beyond = beyond;
-        files = on.open();
-        config = on.config();
-        tokenizer = GenerateCommand.tokenizer(files);
-        template = ChatTemplate.load(files.directory());
-        device = Devices.open(on.devices().getFirst());
-        parameters = new MappedParameters(device, files, config, on.dtype());
+        try (ModelFiles files = on.open()) {
+            tokenizer = GenerateCommand.tokenizer(files);
+            template = ChatTemplate.load(files.directory());
+        }
         this.seed = seed;
     }
 
@@ -57,7 +46,8 @@ final class ModelAnswerer implements Answerer {
     }
 
     @Override
-    public String answer(String prompt, int attempt) throws InterruptedException {
+    public String answer(String prompt, int attempt)
+            throws InterruptedException, CheckpointException {
         int[] ids = template.encode(List.of(new ChatTemplate.Message("user", prompt)), tokenizer);
         on.checkFits(ids.length, beyond);
         Sampler sampler = new Sampler(attempt == 0 ? 0 : 0.8, 0, 0.95, 0, 1, seed + attempt);
@@ -70,13 +60,13 @@ final class ModelAnswerer implements Answerer {
     }
 
     /** With room for a text; questions about one text share what they begin with. */
-    private Engine engine(int most) {
+    private Engine engine(int most) throws CheckpointException {
         if (engine == null || PageMemory.pages(most) > PageMemory.pages(room)) {
             if (engine != null) {
                 engine.close();
             }
             room = 2 * most;
-            engine = new LocalEngine(device, parameters, config, room);
+            engine = on.engine(room);
         }
         return engine;
     }
@@ -86,7 +76,5 @@ final class ModelAnswerer implements Answerer {
         if (engine != null) {
             engine.close();
         }
-        device.close();
-        files.close();
     }
 }

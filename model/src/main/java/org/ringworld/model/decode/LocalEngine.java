@@ -3,10 +3,12 @@ package org.ringworld.model.decode;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicLong;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.PageMemory;
-import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.ring.RingMember;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 
 /** Answers on one device, which a thread of its own drives. */
@@ -14,6 +16,8 @@ public final class LocalEngine implements Engine {
     /** Tokens that are read at a time. */
     private static final int CHUNK = 512;
 
+    private final Device device;
+    private final ServedModel model;
     private final ServingRank rank;
     private final Scheduler scheduler;
     private final BlockingQueue<Runnable> words = new LinkedBlockingQueue<>();
@@ -22,14 +26,20 @@ public final class LocalEngine implements Engine {
     private boolean closed;
 
     /**
-     * @param device which nobody else drives any more, until this is closed
-     * @param config whose rotary base may differ from the parameters'
-     * @param capacity tokens that there is room for, of all texts together, each in whole pages
-     * @throws OutOfMemoryError where the device has no room for them
+     * A model with room for so many tokens, of all texts together, each in whole pages.
+     *
+     * @param device owned from now on
+     * @param files of the model, owned from now on
+     * @param config whose rotary base may differ from the files'
+     * @throws OutOfMemoryError where the device has no room
      */
-    public LocalEngine(Device device, ParameterStore parameters, LlamaConfig config, int capacity) {
+    public LocalEngine(
+            Device device, ModelFiles files, LlamaConfig config, DType dtype, int capacity)
+            throws CheckpointException {
         int pages = PageMemory.pages(capacity);
-        this.rank = new ServingRank(device, parameters, config, pages);
+        this.device = device;
+        this.model = new ServedModel(device, files, config, dtype, pages);
+        this.rank = model.rank();
         rank.join(new RingMember(0, 1));
         this.scheduler =
                 new Scheduler(new PageDirectory(1, pages, capacity), config.vocabSize(), CHUNK, 1);
@@ -60,7 +70,8 @@ public final class LocalEngine implements Engine {
             Thread.currentThread().interrupt();
         } finally {
             scheduler.failAll("the engine was closed");
-            rank.close();
+            model.close();
+            device.close();
         }
     }
 

@@ -152,14 +152,11 @@ class ParameterStoreTest {
     @EnabledOnOs(OS.LINUX)
     void aModelThatIsReplacedByNameIsReadToItsEnd() throws Exception {
         Path model = written(DType.F32, 1 << 20);
-        try (Device device = new CpuDevice(1);
-                ModelFiles files = ModelFiles.open(model);
-                MappedParameters parameters =
-                        new MappedParameters(device, files, CONFIG, DType.F32)) {
+        Ask ask = new Ask(new int[] {1, 2, 3}, 1, Sampler.GREEDY, Set.of());
+        ModelFiles files = ModelFiles.open(model);
+        try (Engine engine = new LocalEngine(new CpuDevice(1), files, CONFIG, DType.F32, 4)) {
             Files.delete(model.resolve("model.safetensors"));
-            Ask ask = new Ask(new int[] {1, 2, 3}, 1, Sampler.GREEDY, Set.of());
-            try (Engine engine = new LocalEngine(device, parameters, CONFIG, 4);
-                    Answer answer = engine.ask(ask)) {
+            try (Answer answer = engine.ask(ask)) {
                 assertThat(answer.next().last()).isTrue();
             }
         }

@@ -1,0 +1,59 @@
+package org.ringworld.model.decode;
+
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.layers.MappedParameters;
+import org.ringworld.model.layers.ParameterStore;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+
+/** A saved model on a device, with pages for the texts that it writes; rings come and go. */
+public final class ServedModel implements AutoCloseable {
+    private final ModelFiles files;
+    private final LlamaConfig config;
+    private final ParameterStore parameters;
+    private final ServingRank rank;
+
+    /**
+     * Takes all its memory at once; where that fails, all of it is given back.
+     *
+     * @param files of the model, owned from now on
+     * @param config whose rotary base may differ from the files'
+     * @param dtype that it computes in
+     * @param pages for keys and values
+     * @throws OutOfMemoryError where the device has no room
+     */
+    public ServedModel(Device device, ModelFiles files, LlamaConfig config, DType dtype, int pages)
+            throws CheckpointException {
+        this.files = files;
+        this.config = config;
+        ParameterStore mapped = null;
+        try {
+            mapped = new MappedParameters(device, files, config, dtype);
+            this.rank = new ServingRank(device, mapped, config, pages);
+            this.parameters = mapped;
+        } catch (CheckpointException | RuntimeException | Error e) {
+            if (mapped != null) {
+                mapped.close();
+            }
+            files.close();
+            throw e;
+        }
+    }
+
+    public LlamaConfig config() {
+        return config;
+    }
+
+    public ServingRank rank() {
+        return rank;
+    }
+
+    @Override
+    public void close() {
+        rank.close();
+        parameters.close();
+        files.close();
+    }
+}
