@@ -1,0 +1,177 @@
+package org.ringworld.actors.serving;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.actors.device.OpenJobs;
+import org.ringworld.actors.job.FaultyDevice;
+import org.ringworld.actors.job.Jobs;
+import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.hf.HfDirectory;
+import org.ringworld.model.attention.ZigzagLayout;
+import org.ringworld.model.decode.Answer;
+import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.LocalEngine;
+import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.layers.WholeParameters;
+import org.ringworld.model.training.rank.Inference;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+class RingEngineTest {
+    private static final int CAPACITY = 1 << 13;
+
+    @TempDir private Path directory;
+    private Path model;
+
+    @BeforeEach
+    void write() throws Exception {
+        model = directory.resolve("model");
+        try (Device device = new CpuDevice(1);
+                WholeParameters whole = new WholeParameters(device, Jobs.MODEL, DType.F32);
+                Arena arena = Arena.ofConfined()) {
+            whole.initialize(3, 0.3);
+            HfDirectory.write(
+                    model,
+                    Jobs.MODEL,
+                    DType.F32,
+                    whole.specs(),
+                    spec -> {
+                        Tensor weight = whole.weight(whole.specs().indexOf(spec));
+                        MemorySegment host = arena.allocate(weight.bytes(), 64);
+                        device.copyOut(weight, host);
+                        return host;
+                    },
+                    _ -> {},
+                    Fence.claim(directory),
+                    1 << 20);
+        }
+    }
+
+    private RingEngine ring(List<Device> devices) {
+        return ring(devices, CAPACITY);
+    }
+
+    private RingEngine ring(List<Device> devices, int capacity) {
+        int size = devices.size();
+        ServedRing served =
+                new ServedRing(model.toString(), "", Jobs.MODEL.vocabSize(), size, capacity);
+        Inference work =
+                new Inference(model, Jobs.MODEL, DType.F32, size, new ZigzagLayout(), false);
+        return new RingEngine(served, devices, new OpenJobs(work));
+    }
+
+    private static Ask ask(int seed, int prompt, int most) {
+        int[] ids = new SplittableRandom(seed).ints(prompt, 0, Jobs.MODEL.vocabSize()).toArray();
+        return new Ask(ids, most, Sampler.GREEDY, Set.of(), 2, true);
+    }
+
+    private static List<Made.Token> tokens(Answer answer) throws InterruptedException {
+        List<Made.Token> tokens = new ArrayList<>();
+        for (Made.Token next = answer.next(); next != null; next = answer.next()) {
+            tokens.add(next);
+        }
+        return tokens;
+    }
+
+    /** What one device writes alone. */
+    private List<Made.Token> alone(Ask ask) throws Exception {
+        ModelFiles files = ModelFiles.open(model);
+        try (Engine engine =
+                        new LocalEngine(new CpuDevice(1), files, Jobs.MODEL, DType.F32, CAPACITY);
+                Answer answer = engine.ask(ask)) {
+            return tokens(answer);
+        }
+    }
+
+    private void assertAsAlone(Ask ask, List<Made.Token> tokens) throws Exception {
+        List<Made.Token> right = alone(ask);
+        assertThat(tokens).hasSameSizeAs(right);
+        for (int i = 0; i < right.size(); i++) {
+            assertThat(tokens.get(i).id()).isEqualTo(right.get(i).id());
+            assertThat(Math.abs(tokens.get(i).logprob() - right.get(i).logprob())).isLessThan(1e-4);
+            assertThat(tokens.get(i).alternatives()).hasSize(2);
+            assertThat(tokens.get(i).alternatives().getFirst().id()).isEqualTo(tokens.get(i).id());
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    @Timeout(60)
+    void aRingOfActorsWritesWhatOneDeviceDoes(int size) throws Exception {
+        List<Device> devices = new ArrayList<>();
+        for (int rank = 0; rank < size; rank++) {
+            devices.add(new CpuDevice(1));
+        }
+        try (RingEngine ring = ring(devices)) {
+            List<Ask> asks = List.of(ask(1, 9, 20), ask(2, 2000, 7), ask(3, 1, 40), ask(4, 300, 5));
+            List<Answer> answers = asks.stream().map(ring::ask).toList();
+            for (int i = 0; i < asks.size(); i++) {
+                assertAsAlone(asks.get(i), tokens(answers.get(i)));
+                float[] scores = answers.get(i).scores();
+                assertThat(scores[0]).isNaN();
+                for (int at = 1; at < scores.length; at++) {
+                    assertThat(scores[at]).isNegative();
+                }
+            }
+        }
+        for (Device device : devices) {
+            while (device.allocated() > 0) { // it is closed on its own thread
+                Thread.sleep(1);
+            }
+        }
+    }
+
+    /** Memory that is missing in the middle of a chunk fails what was read; the others go on. */
+    @Test
+    void aRankWithoutMemoryFailsWhatItReads() throws Exception {
+        // The first text lies on the first rank alone: that is the other's first chunk.
+        Device faulty =
+                new FaultyDevice(
+                        "attention",
+                        1,
+                        () -> {
+                            throw new OutOfMemoryError("123 bytes for a tensor");
+                        });
+        try (RingEngine ring = ring(Arrays.asList(new CpuDevice(1), faulty))) {
+            Ask goesOn = ask(1, 200, 400);
+            Answer first = ring.ask(goesOn);
+            List<Made.Token> tokens = new ArrayList<>(List.of(first.next()));
+            Answer large = ring.ask(ask(2, 4000, 5));
+            assertThatThrownBy(large::next).hasMessageContaining("bytes for a tensor");
+            tokens.addAll(tokens(first));
+            assertAsAlone(goesOn, tokens);
+            Ask again = ask(2, 4000, 5);
+            assertAsAlone(again, tokens(ring.ask(again)));
+        }
+    }
+
+    @Test
+    void whatDoesNotFitIsRefusedAtOnce() {
+        try (RingEngine ring = ring(List.of(new CpuDevice(1), new CpuDevice(1)), 1024)) {
+            assertThatThrownBy(ring.ask(ask(1, 1000, 1000))::next)
+                    .hasMessageContaining("2000 tokens do not fit: there is room for 1024, and 2 ");
+        }
+        List<Device> devices = List.of(new CpuDevice(1), new CpuDevice(1));
+        assertThatThrownBy(() -> ring(devices, Integer.MAX_VALUE)).hasMessageContaining("bytes");
+    }
+}
