@@ -1,7 +1,7 @@
 package org.ringworld.runtime.cpu;
 
 import java.util.OptionalDouble;
-import java.util.function.LongConsumer;
+import java.util.concurrent.locks.LockSupport;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import org.ringworld.runtime.cpu.device.HostMemory;
@@ -11,6 +11,20 @@ import org.ringworld.runtime.cpu.device.WorkerTeam;
 /** Loops that do nothing but run into one limit of the machine. */
 final class LimitLoops {
     private static final int ROUNDS = 10;
+
+    /** Longer than what a compiler's thread may still take of a core. */
+    private static final long LEAST_NANOS = 100_000_000;
+
+    /** Compiled, so few loops take a microsecond or two; otherwise fifty and more. */
+    private static final int FEW_LOOPS = 256;
+
+    private static final long COMPILED_NANOS = 10_000;
+
+    /** So often the compilers must have seen a loop; from then on they are waited for. */
+    private static final int SEEN = 1000;
+
+    private static final long WAIT_NANOS = 1_000_000;
+    private static final long PATIENCE_NANOS = 3_000_000_000L;
     private static final int FMA_LOOPS = 1 << 20;
     private static final long READ_BYTES = 256L << 20;
 
@@ -19,10 +33,15 @@ final class LimitLoops {
 
     private LimitLoops() {}
 
+    /** What one thread does of a loop. */
+    private interface Work {
+        void run(long part, int loops);
+    }
+
     /** GFLOP/s of F32 multiply-adds. */
     static double f32(WorkerTeam team) {
-        double flops = (double) FMA_LOOPS * 12 * 2 * Lanes.COUNT;
-        return best(team, worker -> sink = multiplyAdds(FMA_LOOPS, 0.5f), flops);
+        double flops = 12 * 2 * Lanes.COUNT;
+        return best(team, (_, loops) -> sink = multiplyAdds(loops, 0.5f), FMA_LOOPS, flops);
     }
 
     /** GFLOP/s of BF16 dot products, where the processor has them. */
@@ -31,7 +50,7 @@ final class LimitLoops {
         return loop == null
                 ? OptionalDouble.empty()
                 : OptionalDouble.of(
-                        best(team, worker -> loop.run(FMA_LOOPS / 2), loop.flops(FMA_LOOPS / 2)));
+                        best(team, (_, loops) -> loop.run(loops), FMA_LOOPS / 2, loop.flops(1)));
     }
 
     /** GB/s of reading memory far larger than the caches. */
@@ -43,21 +62,41 @@ final class LimitLoops {
                     team.threads(),
                     (part, worker) ->
                             Lanes.MEMORY.asSlice(buffer + part * bytes, bytes).fill((byte) 1));
-            return best(team, part -> sink = sum(buffer + part * bytes, bytes), bytes);
+            return best(
+                    team,
+                    (part, loops) -> sink = sum(buffer + part * bytes, loops),
+                    (int) (bytes / (4 * Lanes.BYTES)),
+                    4 * Lanes.BYTES);
         }
     }
 
     /**
-     * The greatest rate of several rounds, each the same {@code amount} of work on every thread.
+     * The greatest rate of several rounds, each of as many loops on every thread. Before them come
+     * shorter ones, until the loop is compiled: interpreted, each vector is a new object, and a
+     * whole round of them costs seconds and gigabytes.
      */
-    private static double best(WorkerTeam team, LongConsumer work, double amount) {
+    private static double best(WorkerTeam team, Work work, int loops, double amount) {
+        long begun = System.nanoTime();
+        int runs = 0;
+        while (nanos(team, 1, work, FEW_LOOPS) > COMPILED_NANOS
+                && System.nanoTime() - begun < PATIENCE_NANOS) {
+            if (++runs > SEEN) {
+                LockSupport.parkNanos(WAIT_NANOS);
+            }
+        }
+        int threads = team.threads();
         double best = 0;
-        for (int round = 0; round < ROUNDS; round++) {
-            long start = System.nanoTime();
-            team.run(team.threads(), (part, worker) -> work.accept(part));
-            best = Math.max(best, amount * team.threads() / (System.nanoTime() - start));
+        begun = System.nanoTime();
+        for (int round = 0; round < ROUNDS || System.nanoTime() - begun < LEAST_NANOS; round++) {
+            best = Math.max(best, amount * loops * threads / nanos(team, threads, work, loops));
         }
         return best;
+    }
+
+    private static long nanos(WorkerTeam team, int threads, Work work, int loops) {
+        long start = System.nanoTime();
+        team.run(threads, (part, worker) -> work.run(part, loops));
+        return System.nanoTime() - start;
     }
 
     /** Twelve sums, more than any processor's latency times its units, in registers all along. */
@@ -104,14 +143,13 @@ final class LimitLoops {
                 .reduceLanes(VectorOperators.ADD);
     }
 
-    private static float sum(long from, long bytes) {
+    private static float sum(long from, int loops) {
         FloatVector a = Lanes.zero();
         FloatVector b = Lanes.zero();
         FloatVector c = Lanes.zero();
         FloatVector d = Lanes.zero();
-        int vectors = (int) (bytes / Lanes.BYTES);
-        for (int i = 0; i < vectors - 3; i += 4) {
-            long at = from + (long) i * Lanes.BYTES;
+        for (int i = 0; i < loops; i++) {
+            long at = from + 4L * i * Lanes.BYTES;
             a = a.add(Lanes.load(at));
             b = b.add(Lanes.load(at + Lanes.BYTES));
             c = c.add(Lanes.load(at + 2L * Lanes.BYTES));
