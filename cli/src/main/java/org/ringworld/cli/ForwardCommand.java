@@ -19,8 +19,8 @@ import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
-import org.ringworld.cli.cluster.ClusterOptions;
 import org.ringworld.cli.cluster.ClusterRuns;
+import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.training.rank.BatchFile;
@@ -66,27 +66,6 @@ final class ForwardCommand implements Callable<Integer> {
 
     @ArgGroup(exclusive = false)
     private InCluster cluster;
-
-    /** On a cluster's devices instead of this process's own. */
-    static final class InCluster {
-        @Option(
-                names = "--cluster",
-                required = true,
-                paramLabel = "HOST:PORT",
-                description = "On the devices of this cluster; the paths are those of its nodes.")
-        private String node;
-
-        @Option(
-                names = "--tls",
-                paramLabel = "KEY,CERTIFICATE,AUTHORITY",
-                split = ",",
-                description = "PEM files that the cluster trusts, where it uses TLS.")
-        private Path[] tls;
-
-        ClusterClient client() {
-            return ClusterOptions.client(node, tls);
-        }
-    }
 
     @Option(names = "--gradients", description = "Backward too.")
     private boolean gradients;

@@ -13,6 +13,7 @@ import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import org.ringworld.actors.Faults;
 import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
@@ -24,6 +25,7 @@ import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -127,6 +129,9 @@ public final class GenerateCommand implements Callable<Integer> {
             description = "Above 1: what stands in the text already becomes less likely.")
     private double repetitionPenalty;
 
+    @ArgGroup(exclusive = false)
+    private InCluster cluster;
+
     @Option(names = "--seed", defaultValue = "1", description = "Of the choices.")
     private long seed;
 
@@ -162,7 +167,11 @@ public final class GenerateCommand implements Callable<Integer> {
             IntStream.of(ids).forEach(decoder::next);
         }
         Ask ask = new Ask(ids, maxNewTokens, sampler, tokenizer.ends());
-        try (Engine engine = on.engine(Math.addExact(ids.length, maxNewTokens))) {
+        int capacity = Math.addExact(ids.length, maxNewTokens);
+        try (Engine engine =
+                cluster == null
+                        ? on.engine(capacity)
+                        : on.engine(capacity, keys, cluster.client())) {
             double load = (System.nanoTime() - start) * 1e-9;
             if (!chat) {
                 show(asked);

@@ -2,10 +2,14 @@ package org.ringworld.cli;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import org.ringworld.actors.cluster.ClusterClient;
+import org.ringworld.actors.cluster.ClusterEngine;
 import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.actors.device.OpenJobs;
+import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.actors.serving.RingEngine;
 import org.ringworld.actors.serving.ServedRing;
 import org.ringworld.checkpoints.CheckpointException;
@@ -128,6 +132,18 @@ public record InferenceSettings(
                 new ServedRing(model.toString(), "", config.vocabSize(), devices.size(), capacity),
                 Devices.open(devices),
                 new OpenJobs(work));
+    }
+
+    /**
+     * Whoever answers with it, on devices of a cluster.
+     *
+     * @param settings that these were made of
+     */
+    public Engine engine(int capacity, List<String> settings, ClusterClient cluster)
+            throws IOException, InterruptedException {
+        String there = model.toAbsolutePath().normalize().toString();
+        return new ClusterEngine(
+                cluster, new QueueRequest.Serve(there, String.join("\n", settings), capacity));
     }
 
     DeviceRing ring(boolean gradients) {

@@ -178,7 +178,7 @@ public record ClusterClient(List<String> nodes, NodeSettings.TlsFiles tls, Durat
     }
 
     /** Only a node that has heard nothing is passed over: what is asked for is done once. */
-    private JsonNode post(HttpClient http, String what, String argument)
+    JsonNode post(HttpClient http, String what, String argument)
             throws IOException, InterruptedException {
         IOException unreached = null;
         for (String node : nodes) {
@@ -209,7 +209,7 @@ public record ClusterClient(List<String> nodes, NodeSettings.TlsFiles tls, Durat
         return JsonMapper.shared().readTree(response.body());
     }
 
-    private HttpClient http() throws IOException {
+    HttpClient http() throws IOException {
         HttpClient.Builder client = HttpClient.newBuilder().connectTimeout(ANSWER);
         if (tls != null) {
             client.sslContext(Tls.of(tls).context());

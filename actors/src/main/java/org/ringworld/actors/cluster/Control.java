@@ -19,6 +19,7 @@ import org.apache.pekko.http.javadsl.model.StatusCodes;
 import org.apache.pekko.japi.function.Function;
 import org.ringworld.actors.cluster.tls.Tls;
 import org.ringworld.actors.queue.JobQueue;
+import org.ringworld.actors.queue.QueueAnswer;
 import org.ringworld.actors.queue.QueueRequest;
 
 /**
@@ -92,7 +93,7 @@ public final class Control {
         } catch (IllegalArgumentException e) {
             return CompletableFuture.completedFuture(response(false, e.getMessage()));
         }
-        return AskPattern.<JobQueue.Command, JobQueue.Answer>ask(
+        return AskPattern.<JobQueue.Command, QueueAnswer>ask(
                         queue,
                         replyTo -> new JobQueue.Request(request, replyTo),
                         PATIENCE,

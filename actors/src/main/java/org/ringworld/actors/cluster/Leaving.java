@@ -16,6 +16,7 @@ import org.apache.pekko.cluster.typed.Cluster;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.links.Links;
 import org.ringworld.actors.queue.JobQueue;
+import org.ringworld.actors.queue.QueueAnswer;
 
 /** How a node goes: first its devices leave their rings, then its links end, then the JVM. */
 record Leaving(
@@ -58,7 +59,7 @@ record Leaving(
         if (devices.isEmpty() || outside() || System.nanoTime() - since > LONGEST_DRAIN.toNanos()) {
             return CompletableFuture.completedFuture(Done.getInstance());
         }
-        return AskPattern.<JobQueue.Command, JobQueue.Answer>ask(
+        return AskPattern.<JobQueue.Command, QueueAnswer>ask(
                         queue,
                         replyTo -> new JobQueue.Drain(devices, replyTo),
                         Duration.ofSeconds(2),

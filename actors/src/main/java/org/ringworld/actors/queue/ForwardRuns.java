@@ -35,7 +35,7 @@ final class ForwardRuns {
      *
      * @param onEnd is told its id and the sentence of a fault, or null
      */
-    JobQueue.Answer begin(
+    QueueAnswer begin(
             ForwardRun.Request request,
             ActorContext<JobQueue.Command> context,
             BiConsumer<String, String> onEnd)
@@ -44,7 +44,7 @@ final class ForwardRuns {
         int free = devices.free().size();
         if (free < on.ringSize()) {
             String sentence = "%d devices are free, %d are needed";
-            return new JobQueue.Answer(false, sentence.formatted(free, on.ringSize()));
+            return new QueueAnswer(false, sentence.formatted(free, on.ringSize()));
         }
         String id = "f" + (++begun);
         devices.assign(id, on.ringSize());
@@ -54,25 +54,25 @@ final class ForwardRuns {
                 ForwardRun.create(
                         request, taken, epochs.next(), sentence -> onEnd.accept(id, sentence)),
                 "forward-" + id);
-        return JobQueue.Answer.of(JsonMapper.shared().createObjectNode().put("id", id));
+        return QueueAnswer.ofId(id);
     }
 
     /** It has ended, with the sentence of a fault or null. */
     void ended(String id, String sentence) {
-        running.remove(id);
-        devices.giveBack(id);
-        over.put(id, Optional.ofNullable(sentence));
+        if (running.remove(id)) {
+            devices.giveBack(id);
+            over.put(id, Optional.ofNullable(sentence));
+        }
     }
 
-    JobQueue.Answer answer(String id) {
+    QueueAnswer answer(String id) {
         Optional<String> sentence = over.get(id);
         if (sentence != null && sentence.isPresent()) {
-            return new JobQueue.Answer(false, sentence.get());
+            return new QueueAnswer(false, sentence.get());
         }
         if (sentence == null && !running.contains(id)) {
-            return new JobQueue.Answer(false, "nothing is known of it any more; ask again");
+            return new QueueAnswer(false, "nothing is known of it any more; ask again");
         }
-        return JobQueue.Answer.of(
-                JsonMapper.shared().createObjectNode().put("done", sentence != null));
+        return QueueAnswer.of(JsonMapper.shared().createObjectNode().put("done", sentence != null));
     }
 }

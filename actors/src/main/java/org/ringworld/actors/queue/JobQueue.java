@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -33,8 +34,6 @@ import org.ringworld.actors.job.Coordinator;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * The cluster's one queue of jobs: gives devices to them in the order of submission and runs a
@@ -53,21 +52,11 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     public sealed interface Command {}
 
     /** Somebody asks for something. */
-    public record Request(QueueRequest request, ActorRef<Answer> replyTo) implements Command {}
+    public record Request(QueueRequest request, ActorRef<QueueAnswer> replyTo) implements Command {}
 
     /** These devices will leave; answered when no ring has them any more. */
-    public record Drain(List<ActorRef<DeviceActor.Command>> devices, ActorRef<Answer> replyTo)
+    public record Drain(List<ActorRef<DeviceActor.Command>> devices, ActorRef<QueueAnswer> replyTo)
             implements Command {}
-
-    /**
-     * @param done whether what was asked for was done
-     * @param text JSON, or the sentence that says why not
-     */
-    public record Answer(boolean done, String text) {
-        static Answer of(JsonNode answer) {
-            return new Answer(true, answer.toString());
-        }
-    }
 
     private record Listed(Receptionist.Listing listing) implements Command {}
 
@@ -77,7 +66,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private record Told(String id, Progress progress) implements Command {}
 
-    private record Forwarded(String id, String sentence) implements Command {}
+    /** A forward or a serving has ended. */
+    private record Ended(String id, String sentence) implements Command {}
 
     private record Hung(ActorRef<DeviceActor.Command> device) implements Command {}
 
@@ -90,6 +80,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     private final Map<String, RunningJob> running = new LinkedHashMap<>();
     private final ProgressLog progress;
     private final ForwardRuns forwards;
+    private final ServingRuns servings;
 
     /**
      * @param directory that every node reaches
@@ -114,6 +105,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         this.jobs = new JobBook(directory, cluster);
         this.progress = new ProgressLog(jobs.leader());
         this.forwards = new ForwardRuns(devices, jobs.epochs(), runs);
+        this.servings = new ServingRuns(devices, jobs.epochs(), runs);
         Cluster.get(context.getSystem())
                 .subscriptions()
                 .tell(
@@ -141,7 +133,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                 .onMessage(Downed.class, this::onDowned)
                 .onMessage(Opened.class, this::onOpened)
                 .onMessage(Told.class, this::onTold)
-                .onMessage(Forwarded.class, this::onForwarded)
+                .onMessage(Ended.class, this::onEnded)
                 .onMessage(Hung.class, this::onHung)
                 .onSignal(PreRestart.class, signal -> onEnd())
                 .onSignal(PostStop.class, signal -> onEnd())
@@ -164,12 +156,9 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private Behavior<Command> onDowned(Downed message) {
         Address address = message.member.address();
-        devices.takeOut(d -> address(d).equals(address));
+        Cluster of = Cluster.get(getContext().getSystem());
+        devices.takeOut(d -> address(d, of).equals(address));
         return assign();
-    }
-
-    private Address address(ActorRef<?> device) {
-        return address(device, Cluster.get(getContext().getSystem()));
     }
 
     /** Of the node that a device is on. */
@@ -186,7 +175,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         boolean held =
                 running.values().stream()
                         .anyMatch(r -> r.using.stream().anyMatch(leaving::contains));
-        drain.replyTo.tell(new Answer(!held, held ? "still in use" : ""));
+        drain.replyTo.tell(new QueueAnswer(!held, held ? "still in use" : ""));
         return this;
     }
 
@@ -219,7 +208,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     private Behavior<Command> onHung(Hung hung) {
         Cluster of = Cluster.get(getContext().getSystem());
         getContext().getLog().warn("{} does not get on: its node is taken out", hung.device.path());
-        of.manager().tell(new Down(address(hung.device)));
+        of.manager().tell(new Down(address(hung.device, of)));
         return this;
     }
 
@@ -333,68 +322,68 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             request.replyTo.tell(answer(request.request));
         } catch (IOException | RuntimeException e) {
             // Whatever somebody asks for, the queue goes on.
-            request.replyTo.tell(new Answer(false, Faults.sentence(e)));
+            request.replyTo.tell(new QueueAnswer(false, Faults.sentence(e)));
         }
         return this;
     }
 
-    private Answer answer(QueueRequest request) throws IOException {
+    private QueueAnswer answer(QueueRequest request) throws IOException {
         Cluster of = Cluster.get(getContext().getSystem());
         QueueReport report = new QueueReport(cluster, of, jobs, running, progress, devices);
         ActorRef<Command> self = getContext().getSelf();
+        BiConsumer<String, String> onEnd = (id, why) -> self.tell(new Ended(id, why));
         return switch (request) {
             case QueueRequest.Submit(String text) -> submit(text);
-            case QueueRequest.Stop(String id) -> stop(id);
-            case QueueRequest.Jobs _ -> Answer.of(report.allJobs());
-            case QueueRequest.Status _ -> Answer.of(report.status());
+            case QueueRequest.Stop(String id) -> servings.stop(id) ? QueueAnswer.DONE : stop(id);
+            case QueueRequest.Jobs _ -> QueueAnswer.of(report.allJobs());
+            case QueueRequest.Status _ -> QueueAnswer.of(report.status());
             case QueueRequest.Log(String id, long from) -> report.log(id, from);
             case QueueRequest.Metrics(String id, long from) -> report.metrics(id, from);
             case QueueRequest.Follow(String id, long after) -> report.progress(id, after);
             case QueueRequest.Forward(ForwardRun.Request one) ->
-                    forwards.begin(
-                            one,
-                            getContext(),
-                            (id, sentence) -> self.tell(new Forwarded(id, sentence)));
+                    forwards.begin(one, getContext(), onEnd);
+            case QueueRequest.OfServing one -> servings.answer(one, getContext(), onEnd);
             case QueueRequest.Forwarded(String id) -> forwards.answer(id);
         };
     }
 
-    private Answer submit(String text) throws IOException {
+    private QueueAnswer submit(String text) throws IOException {
         Job job;
         try {
             job = runs.read(text);
         } catch (RuntimeException e) {
-            return new Answer(false, Faults.sentence(e));
+            return new QueueAnswer(false, Faults.sentence(e));
         }
         String output = job.output().toAbsolutePath().normalize().toString();
         QueuedJob other = jobs.writerInto(output);
         if (other != null) {
-            return new Answer(false, "job %s writes into %s".formatted(other.id(), output));
+            return new QueueAnswer(false, "job %s writes into %s".formatted(other.id(), output));
         }
         String id = jobs.add(text, job, output).id();
         assign();
-        return Answer.of(JsonMapper.shared().createObjectNode().put("id", id));
+        return QueueAnswer.ofId(id);
     }
 
-    private Answer stop(String id) throws IOException {
+    private QueueAnswer stop(String id) throws IOException {
         QueuedJob job = jobs.job(id);
         if (job == null) {
-            return new Answer(false, jobs.unknown(id));
+            return new QueueAnswer(false, jobs.unknown(id));
         }
         RunningJob runs = running.get(id);
         if (runs != null && runs.coordinator != null) {
             runs.coordinator.tell(new Coordinator.Stop());
         } else if (job.state().isOver()) {
-            return new Answer(false, "job %s is over: %s".formatted(id, job.sentence()));
+            return new QueueAnswer(false, "job %s is over: %s".formatted(id, job.sentence()));
         } else {
             letGo(id);
             jobs.keep(job.neverBegun());
         }
-        return new Answer(true, "{}");
+        return QueueAnswer.DONE;
     }
 
-    private Behavior<Command> onForwarded(Forwarded message) {
+    private Behavior<Command> onEnded(Ended message) {
         forwards.ended(message.id, message.sentence);
+        servings.ended(message.id, message.sentence);
         return assign();
     }
 }

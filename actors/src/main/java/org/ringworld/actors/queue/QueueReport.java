@@ -37,19 +37,19 @@ record QueueReport(
     private static final int PROGRESS_CHARS = 256 << 10;
 
     /** Some of what a job says of itself, from a byte on. */
-    JobQueue.Answer log(String id, long from) throws IOException {
+    QueueAnswer log(String id, long from) throws IOException {
         return file(id, JobQueue.LOG, from);
     }
 
     /** Some of the lines of its steps, likewise. */
-    JobQueue.Answer metrics(String id, long from) throws IOException {
+    QueueAnswer metrics(String id, long from) throws IOException {
         return file(id, "metrics.jsonl", from);
     }
 
-    private JobQueue.Answer file(String id, String name, long from) throws IOException {
+    private QueueAnswer file(String id, String name, long from) throws IOException {
         QueuedJob job = jobs.job(id);
         if (job == null) {
-            return new JobQueue.Answer(false, jobs.unknown(id));
+            return new QueueAnswer(false, jobs.unknown(id));
         }
         Path file = Path.of(job.output()).resolve(name);
         byte[] bytes = new byte[0];
@@ -66,17 +66,17 @@ record QueueReport(
         node.put("size", size);
         node.put("over", job.state().isOver()).put("state", job.state().name().toLowerCase());
         node.put("sentence", job.sentence());
-        return JobQueue.Answer.of(node);
+        return QueueAnswer.of(node);
     }
 
     /**
      * Some of what a job told after the thing of a number, in order; with the last of it, {@code
      * end}, if it is over.
      */
-    JobQueue.Answer progress(String id, long after) {
+    QueueAnswer progress(String id, long after) {
         QueuedJob job = jobs.job(id);
         if (job == null) {
-            return new JobQueue.Answer(false, jobs.unknown(id));
+            return new QueueAnswer(false, jobs.unknown(id));
         }
         ObjectNode node = JsonMapper.shared().createObjectNode();
         ArrayNode told = node.putArray("progress");
@@ -84,7 +84,7 @@ record QueueReport(
         int chars = 0;
         for (ProgressLog.Entry entry : progress.after(after, id)) {
             if (chars > PROGRESS_CHARS) {
-                return JobQueue.Answer.of(node.put("next", next));
+                return QueueAnswer.of(node.put("next", next));
             }
             JsonNode one = JsonMapper.shared().valueToTree(entry.progress());
             told.add(one);
@@ -94,7 +94,7 @@ record QueueReport(
         if (job.end() != null) {
             node.set("end", JsonMapper.shared().valueToTree(job.end()));
         }
-        return JobQueue.Answer.of(node.put("next", next));
+        return QueueAnswer.of(node.put("next", next));
     }
 
     /** All jobs, in the order of submission. */

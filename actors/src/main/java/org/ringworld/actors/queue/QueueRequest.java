@@ -1,5 +1,7 @@
 package org.ringworld.actors.queue;
 
+import java.util.Map;
+import org.ringworld.model.decode.Ask;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -32,6 +34,28 @@ public sealed interface QueueRequest {
     /** Whether that is done. */
     record Forwarded(String id) implements QueueRequest {}
 
+    /** What has to do with texts that a ring writes: {@link Serve} begins it. */
+    sealed interface OfServing extends QueueRequest {}
+
+    /**
+     * Run a saved model on free devices, to write texts; answered by an id. It ends with {@link
+     * Stop}, or when nobody has asked for {@link Answers} for a minute.
+     *
+     * @param model its path, one of every member's
+     * @param settings {@code key=value}, a line each, as the command line's generate takes them
+     * @param capacity tokens that there is room for, of all texts together
+     */
+    record Serve(String model, String settings, long capacity) implements OfServing {}
+
+    /** Write a text; answered by its number. */
+    record Asked(String id, Ask ask) implements OfServing {}
+
+    /** What has been written of some texts, by number: from that token on. */
+    record Answers(String id, Map<Long, Integer> from) implements OfServing {}
+
+    /** Nobody waits for a text any more. */
+    record Cancel(String id, long number) implements OfServing {}
+
     /**
      * Reads one.
      *
@@ -46,17 +70,22 @@ public sealed interface QueueRequest {
             case "log" -> new Log(id(argument), from(argument));
             case "metrics" -> new Metrics(id(argument), from(argument));
             case "follow" -> new Follow(id(argument), from(argument));
-            case "forward" -> {
-                try {
-                    yield new Forward(
-                            JsonMapper.shared().readValue(argument, ForwardRun.Request.class));
-                } catch (JacksonException e) {
-                    throw new IllegalArgumentException(e.getOriginalMessage(), e);
-                }
-            }
+            case "forward" -> new Forward(json(argument, ForwardRun.Request.class));
+            case "serve" -> json(argument, Serve.class);
+            case "asked" -> json(argument, Asked.class);
+            case "answers" -> json(argument, Answers.class);
+            case "cancel" -> json(argument, Cancel.class);
             case "forwarded" -> new Forwarded(argument);
             default -> throw new IllegalArgumentException("nothing known of " + word);
         };
+    }
+
+    private static <T> T json(String argument, Class<T> kind) {
+        try {
+            return JsonMapper.shared().readValue(argument, kind);
+        } catch (JacksonException e) {
+            throw new IllegalArgumentException(e.getOriginalMessage(), e);
+        }
     }
 
     private static String id(String argument) {
@@ -84,6 +113,7 @@ public sealed interface QueueRequest {
             case Follow follow -> follow.id + " " + follow.after;
             case Forward forward -> JsonMapper.shared().writeValueAsString(forward.request);
             case Forwarded forwarded -> forwarded.id;
+            case OfServing serving -> JsonMapper.shared().writeValueAsString(serving);
         };
     }
 }

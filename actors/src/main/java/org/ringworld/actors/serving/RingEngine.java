@@ -1,6 +1,7 @@
 package org.ringworld.actors.serving;
 
 import com.typesafe.config.ConfigFactory;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -65,6 +66,7 @@ public final class RingEngine implements Engine {
                                             served,
                                             actors,
                                             Epochs.from(1),
+                                            Duration.ZERO,
                                             () -> ready.complete(null),
                                             this::ended),
                                     "serving"));

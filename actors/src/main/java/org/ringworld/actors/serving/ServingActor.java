@@ -1,6 +1,7 @@
 package org.ringworld.actors.serving;
 
 import java.io.IOException;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -13,6 +14,7 @@ import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
 import org.apache.pekko.actor.typed.javadsl.ActorContext;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.apache.pekko.actor.typed.javadsl.Receive;
+import org.apache.pekko.actor.typed.javadsl.TimerScheduler;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
@@ -44,6 +46,9 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /** It is over; devices are given back. */
     public record Close() implements Command {}
 
+    /** Somebody still waits for what is written. */
+    public record Heard() implements Command {}
+
     private record Told(Report report) implements Command {}
 
     private record Lost(DeviceId device) implements Command {}
@@ -51,6 +56,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /** Rings that break one after the other, before it is given up. */
     private static final int MOST_BROKEN = 3;
 
+    private final TimerScheduler<Command> timers;
+    private final Duration patience;
     private final ServedRing served;
     private final Epochs epochs;
     private final Runnable onReady;
@@ -70,6 +77,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
 
     /**
      * @param devices as many as the ring has ranks
+     * @param patience after so long without {@link Heard} it ends; zero: never
      * @param onReady is run when the ring stands for the first time
      * @param onEnd is told why it is over; null: it was closed
      */
@@ -77,21 +85,31 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             ServedRing served,
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
+            Duration patience,
             Runnable onReady,
             Consumer<String> onEnd) {
-        return Behaviors.setup(
-                context -> new ServingActor(context, served, devices, epochs, onReady, onEnd));
+        return Behaviors.withTimers(
+                timers ->
+                        Behaviors.setup(
+                                context ->
+                                        new ServingActor(
+                                                context, timers, served, devices, epochs, patience,
+                                                onReady, onEnd)));
     }
 
     private ServingActor(
             ActorContext<Command> context,
+            TimerScheduler<Command> timers,
             ServedRing served,
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
+            Duration patience,
             Runnable onReady,
             Consumer<String> onEnd)
             throws IOException {
         super(context);
+        this.timers = timers;
+        this.patience = patience;
         this.served = served;
         this.epochs = epochs;
         this.onReady = onReady;
@@ -103,7 +121,15 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             this.devices.put(id, device);
             context.watchWith(device, new Lost(id));
         }
+        onHeard();
         gather();
+    }
+
+    private Behavior<Command> onHeard() {
+        if (!patience.isZero()) {
+            timers.startSingleTimer(new Close(), patience);
+        }
+        return this;
     }
 
     @Override
@@ -113,6 +139,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 .onMessage(Cancelled.class, this::onCancelled)
                 .onMessage(Told.class, told -> onReport(told.report))
                 .onMessage(Lost.class, lost -> end("device " + lost.device.name() + " was lost"))
+                .onMessage(Heard.class, _ -> onHeard())
                 .onMessage(Close.class, _ -> end(null))
                 .onSignal(PostStop.class, _ -> onStop())
                 .build();

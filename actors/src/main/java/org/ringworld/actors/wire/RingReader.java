@@ -6,6 +6,7 @@ import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorRefResolver;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.queue.JobQueue;
+import org.ringworld.actors.queue.QueueAnswer;
 import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.actors.wire.RingWire.Message;
 import org.ringworld.model.ring.LinkAddress;
@@ -43,8 +44,7 @@ final class RingReader {
                         QueueRequest.of(m.getWhat(), m.getArgument()), ref(m.getReplyTo()));
             }
             case ANSWER ->
-                    new JobQueue.Answer(
-                            message.getAnswer().getDone(), message.getAnswer().getText());
+                    new QueueAnswer(message.getAnswer().getDone(), message.getAnswer().getText());
             case DRAIN -> {
                 RingWire.Drain m = message.getDrain();
                 List<ActorRef<DeviceActor.Command>> devices =

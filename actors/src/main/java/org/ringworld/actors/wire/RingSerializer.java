@@ -15,6 +15,7 @@ import org.apache.pekko.serialization.ByteBufferSerializer;
 import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.queue.JobQueue;
+import org.ringworld.actors.queue.QueueAnswer;
 import org.ringworld.actors.wire.RingWire.Message;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.training.StepPlan;
@@ -99,7 +100,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setWhat(m.request().word())
                             .setArgument(m.request().argument())
                             .setReplyTo(text(m.replyTo()));
-            case JobQueue.Answer m -> to.getAnswerBuilder().setDone(m.done()).setText(m.text());
+            case QueueAnswer m -> to.getAnswerBuilder().setDone(m.done()).setText(m.text());
             case JobQueue.Drain m ->
                     to.getDrainBuilder()
                             .addAllDevices(m.devices().stream().map(this::text).toList())

@@ -49,7 +49,7 @@ class JobQueueTest {
     private static final ActorTestKit KIT = ActorTestKit.create("queue", ONE_NODE);
 
     @TempDir private Path directory;
-    private final TestProbe<JobQueue.Answer> probe = KIT.createTestProbe();
+    private final TestProbe<QueueAnswer> probe = KIT.createTestProbe();
     private final Runs runs = new Runs();
     private final OpenJobs host = new OpenJobs(runs);
 
@@ -117,7 +117,7 @@ class JobQueueTest {
 
     private JsonNode ask(ActorRef<JobQueue.Command> queue, String what, String argument) {
         queue.tell(new JobQueue.Request(QueueRequest.of(what, argument), probe.getRef()));
-        JobQueue.Answer answer = probe.receiveMessage(Duration.ofSeconds(20));
+        QueueAnswer answer = probe.receiveMessage(Duration.ofSeconds(20));
         assertThat(answer.done()).as(answer.text()).isTrue();
         return JsonMapper.shared().readTree(answer.text());
     }

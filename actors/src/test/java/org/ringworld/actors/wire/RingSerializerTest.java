@@ -9,7 +9,9 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
@@ -19,7 +21,13 @@ import org.junit.jupiter.api.Test;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.queue.ForwardRun;
 import org.ringworld.actors.queue.JobQueue;
+import org.ringworld.actors.queue.QueueAnswer;
 import org.ringworld.actors.queue.QueueRequest;
+import org.ringworld.model.attention.SequencePages;
+import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.decode.Serve;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.MemoryUse;
@@ -54,7 +62,7 @@ class RingSerializerTest {
     private static List<Object> messages() {
         TestProbe<Report> reports = KIT.createTestProbe();
         TestProbe<DeviceActor.Command> commands = KIT.createTestProbe();
-        TestProbe<JobQueue.Answer> answers = KIT.createTestProbe();
+        TestProbe<QueueAnswer> answers = KIT.createTestProbe();
         List<Object> messages = new ArrayList<>();
         for (Order order :
                 List.of(
@@ -84,10 +92,13 @@ class RingSerializerTest {
                         new QueueRequest.Metrics("3-job", 77),
                         new QueueRequest.Follow("3-job", 77L << 32),
                         new QueueRequest.Forward(forward),
-                        new QueueRequest.Forwarded("f1"))) {
+                        new QueueRequest.Forwarded("f1"),
+                        new QueueRequest.Serve("/m", "a=b\nc=d", 1L << 33),
+                        new QueueRequest.Answers("s1", Map.of(1L, 3, 2L, 0)),
+                        new QueueRequest.Cancel("s1", 4))) {
             messages.add(new JobQueue.Request(request, answers.getRef()));
         }
-        messages.add(new JobQueue.Answer(true, "{}"));
+        messages.add(new QueueAnswer(true, "{}"));
         messages.add(new JobQueue.Drain(List.of(commands.getRef()), answers.getRef()));
         return messages;
     }
@@ -106,6 +117,45 @@ class RingSerializerTest {
                 new Report.Saved(1, Path.of("/runs/a"), 77),
                 new Report.NotSaved(1, 77, 2, true, "no room"),
                 new Report.Failed(1, 9, 76, true, "gone"));
+    }
+
+    /** What holds arrays is compared by its parts. */
+    @Test
+    void servingIsTheSameOnTheOtherSide() throws Exception {
+        Sampler sampler = new Sampler(0.7, 40, 0.9, 0.05, 1.1, -7L);
+        Ask ask = new Ask(new int[] {1, 200_000, 3}, 9, sampler, Set.of(2, 3), 5, true);
+        SequencePages pages = new SequencePages(new int[] {0, 1}, new int[] {7, 0});
+        Serve serve =
+                new Serve(
+                        1L << 40,
+                        List.of(new Serve.Join(4, new int[] {1, 200_000, 3, 8}, pages, 2, 1, ask)),
+                        List.of(1L, 1L << 33),
+                        List.of(new Serve.Fill(4, 0, 128)),
+                        8);
+        Made made =
+                new Made(
+                        1,
+                        5,
+                        3,
+                        List.of(
+                                new Made.Token(
+                                        4,
+                                        1,
+                                        8,
+                                        -0.5,
+                                        List.of(new Made.Alternative(8, -0.5)),
+                                        true)),
+                        List.of(new Made.Scores(4, 1, new float[] {-1, -2.5f})),
+                        0.25);
+        TestProbe<Report> reports = KIT.createTestProbe();
+        for (Object message :
+                List.of(
+                        new DeviceActor.Ordered(new Order.Serve(9, serve), reports.getRef()),
+                        new DeviceActor.Ordered(
+                                new Order.LoadServing(9, 1, "/m", "a=b", 77), reports.getRef()),
+                        new Report.Served(1, 9, made))) {
+            assertThat(there(message)).usingRecursiveComparison().isEqualTo(message);
+        }
     }
 
     private static Object there(Object message) throws NotSerializableException {
