@@ -37,7 +37,9 @@ final class ServingWire {
                     .setSampler(write(ask.sampler()))
                     .addAllEnds(ask.ends())
                     .setAlternatives(ask.alternatives())
-                    .setScores(ask.scores());
+                    .setScores(ask.scores())
+                    .setGuide(join.guide())
+                    .setGuidance(ask.guidance() == null ? 0 : ask.guidance().scale());
         }
         for (Serve.Fill fill : serve.fills()) {
             to.addFillsBuilder().setText(fill.text()).setFrom(fill.from()).setTo(fill.to());
@@ -86,10 +88,12 @@ final class ServingWire {
                         sampler,
                         new HashSet<>(m.getEndsList()),
                         m.getAlternatives(),
-                        m.getScores());
+                        m.getScores(),
+                        m.getGuide() == 0 ? null : new Ask.Guidance(new int[0], m.getGuidance()));
         SequencePages pages =
                 new SequencePages(ints(m.getPageRanksList()), ints(m.getPageNumbersList()));
-        return new Serve.Join(m.getText(), ids, pages, m.getFilled(), m.getWritten(), ask);
+        return new Serve.Join(
+                m.getText(), ids, pages, m.getFilled(), m.getWritten(), m.getGuide(), ask);
     }
 
     static RingWire.Served write(Report.Served report) {

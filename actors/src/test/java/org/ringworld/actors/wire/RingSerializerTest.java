@@ -123,12 +123,15 @@ class RingSerializerTest {
     @Test
     void servingIsTheSameOnTheOtherSide() throws Exception {
         Sampler sampler = new Sampler(0.7, 40, 0.9, 0.05, 1.1, -7L);
-        Ask ask = new Ask(new int[] {1, 200_000, 3}, 9, sampler, Set.of(2, 3), 5, true);
+        Ask.Guidance guidance = new Ask.Guidance(new int[0], 3.5); // the other text has its own
+        Ask ask = new Ask(new int[] {1, 200_000, 3}, 9, sampler, Set.of(2, 3), 5, true, guidance);
         SequencePages pages = new SequencePages(new int[] {0, 1}, new int[] {7, 0});
         Serve serve =
                 new Serve(
                         1L << 40,
-                        List.of(new Serve.Join(4, new int[] {1, 200_000, 3, 8}, pages, 2, 1, ask)),
+                        List.of(
+                                new Serve.Join(
+                                        4, new int[] {1, 200_000, 3, 8}, pages, 2, 1, -4, ask)),
                         List.of(1L, 1L << 33),
                         List.of(new Serve.Fill(4, 0, 128)),
                         8);

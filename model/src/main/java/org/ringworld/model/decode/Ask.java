@@ -10,6 +10,7 @@ import java.util.Set;
  * @param ends tokens after which it is over
  * @param alternatives how many of the likeliest tokens are told beside each one written
  * @param scores whether it is told how likely each token of the prompt was
+ * @param guidance null: none
  */
 public record Ask(
         int[] prompt,
@@ -17,10 +18,33 @@ public record Ask(
         Sampler sampler,
         Set<Integer> ends,
         int alternatives,
-        boolean scores) {
+        boolean scores,
+        Guidance guidance) {
+
+    /**
+     * Classifier-free guidance in two streams (Ho and Salimans 2022, eq. 6; LWM, §4.3): tokens are
+     * chosen by u + scale · (c − u), where c are the logits after the prompt and u those after
+     * another one, which gets the same tokens.
+     */
+    public record Guidance(int[] prompt, double scale) {}
 
     public Ask(int[] prompt, int most, Sampler sampler, Set<Integer> ends) {
-        this(prompt, most, sampler, ends, 0, false);
+        this(prompt, most, sampler, ends, 0, false, null);
+    }
+
+    public Ask(
+            int[] prompt,
+            int most,
+            Sampler sampler,
+            Set<Integer> ends,
+            int alternatives,
+            boolean scores) {
+        this(prompt, most, sampler, ends, alternatives, scores, null);
+    }
+
+    /** The other stream's, which chooses nothing. */
+    Ask unguided() {
+        return new Ask(guidance.prompt, most, sampler, ends);
     }
 
     /** Tokens that it may come to have. */

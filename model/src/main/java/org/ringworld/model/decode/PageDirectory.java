@@ -142,6 +142,13 @@ public final class PageDirectory {
         }
     }
 
+    /** Likewise of two that are open at once. */
+    public void checkFit(int most, int other) {
+        checkFits(
+                Math.multiplyExact(
+                        PageMemory.pages(most) + PageMemory.pages(other), PageMemory.TOKENS));
+    }
+
     /** Full pages that hold how a prompt begins, as many as there are. */
     private List<Shared> prefix(int[] prompt, int most) {
         List<Shared> prefix = new ArrayList<>();

@@ -3,6 +3,7 @@ package org.ringworld.model.decode;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -58,9 +59,14 @@ public final class Scheduler {
         final long id;
         final Ask ask;
         final Listener listener;
+        // The other stream of a guided one; it gets the same tokens.
+        final Text guide;
+        final BitSet scored = new BitSet();
         PageDirectory.Sequence place;
         int[] ids;
         int length;
+
+        boolean isOver;
 
         /** Positions whose keys and values are there. */
         int filled;
@@ -77,6 +83,19 @@ public final class Scheduler {
             this.listener = listener;
             this.ids = ask.prompt();
             this.length = ids.length;
+            this.guide = ask.guidance() == null ? null : new Text(-id, ask.unguided(), null);
+        }
+
+        /** Whether all is told that was asked of the prompt. */
+        boolean isScored() {
+            int computed = ask.prompt().length - 1 - place.cached();
+            return !ask.scores() || scored.cardinality() == computed;
+        }
+
+        /** It has a token more, before which all are computed. */
+        void append(int id) {
+            filled = length;
+            ids[length++] = id;
         }
 
         int written() {
@@ -120,6 +139,12 @@ public final class Scheduler {
         if (ask.prompt().length == 0) {
             return "there is nothing to read: the prompt is empty";
         }
+        if (ask.guidance() != null) {
+            String fault = fault(ask.unguided());
+            if (fault != null) {
+                return fault;
+            }
+        }
         for (int id : ask.prompt()) {
             if (id < 0 || id >= vocabSize) {
                 return "the prompt has token %d, the model's are 0 to %d"
@@ -128,6 +153,9 @@ public final class Scheduler {
         }
         try {
             directory.checkFits(ask.longest());
+            if (ask.guidance() != null) {
+                directory.checkFit(ask.longest(), ask.unguided().longest());
+            }
         } catch (PageDirectory.TooLongException | ArithmeticException e) {
             return e.getMessage();
         }
@@ -149,6 +177,9 @@ public final class Scheduler {
             leaves.add(text.id);
         }
         directory.close(text.place);
+        if (text.guide != null) {
+            end(text.guide, null, false);
+        }
         if (tell) {
             text.listener.ended(fault);
         }
@@ -187,19 +218,33 @@ public final class Scheduler {
     private void admit() {
         while (!waiting.isEmpty()) {
             Text text = waiting.peek();
-            int[] ids = Arrays.copyOf(text.ids, text.length);
-            text.place = directory.open(ids, text.ask.longest());
-            if (text.place == null) {
+            if (!open(text)) {
+                return;
+            }
+            if (text.guide != null && !open(text.guide)) {
+                directory.close(text.place);
                 return;
             }
             waiting.remove();
-            text.ids = Arrays.copyOf(ids, text.ask.longest());
-            text.filled = text.place.cached();
-            text.joins();
-            going.put(text.id, text);
-            joins.add(text);
+            begin(text);
+            if (text.guide != null) {
+                begin(text.guide);
+            }
             text.listener.begins(text.place.cached());
         }
+    }
+
+    private boolean open(Text text) {
+        text.place = directory.open(text.ask.prompt(), text.ask.longest());
+        return text.place != null;
+    }
+
+    private void begin(Text text) {
+        text.ids = Arrays.copyOf(text.ids, text.ask.longest());
+        text.filled = text.place.cached();
+        text.joins();
+        going.put(text.id, text);
+        joins.add(text);
     }
 
     private Serve.Join join(Text text) {
@@ -212,6 +257,7 @@ public final class Scheduler {
                         pages.stream().mapToInt(PageDirectory.Page::number).toArray()),
                 text.filled,
                 text.written(),
+                text.guide == null ? 0 : text.guide.id,
                 text.ask);
     }
 
@@ -220,17 +266,38 @@ public final class Scheduler {
         List<Serve.Fill> fills = new ArrayList<>();
         int room = room();
         for (Text text : going.values()) {
-            if (room <= 0 || text.toldTo == text.reads) {
+            if (text.listener == null) {
+                continue; // its text sees to it
+            }
+            // The last tokens of two streams are read at once, so that both have logits then.
+            int last = text.guide == null ? 0 : 1;
+            room = fill(text, text.reads - last, room, fills);
+            if (text.guide == null) {
                 continue;
             }
-            int to = Math.min(text.reads, text.toldTo + room);
-            int border = to / PageMemory.TOKENS * PageMemory.TOKENS;
-            to = to < text.reads && border > text.toldTo ? border : to;
-            fills.add(new Serve.Fill(text.id, text.toldTo, to));
-            room -= to - text.toldTo;
-            text.toldTo = to;
+            room = fill(text.guide, text.guide.reads - 1, room, fills);
+            boolean bothWait =
+                    text.toldTo == text.reads - 1 && text.guide.toldTo == text.guide.reads - 1;
+            if (bothWait && room >= 2) {
+                room = fill(text, text.reads, room, fills);
+                room = fill(text.guide, text.guide.reads, room, fills);
+            }
         }
         return fills;
+    }
+
+    /** Reads a text as far as there is room, up to a page's border if not to the end. */
+    private static int fill(Text text, int end, int room, List<Serve.Fill> fills) {
+        if (room <= 0 || text.toldTo >= end) {
+            return room;
+        }
+        int to = Math.min(end, text.toldTo + room);
+        int border = to / PageMemory.TOKENS * PageMemory.TOKENS;
+        to = to < end && border > text.toldTo ? border : to;
+        fills.add(new Serve.Fill(text.id, text.toldTo, to));
+        int left = room - (to - text.toldTo);
+        text.toldTo = to;
+        return left;
     }
 
     private int room() {
@@ -248,6 +315,8 @@ public final class Scheduler {
             Text text = going.get(scores.text());
             if (text != null) {
                 text.listener.scored(scores);
+                text.scored.set(scores.from(), scores.from() + scores.logprobs().length);
+                endIfOver(text);
             }
         }
         if (made.rank() > 0) {
@@ -270,9 +339,8 @@ public final class Scheduler {
             }
             text.filled = fill.to();
             directory.filled(text.place, text.ids, text.filled);
-            if (text.isRead() && text.ask.most() == 0) {
-                end(text, null, true);
-            }
+            text.isOver = text.isRead() && text.ask.most() == 0;
+            endIfOver(text);
         }
         if (tokens > 0) {
             tokensPerSecond = tokens / seconds;
@@ -281,15 +349,23 @@ public final class Scheduler {
 
     private void written(Made.Token token) {
         Text text = going.get(token.text());
-        if (text == null || token.index() != text.written()) {
+        if (text == null || text.listener == null || token.index() != text.written()) {
             return;
         }
-        // All before it were computed on its way.
-        text.filled = text.length;
+        text.append(token.id());
         directory.filled(text.place, text.ids, text.filled);
-        text.ids[text.length++] = token.id();
+        if (text.guide != null) {
+            text.guide.append(token.id());
+            directory.filled(text.guide.place, text.guide.ids, text.guide.filled);
+        }
         text.listener.token(token);
-        if (token.last()) {
+        text.isOver = token.last();
+        endIfOver(text);
+    }
+
+    /** What ranks tell of a prompt may come later than the rest. */
+    private void endIfOver(Text text) {
+        if (text.isOver && text.listener != null && text.isScored()) {
             end(text, null, true);
         }
     }
@@ -307,8 +383,8 @@ public final class Scheduler {
                         told.stream()
                                 .flatMap(serve -> serve.fills().stream())
                                 .anyMatch(fill -> fill.text() == text.id);
-                if (read || !reading) {
-                    end(text, fault, true);
+                if ((read || !reading) && going.containsKey(text.id)) {
+                    end(owner(text), fault, true);
                 }
             }
         }
@@ -320,10 +396,17 @@ public final class Scheduler {
         left = 0;
     }
 
+    /** The text that somebody waits for. */
+    private Text owner(Text text) {
+        return text.listener == null ? going.get(-text.id) : text;
+    }
+
     /** Nobody is answered any more. */
     public void failAll(String fault) {
         waiting.forEach(text -> text.listener.ended(fault));
         waiting.clear();
-        List.copyOf(going.values()).forEach(text -> end(text, fault, true));
+        List.copyOf(going.values()).stream()
+                .filter(text -> text.listener != null)
+                .forEach(text -> end(text, fault, true));
     }
 }

@@ -21,9 +21,16 @@ public record Serve(long number, List<Join> joins, List<Long> leaves, List<Fill>
      * @param pages for as many as it may come to have
      * @param filled of the tokens, those whose keys and values are in the pages
      * @param written of the tokens, those that were not of the prompt
+     * @param guide the text whose logits its own are told apart from; 0: none
      */
     public record Join(
-            long text, int[] ids, SequencePages pages, int filled, int written, Ask ask) {}
+            long text,
+            int[] ids,
+            SequencePages pages,
+            int filled,
+            int written,
+            long guide,
+            Ask ask) {}
 
     /** Keys and values of positions [from, to) of a text are to be computed. */
     public record Fill(long text, int from, int to) {}

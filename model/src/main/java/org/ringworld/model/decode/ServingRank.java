@@ -160,7 +160,7 @@ public final class ServingRank implements AutoCloseable {
         step++;
         int[] head = new int[1 + chosen.size()];
         if (ring.rank() == 0) {
-            boolean active = left > 0 && texts.values().stream().anyMatch(ServingRank::decodes);
+            boolean active = left > 0 && texts.values().stream().anyMatch(this::decodes);
             head[0] = !inbox.isEmpty() ? TAKE_NEXT : active ? GO_ON : STAND_STILL;
             for (int i = 0; i < chosen.size(); i++) {
                 Text text = chosen.get(i);
@@ -202,7 +202,7 @@ public final class ServingRank implements AutoCloseable {
         return choice.ints(values);
     }
 
-    private static boolean decodes(Text text) {
+    private boolean decodes(Text text) {
         return text.isRead && !text.isOver && text.join.ask().most() > 0;
     }
 
@@ -234,7 +234,7 @@ public final class ServingRank implements AutoCloseable {
     // ---- its body
 
     private Made compute(List<Serve.Fill> fills, long start) {
-        List<Text> decodes = texts.values().stream().filter(ServingRank::decodes).toList();
+        List<Text> decodes = texts.values().stream().filter(this::decodes).toList();
         List<Text> writes = new ArrayList<>(decodes);
         for (Serve.Fill fill : fills) {
             Text text = texts.get(fill.text());
@@ -425,7 +425,18 @@ public final class ServingRank implements AutoCloseable {
         float[][] rows = choice.logits(logits);
         for (int i = 0; i < ids.length; i++) {
             Text text = writes.get(i);
+            Text guide = texts.get(text.join.guide());
+            if (guide != null) {
+                double scale = text.join.ask().guidance().scale();
+                TokenChoice.guide(rows[i], rows[writes.indexOf(guide)], scale);
+            }
             ids[i] = text.join.ask().sampler().next(rows[i], text.ids, text.length);
+        }
+        for (int i = 0; i < ids.length; i++) {
+            Text guide = texts.get(writes.get(i).join.guide());
+            if (guide != null) {
+                ids[writes.indexOf(guide)] = ids[i];
+            }
         }
         double[] logprobs = choice.logprobs(logits, ids);
         List<Made.Token> tokens = new ArrayList<>();
@@ -433,6 +444,9 @@ public final class ServingRank implements AutoCloseable {
             Text text = writes.get(i);
             Ask ask = text.join.ask();
             int index = text.written;
+            if (text.join.guide() != 0) {
+                logprobs[i] = TokenChoice.logprob(rows[i], ids[i]);
+            }
             text.append(ids[i]);
             text.isOver = ask.ends().contains(ids[i]) || text.written == ask.most();
             tokens.add(

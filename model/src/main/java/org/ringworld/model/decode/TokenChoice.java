@@ -80,6 +80,26 @@ final class TokenChoice {
         return logprobs;
     }
 
+    /** logits = other + scale · (logits − other). */
+    static void guide(float[] logits, float[] other, double scale) {
+        for (int i = 0; i < logits.length; i++) {
+            logits[i] = (float) (other[i] + scale * ((double) logits[i] - other[i]));
+        }
+    }
+
+    /** ln of the probability of a token by logits that are on the host. */
+    static double logprob(float[] logits, int id) {
+        double greatest = Double.NEGATIVE_INFINITY;
+        for (float logit : logits) {
+            greatest = Math.max(greatest, logit);
+        }
+        double sum = 0;
+        for (float logit : logits) {
+            sum += Math.exp(logit - greatest);
+        }
+        return logits[id] - greatest - Math.log(sum);
+    }
+
     /**
      * ln of the probability of the token after each of some, a block of them at a time.
      *

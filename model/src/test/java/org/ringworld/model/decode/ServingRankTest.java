@@ -243,4 +243,48 @@ class ServingRankTest {
             assertThat(ring.room()).isEqualTo(12 * size);
         }
     }
+
+    /** Two streams get the same tokens, chosen by what tells the one from the other. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void guidedTextsAreChosenByBothStreams(int size) throws Exception {
+        double scale = 2.5;
+        try (ServingRing ring = ring(GROUPED, DType.F32, size, 12, T)) {
+            List<Ask> asks = new ArrayList<>();
+            List<Answer> answers = new ArrayList<>();
+            for (int[] lengths : new int[][] {{1, 1}, {2 * T + 9, 5}, {5, T + 7}}) {
+                Ask.Guidance guidance =
+                        new Ask.Guidance(random(lengths[1], lengths[1], GROUPED), scale);
+                int[] prompt = random(100 + lengths[0], lengths[0], GROUPED);
+                asks.add(new Ask(prompt, 6, Sampler.GREEDY, Set.of(), 0, false, guidance));
+                answers.add(ring.ask(asks.getLast()));
+            }
+            for (int i = 0; i < asks.size(); i++) {
+                assertGuided(asks.get(i), answers.get(i), scale);
+            }
+            assertThat(ring.room()).isEqualTo(12 * size);
+        }
+    }
+
+    private static void assertGuided(Ask ask, Answer answer, double scale)
+            throws InterruptedException {
+        int[] one = ask.prompt();
+        int[] other = ask.guidance().prompt();
+        for (int n = 0; n < ask.most(); n++) {
+            Made.Token token = answer.next();
+            float[] c = whole(GROUPED, one, DType.F32)[one.length - 1];
+            float[] u = whole(GROUPED, other, DType.F32)[other.length - 1];
+            TokenChoice.guide(c, u, scale);
+            double best = Double.NEGATIVE_INFINITY;
+            for (int id = 0; id < c.length; id++) {
+                best = Math.max(best, logprob(c, id));
+            }
+            assertThat(logprob(c, token.id())).isGreaterThan(best - 1e-3);
+            assertThat(Math.abs(token.logprob() - logprob(c, token.id()))).isLessThan(1e-3);
+            one = Arrays.copyOf(one, one.length + 1);
+            other = Arrays.copyOf(other, other.length + 1);
+            one[one.length - 1] = token.id();
+            other[other.length - 1] = token.id();
+        }
+    }
 }
