@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -23,6 +24,7 @@ import org.ringworld.actors.job.Jobs;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.HfDirectory;
+import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
@@ -34,6 +36,8 @@ import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.training.rank.Inference;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
 
@@ -171,7 +175,14 @@ class RingEngineTest {
             assertThatThrownBy(ring.ask(ask(1, 1000, 1000))::next)
                     .hasMessageContaining("2000 tokens do not fit: there is room for 1024, and 2 ");
         }
-        List<Device> devices = List.of(new CpuDevice(1), new CpuDevice(1));
-        assertThatThrownBy(() -> ring(devices, Integer.MAX_VALUE)).hasMessageContaining("bytes");
+        long memory = 1L << 30; // twice as much is asked for
+        List<Device> devices =
+                IntStream.range(0, 2)
+                        .mapToObj(_ -> Devices.open(new DeviceSpec.Cpu(1, memory)))
+                        .toList();
+        int tokens = Math.toIntExact(2 * memory / PageMemory.bytes(Jobs.MODEL, DType.F32)) * 256;
+        assertThatThrownBy(() -> ring(devices, tokens))
+                .hasMessageContaining("a device has room for " + tokens / 4)
+                .hasMessageContaining("2 times as many devices");
     }
 }

@@ -25,10 +25,12 @@ public final class PageMemory implements AutoCloseable {
 
     /**
      * @param pages how many
-     * @throws OutOfMemoryError where the device has no room; nothing of it stays taken then
+     * @throws OutOfMemoryError where the device has no room, saying what would fit; nothing of it
+     *     stays taken then
      */
     public PageMemory(Device device, LlamaConfig config, DType dtype, int pages) {
         this.device = device;
+        checkFits(device.memory() - device.allocated(), pages, bytes(config, dtype));
         this.pools = new Tensor[config.numLayers()];
         try {
             for (int layer = 0; layer < pools.length; layer++) {
@@ -48,6 +50,21 @@ public final class PageMemory implements AutoCloseable {
         this.known = new int[pages * TOKENS];
         Arrays.fill(known, NOWHERE);
         BlockTensors.copy(device, known, positions.view(known.length));
+    }
+
+    private static void checkFits(long room, long pages, long bytes) {
+        long fit = Math.max(0, room / bytes);
+        if (pages > fit) {
+            throw new OutOfMemoryError(
+                    "keys and values of %d tokens are %.1f GB, a device has room for %d tokens: ask for less, or give %s devices like it"
+                            .formatted(
+                                    pages * TOKENS,
+                                    pages * bytes / 1e9,
+                                    fit * TOKENS,
+                                    fit == 0
+                                            ? "other"
+                                            : Math.ceilDiv(pages, fit) + " times as many"));
+        }
     }
 
     /** Bytes of a page of all layers. */

@@ -244,6 +244,22 @@ class ServingRankTest {
         }
     }
 
+    /** What is only read is over when every rank has told its part. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void promptsAreScored(int size) throws Exception {
+        try (ServingRing ring = ring(GROUPED, DType.F32, size, 12, T)) {
+            for (int prompt : new int[] {1, 3 * T + 17}) {
+                int[] ids = random(prompt, prompt, GROUPED);
+                Ask ask = new Ask(ids, 0, Sampler.GREEDY, Set.of(), 0, true);
+                try (Answer answer = ring.ask(ask)) {
+                    assertRight(GROUPED, DType.F32, ask, answer, 1e-4);
+                }
+            }
+            assertThat(ring.room()).isEqualTo(12 * size);
+        }
+    }
+
     /** Two streams get the same tokens, chosen by what tells the one from the other. */
     @ParameterizedTest
     @ValueSource(ints = {1, 3})
