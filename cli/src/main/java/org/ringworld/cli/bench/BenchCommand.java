@@ -34,7 +34,7 @@ import tools.jackson.databind.json.JsonMapper;
 @Command(
         name = "bench",
         description =
-                "Measure kernels, attention, whole training steps or the links of a ring beside this machine's limits.",
+                "Measure kernels, attention, whole training steps, the writing of texts or the links of a ring beside this machine's limits.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
@@ -47,11 +47,15 @@ import tools.jackson.databind.json.JsonMapper;
             "steps=N, so many training steps too, in turns: one device of all cores, one thread for each rank",
             "in one process, and in two; then keys of step count too, and pings=0 leaves out all else.",
             "",
+            "Keys of decode: ring.size, device.threads, dtype, model.*, depths (tokens that are there already),",
+            "tokens (to be decoded), texts (at once, at last) and rounds, of which the best counts.",
+            "",
             "Examples:",
             "  ringworld bench kernels",
             "  ringworld bench attention --json attention.json",
             "  ringworld bench step",
             "  ringworld bench step ring.size=4 device.threads=1 dtype=bf16 seqLen=8192",
+            "  ringworld bench decode dtype=bf16 depths=[0,8192]",
             "  ringworld bench ring",
             "  ringworld bench ring transports=[unix] stopped=10 --json ring.json",
             "  ringworld bench ring pings=0 steps=10 seqLen=16384 dtype=bf16 model.numLayers=2"
@@ -69,6 +73,7 @@ public final class BenchCommand implements Callable<Integer> {
         kernels,
         attention,
         step,
+        decode,
         ring
     }
 
@@ -79,7 +84,7 @@ public final class BenchCommand implements Callable<Integer> {
             index = "1..*",
             arity = "0..*",
             paramLabel = "key=value",
-            description = "Of step or ring.")
+            description = "Of step, decode or ring.")
     private List<String> settings = List.of();
 
     @Option(names = "--json", description = "Write the table as JSON too.")
@@ -88,7 +93,7 @@ public final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         if ((what == What.kernels || what == What.attention) && !settings.isEmpty()) {
-            throw new UsageException("bench " + what + " takes no keys; step and ring do");
+            throw new UsageException("bench " + what + " takes no keys; step, decode and ring do");
         }
         HostCpu host = HostCpu.detect();
         System.out.printf(
@@ -98,6 +103,7 @@ public final class BenchCommand implements Callable<Integer> {
             case kernels -> kernels(KernelBench::kernels, host.allowedCores());
             case attention -> kernels(KernelBench::attention, host.allowedCores());
             case step -> steps(host.allowedCores());
+            case decode -> write(DecodeBench.print(settings));
             case ring -> write(RingBenchTable.print(settings));
         }
         return Ringworld.DONE;
