@@ -2,11 +2,15 @@ package org.ringworld.runtime;
 
 import java.util.Locale;
 
-/** Element types: F32 and BF16 for values, I32 for ids, positions and segments. */
+/**
+ * Element types: F32 and BF16 for values, I32 for ids, positions and segments, I8 for values that
+ * are only read, a scale for each of the {@link ScaleGroups}.
+ */
 public enum DType {
     F32(4),
     BF16(2),
-    I32(4);
+    I32(4),
+    I8(1);
 
     private final int bytes;
 

@@ -21,6 +21,7 @@ import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
 import org.ringworld.runtime.cpu.elementwise.VectorElementwise;
+import org.ringworld.runtime.cpu.elementwise.VectorQuantize;
 import org.ringworld.runtime.cpu.elementwise.VectorRows;
 import org.ringworld.runtime.cpu.matmul.LibraryMatmul;
 import org.ringworld.runtime.cpu.matmul.MatrixVector;
@@ -48,6 +49,7 @@ final class VectorKernels implements Kernels {
     private final OneDnn library;
     private final Scratch scratch;
     private final VectorElementwise elementwise;
+    private final VectorQuantize quantize;
     private final VectorRows rows;
     private final VectorAttention attention;
     private final VectorPagedAttention pagedAttention;
@@ -63,6 +65,7 @@ final class VectorKernels implements Kernels {
         this.library = library;
         this.scratch = scratch;
         elementwise = new VectorElementwise(team, scratch);
+        quantize = new VectorQuantize(team);
         rows = new VectorRows(team, scratch);
         attention = new VectorAttention(team, scratch);
         pagedAttention = new VectorPagedAttention(team, scratch);
@@ -116,8 +119,14 @@ final class VectorKernels implements Kernels {
 
     @Override
     public void copy(Tensor from, Tensor to) {
-        KernelShapes.pairOfValues("copy", from, to);
-        elementwise.copy(from, to);
+        KernelShapes.copy(from, to);
+        if (to.dtype() == DType.I8) {
+            quantize.quantize(from, to);
+        } else if (from.dtype() == DType.I8) {
+            quantize.dequantize(from, to);
+        } else {
+            elementwise.copy(from, to);
+        }
     }
 
     @Override
@@ -253,6 +262,7 @@ final class VectorKernels implements Kernels {
             Tensor q,
             Tensor qPositions,
             Tensor pool,
+            Tensor open,
             Tensor kPositions,
             PageTable table,
             float scale,
@@ -260,7 +270,7 @@ final class VectorKernels implements Kernels {
             Tensor max,
             Tensor sum) {
         pagedAttention.run(
-                PagedCall.of(q, qPositions, pool, kPositions, table, scale, out, max, sum));
+                PagedCall.of(q, qPositions, pool, open, kPositions, table, scale, out, max, sum));
     }
 
     @Override

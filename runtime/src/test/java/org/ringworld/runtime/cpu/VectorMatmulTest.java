@@ -3,6 +3,7 @@ package org.ringworld.runtime.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.ringworld.runtime.DType.BF16;
+import static org.ringworld.runtime.Kernels.Product.NT;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -66,6 +67,34 @@ class VectorMatmulTest {
                     p.check(3e-6, (f, r) -> f.matmul(product, a, b, r.get(0), add), narrow);
                     p.check(java, 3e-6, (f, r) -> f.matmul(product, a, b, r.get(0), add), c);
                     p.check(java, 3e-6, (f, r) -> f.matmul(product, a, b, r.get(0), add), narrow);
+                }
+            }
+        }
+    }
+
+    /** Rows of b between two panels, threads that share them, and odd ends of all sides. */
+    @ParameterizedTest
+    @CsvSource({
+        "1, 1, 1, 1", "1, 207, 129, 2", "3, 66, 64, 1", "4, 13, 300, 3", "5, 8, 7, 2",
+        "13, 1, 5, 1", "20, 300, 2050, 2", "7, 3000, 96, 3", "300, 64, 520, 2", "5, 7, 0, 1"
+    })
+    void anI8MatrixIsItsIntegersTimesTheirScales(int m, int n, int k, int threads) {
+        try (var p = new Parity(threads)) {
+            Tensor b = p.normal(DType.I8, n, k);
+            Tensor c = p.normal(DType.F32, m, n);
+            var scratch = new Scratch(new HostMemory(), threads);
+            try (var team = new WorkerTeam(threads, VectorMatmulTest::daemon)) {
+                var java = new VectorKernels(team, scratch, null);
+                for (DType dtype : new DType[] {DType.F32, BF16}) {
+                    // A product of BF16 has b rounded: off by 2^-9 of each term at most.
+                    double tolerance = dtype == BF16 ? 4e-3 : 3e-6;
+                    Tensor a = p.normal(dtype, m, k);
+                    Tensor narrow = p.normal(dtype, m, n);
+                    for (boolean add : new boolean[] {false, true}) {
+                        p.check(tolerance, (f, r) -> f.matmul(NT, a, b, r.get(0), add), c);
+                        p.check(tolerance, (f, r) -> f.matmul(NT, a, b, r.get(0), add), narrow);
+                        p.check(java, 3e-6, (f, r) -> f.matmul(NT, a, b, r.get(0), add), c);
+                    }
                 }
             }
         }

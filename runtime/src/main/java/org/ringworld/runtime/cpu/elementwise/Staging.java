@@ -63,6 +63,16 @@ public final class Staging {
         }
     }
 
+    /** A row of n elements of a matrix of values or I8 to F32. */
+    public static void loadRow(Tensor matrix, long row, int n, long to) {
+        if (matrix.dtype() == DType.I8) {
+            Quantized.load(matrix.address() + row * n, Quantized.scale(matrix, row), n, to);
+        } else {
+            int bytes = matrix.dtype().bytes();
+            load(matrix.dtype(), matrix.address() + row * n * bytes, n, to);
+        }
+    }
+
     /** n F32 elements to either dtype. */
     public static void store(DType dtype, long from, int n, long to) {
         if (dtype == DType.F32) {

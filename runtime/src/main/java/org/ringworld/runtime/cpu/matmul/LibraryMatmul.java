@@ -10,6 +10,7 @@ import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
+import org.ringworld.runtime.cpu.elementwise.Quantized;
 import org.ringworld.runtime.cpu.elementwise.Staging;
 
 /**
@@ -36,6 +37,9 @@ public final class LibraryMatmul {
     /** Elements of a BF16 tile of C that is formed in F32 first. */
     private static final int STAGED = 128 * 1024;
 
+    /** Bytes of rows of an I8 b that are brought to a's dtype at a time: the second cache's. */
+    private static final long PANEL = 1 << 20;
+
     /** Shapes a worker keeps primitives of: a training step has a dozen. */
     private static final int KEPT = 256;
 
@@ -51,6 +55,29 @@ public final class LibraryMatmul {
         for (int i = 0; i < team.threads(); i++) {
             primitives.add(new HashMap<>());
         }
+    }
+
+    /**
+     * One product.
+     *
+     * @param panels where each worker brings rows of an I8 b to a's dtype, {@link #panelBytes}
+     */
+    private record Call(
+            Product product,
+            Tensor a,
+            Tensor b,
+            Tensor c,
+            boolean accumulate,
+            KernelShapes.Matmul shape,
+            long panels) {}
+
+    /** Rows of an I8 b that are brought to a's dtype at a time. */
+    private static int panelRows(Tensor a, long k) {
+        return (int) Math.max(GRAIN, PANEL / (k * a.dtype().bytes()) / GRAIN * GRAIN);
+    }
+
+    private static long panelBytes(Tensor a, long k) {
+        return panelRows(a, k) * k * a.dtype().bytes() + 63 & -64;
     }
 
     public void run(
@@ -78,6 +105,9 @@ public final class LibraryMatmul {
         }
         int columns = columnCuts;
         int rows = rowCuts;
+        boolean scaled = b.dtype() == DType.I8;
+        long panels = scaled ? scratch.shared(team.threads() * panelBytes(a, shape.k())) : 0;
+        Call call = new Call(product, a, b, c, accumulate, shape, panels);
         team.run(
                 rows * columns,
                 (item, worker) -> {
@@ -85,18 +115,13 @@ public final class LibraryMatmul {
                     int column = cut(n, item % columns, columns, grain);
                     int tileRows = cut(m, item / columns + 1, rows, grain) - row;
                     int tileColumns = cut(n, item % columns + 1, columns, grain) - column;
-                    tile(
-                            product,
-                            a,
-                            b,
-                            c,
-                            accumulate,
-                            shape,
-                            row,
-                            column,
-                            tileRows,
-                            tileColumns,
-                            worker);
+                    if (scaled) {
+                        scaledTile(call, row, column, tileRows, tileColumns, worker);
+                    } else {
+                        long right = product == Product.NT ? column * shape.k() : column;
+                        long bAt = b.address() + right * b.dtype().bytes();
+                        tile(call, bAt, row, column, tileRows, tileColumns, worker);
+                    }
                 });
     }
 
@@ -116,25 +141,38 @@ public final class LibraryMatmul {
         return i == pieces ? size : (int) ((long) size * i / pieces) / grain * grain;
     }
 
-    private void tile(
-            Product product,
-            Tensor a,
-            Tensor b,
-            Tensor c,
-            boolean accumulate,
-            KernelShapes.Matmul shape,
-            int row,
-            int column,
-            int rows,
-            int columns,
-            int worker) {
+    /** A tile whose rows of b are I8: they come to a's dtype some at a time, into a cache. */
+    private void scaledTile(Call call, int row, int column, int rows, int columns, int worker) {
+        int k = Math.toIntExact(call.shape.k());
+        DType dtype = call.a.dtype();
+        int most = panelRows(call.a, k);
+        long panel = call.panels + worker * panelBytes(call.a, k);
+        for (int from = column; from < column + columns; from += most) {
+            int n = Math.min(most, column + columns - from);
+            for (int i = 0; i < n; i++) {
+                Quantized.load(
+                        call.b.address() + (long) (from + i) * k,
+                        Quantized.scale(call.b, from + i),
+                        k,
+                        dtype,
+                        panel + (long) i * k * dtype.bytes());
+            }
+            tile(call, panel, row, from, rows, n, worker);
+        }
+    }
+
+    /**
+     * @param bAt where the tile's part of b begins
+     */
+    private void tile(Call call, long bAt, int row, int column, int rows, int columns, int worker) {
         if (rows == 0 || columns == 0) {
             return;
         }
+        KernelShapes.Matmul shape = call.shape;
+        Tensor c = call.c;
         long k = shape.k();
-        int bytes = a.dtype().bytes();
-        boolean left = product == Product.TN;
-        boolean right = product == Product.NT;
+        boolean left = call.product == Product.TN;
+        boolean right = call.product == Product.NT;
         var tile =
                 new MatmulPrimitive.Shape(
                         left ? 't' : 'n',
@@ -145,9 +183,8 @@ public final class LibraryMatmul {
                         left ? shape.m() : k,
                         right ? k : shape.n(),
                         shape.n(),
-                        accumulate);
-        long aAt = a.address() + (left ? row : row * k) * bytes;
-        long bAt = b.address() + (right ? column * k : column) * bytes;
+                        call.accumulate);
+        long aAt = call.a.address() + (left ? row : row * k) * call.a.dtype().bytes();
         long cAt = c.address() + (row * shape.n() + column) * c.dtype().bytes();
         if (byPrimitive(c.dtype(), k)) {
             MatmulPrimitive primitive = primitive(worker, tile);
@@ -155,7 +192,7 @@ public final class LibraryMatmul {
         } else if (c.dtype() == DType.BF16) {
             staged(tile, aAt, bAt, cAt, worker);
         } else {
-            gemm(a.dtype(), tile, aAt, bAt, cAt, shape.n());
+            gemm(call.a.dtype(), tile, aAt, bAt, cAt, shape.n());
         }
     }
 
