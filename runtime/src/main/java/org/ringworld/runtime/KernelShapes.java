@@ -25,9 +25,9 @@ public final class KernelShapes {
     public static Matmul matmul(Product product, Tensor a, Tensor b, Tensor c) {
         String kernel = "matmul " + product;
         values(kernel, a, c);
-        boolean scaled = product == Product.NT && b.dtype() == DType.I8;
+        valuesOrI8(kernel, b);
         require(a.rank() == 2 && b.rank() == 2, kernel, a, b);
-        require(a.dtype() == b.dtype() || scaled, kernel, a, b);
+        require(a.dtype() == b.dtype() || product == Product.NT, kernel, a, b);
         require(c.dtype() == DType.F32 || c.dtype() == a.dtype(), kernel, a, c);
         long m = product == Product.TN ? a.dim(1) : a.dim(0);
         long k = product == Product.TN ? a.dim(0) : a.dim(1);
@@ -35,6 +35,12 @@ public final class KernelShapes {
         require(k == (product == Product.NT ? b.dim(1) : b.dim(0)), kernel, a, b);
         require(c.rank() == 2 && c.dim(0) == m && c.dim(1) == n, kernel, a, c);
         return new Matmul(m, n, k);
+    }
+
+    private static void valuesOrI8(String kernel, Tensor t) {
+        if (t.dtype() != DType.I8) {
+            values(kernel, t);
+        }
     }
 
     public static void sameValues(String kernel, Tensor a, Tensor b) {
@@ -46,9 +52,7 @@ public final class KernelShapes {
     /** Values or I8 to values or I8, not both I8. */
     public static void copy(Tensor from, Tensor to) {
         values("copy", from.dtype() == DType.I8 ? to : from);
-        if (to.dtype() != DType.I8) {
-            values("copy", to);
-        }
+        valuesOrI8("copy", to);
         sameSize("copy", from, to);
     }
 
@@ -190,9 +194,7 @@ public final class KernelShapes {
             Tensor sum) {
         String kernel = "pagedAttention";
         values(kernel, q, open);
-        if (pool.dtype() != DType.I8) {
-            values(kernel, pool);
-        }
+        valuesOrI8(kernel, pool);
         dtype(kernel, DType.I32, qPositions, kPositions);
         dtype(kernel, DType.I32, table.queries(), table.borders(), table.pages());
         dtype(kernel, DType.F32, out, max, sum);

@@ -27,8 +27,8 @@ public interface Kernels {
 
     /**
      * Matrix product. a, b: values, two axes; c: F32, or BF16 where a is. Sums in F32. With {@code
-     * accumulate} the product is added to c. In NT, b may be I8: each of its elements is multiplied
-     * by its scale, and where there are many rows of a rounded to a's dtype.
+     * accumulate} the product is added to c. In NT, b may have another dtype than a, I8 too; where
+     * a has many rows, b is rounded to a's.
      */
     void matmul(Product product, Tensor a, Tensor b, Tensor c, boolean accumulate);
 
@@ -36,7 +36,7 @@ public interface Kernels {
     void fill(Tensor x, float value);
 
     /**
-     * to = from, converting between F32, BF16 and I8 where the dtypes differ, to nearest even. I8
+     * to = from, converting between F32, BF16 and I8 where the dtypes differ, to the nearest. I8
      * gets new scales: an element is off by half of its group's at most. A NaN makes its whole
      * group NaN.
      */

@@ -80,6 +80,7 @@ public final class PagedAttention implements Attention {
      * @return positions of the new tokens, I32 [S], sequence by sequence
      */
     public Tensor begin(List<Fill> fills, Workspace workspace) {
+        memory.settle();
         int[] borders = tileBorders(fills);
         int tiles = borders.length - 1;
         int[] pages = new int[tiles];
@@ -147,7 +148,7 @@ public final class PagedAttention implements Attention {
             queries[b + 1] = queries[b] + fill.tokens();
             borders[b + 1] = borders[b] + few;
             for (int i = 0; i < few; i++) {
-                pages.add(fill.pages[i]);
+                pages.add(memory.number(fill.pages[i]));
             }
         }
         return new PageTable(
@@ -181,6 +182,7 @@ public final class PagedAttention implements Attention {
                 q,
                 batch.positions,
                 memory.pool(layer),
+                memory.slots(layer),
                 memory.positions(),
                 batch.table,
                 scale,
@@ -202,6 +204,7 @@ public final class PagedAttention implements Attention {
             }
             first = end;
         }
+        memory.complete(layer);
     }
 
     /** Pages brought together, some at a time, so that queries pass over many keys at once. */
@@ -217,12 +220,8 @@ public final class PagedAttention implements Attention {
             for (int at = from; at < to; at += PageMemory.TOKENS) {
                 int page = fill.pages[at / PageMemory.TOKENS];
                 int i = at - from;
-                kernels.copy(
-                        memory.keys(layer, page, 0, PageMemory.TOKENS),
-                        keys.rows(i, i + PageMemory.TOKENS));
-                kernels.copy(
-                        memory.values(layer, page, 0, PageMemory.TOKENS),
-                        values.rows(i, i + PageMemory.TOKENS));
+                kernels.copy(memory.keys(layer, page), keys.rows(i, i + PageMemory.TOKENS));
+                kernels.copy(memory.values(layer, page), values.rows(i, i + PageMemory.TOKENS));
             }
             kernels.attention(
                     q,

@@ -38,13 +38,28 @@ public final class Generator implements AutoCloseable {
     private final PageMemory memory;
     private final PageDirectory directory;
     private final PagedAttention attention;
+    private final int sequences;
+    private int open;
+
+    /** Any number of sequences, whose pages are in the dtype that the model computes in. */
+    public Generator(Device device, ParameterStore parameters, LlamaConfig config, int capacity) {
+        this(device, parameters, config, capacity, parameters.dtype(), Integer.MAX_VALUE);
+    }
 
     /**
      * @param config whose rotary base may differ from the parameters'
      * @param capacity tokens that there is room for, of all sequences together, each in whole pages
+     * @param pageDtype F32, BF16 or I8
+     * @param sequences that may be open at a time
      * @throws OutOfMemoryError where the device has no room for them
      */
-    public Generator(Device device, ParameterStore parameters, LlamaConfig config, int capacity) {
+    public Generator(
+            Device device,
+            ParameterStore parameters,
+            LlamaConfig config,
+            int capacity,
+            DType pageDtype,
+            int sequences) {
         this.device = device;
         this.kernels = device.kernels();
         this.parameters = parameters;
@@ -52,7 +67,10 @@ public final class Generator implements AutoCloseable {
         this.scratch = new Workspace(device);
         this.layers = DecoderLayer.of(device, parameters, scratch);
         int pages = PageMemory.pages(capacity);
-        this.memory = new PageMemory(device, config, parameters.dtype(), pages);
+        this.sequences = sequences;
+        // Of each sequence the last page is open, and of one that reads those that it fills.
+        int open = (int) Math.min(pages, (long) sequences + PageMemory.pages(CHUNK));
+        this.memory = new PageMemory(device, config, pageDtype, parameters.dtype(), pages, open);
         this.directory = new PageDirectory(1, pages, capacity);
         this.attention = new PagedAttention(device, config, memory, scratch);
     }
@@ -63,6 +81,7 @@ public final class Generator implements AutoCloseable {
         private final int[] pages;
         private final int[] ids;
         private int length;
+        private boolean closed;
 
         private Sequence(PageDirectory.Sequence place, int[] prompt, int most) {
             this.place = place;
@@ -126,7 +145,14 @@ public final class Generator implements AutoCloseable {
         /** Its pages may be another's; full ones are found again as long as nobody needs them. */
         @Override
         public void close() {
-            directory.close(place);
+            if (!closed) {
+                closed = true;
+                open--;
+                for (int page : pages) {
+                    memory.release(page);
+                }
+                directory.close(place);
+            }
         }
     }
 
@@ -145,10 +171,11 @@ public final class Generator implements AutoCloseable {
         if (prompt.length == 0) {
             throw new IllegalArgumentException("there is nothing to read: the prompt is empty");
         }
-        PageDirectory.Sequence place = directory.open(prompt, most);
+        PageDirectory.Sequence place = open < sequences ? directory.open(prompt, most) : null;
         if (place == null) {
             return null;
         }
+        open++;
         Sequence sequence = new Sequence(place, prompt, most);
         for (int i = PageMemory.pages(place.cached()); i < sequence.pages.length; i++) {
             memory.clear(sequence.pages[i]);

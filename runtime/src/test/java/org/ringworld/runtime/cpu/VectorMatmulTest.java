@@ -75,12 +75,14 @@ class VectorMatmulTest {
     /** Rows of b between two panels, threads that share them, and odd ends of all sides. */
     @ParameterizedTest
     @CsvSource({
-        "1, 1, 1, 1", "1, 207, 129, 2", "3, 66, 64, 1", "4, 13, 300, 3", "5, 8, 7, 2",
-        "13, 1, 5, 1", "20, 300, 2050, 2", "7, 3000, 96, 3", "300, 64, 520, 2", "5, 7, 0, 1"
+        "I8, 1, 1, 1, 1", "I8, 1, 207, 129, 2", "I8, 3, 66, 64, 1", "I8, 4, 13, 300, 3",
+        "I8, 5, 8, 7, 2", "I8, 13, 1, 5, 1", "I8, 20, 300, 2050, 2", "I8, 7, 3000, 96, 3",
+        "I8, 300, 64, 520, 2", "I8, 5, 7, 0, 1", "F32, 1, 207, 128, 2", "F32, 7, 300, 96, 3",
+        "BF16, 2, 207, 128, 2", "BF16, 7, 300, 96, 3"
     })
-    void anI8MatrixIsItsIntegersTimesTheirScales(int m, int n, int k, int threads) {
+    void theRightMatrixMayBeOfAnotherDtype(DType weights, int m, int n, int k, int threads) {
         try (var p = new Parity(threads)) {
-            Tensor b = p.normal(DType.I8, n, k);
+            Tensor b = p.normal(weights, n, k);
             Tensor c = p.normal(DType.F32, m, n);
             var scratch = new Scratch(new HostMemory(), threads);
             try (var team = new WorkerTeam(threads, VectorMatmulTest::daemon)) {

@@ -63,13 +63,15 @@ public final class Staging {
         }
     }
 
-    /** A row of n elements of a matrix of values or I8 to F32. */
-    public static void loadRow(Tensor matrix, long row, int n, long to) {
+    /** A row of n elements of a matrix of values or I8 to another dtype, or to F32. */
+    public static void loadRow(Tensor matrix, long row, int n, DType dtype, long to) {
+        long from = matrix.address() + row * n * matrix.dtype().bytes();
         if (matrix.dtype() == DType.I8) {
-            Quantized.load(matrix.address() + row * n, Quantized.scale(matrix, row), n, to);
+            Quantized.load(from, Quantized.scale(matrix, row), n, dtype, to);
+        } else if (dtype == DType.F32) {
+            load(matrix.dtype(), from, n, to);
         } else {
-            int bytes = matrix.dtype().bytes();
-            load(matrix.dtype(), matrix.address() + row * n * bytes, n, to);
+            narrow(from, n, to);
         }
     }
 

@@ -10,7 +10,6 @@ import org.ringworld.runtime.Kernels.Product;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
-import org.ringworld.runtime.cpu.elementwise.Quantized;
 import org.ringworld.runtime.cpu.elementwise.Staging;
 
 /**
@@ -37,7 +36,7 @@ public final class LibraryMatmul {
     /** Elements of a BF16 tile of C that is formed in F32 first. */
     private static final int STAGED = 128 * 1024;
 
-    /** Bytes of rows of an I8 b that are brought to a's dtype at a time: the second cache's. */
+    /** Bytes of rows of b that are brought to a's dtype at a time: the second cache's. */
     private static final long PANEL = 1 << 20;
 
     /** Shapes a worker keeps primitives of: a training step has a dozen. */
@@ -60,7 +59,7 @@ public final class LibraryMatmul {
     /**
      * One product.
      *
-     * @param panels where each worker brings rows of an I8 b to a's dtype, {@link #panelBytes}
+     * @param panels where each worker brings rows of b to a's dtype, {@link #panelBytes}; or none
      */
     private record Call(
             Product product,
@@ -71,7 +70,7 @@ public final class LibraryMatmul {
             KernelShapes.Matmul shape,
             long panels) {}
 
-    /** Rows of an I8 b that are brought to a's dtype at a time. */
+    /** Rows of b that are brought to a's dtype at a time. */
     private static int panelRows(Tensor a, long k) {
         return (int) Math.max(GRAIN, PANEL / (k * a.dtype().bytes()) / GRAIN * GRAIN);
     }
@@ -105,8 +104,8 @@ public final class LibraryMatmul {
         }
         int columns = columnCuts;
         int rows = rowCuts;
-        boolean scaled = b.dtype() == DType.I8;
-        long panels = scaled ? scratch.shared(team.threads() * panelBytes(a, shape.k())) : 0;
+        boolean apart = b.dtype() != a.dtype();
+        long panels = apart ? scratch.shared(team.threads() * panelBytes(a, shape.k())) : 0;
         Call call = new Call(product, a, b, c, accumulate, shape, panels);
         team.run(
                 rows * columns,
@@ -115,8 +114,8 @@ public final class LibraryMatmul {
                     int column = cut(n, item % columns, columns, grain);
                     int tileRows = cut(m, item / columns + 1, rows, grain) - row;
                     int tileColumns = cut(n, item % columns + 1, columns, grain) - column;
-                    if (scaled) {
-                        scaledTile(call, row, column, tileRows, tileColumns, worker);
+                    if (apart) {
+                        convertedTile(call, row, column, tileRows, tileColumns, worker);
                     } else {
                         long right = product == Product.NT ? column * shape.k() : column;
                         long bAt = b.address() + right * b.dtype().bytes();
@@ -141,8 +140,8 @@ public final class LibraryMatmul {
         return i == pieces ? size : (int) ((long) size * i / pieces) / grain * grain;
     }
 
-    /** A tile whose rows of b are I8: they come to a's dtype some at a time, into a cache. */
-    private void scaledTile(Call call, int row, int column, int rows, int columns, int worker) {
+    /** A tile whose rows of b come to a's dtype some at a time, into a cache. */
+    private void convertedTile(Call call, int row, int column, int rows, int columns, int worker) {
         int k = Math.toIntExact(call.shape.k());
         DType dtype = call.a.dtype();
         int most = panelRows(call.a, k);
@@ -150,12 +149,8 @@ public final class LibraryMatmul {
         for (int from = column; from < column + columns; from += most) {
             int n = Math.min(most, column + columns - from);
             for (int i = 0; i < n; i++) {
-                Quantized.load(
-                        call.b.address() + (long) (from + i) * k,
-                        Quantized.scale(call.b, from + i),
-                        k,
-                        dtype,
-                        panel + (long) i * k * dtype.bytes());
+                long to = panel + (long) i * k * dtype.bytes();
+                Staging.loadRow(call.b, from + i, k, dtype, to);
             }
             tile(call, panel, row, from, rows, n, worker);
         }

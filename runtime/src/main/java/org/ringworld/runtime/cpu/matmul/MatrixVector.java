@@ -127,7 +127,7 @@ public final class MatrixVector {
     }
 
     private static void stage(Tensor b, long row, int k, long to) {
-        Staging.loadRow(b, row, k, to);
+        Staging.loadRow(b, row, k, DType.F32, to);
         for (int p = k; p < Lanes.pad(k); p++) {
             Lanes.set(to + 4L * p, 0);
         }
