@@ -158,13 +158,15 @@ public final class GenerateCommand implements Callable<Integer> {
                             ? ask(asked, tokenizer, files.directory())
                             : goOn(asked, tokenizer, decoder);
             on.checkFits(ids.length, beyond);
-            ParameterStore parameters = new MappedParameters(device, files, config, on.dtype());
+            ParameterStore parameters =
+                    new MappedParameters(device, files, config, on.dtype(), on.weights());
             double load = (System.nanoTime() - start) * 1e-9;
             if (!chat) {
                 show(asked);
             }
             int most = ids.length + maxNewTokens;
-            try (Generator generator = new Generator(device, parameters, config, most);
+            try (Generator generator =
+                            new Generator(device, parameters, config, most, on.cache(), 1);
                     Generator.Sequence sequence = generator.open(ids, most)) {
                 Continuation written =
                         Continuation.write(

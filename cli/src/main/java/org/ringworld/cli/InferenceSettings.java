@@ -24,6 +24,8 @@ import org.ringworld.runtime.Devices;
  * Where and how a saved model is run: the {@code key=value} of forward and eval.
  *
  * @param config the model's, with another rotary base where one is given
+ * @param weights dtype that matrices are kept in
+ * @param cache dtype that keys and values are kept in
  * @param devices of the ring, at least one
  * @param contextKnown whether the model's context length is its own, and no rotary base was given
  *     to go beyond it
@@ -32,6 +34,8 @@ public record InferenceSettings(
         Path model,
         LlamaConfig config,
         DType dtype,
+        DType weights,
+        DType cache,
         List<DeviceSpec> devices,
         Layout layout,
         boolean contextKnown) {
@@ -42,6 +46,9 @@ public record InferenceSettings(
                     device.threads = null
                     devices = null
                     dtype = null
+                    # f32, bf16 or int8; the dtype itself where nothing is said.
+                    weights = null
+                    cache = null
                     # For a file of weights without a config.json beside it.
                     model { numHeads = null, ropeTheta = null, rmsNormEps = 1e-6 }
                     """);
@@ -55,18 +62,26 @@ public record InferenceSettings(
                 config = config.withRopeTheta(given.getDouble("model.ropeTheta"));
             }
             int cores = Runtime.getRuntime().availableProcessors();
+            DType dtype =
+                    given.getIsNull("dtype")
+                            ? files.dtype()
+                            : DType.ofValues(given.getString("dtype"));
             return new InferenceSettings(
                     model,
                     config,
-                    given.getIsNull("dtype")
-                            ? files.dtype()
-                            : DType.ofValues(given.getString("dtype")),
+                    dtype,
+                    kept(given, "weights", dtype),
+                    kept(given, "cache", dtype),
                     DeviceReader.ofRing(given, cores),
                     Layout.of(given.getString("ring.layout")),
                     given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"));
         } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
             throw new UsageException(e.getMessage());
         }
+    }
+
+    private static DType kept(Config given, String key, DType dtype) {
+        return given.getIsNull(key) ? dtype : DType.ofKept(key, given.getString(key));
     }
 
     /** Opens a model; one without a config.json has the sizes of its tensors. */
@@ -108,6 +123,9 @@ public record InferenceSettings(
     }
 
     DeviceRing ring(boolean gradients) {
+        if (weights != dtype || cache != dtype) {
+            throw new UsageException("weights= and cache= are for generating text");
+        }
         ModelSource source = new ModelSource.Files(config, model);
         return new DeviceRing(
                 new HeldWork("model", source, dtype, gradients, Recompute.Choice.ALL),

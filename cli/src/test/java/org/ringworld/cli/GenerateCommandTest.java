@@ -68,6 +68,16 @@ class GenerateCommandTest {
     }
 
     @Test
+    void weightsAndCacheInInt8ChooseTheSameTokens() throws Exception {
+        String right = generated("--prompt", "hello", "dtype=f32");
+        assertThat(generated("--prompt", "hello", "dtype=f32", "weights=int8", "cache=int8"))
+                .isEqualTo(right);
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run("generate", model, "--prompt", "hello", "cache=int4");
+        assertThat(outcome.err()).contains("cache = int4 is not one of f32, bf16, int8");
+    }
+
+    @Test
     void theSpaceBetweenAPromptAndItsContinuationIsKept() throws Exception {
         int[] ids = joined(new int[] {tokenizer.bos()}, tokenizer.encode("hello"));
         assertThat(generated("--prompt", "hello"))

@@ -38,6 +38,20 @@ public enum DType {
         };
     }
 
+    /**
+     * The dtype that weights or pages are kept in: one of {@link #ofValues}, or {@code int8}.
+     *
+     * @throws IllegalArgumentException for anything else, naming what can be written
+     */
+    public static DType ofKept(String key, String name) {
+        try {
+            return name.equalsIgnoreCase("int8") ? I8 : ofValues(name);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(
+                    key + " = " + name + " is not one of f32, bf16, int8", e);
+        }
+    }
+
     /** Rounds to the nearest BF16, ties to even; NaN stays NaN. */
     public static short toBf16(float value) {
         int bits = Float.floatToRawIntBits(value);

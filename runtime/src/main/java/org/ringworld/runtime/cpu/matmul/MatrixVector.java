@@ -99,7 +99,7 @@ public final class MatrixVector {
             int count = Math.min(4, end - j);
             long four = b.address() + (long) j * k * b.dtype().bytes();
             long stride = (long) k * b.dtype().bytes();
-            boolean direct = whole && count == 4 && (b.dtype() == DType.F32 || m == 1);
+            boolean direct = whole && count == 4;
             if (!direct) {
                 for (int i = 0; i < count; i++) {
                     stage(b, j + i, k, results + 16 + i * aRow);
