@@ -14,6 +14,7 @@ public final class Tensor {
     private final long[] shape;
     private final MemorySegment memory;
     private final Tensor scales;
+    private final ScaleGroups groups;
 
     /** A view of {@code memory}, whose size must be that of the shape; not for I8. */
     public Tensor(Device device, DType dtype, MemorySegment memory, long... shape) {
@@ -31,8 +32,9 @@ public final class Tensor {
                     "a tensor of %s %s is %d bytes, its memory %d"
                             .formatted(dtype, Arrays.toString(shape), bytes, memory.byteSize()));
         }
-        if ((dtype == DType.I8) != (scales != null)
-                || scales != null && scales.size() != ScaleGroups.of(shape).count()) {
+        this.groups = dtype == DType.I8 ? ScaleGroups.of(shape) : null;
+        if ((groups != null) != (scales != null)
+                || scales != null && scales.size() != groups.count()) {
             throw new IllegalArgumentException(
                     "%s %s with scales %s".formatted(dtype, Arrays.toString(shape), scales));
         }
@@ -99,6 +101,11 @@ public final class Tensor {
     /** What the elements of an I8 tensor are to be multiplied by, F32; null for other dtypes. */
     public Tensor scales() {
         return scales;
+    }
+
+    /** Which elements of an I8 tensor share a scale; null for other dtypes. */
+    public ScaleGroups groups() {
+        return groups;
     }
 
     /** The same elements under another shape, which for I8 has groups of the same elements. */

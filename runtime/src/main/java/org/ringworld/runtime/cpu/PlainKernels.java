@@ -62,7 +62,7 @@ public final class PlainKernels implements Kernels {
     }
 
     private static void quantize(Tensor from, Tensor to) {
-        ScaleGroups groups = ScaleGroups.of(to.shape());
+        ScaleGroups groups = to.groups();
         float[] greatest = new float[Math.toIntExact(groups.count())];
         for (long i = 0; i < from.size(); i++) {
             int group = (int) groups.of(i);

@@ -25,17 +25,16 @@ class QuantizeTest {
             {1, 1},
             {7, 13},
             {65, 207},
-            {300, 512},
+            {70, 512},
             {1, 2, 16, 1, 8},
             {3, 2, 32, 2, 20},
-            {2, 128, 3, 64}
+            {2, 48, 3, 64}
         };
         List<Arguments> cases = new ArrayList<>();
-        for (DeviceSpec on : Parity.DEVICES) {
-            for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
-                for (long[] shape : shapes) {
-                    cases.add(Arguments.of(on, dtype, shape));
-                }
+        for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+            for (long[] shape : shapes) {
+                DeviceSpec on = Parity.DEVICES.get(cases.size() % Parity.DEVICES.size());
+                cases.add(Arguments.of(on, dtype, shape));
             }
         }
         return cases.stream();

@@ -52,7 +52,7 @@ public record TensorsOf(Device device) {
             byte[] integers = new byte[values.length];
             device.copyOut(t, MemorySegment.ofArray(integers));
             float[] scales = read(t.scales());
-            ScaleGroups groups = ScaleGroups.of(t.shape());
+            ScaleGroups groups = t.groups();
             for (int i = 0; i < integers.length; i++) {
                 values[i] = integers[i] * scales[(int) groups.of(i)];
             }

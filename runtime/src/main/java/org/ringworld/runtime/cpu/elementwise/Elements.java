@@ -2,7 +2,6 @@ package org.ringworld.runtime.cpu.elementwise;
 
 import java.lang.foreign.ValueLayout;
 import org.ringworld.runtime.DType;
-import org.ringworld.runtime.ScaleGroups;
 import org.ringworld.runtime.Tensor;
 
 /** Single elements of CPU tensors, checked and slow: for the plain kernels and for edges. */
@@ -13,9 +12,7 @@ public final class Elements {
         return switch (t.dtype()) {
             case F32 -> t.memory().getAtIndex(ValueLayout.JAVA_FLOAT, i);
             case BF16 -> DType.fromBf16(t.memory().getAtIndex(ValueLayout.JAVA_SHORT, i));
-            case I8 ->
-                    t.memory().get(ValueLayout.JAVA_BYTE, i)
-                            * get(t.scales(), ScaleGroups.of(t.shape()).of(i));
+            case I8 -> t.memory().get(ValueLayout.JAVA_BYTE, i) * get(t.scales(), t.groups().of(i));
             case I32 -> throw new IllegalArgumentException(t + " has no values");
         };
     }

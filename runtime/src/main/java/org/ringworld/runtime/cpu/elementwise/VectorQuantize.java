@@ -36,7 +36,7 @@ public final class VectorQuantize {
 
     /** Values to I8. */
     public void quantize(Tensor from, Tensor to) {
-        ScaleGroups groups = ScaleGroups.of(to.shape());
+        ScaleGroups groups = to.groups();
         DType dtype = from.dtype();
         int n = groups.run();
         each(
@@ -59,7 +59,7 @@ public final class VectorQuantize {
 
     /** I8 to values. */
     public void dequantize(Tensor from, Tensor to) {
-        ScaleGroups groups = ScaleGroups.of(from.shape());
+        ScaleGroups groups = from.groups();
         int n = groups.run();
         each(
                 groups,

@@ -39,15 +39,22 @@ class PagedAttentionTest {
                     new Shape(new int[] {128, 129, 1100}, new int[] {1, 5, 130}, 128, 2, 2, 13),
                     new Shape(new int[] {700, 50}, new int[] {40, 50}, 48, 8, 1, 32));
 
+    /** Of queries, and of pages. */
+    private static final DType[][] DTYPES = {
+        {DType.F32, DType.F32},
+        {DType.BF16, DType.BF16},
+        {DType.F32, DType.I8},
+        {DType.BF16, DType.I8},
+        {DType.F32, DType.BF16}
+    };
+
     static Stream<Arguments> cases() {
         List<Arguments> cases = new ArrayList<>();
         for (Shape shape : SHAPES) {
-            for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
-                for (DType pages : new DType[] {dtype, DType.I8, DType.BF16}) {
-                    for (boolean holes : new boolean[] {false, true}) {
-                        DeviceSpec on = Parity.DEVICES.get(cases.size() % Parity.DEVICES.size());
-                        cases.add(Arguments.of(on, dtype, pages, holes, shape));
-                    }
+            for (DType[] dtypes : DTYPES) {
+                for (boolean holes : new boolean[] {false, true}) {
+                    DeviceSpec on = Parity.DEVICES.get(cases.size() % Parity.DEVICES.size());
+                    cases.add(Arguments.of(on, dtypes[0], dtypes[1], holes, shape));
                 }
             }
         }
