@@ -40,11 +40,6 @@ public final class PageMemory implements AutoCloseable {
     private final Deque<Integer> freeSlots = new ArrayDeque<>();
     private final List<Integer> filled = new ArrayList<>();
 
-    /** Pages in the dtype that the model computes in. */
-    public PageMemory(Device device, LlamaConfig config, DType dtype, int pages) {
-        this(device, config, dtype, dtype, pages, 0);
-    }
-
     /**
      * @param dtype of the pages: F32, BF16 or I8
      * @param computeDtype of keys and values as they are made: F32 or BF16
