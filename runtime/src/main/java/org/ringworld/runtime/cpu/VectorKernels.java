@@ -111,9 +111,7 @@ final class VectorKernels implements Kernels {
         }
     }
 
-    /**
-     * Two rows of BF16 are the library's already: it takes twice what one does, not three times.
-     */
+    /** From two rows on the library is the faster one where all is BF16. */
     private static boolean byMatrixVector(
             Product product, Tensor a, Tensor b, long rows, boolean library) {
         boolean half = a.dtype() == DType.BF16 && b.dtype() == DType.BF16;

@@ -19,7 +19,7 @@ import org.ringworld.runtime.ScaleGroups;
 import org.ringworld.runtime.Tensor;
 
 /** Copies into I8 and out of it: of matrices, whose rows have a scale, and of pages. */
-class QuantizeTest {
+class VectorQuantizeTest {
     static Stream<Arguments> cases() {
         long[][] shapes = {
             {1, 1},
