@@ -5,6 +5,7 @@ import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.decode.ServedModel;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.Tokenizer;
 
@@ -17,7 +18,8 @@ void main(String[] arguments) throws Exception {
     var ask = new Ask(ids, most, Sampler.GREEDY, tokenizer.ends());
     int room = ids.length + most;
     var device = new CpuDevice(2);
-    try (var engine = new LocalEngine(device, files, files.config(), files.dtype(), room);
+    var dtypes = ServedModel.DTypes.of(files.dtype());
+    try (var engine = new LocalEngine(device, files, files.config(), dtypes, room);
             var answer = engine.ask(ask)) {
         Continuation.write(answer, tokenizer, tokenizer.decoder(), List.of(), IO::print);
     }

@@ -64,7 +64,7 @@ final class Conversion {
                 }
                 MemorySegment.copy(half, 0, to, ValueLayout.JAVA_SHORT_UNALIGNED, at * 2, n);
             }
-            case I32 -> throw new IllegalArgumentException("values cannot be read as I32");
+            case I32, I8 -> throw new IllegalArgumentException("values cannot be read as " + dtype);
         }
     }
 }

@@ -18,6 +18,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
+import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
@@ -34,6 +35,8 @@ import org.ringworld.runtime.Devices;
  * Where and how a saved model is run: the {@code key=value} of forward and eval.
  *
  * @param config the model's, with another rotary base where one is given
+ * @param weights dtype that matrices are kept in
+ * @param cache dtype that keys and values are kept in
  * @param devices of the ring, at least one
  * @param contextKnown whether the model's context length is its own, and no rotary base was given
  *     to go beyond it
@@ -42,6 +45,8 @@ public record InferenceSettings(
         Path model,
         LlamaConfig config,
         DType dtype,
+        DType weights,
+        DType cache,
         List<DeviceSpec> devices,
         Layout layout,
         boolean contextKnown) {
@@ -52,6 +57,9 @@ public record InferenceSettings(
                     device.threads = null
                     devices = null
                     dtype = null
+                    # f32, bf16 or int8; the dtype itself where nothing is said.
+                    weights = null
+                    cache = null
                     # For a file of weights without a config.json beside it.
                     model { numHeads = null, ropeTheta = null, rmsNormEps = 1e-6 }
                     """);
@@ -65,18 +73,26 @@ public record InferenceSettings(
                 config = config.withRopeTheta(given.getDouble("model.ropeTheta"));
             }
             int cores = Runtime.getRuntime().availableProcessors();
+            DType dtype =
+                    given.getIsNull("dtype")
+                            ? files.dtype()
+                            : DType.ofValues(given.getString("dtype"));
             return new InferenceSettings(
                     model,
                     config,
-                    given.getIsNull("dtype")
-                            ? files.dtype()
-                            : DType.ofValues(given.getString("dtype")),
+                    dtype,
+                    kept(given, "weights", dtype),
+                    kept(given, "cache", dtype),
                     DeviceReader.ofRing(given, cores),
                     Layout.of(given.getString("ring.layout")),
                     given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"));
         } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
             throw new UsageException(e.getMessage());
         }
+    }
+
+    private static DType kept(Config given, String key, DType dtype) {
+        return given.getIsNull(key) ? dtype : DType.ofKept(key, given.getString(key));
     }
 
     /** Opens a model; one without a config.json has the sizes of its tensors. */
@@ -89,6 +105,11 @@ public record InferenceSettings(
         int heads = JobReader.positive(given, "model.numHeads");
         double eps = given.getDouble("model.rmsNormEps");
         return ModelFiles.open(model, new ModelFiles.Constants(heads, theta, eps));
+    }
+
+    /** What it computes in and is kept in, to write texts. */
+    public ServedModel.DTypes dtypes() {
+        return new ServedModel.DTypes(dtype, weights, cache);
     }
 
     /** Devices of the ring. */
@@ -125,9 +146,9 @@ public record InferenceSettings(
     public Engine engine(int capacity) throws CheckpointException {
         if (devices.size() == 1) {
             return new LocalEngine(
-                    Devices.open(devices.getFirst()), open(), config, dtype, capacity);
+                    Devices.open(devices.getFirst()), open(), config, dtypes(), capacity);
         }
-        Inference work = new Inference(model, config, dtype, ringSize(), layout, false);
+        Inference work = new Inference(model, config, dtypes(), ringSize(), layout, false);
         return new RingEngine(
                 new ServedRing(model.toString(), "", config.vocabSize(), devices.size(), capacity),
                 Devices.open(devices),
@@ -147,6 +168,9 @@ public record InferenceSettings(
     }
 
     DeviceRing ring(boolean gradients) {
+        if (weights != dtype || cache != dtype) {
+            throw new UsageException("weights= and cache= are for generating text");
+        }
         ModelSource source = new ModelSource.Files(config, model);
         return new DeviceRing(
                 new HeldWork("model", source, dtype, gradients, Recompute.Choice.ALL),

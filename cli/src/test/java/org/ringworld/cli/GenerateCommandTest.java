@@ -16,6 +16,7 @@ import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.decode.ServedModel;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -42,7 +43,13 @@ class GenerateCommandTest {
         ModelFiles files = ModelFiles.open(model);
         Device device = new CpuDevice(1);
         Ask ask = new Ask(prompt, NEW, Sampler.GREEDY, Set.of(tokenizer.eos()));
-        try (Engine engine = new LocalEngine(device, files, files.config(), DType.F32, 99);
+        try (Engine engine =
+                        new LocalEngine(
+                                device,
+                                files,
+                                files.config(),
+                                ServedModel.DTypes.of(DType.F32),
+                                99);
                 Answer answer = engine.ask(ask)) {
             List<Integer> ids = new ArrayList<>();
             for (var next = answer.next(); next != null; next = answer.next()) {
@@ -66,6 +73,16 @@ class GenerateCommandTest {
                 CommandLineTest.run("generate", model, "--max-new-tokens", NEW, List.of(more));
         assertThat(outcome.code()).as(outcome.err()).isZero();
         return outcome.out().substring(0, outcome.out().length() - 1);
+    }
+
+    @Test
+    void weightsAndCacheInInt8ChooseTheSameTokens() throws Exception {
+        String right = generated("--prompt", "hello", "dtype=f32");
+        assertThat(generated("--prompt", "hello", "dtype=f32", "weights=int8", "cache=int8"))
+                .isEqualTo(right);
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run("generate", model, "--prompt", "hello", "cache=int4");
+        assertThat(outcome.err()).contains("cache = int4 is not one of f32, bf16, int8");
     }
 
     @Test

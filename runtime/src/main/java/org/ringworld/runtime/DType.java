@@ -2,11 +2,15 @@ package org.ringworld.runtime;
 
 import java.util.Locale;
 
-/** Element types: F32 and BF16 for values, I32 for ids, positions and segments. */
+/**
+ * Element types: F32 and BF16 for values, I32 for ids, positions and segments, I8 for values that
+ * are only read, a scale for each of the {@link ScaleGroups}.
+ */
 public enum DType {
     F32(4),
     BF16(2),
-    I32(4);
+    I32(4),
+    I8(1);
 
     private final int bytes;
 
@@ -32,6 +36,20 @@ public enum DType {
                     throw new IllegalArgumentException(
                             "dtype = " + name + " is not one of f32, bf16 (float32, bfloat16)");
         };
+    }
+
+    /**
+     * The dtype that weights or pages are kept in: one of {@link #ofValues}, or {@code int8}.
+     *
+     * @throws IllegalArgumentException for anything else, naming what can be written
+     */
+    public static DType ofKept(String key, String name) {
+        try {
+            return name.equalsIgnoreCase("int8") ? I8 : ofValues(name);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(
+                    key + " = " + name + " is not one of f32, bf16, int8", e);
+        }
     }
 
     /** Rounds to the nearest BF16, ties to even; NaN stays NaN. */

@@ -35,6 +35,9 @@ public interface Device extends AutoCloseable {
     /** Gives back what {@link #tensor} took. */
     default void free(Tensor tensor) {
         free(tensor.memory());
+        if (tensor.scales() != null) {
+            free(tensor.scales());
+        }
     }
 
     /**
@@ -48,11 +51,17 @@ public interface Device extends AutoCloseable {
 
     /** A zeroed tensor that stays until {@link #free(Tensor)} or {@link #close}. */
     default Tensor tensor(DType dtype, long... shape) {
-        return new Tensor(
-                this,
-                dtype,
-                allocate(Math.multiplyExact(Tensor.count(shape), dtype.bytes())),
-                shape);
+        MemorySegment memory = allocate(Math.multiplyExact(Tensor.count(shape), dtype.bytes()));
+        if (dtype != DType.I8) {
+            return new Tensor(this, dtype, memory, shape);
+        }
+        try {
+            Tensor scales = tensor(DType.F32, ScaleGroups.of(shape).scales(shape[0]));
+            return new Tensor(this, dtype, memory, scales, shape);
+        } catch (OutOfMemoryError e) {
+            free(memory);
+            throw e;
+        }
     }
 
     /**
@@ -62,6 +71,7 @@ public interface Device extends AutoCloseable {
      * must be there.
      *
      * @param host outside of the Java heap, of an arena that all threads may use
+     * @param dtype not I8
      * @throws IllegalArgumentException where it has another size than the shape, lies on the heap,
      *     is not aligned to the dtype, or is adopted already
      */

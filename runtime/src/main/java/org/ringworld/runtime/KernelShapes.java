@@ -25,8 +25,10 @@ public final class KernelShapes {
 
     public static Matmul matmul(Product product, Tensor a, Tensor b, Tensor c) {
         String kernel = "matmul " + product;
-        values(kernel, a, b, c);
-        require(a.rank() == 2 && b.rank() == 2 && a.dtype() == b.dtype(), kernel, a, b);
+        values(kernel, a, c);
+        valuesOrI8(kernel, b);
+        require(a.rank() == 2 && b.rank() == 2, kernel, a, b);
+        require(a.dtype() == b.dtype() || product == Product.NT, kernel, a, b);
         require(c.dtype() == DType.F32 || c.dtype() == a.dtype(), kernel, a, c);
         long m = product == Product.TN ? a.dim(1) : a.dim(0);
         long k = product == Product.TN ? a.dim(0) : a.dim(1);
@@ -36,10 +38,23 @@ public final class KernelShapes {
         return new Matmul(m, n, k);
     }
 
+    private static void valuesOrI8(String kernel, Tensor t) {
+        if (t.dtype() != DType.I8) {
+            values(kernel, t);
+        }
+    }
+
     public static void sameValues(String kernel, Tensor a, Tensor b) {
         values(kernel, a, b);
         require(a.dtype() == b.dtype(), kernel, a, b);
         sameSize(kernel, a, b);
+    }
+
+    /** Values or I8 to values or I8, not both I8. */
+    public static void copy(Tensor from, Tensor to) {
+        values("copy", from.dtype() == DType.I8 ? to : from);
+        valuesOrI8("copy", to);
+        sameSize("copy", from, to);
     }
 
     public static void pairOfValues(String kernel, Tensor a, Tensor b) {
@@ -161,7 +176,7 @@ public final class KernelShapes {
         return new Attention(q.dim(0), k.dim(0), (int) q.dim(1), (int) k.dim(1), (int) q.dim(2));
     }
 
-    /** Sizes of attention to pages: P of them, T places each, H heads, G KV heads, D headDim. */
+    /** Sizes of attention to pages: P of a pool, T places each, H heads, G KV heads, D headDim. */
     public record Paged(long p, int t, int h, int g, int d) {
         /** Query heads that read one KV head. */
         public int group() {
@@ -174,6 +189,11 @@ public final class KernelShapes {
         }
     }
 
+    /** Elements of a page of a pool [P,2,T,G,D]. */
+    private static long page(Tensor pool) {
+        return pool.dim(1) * pool.dim(2) * pool.dim(3) * pool.dim(4);
+    }
+
     /** A page has a multiple of so many places: a whole vector of any processor. */
     public static final int PAGE_GRAIN = 16;
 
@@ -181,13 +201,15 @@ public final class KernelShapes {
             Tensor q,
             Tensor qPositions,
             Tensor pool,
+            Tensor open,
             Tensor kPositions,
             PageTable table,
             Tensor out,
             Tensor max,
             Tensor sum) {
         String kernel = "pagedAttention";
-        values(kernel, q, pool);
+        values(kernel, q, open);
+        valuesOrI8(kernel, pool);
         dtype(kernel, DType.I32, qPositions, kPositions);
         dtype(kernel, DType.I32, table.queries(), table.borders(), table.pages());
         dtype(kernel, DType.F32, out, max, sum);
@@ -195,7 +217,10 @@ public final class KernelShapes {
         require(pool.dim(3) > 0 && q.dim(1) % pool.dim(3) == 0, kernel, q, pool);
         require(pool.dim(1) == 2 && pool.dim(2) % PAGE_GRAIN == 0, kernel, q, pool);
         require(qPositions.size() == q.dim(0), kernel, q, qPositions);
-        require(kPositions.size() == pool.dim(0) * pool.dim(2), kernel, pool, kPositions);
+        require(open.rank() == 5 && page(open) == page(pool), kernel, pool, open);
+        require(open.dim(2) == pool.dim(2) && open.dim(3) == pool.dim(3), kernel, pool, open);
+        long pages = pool.dim(0) + open.dim(0);
+        require(kPositions.size() == pages * pool.dim(2), kernel, pool, kPositions);
         sameSize(kernel, table.queries(), table.borders());
         require(table.queries().size() > 0, kernel, table.queries(), table.borders());
         sameSize(kernel, q, out);

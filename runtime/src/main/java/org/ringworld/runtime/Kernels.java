@@ -26,15 +26,20 @@ public interface Kernels {
     }
 
     /**
-     * Matrix product. a, b: values, two axes; c: F32, or BF16 where a and b are. Sums in F32. With
-     * {@code accumulate} the product is added to c.
+     * Matrix product. a, b: values, two axes; c: F32, or BF16 where a is. Sums in F32. With {@code
+     * accumulate} the product is added to c. In NT, b may have another dtype than a, I8 too; where
+     * a has many rows, b is rounded to a's.
      */
     void matmul(Product product, Tensor a, Tensor b, Tensor c, boolean accumulate);
 
     /** x = value, any value dtype. */
     void fill(Tensor x, float value);
 
-    /** to = from, converting between F32 and BF16 (to nearest even) where the dtypes differ. */
+    /**
+     * to = from, converting between F32, BF16 and I8 where the dtypes differ, to the nearest. I8
+     * gets new scales: an element is off by half of its group's at most. A NaN makes its whole
+     * group NaN.
+     */
     void copy(Tensor from, Tensor to);
 
     /**
@@ -119,15 +124,17 @@ public interface Kernels {
      * with many queries {@link #attention}, a page at a time, is the faster one. A query sees a key
      * iff position(k) ≤ position(q): places of a page that hold no key have the greatest position.
      *
-     * <p>q: values [S,H,D]; qPositions: I32 [S], growing within a sequence; pool: values
-     * [P,2,T,G,D], each page its keys and then its values, T a multiple of 16; kPositions: I32
-     * [P,T]. out, max and sum are written, as {@link #attention} leaves them after all of a
+     * <p>q: values [S,H,D]; qPositions: I32 [S], growing within a sequence; pool: values or I8
+     * [P,2,T,G,D], each page its keys and then its values, T a multiple of 16; open: values
+     * [O,2,T,G,D], pages with the numbers from P on, of which there may be none; kPositions: I32
+     * [P+O,T]. out, max and sum are written, as {@link #attention} leaves them after all of a
      * sequence's keys; rows of no sequence are left alone.
      */
     void pagedAttention(
             Tensor q,
             Tensor qPositions,
             Tensor pool,
+            Tensor open,
             Tensor kPositions,
             PageTable table,
             float scale,

@@ -29,7 +29,7 @@ public final class Shapes {
     /** Requires F32 or BF16. */
     public static void values(String kernel, Tensor... tensors) {
         for (Tensor t : tensors) {
-            if (t.dtype() == DType.I32) {
+            if (t.dtype() != DType.F32 && t.dtype() != DType.BF16) {
                 throw new IllegalArgumentException(
                         "%s: %s where F32 or BF16 is needed".formatted(kernel, t));
             }

@@ -13,19 +13,36 @@ public final class Tensor {
     private final DType dtype;
     private final long[] shape;
     private final MemorySegment memory;
+    private final Tensor scales;
+    private final ScaleGroups groups;
 
-    /** A view of {@code memory}, whose size must be that of the shape. */
+    /** A view of {@code memory}, whose size must be that of the shape; not for I8. */
     public Tensor(Device device, DType dtype, MemorySegment memory, long... shape) {
+        this(device, dtype, memory, null, shape);
+    }
+
+    /**
+     * @param scales of an I8 tensor alone: F32, as many as its {@link ScaleGroups}, with its first
+     *     axis
+     */
+    public Tensor(Device device, DType dtype, MemorySegment memory, Tensor scales, long... shape) {
         long bytes = Math.multiplyExact(count(shape), dtype.bytes());
         if (memory.byteSize() != bytes) {
             throw new IllegalArgumentException(
                     "a tensor of %s %s is %d bytes, its memory %d"
                             .formatted(dtype, Arrays.toString(shape), bytes, memory.byteSize()));
         }
+        this.groups = dtype == DType.I8 ? ScaleGroups.of(shape) : null;
+        if ((groups != null) != (scales != null)
+                || scales != null && scales.size() != groups.count()) {
+            throw new IllegalArgumentException(
+                    "%s %s with scales %s".formatted(dtype, Arrays.toString(shape), scales));
+        }
         this.device = device;
         this.dtype = dtype;
         this.shape = shape;
         this.memory = memory;
+        this.scales = scales;
     }
 
     /** Elements of a shape. */
@@ -81,9 +98,23 @@ public final class Tensor {
         return memory.address();
     }
 
-    /** The same elements under another shape. */
+    /** What the elements of an I8 tensor are to be multiplied by, F32; null for other dtypes. */
+    public Tensor scales() {
+        return scales;
+    }
+
+    /** Which elements of an I8 tensor share a scale; null for other dtypes. */
+    public ScaleGroups groups() {
+        return groups;
+    }
+
+    /** The same elements under another shape, which for I8 has groups of the same elements. */
     public Tensor view(long... newShape) {
-        return new Tensor(device, dtype, memory, newShape);
+        Tensor same = null;
+        if (scales != null) {
+            same = scales.view(newShape[0], newShape[0] == 0 ? 0 : scales.size() / newShape[0]);
+        }
+        return new Tensor(device, dtype, memory, same, newShape);
     }
 
     /** Rows [from, to) of the first axis, without a copy. */
@@ -94,7 +125,12 @@ public final class Tensor {
         long row = shape[0] == 0 ? 0 : memory.byteSize() / shape[0];
         long[] s = shape.clone();
         s[0] = to - from;
-        return new Tensor(device, dtype, memory.asSlice(from * row, (to - from) * row), s);
+        return new Tensor(
+                device,
+                dtype,
+                memory.asSlice(from * row, (to - from) * row),
+                scales == null ? null : scales.rows(from, to),
+                s);
     }
 
     @Override

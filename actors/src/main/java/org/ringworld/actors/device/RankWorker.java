@@ -130,7 +130,12 @@ final class RankWorker {
             work = model;
             served =
                     new ServedModel(
-                            device, model.files(), model.model(), model.dtype(), order.pages());
+                            device,
+                            model.files(),
+                            model.model(),
+                            model.dtypes(),
+                            order.pages(),
+                            order.open());
             servedAs = order;
         }
         return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0);

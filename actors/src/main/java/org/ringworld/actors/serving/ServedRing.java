@@ -29,6 +29,11 @@ public record ServedRing(String model, String settings, int vocabSize, int ranks
         return Math.toIntExact(Math.ceilDiv(pages, ranks));
     }
 
+    /** Of each rank: the last page of each text, and those that a chunk fills. */
+    int openOfRank() {
+        return Scheduler.TEXTS + PageMemory.pages(CHUNK * ranks) + 1;
+    }
+
     Scheduler scheduler() {
         return new Scheduler(
                 new PageDirectory(ranks, pagesOfRank(), SHORT),

@@ -244,7 +244,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                                 rank,
                                 served.model(),
                                 served.settings(),
-                                served.pagesOfRank()));
+                                served.pagesOfRank(),
+                                served.openOfRank()));
         return this;
     }
 

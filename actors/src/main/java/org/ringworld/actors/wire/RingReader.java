@@ -127,7 +127,12 @@ final class RingReader {
             case LOAD_SERVING -> {
                 RingWire.LoadServing m = message.getLoadServing();
                 yield new Order.LoadServing(
-                        m.getEpoch(), m.getRank(), m.getModel(), m.getSettings(), m.getPages());
+                        m.getEpoch(),
+                        m.getRank(),
+                        m.getModel(),
+                        m.getSettings(),
+                        m.getPages(),
+                        m.getOpen());
             }
             case SERVE -> ServingWire.read(message.getServe());
             case MEASURE -> new Order.Measure(message.getMeasure().getEpoch());

@@ -163,7 +163,8 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setRank(m.rank())
                             .setModel(m.model())
                             .setSettings(m.settings())
-                            .setPages(m.pages());
+                            .setPages(m.pages())
+                            .setOpen(m.open());
             case Order.Serve m -> to.setServe(ServingWire.write(m));
             case Order.Pulse m -> to.getPulseBuilder().setEpoch(m.epoch());
             case Order.Measure m -> to.getMeasureBuilder().setEpoch(m.epoch());

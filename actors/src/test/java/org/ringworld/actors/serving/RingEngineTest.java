@@ -32,6 +32,7 @@ import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.training.rank.Inference;
 import org.ringworld.runtime.DType;
@@ -80,7 +81,13 @@ class RingEngineTest {
         ServedRing served =
                 new ServedRing(model.toString(), "", Jobs.MODEL.vocabSize(), size, capacity);
         Inference work =
-                new Inference(model, Jobs.MODEL, DType.F32, size, new ZigzagLayout(), false);
+                new Inference(
+                        model,
+                        Jobs.MODEL,
+                        ServedModel.DTypes.of(DType.F32),
+                        size,
+                        new ZigzagLayout(),
+                        false);
         return new RingEngine(served, devices, new OpenJobs(work));
     }
 
@@ -101,7 +108,12 @@ class RingEngineTest {
     private List<Made.Token> alone(Ask ask) throws Exception {
         ModelFiles files = ModelFiles.open(model);
         try (Engine engine =
-                        new LocalEngine(new CpuDevice(1), files, Jobs.MODEL, DType.F32, CAPACITY);
+                        new LocalEngine(
+                                new CpuDevice(1),
+                                files,
+                                Jobs.MODEL,
+                                ServedModel.DTypes.of(DType.F32),
+                                CAPACITY);
                 Answer answer = engine.ask(ask)) {
             return tokens(answer);
         }

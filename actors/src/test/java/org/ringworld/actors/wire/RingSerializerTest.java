@@ -155,7 +155,7 @@ class RingSerializerTest {
                 List.of(
                         new DeviceActor.Ordered(new Order.Serve(9, serve), reports.getRef()),
                         new DeviceActor.Ordered(
-                                new Order.LoadServing(9, 1, "/m", "a=b", 77), reports.getRef()),
+                                new Order.LoadServing(9, 1, "/m", "a=b", 77, 8), reports.getRef()),
                         new Report.Served(1, 9, made))) {
             assertThat(there(message)).usingRecursiveComparison().isEqualTo(message);
         }

@@ -228,7 +228,8 @@ final class ConfigJson {
                 switch (dtype) {
                     case F32 -> "float32";
                     case BF16 -> "bfloat16";
-                    case I32 -> throw new IllegalArgumentException("weights cannot be I32");
+                    case I32, I8 ->
+                            throw new IllegalArgumentException("weights cannot be " + dtype);
                 });
         return Json.pretty(json);
     }

@@ -55,6 +55,11 @@ public final class LlamaTensors {
         return name.equals(VISION_EMBED_TOKENS) || name.equals(VISION_HEAD);
     }
 
+    /** Whether a weight is a table that ids choose rows of, as text's and vision's tokens do. */
+    public static boolean isEmbedding(String name) {
+        return name.equals(EMBED_TOKENS) || name.equals(VISION_EMBED_TOKENS);
+    }
+
     /** The name of one weight of a layer: {@code model.layers.<i>.<part>.weight}. */
     public static String layer(int i, String part) {
         return "model.layers." + i + "." + part + ".weight";

@@ -53,6 +53,7 @@ public final class DecodeAttention {
      * @return their positions, I32 [B], sequence by sequence
      */
     public Tensor begin(List<FillAttention.Fill> fills, Workspace workspace) {
+        memory.settle();
         this.fills = fills;
         List<PagedAttention.Part> parts = new ArrayList<>();
         int tokens = fills.stream().mapToInt(fill -> fill.to() - fill.from()).sum();
@@ -95,6 +96,7 @@ public final class DecodeAttention {
             found = AttentionState.take(scratch, tokens, config.numHeads(), config.headDim());
             paged.attend(layer, queries, q, found.out(), found.max(), found.sum());
         }
+        memory.complete(layer);
         Tensor max = scratch.take(DType.F32, tokens, config.numHeads());
         Tensor sum = scratch.take(DType.F32, tokens, config.numHeads());
         AttentionState.clear(kernels, out, max, sum);

@@ -1,6 +1,7 @@
 package org.ringworld.model.attention;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
@@ -118,6 +119,7 @@ public final class FillAttention implements Attention {
         for (int rank = 0; rank < ring.size(); rank++) {
             tiles.add(tiles(fills, ways, rank));
         }
+        memory.settle();
         List<Tile> own = tiles.get(ring.rank());
         int[] borders = new int[own.size() + 1];
         for (int t = 0; t < own.size(); t++) {
@@ -249,6 +251,7 @@ public final class FillAttention implements Attention {
         paged.attend(layer, batch.queries.get(ring.rank()), q, out, max, sum);
         passQueries(layer, q, out, max, sum);
         passKeys(layer, q, out, max, sum);
+        memory.complete(layer);
     }
 
     /** A rank that has no tokens of its own in the batch answers others' queries in a layer. */
@@ -403,8 +406,8 @@ public final class FillAttention implements Attention {
                 where.lease().release(device.record());
             }
         }
-        for (Outgoing one1 : outgoing) {
-            one1.lease.awaitFree(ring, device);
+        for (Outgoing sent : outgoing) {
+            sent.lease.awaitFree(ring, device);
         }
         scratch.release(mark);
     }
@@ -432,7 +435,7 @@ public final class FillAttention implements Attention {
         Tensor both = to.both.rows(0, 2L * n);
         paged.together(layer, pages, from, end, both);
         Tensor where = to.where.rows(0, n);
-        int[] some = java.util.Arrays.copyOfRange(pages, from, end);
+        int[] some = Arrays.copyOfRange(pages, from, end);
         BlockTensors.copy(device, memory.positions(some), where);
         to.lease = new Lease();
         int me = ring.rank();

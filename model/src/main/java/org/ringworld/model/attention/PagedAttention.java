@@ -100,7 +100,7 @@ public final class PagedAttention {
             int[] few = part.tokens > FEW ? new int[0] : part.pages;
             queries[b + 1] = queries[b] + part.tokens;
             borders[b + 1] = borders[b] + few.length;
-            IntStream.of(few).forEach(pages::add);
+            IntStream.of(few).map(memory::number).forEach(pages::add);
         }
         return new PageTable(
                 ints(queries, workspace),
@@ -127,6 +127,7 @@ public final class PagedAttention {
                 q,
                 queries.positions,
                 memory.pool(layer),
+                memory.slots(layer),
                 memory.positions(),
                 queries.table,
                 scale,
@@ -196,12 +197,9 @@ public final class PagedAttention {
         long n = both.dim(0) / 2;
         for (int i = from; i < to; i++) {
             long at = (long) (i - from) * PageMemory.TOKENS;
+            kernels.copy(memory.keys(layer, pages[i]), both.rows(at, at + PageMemory.TOKENS));
             kernels.copy(
-                    memory.keys(layer, pages[i], 0, PageMemory.TOKENS),
-                    both.rows(at, at + PageMemory.TOKENS));
-            kernels.copy(
-                    memory.values(layer, pages[i], 0, PageMemory.TOKENS),
-                    both.rows(n + at, n + at + PageMemory.TOKENS));
+                    memory.values(layer, pages[i]), both.rows(n + at, n + at + PageMemory.TOKENS));
         }
     }
 }

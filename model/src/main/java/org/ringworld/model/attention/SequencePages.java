@@ -22,7 +22,7 @@ public record SequencePages(int[] ranks, int[] numbers) {
     }
 
     /** Numbers of a rank's pages that hold positions below {@code end}, in order. */
-    int[] of(int rank, int end) {
+    public int[] of(int rank, int end) {
         return IntStream.range(0, PageMemory.pages(end))
                 .filter(i -> ranks[i] == rank)
                 .map(i -> numbers[i])

@@ -8,7 +8,6 @@ import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.ring.RingMember;
-import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 
 /** Answers on one device, which a thread of its own drives. */
@@ -34,11 +33,16 @@ public final class LocalEngine implements Engine {
      * @throws OutOfMemoryError where the device has no room
      */
     public LocalEngine(
-            Device device, ModelFiles files, LlamaConfig config, DType dtype, int capacity)
+            Device device,
+            ModelFiles files,
+            LlamaConfig config,
+            ServedModel.DTypes dtypes,
+            int capacity)
             throws CheckpointException {
         int pages = PageMemory.pages(capacity);
         this.device = device;
-        this.model = new ServedModel(device, files, config, dtype, pages);
+        int open = Scheduler.TEXTS + PageMemory.pages(CHUNK) + 1;
+        this.model = new ServedModel(device, files, config, dtypes, pages, open);
         this.rank = model.rank();
         rank.join(new RingMember(0, 1));
         this.scheduler =

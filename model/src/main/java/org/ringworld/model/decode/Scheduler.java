@@ -22,6 +22,9 @@ public final class Scheduler {
     /** Steps that ranks may go on without a word. */
     private static final int AHEAD = 8;
 
+    /** Texts that are computed at once, both streams of a guided one counted. */
+    public static final int TEXTS = 32;
+
     /** The longest that a chunk may take while others wait for their tokens. */
     private static final double CHUNK_SECONDS = 0.15;
 
@@ -216,7 +219,7 @@ public final class Scheduler {
     }
 
     private void admit() {
-        while (!waiting.isEmpty()) {
+        while (!waiting.isEmpty() && going.size() + 2 <= TEXTS) {
             Text text = waiting.peek();
             if (!open(text)) {
                 return;

@@ -16,22 +16,37 @@ public final class ServedModel implements AutoCloseable {
     private final ServingRank rank;
 
     /**
+     * @param compute F32 or BF16
+     * @param weights that matrices are kept in; F32, BF16 or I8
+     * @param cache that keys and values are kept in, likewise
+     */
+    public record DTypes(DType compute, DType weights, DType cache) {
+        /** One for all. */
+        public static DTypes of(DType dtype) {
+            return new DTypes(dtype, dtype, dtype);
+        }
+    }
+
+    /**
      * Takes all its memory at once; where that fails, all of it is given back.
      *
      * @param files of the model, owned from now on
      * @param config whose rotary base may differ from the files'
-     * @param dtype that it computes in
+     * @param dtypes that it computes in and is kept in
      * @param pages for keys and values
+     * @param open how many of them may be partly filled, or be filled in one step
      * @throws OutOfMemoryError where the device has no room
      */
-    public ServedModel(Device device, ModelFiles files, LlamaConfig config, DType dtype, int pages)
+    public ServedModel(
+            Device device, ModelFiles files, LlamaConfig config, DTypes dtypes, int pages, int open)
             throws CheckpointException {
         this.files = files;
         this.config = config;
         ParameterStore mapped = null;
         try {
-            mapped = new MappedParameters(device, files, config, dtype);
-            this.rank = new ServingRank(device, mapped, config, pages);
+            mapped =
+                    new MappedParameters(device, files, config, dtypes.compute(), dtypes.weights());
+            this.rank = new ServingRank(device, mapped, config, dtypes.cache(), pages, open);
             this.parameters = mapped;
         } catch (CheckpointException | RuntimeException | Error e) {
             if (mapped != null) {

@@ -91,16 +91,24 @@ public final class ServingRank implements AutoCloseable {
 
     /**
      * @param config whose rotary base may differ from the parameters'
-     * @param pages that this rank has for keys and values
+     * @param pageDtype that keys and values are kept in: F32, BF16 or I8
+     * @param pages that this rank has for them
+     * @param open how many of them may be partly filled, or be filled in one step
      * @throws OutOfMemoryError where the device has no room for them
      */
-    public ServingRank(Device device, ParameterStore parameters, LlamaConfig config, int pages) {
+    public ServingRank(
+            Device device,
+            ParameterStore parameters,
+            LlamaConfig config,
+            DType pageDtype,
+            int pages,
+            int open) {
         this.device = device;
         this.kernels = device.kernels();
         this.parameters = parameters;
         this.config = config;
         this.scratch = new Workspace(device);
-        this.memory = new PageMemory(device, config, parameters.dtype(), pages);
+        this.memory = new PageMemory(device, config, pageDtype, parameters.dtype(), pages, open);
         this.paged = new PagedAttention(device, config, memory, scratch);
         this.layers = DecoderLayer.of(device, parameters, scratch);
         this.choice = new TokenChoice(device, scratch);
@@ -109,6 +117,7 @@ public final class ServingRank implements AutoCloseable {
     /** Becomes one of a ring; it knows no texts any more, but its pages are as they were. */
     public void join(Ring newRing) {
         ring = newRing;
+        memory.abandon();
         texts.clear();
         chosen = List.of();
         inbox.clear();
@@ -211,7 +220,7 @@ public final class ServingRank implements AutoCloseable {
             ring.awaitUntil(() -> !inbox.isEmpty());
         }
         Serve next = inbox.remove();
-        next.leaves().forEach(texts::remove);
+        next.leaves().forEach(this::leave);
         for (Serve.Join join : next.joins()) {
             texts.put(join.text(), new Text(join));
             clearPages(join);
@@ -219,6 +228,15 @@ public final class ServingRank implements AutoCloseable {
         serve = next.number();
         left = next.ahead();
         return next.fills();
+    }
+
+    private void leave(long id) {
+        Text text = texts.remove(id);
+        if (text != null) {
+            for (int page : text.join.pages().of(ring.rank(), text.ids.length)) {
+                memory.release(page);
+            }
+        }
     }
 
     /** What a page held of another text must not be seen. */

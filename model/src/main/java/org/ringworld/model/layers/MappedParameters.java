@@ -20,7 +20,7 @@ import org.ringworld.runtime.Tensor;
  * The weights of a model's files, to be read only. On a device that reaches the host's memory a
  * tensor stored in the dtype asked for is used where the file is mapped, without a copy: it comes
  * from disk when it is first read, and all ranks and processes of a host share it. Others are
- * converted into the device's memory at once.
+ * converted into the device's memory at once, to I8 by its own kernels.
  *
  * <p>The files must stay as they are: one that another program shortens or overwrites in place
  * while it is mapped ends this process or changes the model under it. Replacing or deleting one by
@@ -34,14 +34,23 @@ public final class MappedParameters implements ParameterStore {
     private final Map<Long, Tensor> taken = new HashMap<>();
     private final ModelTensors weights;
 
+    /** Weights in the dtype that they compute in. */
+    public MappedParameters(Device device, ModelFiles files, LlamaConfig config, DType dtype)
+            throws CheckpointException {
+        this(device, files, config, dtype, dtype);
+    }
+
     /**
      * @param files checked when they were opened; they stay open as long as this store
      * @param config of the model, whose rotary base may differ from the files'
-     * @param dtype that the weights compute in
+     * @param dtype F32 or BF16, that the model computes in: norms and embeddings have it
+     * @param matrixDtype of the layers' matrices and the heads: F32, BF16, or I8, which is made of
+     *     them here
      * @throws CheckpointException where the files lack a tensor of {@code config}
      * @throws OutOfMemoryError where the device has no room for what is converted
      */
-    public MappedParameters(Device device, ModelFiles files, LlamaConfig config, DType dtype)
+    public MappedParameters(
+            Device device, ModelFiles files, LlamaConfig config, DType dtype, DType matrixDtype)
             throws CheckpointException {
         this.device = device;
         this.files = files;
@@ -50,19 +59,43 @@ public final class MappedParameters implements ParameterStore {
         try {
             List<Tensor> all = new ArrayList<>();
             for (TensorSpec spec : LlamaTensors.of(config)) {
-                all.add(take(spec));
+                boolean matrix = spec.shape().length == 2 && !LlamaTensors.isEmbedding(spec.name());
+                all.add(matrix ? matrix(spec, matrixDtype) : take(spec, dtype));
             }
-            this.weights = new ModelTensors(config, all);
+            // Of an embedding a few rows are read where they lie; a head is read whole every time.
+            Tensor tiedHead =
+                    config.tieEmbeddings() && matrixDtype != dtype
+                            ? matrix(LlamaTensors.of(config).getFirst(), matrixDtype)
+                            : null;
+            this.weights = new ModelTensors(config, all, tiedHead);
         } catch (CheckpointException | RuntimeException | Error e) {
             close();
             throw e;
         }
     }
 
-    private Tensor take(TensorSpec spec) throws CheckpointException {
+    private Tensor matrix(TensorSpec spec, DType matrixDtype) throws CheckpointException {
+        if (matrixDtype != DType.I8) {
+            return take(spec, matrixDtype);
+        }
+        int before = taken.size();
+        boolean half = files.inPlace(spec, DType.BF16).isPresent();
+        Tensor source = take(spec, half ? DType.BF16 : DType.F32);
+        boolean own = taken.size() > before;
+        Tensor tensor = device.tensor(DType.I8, spec.shape());
+        taken.put(tensor.address(), tensor);
+        device.kernels().copy(source, tensor);
+        if (own) {
+            taken.remove(source.address());
+            device.free(source);
+        }
+        return tensor;
+    }
+
+    private Tensor take(TensorSpec spec, DType dtype) throws CheckpointException {
         Optional<MemorySegment> inPlace = files.inPlace(spec, dtype);
         if (inPlace.isEmpty()) {
-            return convert(spec);
+            return convert(spec, dtype);
         }
         // Two tensors of a PyTorch file may be one storage.
         MemorySegment bytes = inPlace.get();
@@ -71,14 +104,14 @@ public final class MappedParameters implements ParameterStore {
             return known.view(spec.shape());
         }
         if (known != null) {
-            return convert(spec);
+            return convert(spec, dtype);
         }
         Tensor tensor = device.adopt(bytes, dtype, spec.shape());
         taken.put(bytes.address(), tensor);
         return tensor;
     }
 
-    private Tensor convert(TensorSpec spec) throws CheckpointException {
+    private Tensor convert(TensorSpec spec, DType dtype) throws CheckpointException {
         Tensor tensor = device.tensor(dtype, spec.shape());
         taken.put(tensor.address(), tensor);
         try (Arena arena = Arena.ofConfined()) {

@@ -12,6 +12,7 @@ public final class ModelTensors {
     private final List<Tensor> all;
     private final List<Layer> layers = new ArrayList<>();
     private final Tensor finalNorm;
+    private final Tensor textHead;
 
     /** The tensors of one layer, as LlamaTensors orders them. */
     public record Layer(
@@ -29,6 +30,14 @@ public final class ModelTensors {
      * @param all as LlamaTensors orders them
      */
     ModelTensors(LlamaConfig config, List<Tensor> all) {
+        this(config, all, null);
+    }
+
+    /**
+     * @param tiedHead the text head of a model whose embeddings are tied, where it is to be read
+     *     from elsewhere than the embedding; else null
+     */
+    ModelTensors(LlamaConfig config, List<Tensor> all, Tensor tiedHead) {
         this.config = config;
         this.all = all;
         int at = config.visionVocabSize() > 0 ? 2 : 1;
@@ -46,6 +55,8 @@ public final class ModelTensors {
                             all.get(at++)));
         }
         this.finalNorm = all.get(at);
+        Tensor tied = tiedHead == null ? all.getFirst() : tiedHead;
+        this.textHead = config.tieEmbeddings() ? tied : all.get(at + 1);
     }
 
     public Layer layer(int layer) {
@@ -74,10 +85,7 @@ public final class ModelTensors {
      */
     public Tensor head(Modality modality) {
         requireTables(modality);
-        if (modality == Modality.VISION) {
-            return all.getLast();
-        }
-        return config.tieEmbeddings() ? all.getFirst() : all.get(all.indexOf(finalNorm) + 1);
+        return modality == Modality.VISION ? all.getLast() : textHead;
     }
 
     private void requireTables(Modality modality) {

@@ -17,7 +17,7 @@ import org.ringworld.runtime.Tensor;
 public interface ParameterStore extends AutoCloseable {
     LlamaConfig config();
 
-    /** Of the weights that compute. */
+    /** That the model computes in; matrices may be kept in another, I8 too. */
     DType dtype();
 
     /** The weights of a layer; nobody writes them until they are released. */

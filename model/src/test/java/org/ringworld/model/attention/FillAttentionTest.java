@@ -34,7 +34,7 @@ class FillAttentionTest {
                 size,
                 (ring, device) -> {
                     Workspace scratch = new Workspace(device);
-                    PageMemory memory = new PageMemory(device, config, DType.F32, 40);
+                    PageMemory memory = new PageMemory(device, config, DType.F32, DType.F32, 40, 0);
                     PagedAttention paged = new PagedAttention(device, config, memory, scratch);
                     FillAttention attention =
                             new FillAttention(

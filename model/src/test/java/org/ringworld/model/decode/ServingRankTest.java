@@ -69,6 +69,11 @@ class ServingRankTest {
     }
 
     static ServingRing ring(LlamaConfig config, DType dtype, int size, int pages, int shortTokens) {
+        return ring(config, dtype, dtype, size, pages, shortTokens);
+    }
+
+    static ServingRing ring(
+            LlamaConfig config, DType dtype, DType cache, int size, int pages, int shortTokens) {
         return new ServingRing(
                 device -> {
                     WholeParameters parameters = new WholeParameters(device, config, dtype);
@@ -76,6 +81,7 @@ class ServingRankTest {
                     return parameters;
                 },
                 config,
+                cache,
                 size,
                 pages,
                 shortTokens,
@@ -301,6 +307,31 @@ class ServingRankTest {
             other = Arrays.copyOf(other, other.length + 1);
             one[one.length - 1] = token.id();
             other[other.length - 1] = token.id();
+        }
+    }
+
+    /**
+     * Full pages are off by half a scale of what is in them: logprobs by up to some percent of the
+     * range of logits. They outlive their ring like others.
+     */
+    @ParameterizedTest
+    @CsvSource({"1, I8, 2", "3, I8, 2", "1, BF16, 0.5", "2, BF16, 0.5"})
+    void pagesOfAnotherDtypeAreClose(int size, DType cache, double tolerance) throws Exception {
+        try (ServingRing ring = ring(GROUPED, DType.F32, cache, size, 12, T)) {
+            List<Ask> asks = new ArrayList<>();
+            List<Answer> answers = new ArrayList<>();
+            for (int i = 0; i < 4; i++) {
+                int[] ids = random(i, i % 2 == 0 ? 3 * T - 20 : 90, GROUPED);
+                asks.add(new Ask(ids, 60, Sampler.GREEDY, Set.of()));
+                answers.add(ring.ask(asks.getLast()));
+            }
+            ring.formAnew();
+            Thread.sleep(30);
+            ring.formAnew();
+            for (int i = 0; i < asks.size(); i++) {
+                assertRight(GROUPED, DType.F32, asks.get(i), answers.get(i), tolerance);
+            }
+            assertThat(ring.room()).isEqualTo(12 * size);
         }
     }
 }

@@ -10,6 +10,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.model.ring.RingBrokenException;
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 
@@ -42,13 +43,20 @@ final class ServingRing implements Engine {
      * @param shortTokens up to which a text lies on one rank
      * @param chunk tokens that are read at a time
      */
-    ServingRing(Model model, LlamaConfig config, int size, int pages, int shortTokens, int chunk) {
+    ServingRing(
+            Model model,
+            LlamaConfig config,
+            DType cache,
+            int size,
+            int pages,
+            int shortTokens,
+            int chunk) {
         directory = new PageDirectory(size, pages, shortTokens);
         scheduler = new Scheduler(directory, config.vocabSize(), chunk, 2);
         ring = new LocalRing(size);
         for (int rank = 0; rank < size; rank++) {
             Device device = new CpuDevice(1);
-            ServingRank one = new ServingRank(device, model.on(device), config, pages);
+            ServingRank one = new ServingRank(device, model.on(device), config, cache, pages, 40);
             one.join(ring.member(rank));
             ranks.add(one);
             int number = rank;

@@ -33,11 +33,13 @@ import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.model.training.LocalRanks;
 import org.ringworld.model.training.RandomRows;
 import org.ringworld.model.training.RingPropertyTest;
+import org.ringworld.model.training.RingResult;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.model.training.rank.RankModel;
@@ -56,14 +58,18 @@ class ParameterStoreTest {
 
     /** Random weights as a model's files. */
     private Path written(DType dtype, long shardBytes) throws Exception {
+        return written(CONFIG, dtype, shardBytes);
+    }
+
+    private Path written(LlamaConfig config, DType dtype, long shardBytes) throws Exception {
         Path model = directory.resolve("model");
         try (Device device = new CpuDevice(1);
-                WholeParameters whole = new WholeParameters(device, CONFIG, dtype);
+                WholeParameters whole = new WholeParameters(device, config, dtype);
                 Arena arena = Arena.ofConfined()) {
             whole.initialize(3, 0.3);
             HfDirectory.write(
                     model,
-                    CONFIG,
+                    config,
                     dtype,
                     whole.specs(),
                     spec -> {
@@ -128,6 +134,69 @@ class ParameterStoreTest {
         }
     }
 
+    /** ln of the probability of each token after a prompt. */
+    private static float[] generated(Path model, LlamaConfig config, DType dtype, DType matrixDtype)
+            throws Exception {
+        int[] prompt = new SplittableRandom(8).ints(150, 0, config.vocabSize()).toArray();
+        int all = config.vocabSize();
+        Ask ask = new Ask(prompt, 1, Sampler.GREEDY, Set.of(), all, false);
+        ServedModel.DTypes dtypes = new ServedModel.DTypes(dtype, matrixDtype, dtype);
+        try (Engine engine =
+                        new LocalEngine(
+                                new CpuDevice(2), ModelFiles.open(model), config, dtypes, 200);
+                Answer answer = engine.ask(ask)) {
+            float[] logprobs = new float[all];
+            answer.next().alternatives().forEach(one -> logprobs[one.id()] = (float) one.logprob());
+            return logprobs;
+        }
+    }
+
+    /** A rounded weight is off by half of its row's scale; the logits by 2 %. */
+    @ParameterizedTest
+    @CsvSource({
+        "F32, F32, I8, false, 0.02",
+        "BF16, F32, I8, false, 0.02",
+        "F32, BF16, I8, false, 0.04",
+        "F32, F32, I8, true, 0.02",
+        "BF16, BF16, I8, true, 0.04",
+        "F32, F32, BF16, false, 0.01",
+        "BF16, F32, BF16, true, 1e-6",
+        "F32, BF16, F32, false, 0.03"
+    })
+    void matricesOfAnotherDtypeGiveLogitsCloseToTheModels(
+            DType stored, DType dtype, DType matrixDtype, boolean tied, double bound)
+            throws Exception {
+        LlamaConfig config = RingPropertyTest.config(4, 2, 6, tied);
+        Path model = written(config, stored, 1 << 20);
+        float[] right = generated(model, config, DType.F32, DType.F32);
+        float[] logits = generated(model, config, dtype, matrixDtype);
+        assertThat(RingResult.difference(logits, right)).isLessThan(bound);
+        if (matrixDtype == DType.I8) {
+            assertThat(RingResult.difference(logits, right)).isGreaterThan(1e-4);
+        }
+    }
+
+    /** The files' pages are only passed through, the heads' and layers' integers stay. */
+    @ParameterizedTest
+    @CsvSource({"F32, false", "BF16, true"})
+    void matricesInI8TakeTheirBytes(DType stored, boolean tied) throws Exception {
+        LlamaConfig config = RingPropertyTest.config(4, 2, 6, tied);
+        Path model = written(config, stored, 1 << 20);
+        try (Device device = new CpuDevice(1);
+                ModelFiles files = ModelFiles.open(model)) {
+            long before = device.allocated();
+            try (MappedParameters parameters =
+                    new MappedParameters(device, files, config, stored, DType.I8)) {
+                assertThat(parameters.embedding(Modality.TEXT).dtype()).isEqualTo(stored);
+                assertThat(parameters.head(Modality.TEXT).dtype()).isEqualTo(DType.I8);
+                assertThat(parameters.finalNorm().dtype()).isEqualTo(stored);
+                long matrices = 1 + 7L * config.numLayers(); // of integers and of scales
+                assertThat(device.allocated() - before).isLessThanOrEqualTo(2 * matrices * 4096);
+            }
+            assertThat(device.allocated()).isEqualTo(before);
+        }
+    }
+
     /** A header of odd length is legal, and leaves every element across a border. */
     @Test
     void whatIsNotAlignedIsCopied() throws Exception {
@@ -154,7 +223,9 @@ class ParameterStoreTest {
         Path model = written(DType.F32, 1 << 20);
         Ask ask = new Ask(new int[] {1, 2, 3}, 1, Sampler.GREEDY, Set.of());
         ModelFiles files = ModelFiles.open(model);
-        try (Engine engine = new LocalEngine(new CpuDevice(1), files, CONFIG, DType.F32, 4)) {
+        try (Engine engine =
+                new LocalEngine(
+                        new CpuDevice(1), files, CONFIG, ServedModel.DTypes.of(DType.F32), 4)) {
             Files.delete(model.resolve("model.safetensors"));
             try (Answer answer = engine.ask(ask)) {
                 assertThat(answer.next().last()).isTrue();

@@ -91,7 +91,8 @@ public final class KernelBench {
                     product(Product.NN, dtype, dtype, s[0], s[1], s[2]);
                 }
             }
-            vector(dtype, 2048, 5504);
+            vector(dtype, dtype, 2048, 5504);
+            vector(dtype, DType.I8, 2048, 5504);
         }
     }
 
@@ -113,23 +114,25 @@ public final class KernelBench {
         free(a, b, c);
     }
 
-    private void vector(DType dtype, int k, int n) {
+    private void vector(DType dtype, DType weights, int k, int n) {
         Tensor a = normal(dtype, 1, k);
         Tensor b = normal(dtype, n, k);
         Tensor c = device.tensor(DType.F32, 1, n);
         // Many matrices, one after the other, as the layers of a model: none stays in a cache.
         List<Tensor> layers = new ArrayList<>();
         for (int i = 0; i < 8; i++) {
-            Tensor layer = device.tensor(dtype, n, k);
+            Tensor layer = device.tensor(weights, n, k);
             kernels.copy(b, layer);
             layers.add(layer);
         }
+        Tensor scales = layers.getFirst().scales();
+        long bytes = layers.getFirst().bytes() + (scales == null ? 0 : scales.bytes());
         bytes(
-                "matrix × vector " + dtype,
+                "matrix × vector " + weights + (weights == dtype ? "" : " · " + dtype),
                 "8 × " + n + "×" + k,
-                8 * b.bytes(),
+                8 * bytes,
                 () -> layers.forEach(l -> kernels.matmul(Product.NT, a, l, c, false)));
-        layers.forEach(this::free);
+        layers.forEach(device::free);
         free(a, b, c);
     }
 

@@ -3,11 +3,14 @@ package org.ringworld.runtime.cpu;
 import static org.ringworld.runtime.cpu.elementwise.Elements.get;
 import static org.ringworld.runtime.cpu.elementwise.Elements.getInt;
 import static org.ringworld.runtime.cpu.elementwise.Elements.set;
+import static org.ringworld.runtime.cpu.elementwise.Elements.setByte;
 import static org.ringworld.runtime.cpu.elementwise.Elements.setInt;
 
+import org.ringworld.runtime.DType;
 import org.ringworld.runtime.KernelShapes;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.PageTable;
+import org.ringworld.runtime.ScaleGroups;
 import org.ringworld.runtime.Shapes;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.attention.PagedCall;
@@ -48,9 +51,30 @@ public final class PlainKernels implements Kernels {
 
     @Override
     public void copy(Tensor from, Tensor to) {
-        KernelShapes.pairOfValues("copy", from, to);
+        KernelShapes.copy(from, to);
+        if (to.dtype() == DType.I8) {
+            quantize(from, to);
+            return;
+        }
         for (long i = 0; i < from.size(); i++) {
             set(to, i, get(from, i));
+        }
+    }
+
+    private static void quantize(Tensor from, Tensor to) {
+        ScaleGroups groups = to.groups();
+        float[] greatest = new float[Math.toIntExact(groups.count())];
+        for (long i = 0; i < from.size(); i++) {
+            int group = (int) groups.of(i);
+            greatest[group] = Math.max(greatest[group], Math.abs(get(from, i)));
+        }
+        for (int group = 0; group < greatest.length; group++) {
+            set(to.scales(), group, greatest[group] / 127);
+        }
+        for (long i = 0; i < from.size(); i++) {
+            float scale = get(to.scales(), groups.of(i));
+            double rounded = scale == 0 ? 0 : Math.rint(get(from, i) / scale);
+            setByte(to, i, Math.clamp(rounded, -127, 127));
         }
     }
 
@@ -237,6 +261,7 @@ public final class PlainKernels implements Kernels {
             Tensor q,
             Tensor qPositions,
             Tensor pool,
+            Tensor open,
             Tensor kPositions,
             PageTable table,
             float scale,
@@ -244,7 +269,7 @@ public final class PlainKernels implements Kernels {
             Tensor max,
             Tensor sum) {
         PlainAttention.paged(
-                PagedCall.of(q, qPositions, pool, kPositions, table, scale, out, max, sum));
+                PagedCall.of(q, qPositions, pool, open, kPositions, table, scale, out, max, sum));
     }
 
     @Override

@@ -21,6 +21,7 @@ import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
 import org.ringworld.runtime.cpu.elementwise.VectorElementwise;
+import org.ringworld.runtime.cpu.elementwise.VectorQuantize;
 import org.ringworld.runtime.cpu.elementwise.VectorRows;
 import org.ringworld.runtime.cpu.matmul.LibraryMatmul;
 import org.ringworld.runtime.cpu.matmul.MatrixVector;
@@ -48,6 +49,7 @@ final class VectorKernels implements Kernels {
     private final OneDnn library;
     private final Scratch scratch;
     private final VectorElementwise elementwise;
+    private final VectorQuantize quantize;
     private final VectorRows rows;
     private final VectorAttention attention;
     private final VectorPagedAttention pagedAttention;
@@ -63,6 +65,7 @@ final class VectorKernels implements Kernels {
         this.library = library;
         this.scratch = scratch;
         elementwise = new VectorElementwise(team, scratch);
+        quantize = new VectorQuantize(team);
         rows = new VectorRows(team, scratch);
         attention = new VectorAttention(team, scratch);
         pagedAttention = new VectorPagedAttention(team, scratch);
@@ -97,15 +100,23 @@ final class VectorKernels implements Kernels {
         if (shape.m() == 0 || shape.n() == 0) {
             return;
         }
-        if (shape.m() <= MatrixVector.ROWS && product != Product.TN) {
+        boolean library =
+                libraryMatmul != null && shape.k() > 0 && (a.dtype() == DType.F32 || BF16_PRODUCTS);
+        if (byMatrixVector(product, a, b, shape.m(), library)) {
             matrixVector.run(product, a, b, c, accumulate, shape);
-        } else if (libraryMatmul != null
-                && shape.k() > 0
-                && (a.dtype() == DType.F32 || BF16_PRODUCTS)) {
+        } else if (library) {
             libraryMatmul.run(product, a, b, c, accumulate, shape);
         } else {
             panelMatmul.run(product, a, b, c, accumulate, shape);
         }
+    }
+
+    /** From two rows on the library is the faster one where all is BF16. */
+    private static boolean byMatrixVector(
+            Product product, Tensor a, Tensor b, long rows, boolean library) {
+        boolean half = a.dtype() == DType.BF16 && b.dtype() == DType.BF16;
+        int most = library && half && product == Product.NT ? 1 : MatrixVector.ROWS;
+        return rows <= most && product != Product.TN;
     }
 
     @Override
@@ -116,8 +127,14 @@ final class VectorKernels implements Kernels {
 
     @Override
     public void copy(Tensor from, Tensor to) {
-        KernelShapes.pairOfValues("copy", from, to);
-        elementwise.copy(from, to);
+        KernelShapes.copy(from, to);
+        if (to.dtype() == DType.I8) {
+            quantize.quantize(from, to);
+        } else if (from.dtype() == DType.I8) {
+            quantize.dequantize(from, to);
+        } else {
+            elementwise.copy(from, to);
+        }
     }
 
     @Override
@@ -259,6 +276,7 @@ final class VectorKernels implements Kernels {
             Tensor q,
             Tensor qPositions,
             Tensor pool,
+            Tensor open,
             Tensor kPositions,
             PageTable table,
             float scale,
@@ -266,7 +284,7 @@ final class VectorKernels implements Kernels {
             Tensor max,
             Tensor sum) {
         pagedAttention.run(
-                PagedCall.of(q, qPositions, pool, kPositions, table, scale, out, max, sum));
+                PagedCall.of(q, qPositions, pool, open, kPositions, table, scale, out, max, sum));
     }
 
     @Override

@@ -114,14 +114,21 @@ public final class Parity implements AutoCloseable {
         List<Tensor> copies = new ArrayList<>();
         for (Tensor t : of) {
             Tensor copy = device.tensor(t.dtype(), t.shape());
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment host = arena.allocate(t.bytes(), 64);
-                device.copyOut(t, host);
-                device.copyIn(host, copy);
+            copy(t, copy);
+            if (t.scales() != null) {
+                copy(t.scales(), copy.scales());
             }
             copies.add(copy);
         }
         return copies;
+    }
+
+    private void copy(Tensor from, Tensor to) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(from.bytes(), 64);
+            device.copyOut(from, host);
+            device.copyIn(host, to);
+        }
     }
 
     @Override

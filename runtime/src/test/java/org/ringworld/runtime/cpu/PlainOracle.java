@@ -64,6 +64,7 @@ public final class PlainOracle implements InvocationHandler {
                             MemorySegment before = arena.allocate(of.bytes(), 64);
                             return new Twin(of, before.copyFrom(memory), memory);
                         });
-        return new Tensor(host, of.dtype(), twin.memory, of.shape());
+        Tensor scales = of.scales() == null ? null : twin(of.scales(), twins, arena);
+        return new Tensor(host, of.dtype(), twin.memory, scales, of.shape());
     }
 }

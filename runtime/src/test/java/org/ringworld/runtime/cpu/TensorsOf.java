@@ -4,13 +4,16 @@ import java.lang.foreign.MemorySegment;
 import java.util.Random;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.ScaleGroups;
 import org.ringworld.runtime.Tensor;
 
 /** Tensors of a device from Java arrays, and back. */
 public record TensorsOf(Device device) {
     Tensor values(DType dtype, float[] values, long... shape) {
         Tensor t = device.tensor(dtype, shape);
-        if (dtype == DType.F32) {
+        if (dtype == DType.I8) {
+            PlainOracle.kernels().copy(f32(values, shape), t);
+        } else if (dtype == DType.F32) {
             device.copyIn(MemorySegment.ofArray(values), t);
         } else {
             short[] bits = new short[values.length];
@@ -45,6 +48,14 @@ public record TensorsOf(Device device) {
         float[] values = new float[(int) t.size()];
         if (t.dtype() == DType.F32) {
             device.copyOut(t, MemorySegment.ofArray(values));
+        } else if (t.dtype() == DType.I8) {
+            byte[] integers = new byte[values.length];
+            device.copyOut(t, MemorySegment.ofArray(integers));
+            float[] scales = read(t.scales());
+            ScaleGroups groups = t.groups();
+            for (int i = 0; i < integers.length; i++) {
+                values[i] = integers[i] * scales[(int) groups.of(i)];
+            }
         } else {
             short[] bits = new short[values.length];
             device.copyOut(t, MemorySegment.ofArray(bits));

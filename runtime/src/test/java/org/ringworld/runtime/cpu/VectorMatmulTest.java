@@ -3,6 +3,7 @@ package org.ringworld.runtime.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 import static org.ringworld.runtime.DType.BF16;
+import static org.ringworld.runtime.Kernels.Product.NT;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -66,6 +67,34 @@ class VectorMatmulTest {
                     p.check(3e-6, (f, r) -> f.matmul(product, a, b, r.get(0), add), narrow);
                     p.check(java, 3e-6, (f, r) -> f.matmul(product, a, b, r.get(0), add), c);
                     p.check(java, 3e-6, (f, r) -> f.matmul(product, a, b, r.get(0), add), narrow);
+                }
+            }
+        }
+    }
+
+    /** Rows of b between two panels, threads that share them, and odd ends of all sides. */
+    @ParameterizedTest
+    @CsvSource({
+        "I8, 1, 1, 1, 1", "I8, 1, 207, 129, 2", "I8, 3, 66, 64, 1", "I8, 4, 13, 300, 3",
+        "I8, 5, 8, 7, 2", "I8, 13, 1, 5, 1", "I8, 20, 49, 205, 2", "I8, 5, 49, 22000, 1",
+        "I8, 200, 64, 52, 2", "I8, 5, 7, 0, 1", "F32, 1, 207, 128, 2", "F32, 7, 300, 96, 3",
+        "BF16, 2, 207, 128, 2", "BF16, 7, 300, 96, 3"
+    })
+    void theRightMatrixMayBeOfAnotherDtype(DType weights, int m, int n, int k, int threads) {
+        try (var p = new Parity(threads)) {
+            Tensor b = p.normal(weights, n, k);
+            Tensor c = p.normal(DType.F32, m, n);
+            var scratch = new Scratch(new HostMemory(), threads);
+            try (var team = new WorkerTeam(threads, VectorMatmulTest::daemon)) {
+                var java = new VectorKernels(team, scratch, null);
+                for (DType dtype : new DType[] {DType.F32, BF16}) {
+                    // A product of BF16 has b rounded: off by 2^-9 of each term at most.
+                    double tolerance = dtype == BF16 ? 4e-3 : 1e-5;
+                    Tensor a = p.normal(dtype, m, k);
+                    Tensor narrow = p.normal(dtype, m, n);
+                    p.check(tolerance, (f, r) -> f.matmul(NT, a, b, r.get(0), false), c);
+                    p.check(tolerance, (f, r) -> f.matmul(NT, a, b, r.get(0), true), narrow);
+                    p.check(java, 1e-5, (f, r) -> f.matmul(NT, a, b, r.get(0), true), c);
                 }
             }
         }

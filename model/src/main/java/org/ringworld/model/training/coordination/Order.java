@@ -79,8 +79,9 @@ public sealed interface Order {
      * @param model its path
      * @param settings {@code key=value}, a line each, as the command line's generate takes them
      * @param pages of the rank
+     * @param open how many of them may be partly filled, or be filled in one step
      */
-    record LoadServing(long epoch, int rank, String model, String settings, int pages)
+    record LoadServing(long epoch, int rank, String model, String settings, int pages, int open)
             implements Order {}
 
     /** Do this from some step on, with all other ranks; each step is answered. */

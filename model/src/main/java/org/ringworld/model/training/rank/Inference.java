@@ -9,6 +9,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.job.SaveRequest;
@@ -17,8 +18,18 @@ import org.ringworld.tokenizer.packing.Row;
 
 /** A saved model that is run: on batches of files, or to write texts. */
 public record Inference(
-        Path path, LlamaConfig model, DType dtype, int ringSize, Layout layout, boolean trains)
+        Path path,
+        LlamaConfig model,
+        ServedModel.DTypes dtypes,
+        int ringSize,
+        Layout layout,
+        boolean trains)
         implements Work {
+    @Override
+    public DType dtype() {
+        return dtypes.compute();
+    }
+
     @Override
     public String id() {
         return path.toString();

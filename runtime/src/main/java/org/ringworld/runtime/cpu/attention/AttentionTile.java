@@ -16,6 +16,7 @@ import jdk.incubator.vector.VectorSpecies;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.Lanes;
+import org.ringworld.runtime.cpu.elementwise.Quantized;
 import org.ringworld.runtime.cpu.elementwise.Staging;
 import org.ringworld.runtime.cpu.elementwise.Transpose;
 import org.ringworld.runtime.cpu.matmul.Dots;
@@ -88,6 +89,13 @@ public final class AttentionTile {
     }
 
     static void stageRow(DType dtype, long from, int d, float scale, long to) {
+        if (dtype == DType.I8) {
+            Quantized.load(from, scale, d, to);
+            for (int j = d; j < Lanes.pad(d); j++) {
+                Lanes.set(to + 4L * j, 0);
+            }
+            return;
+        }
         if (d % COUNT != 0) {
             Staging.load(dtype, from, d, to);
             for (int j = d; j < Lanes.pad(d); j++) {

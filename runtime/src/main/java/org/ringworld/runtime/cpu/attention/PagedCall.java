@@ -12,6 +12,7 @@ public record PagedCall(
         Tensor q,
         Tensor qPositions,
         Tensor pool,
+        Tensor open,
         Tensor kPositions,
         PageTable table,
         float scale,
@@ -23,6 +24,7 @@ public record PagedCall(
             Tensor q,
             Tensor qPositions,
             Tensor pool,
+            Tensor open,
             Tensor kPositions,
             PageTable table,
             float scale,
@@ -30,8 +32,10 @@ public record PagedCall(
             Tensor max,
             Tensor sum) {
         var shape =
-                KernelShapes.pagedAttention(q, qPositions, pool, kPositions, table, out, max, sum);
-        return new PagedCall(shape, q, qPositions, pool, kPositions, table, scale, out, max, sum);
+                KernelShapes.pagedAttention(
+                        q, qPositions, pool, open, kPositions, table, out, max, sum);
+        return new PagedCall(
+                shape, q, qPositions, pool, open, kPositions, table, scale, out, max, sum);
     }
 
     /** The first query of a sequence; of the number of sequences, the end of all. */
@@ -44,7 +48,17 @@ public record PagedCall(
         return getInt(table.borders().address() + 4L * sequence);
     }
 
-    /** The number in the pool of a page of the table. */
+    /** Where a page lies: in the pool, or behind its last among the open ones. */
+    Tensor tensorOf(long page) {
+        return page < shape.p() ? pool : open;
+    }
+
+    /** The row of that tensor. */
+    long rowOf(long page) {
+        return page < shape.p() ? page : page - shape.p();
+    }
+
+    /** The number of a page of the table. */
     long page(int index) {
         return getInt(table.pages().address() + 4L * index);
     }

@@ -96,19 +96,21 @@ public final class PlainAttention {
         double[] result = new double[d];
         for (int i = call.border(b); i < call.border(b + 1); i++) {
             long page = call.page(i);
+            Tensor pool = call.tensorOf(page);
+            long first = 2 * call.rowOf(page) * shape.t();
             for (int t = 0; t < shape.t(); t++) {
                 if (getInt(call.kPositions(), page * shape.t() + t) > call.qPosition(s)) {
                     continue;
                 }
-                long key = (2 * page * shape.t() + t) * shape.g() + head / shape.group();
+                long key = (first + t) * shape.g() + head / shape.group();
                 long value = key + (long) shape.t() * shape.g();
-                double score = score(call.scale(), call.q(), row, call.pool(), key, d);
+                double score = score(call.scale(), call.q(), row, pool, key, d);
                 double fade = score > greatest ? exp2(greatest - score) : 1;
                 greatest = Math.max(greatest, score);
                 double p = exp2(score - greatest);
                 total = total * fade + p;
                 for (int j = 0; j < d; j++) {
-                    result[j] = result[j] * fade + p * get(call.pool(), value * d + j);
+                    result[j] = result[j] * fade + p * get(pool, value * d + j);
                 }
             }
         }

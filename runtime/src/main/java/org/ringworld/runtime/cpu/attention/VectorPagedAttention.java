@@ -9,6 +9,7 @@ import static org.ringworld.runtime.cpu.device.Lanes.set;
 import java.lang.foreign.MemorySegment;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.KernelShapes;
+import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
@@ -230,8 +231,9 @@ public final class VectorPagedAttention {
             if (least > position(queries - 1)) {
                 return; // queries are in order: nobody sees any of them
             }
-            stage(2 * page * call.shape().t() + key, keys);
-            stage((2 * page + 1) * call.shape().t() + key, values);
+            Tensor pool = call.tensorOf(page);
+            stage(pool, 2 * call.rowOf(page), key, keys);
+            stage(pool, 2 * call.rowOf(page) + 1, key, values);
             boolean hidden = greatest > position(0);
             for (int g = 0; g < call.shape().g(); g++) {
                 head(g, hidden, positions);
@@ -242,17 +244,23 @@ public final class VectorPagedAttention {
             return call.qPosition(firstQuery + query);
         }
 
-        /** Rows of the pool from {@code first} on, as [G, step, d] in F32. */
-        private void stage(long first, long to) {
-            DType dtype = call.pool().dtype();
+        /** Keys, or values, of the half of a page from {@code first} on as [G, step, d] in F32. */
+        private void stage(Tensor pool, long half, int first, long to) {
+            DType dtype = pool.dtype();
+            int heads = call.shape().g();
             long bytes = (long) d * dtype.bytes();
-            long from = call.pool().address() + first * call.shape().g() * bytes;
+            long from = pool.address() + (half * call.shape().t() + first) * heads * bytes;
             for (int k = 0; k < step; k++) {
-                for (int g = 0; g < call.shape().g(); g++) {
-                    AttentionTile.stageRow(dtype, from, d, 1, to + ((long) g * step + k) * row);
+                for (int g = 0; g < heads; g++) {
+                    float scale = pool.scales() == null ? 1 : scale(pool, half * heads + g);
+                    AttentionTile.stageRow(dtype, from, d, scale, to + ((long) g * step + k) * row);
                     from += bytes;
                 }
             }
+        }
+
+        private static float scale(Tensor pool, long group) {
+            return get(pool.scales().address() + 4 * group);
         }
 
         private void head(int g, boolean hidden, long positions) {

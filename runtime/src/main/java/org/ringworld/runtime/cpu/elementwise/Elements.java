@@ -9,9 +9,12 @@ public final class Elements {
     private Elements() {}
 
     public static float get(Tensor t, long i) {
-        return t.dtype() == DType.F32
-                ? t.memory().getAtIndex(ValueLayout.JAVA_FLOAT, i)
-                : DType.fromBf16(t.memory().getAtIndex(ValueLayout.JAVA_SHORT, i));
+        return switch (t.dtype()) {
+            case F32 -> t.memory().getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            case BF16 -> DType.fromBf16(t.memory().getAtIndex(ValueLayout.JAVA_SHORT, i));
+            case I8 -> t.memory().get(ValueLayout.JAVA_BYTE, i) * get(t.scales(), t.groups().of(i));
+            case I32 -> throw new IllegalArgumentException(t + " has no values");
+        };
     }
 
     public static void set(Tensor t, long i, double value) {
@@ -20,6 +23,11 @@ public final class Elements {
         } else {
             t.memory().setAtIndex(ValueLayout.JAVA_SHORT, i, DType.toBf16((float) value));
         }
+    }
+
+    /** The integer of an I8. */
+    public static void setByte(Tensor t, long i, double value) {
+        t.memory().set(ValueLayout.JAVA_BYTE, i, (byte) value);
     }
 
     public static void add(Tensor t, long i, double value) {

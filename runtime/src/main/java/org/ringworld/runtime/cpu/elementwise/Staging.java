@@ -63,6 +63,18 @@ public final class Staging {
         }
     }
 
+    /** A row of n elements of a matrix of values or I8 to another dtype, or to F32. */
+    public static void loadRow(Tensor matrix, long row, int n, DType dtype, long to) {
+        long from = matrix.address() + row * n * matrix.dtype().bytes();
+        if (matrix.dtype() == DType.I8) {
+            Quantized.load(from, Quantized.scale(matrix, row), n, dtype, to);
+        } else if (dtype == DType.F32) {
+            load(matrix.dtype(), from, n, to);
+        } else {
+            narrow(from, n, to);
+        }
+    }
+
     /** n F32 elements to either dtype. */
     public static void store(DType dtype, long from, int n, long to) {
         if (dtype == DType.F32) {

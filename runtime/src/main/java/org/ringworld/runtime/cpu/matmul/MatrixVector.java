@@ -11,6 +11,7 @@ import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
+import org.ringworld.runtime.cpu.elementwise.Quantized;
 import org.ringworld.runtime.cpu.elementwise.Staging;
 
 /**
@@ -98,16 +99,22 @@ public final class MatrixVector {
             int count = Math.min(4, end - j);
             long four = b.address() + (long) j * k * b.dtype().bytes();
             long stride = (long) k * b.dtype().bytes();
-            boolean direct = whole && count == 4 && (b.dtype() == DType.F32 || m == 1);
+            boolean direct = whole && count == 4;
             if (!direct) {
                 for (int i = 0; i < count; i++) {
-                    stage(b, (long) (j + i) * k, k, results + 16 + i * aRow);
+                    stage(b, j + i, k, results + 16 + i * aRow);
                 }
                 four = results + 16;
                 stride = aRow;
             }
             for (int i = 0; i < m; i++) {
-                if (direct && b.dtype() == DType.BF16) {
+                if (direct && b.dtype() == DType.I8) {
+                    Dots.fourI8(rows + i * aRow, four, stride, k, results);
+                    for (int x = 0; x < 4; x++) {
+                        long at = results + 4L * x;
+                        Lanes.set(at, Lanes.get(at) * Quantized.scale(b, j + x));
+                    }
+                } else if (direct && b.dtype() == DType.BF16) {
                     Dots.fourBf16(rows + i * aRow, four, stride, k, results);
                 } else {
                     Dots.four(rows + i * aRow, four, stride, (int) aRow, results);
@@ -119,8 +126,8 @@ public final class MatrixVector {
         }
     }
 
-    private static void stage(Tensor b, long from, int k, long to) {
-        Staging.load(b.dtype(), b.address() + from * b.dtype().bytes(), k, to);
+    private static void stage(Tensor b, long row, int k, long to) {
+        Staging.loadRow(b, row, k, DType.F32, to);
         for (int p = k; p < Lanes.pad(k); p++) {
             Lanes.set(to + 4L * p, 0);
         }

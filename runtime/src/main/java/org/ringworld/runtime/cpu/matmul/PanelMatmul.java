@@ -159,8 +159,7 @@ public final class PanelMatmul {
         long copies = scratch.of(worker, 4L * Lanes.pad(k) * COLUMNS);
         long stride = 4L * Lanes.pad(k);
         for (int j = 0; j < columns; j++) {
-            long row = b.address() + (long) (from + j) * k * bytes;
-            Staging.load(b.dtype(), row, k, copies + j * stride);
+            Staging.loadRow(b, from + j, k, DType.F32, copies + j * stride);
         }
         Transpose.run(copies, stride, columns, k, to, 4L * COLUMNS);
     }

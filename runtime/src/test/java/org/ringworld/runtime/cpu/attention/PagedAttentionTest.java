@@ -39,13 +39,22 @@ class PagedAttentionTest {
                     new Shape(new int[] {128, 129, 1100}, new int[] {1, 5, 130}, 128, 2, 2, 13),
                     new Shape(new int[] {700, 50}, new int[] {40, 50}, 48, 8, 1, 32));
 
+    /** Of queries, and of pages. */
+    private static final DType[][] DTYPES = {
+        {DType.F32, DType.F32},
+        {DType.BF16, DType.BF16},
+        {DType.F32, DType.I8},
+        {DType.BF16, DType.I8},
+        {DType.F32, DType.BF16}
+    };
+
     static Stream<Arguments> cases() {
         List<Arguments> cases = new ArrayList<>();
         for (Shape shape : SHAPES) {
-            for (DType dtype : new DType[] {DType.F32, DType.BF16}) {
+            for (DType[] dtypes : DTYPES) {
                 for (boolean holes : new boolean[] {false, true}) {
                     DeviceSpec on = Parity.DEVICES.get(cases.size() % Parity.DEVICES.size());
-                    cases.add(Arguments.of(on, dtype, holes, shape));
+                    cases.add(Arguments.of(on, dtypes[0], dtypes[1], holes, shape));
                 }
             }
         }
@@ -77,9 +86,16 @@ class PagedAttentionTest {
         }
     }
 
+    /** The last pages are open ones, which are of the queries' dtype. */
     private record Inputs(
-            Tensor q, Tensor qPositions, Tensor pool, Tensor kPositions, PageTable table) {
-        static Inputs of(Parity p, Shape shape, Scattered at, DType dtype) {
+            Tensor q,
+            Tensor qPositions,
+            Tensor pool,
+            Tensor open,
+            Tensor kPositions,
+            PageTable table) {
+        static Inputs of(Parity p, Shape shape, Scattered at, DType dtype, DType pages) {
+            int open = pages == dtype ? 0 : at.poolPages / 3;
             int[] queryBorders = new int[shape.sequences() + 1];
             for (int b = 0; b < shape.sequences(); b++) {
                 queryBorders[b + 1] = queryBorders[b] + shape.queries[b];
@@ -94,7 +110,8 @@ class PagedAttentionTest {
             return new Inputs(
                     p.normal(dtype, all, shape.h, shape.d),
                     p.tensors().ints(qPositions),
-                    p.normal(dtype, at.poolPages, 2, shape.page, shape.g, shape.d),
+                    p.normal(pages, at.poolPages - open, 2, shape.page, shape.g, shape.d),
+                    p.normal(dtype, open, 2, shape.page, shape.g, shape.d),
                     p.tensors().ints(at.positions),
                     new PageTable(
                             p.tensors().ints(queryBorders),
@@ -105,11 +122,12 @@ class PagedAttentionTest {
 
     @ParameterizedTest
     @MethodSource("cases")
-    void agreesWithThePlainOne(DeviceSpec on, DType dtype, boolean holes, Shape shape) {
+    void agreesWithThePlainOne(
+            DeviceSpec on, DType dtype, DType pages, boolean holes, Shape shape) {
         Scattered at = Scattered.of(shape, holes, new Random(7));
         float scale = (float) (1 / Math.sqrt(shape.d));
         try (var p = new Parity(on)) {
-            Inputs in = Inputs.of(p, shape, at, dtype);
+            Inputs in = Inputs.of(p, shape, at, dtype, pages);
             int s = (int) in.q.dim(0);
             p.check(
                     1e-5,
@@ -118,6 +136,7 @@ class PagedAttentionTest {
                                 in.q,
                                 in.qPositions,
                                 in.pool,
+                                in.open,
                                 in.kPositions,
                                 in.table,
                                 scale,
@@ -135,12 +154,14 @@ class PagedAttentionTest {
     /** What a sequence's pages give is what the same keys give as blocks, one after the other. */
     @ParameterizedTest
     @MethodSource("cases")
-    void pagesAreBlocksOfKeys(DeviceSpec on, DType dtype, boolean holes, Shape shape) {
+    void pagesAreBlocksOfKeys(DeviceSpec on, DType dtype, DType pages, boolean holes, Shape shape) {
         Scattered at = Scattered.of(shape, holes, new Random(8));
         float scale = (float) (1 / Math.sqrt(shape.d));
         try (var p = new Parity(on)) {
-            Inputs in = Inputs.of(p, shape, at, dtype);
+            Inputs in = Inputs.of(p, shape, at, dtype, pages);
             int s = (int) in.q.dim(0);
+            Tensor q = p.tensors().zeros(s, shape.h, shape.d);
+            PlainOracle.kernels().copy(in.q, q);
             Tensor out = p.tensors().zeros(s, shape.h, shape.d);
             Tensor max = p.tensors().f32(negativeInfinity(s * shape.h), s, shape.h);
             Tensor sum = p.tensors().zeros(s, shape.h);
@@ -151,10 +172,17 @@ class PagedAttentionTest {
                 Tensor noneOfPage = p.tensors().ints(new int[shape.page]);
                 for (int i = at.borders[b]; i < at.borders[b + 1]; i++) {
                     int page = at.pages[i];
-                    Tensor kv = in.pool.rows(page, page + 1).view(2, shape.page, shape.g, shape.d);
+                    Tensor kv = p.tensors().zeros(2, shape.page, shape.g, shape.d);
+                    long inPool = in.pool.dim(0);
+                    PlainOracle.kernels()
+                            .copy(
+                                    page < inPool
+                                            ? in.pool.rows(page, page + 1)
+                                            : in.open.rows(page - inPool, page - inPool + 1),
+                                    kv);
                     PlainOracle.kernels()
                             .attention(
-                                    in.q.rows(first, end),
+                                    q.rows(first, end),
                                     in.qPositions.rows(first, end),
                                     none,
                                     kv.rows(0, 1).view(shape.page, shape.g, shape.d),
@@ -180,6 +208,7 @@ class PagedAttentionTest {
                             in.q,
                             in.qPositions,
                             in.pool,
+                            in.open,
                             in.kPositions,
                             in.table,
                             scale,
