@@ -2,9 +2,9 @@ package org.ringworld.model.attention;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.FillPlan.Way;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Frame.Pass;
 import org.ringworld.model.ring.Lease;
@@ -52,31 +52,18 @@ public final class FillAttention implements Attention {
         }
     }
 
-    /** How the queries of a fill reach keys on other ranks; fills are taken in this order. */
-    enum Way {
-        PASS_QUERIES,
-        PASS_KEYS,
-        LOCAL
-    }
-
     /**
      * A batch on the device.
      *
-     * @param tiles of each rank, in the order of its rows
      * @param borders of this rank's tiles, in rows
      * @param queries of each rank that look into this one's pages; of this rank: all
-     * @param sent rows of each rank that are passed to others
-     * @param helps whether a rank has pages that rows passed by another look into: [helper][asker]
      */
     private record Batch(
-            Frame frame,
-            List<Fill> fills,
-            List<Way> ways,
-            List<List<Tile>> tiles,
-            int[] borders,
-            List<PagedAttention.Queries> queries,
-            int[] sent,
-            boolean[][] helps) {}
+            Frame frame, FillPlan plan, int[] borders, List<PagedAttention.Queries> queries) {
+        List<Tile> tiles(int rank) {
+            return plan.tiles().get(rank);
+        }
+    }
 
     /**
      * @param ring of this rank
@@ -109,81 +96,31 @@ public final class FillAttention implements Attention {
      * @return this rank's tokens, in the order of its rows
      */
     public List<Tile> begin(List<Fill> fills, Frame frame, Workspace workspace) {
-        begin(fills, fills.stream().map(this::way).toList(), frame, workspace);
-        return batch.tiles.get(ring.rank());
+        begin(FillPlan.of(fills, config, ring.size()), frame, workspace);
+        return batch.tiles(ring.rank());
     }
 
     /** As {@link #begin(List, Frame, Workspace)}, whatever would be cheaper. */
-    void begin(List<Fill> fills, List<Way> ways, Frame frame, Workspace workspace) {
-        List<List<Tile>> tiles = new ArrayList<>();
-        for (int rank = 0; rank < ring.size(); rank++) {
-            tiles.add(tiles(fills, ways, rank));
-        }
+    void begin(FillPlan plan, Frame frame, Workspace workspace) {
         memory.settle();
-        List<Tile> own = tiles.get(ring.rank());
+        List<Tile> own = plan.tiles().get(ring.rank());
         int[] borders = new int[own.size() + 1];
         for (int t = 0; t < own.size(); t++) {
             Tile tile = own.get(t);
-            int number = fills.get(tile.fill).pages.number(tile.from);
+            int number = plan.fills().get(tile.fill).pages.number(tile.from);
             memory.place(number, tile.from % PageMemory.TOKENS, tile.from, tile.tokens());
             borders[t + 1] = borders[t] + tile.tokens();
         }
         List<PagedAttention.Queries> queries = new ArrayList<>();
-        int[] sent = new int[ring.size()];
         for (int rank = 0; rank < ring.size(); rank++) {
             boolean all = rank == ring.rank();
             List<Tile> some =
-                    tiles.get(rank).stream()
-                            .filter(tile -> all || ways.get(tile.fill) == Way.PASS_QUERIES)
+                    plan.tiles().get(rank).stream()
+                            .filter(tile -> all || plan.ways().get(tile.fill) == Way.PASS_QUERIES)
                             .toList();
-            sent[rank] = sent(tiles.get(rank), ways);
-            queries.add(some.isEmpty() ? null : queries(fills, some, workspace));
+            queries.add(some.isEmpty() ? null : queries(plan.fills(), some, workspace));
         }
-        batch =
-                new Batch(
-                        frame,
-                        fills,
-                        ways,
-                        tiles,
-                        borders,
-                        queries,
-                        sent,
-                        helps(fills, ways, tiles));
-    }
-
-    /**
-     * The published rule: keys and values go where they are fewer than the queries (§3.4, eq. 1).
-     */
-    private Way way(Fill fill) {
-        if (!fill.pages.isWide(fill.to)) {
-            return Way.LOCAL;
-        }
-        long queries = (long) (fill.to - fill.from) * config.numHeads();
-        long keysAndValues = 2L * fill.to * config.numKvHeads();
-        return keysAndValues <= queries ? Way.PASS_KEYS : Way.PASS_QUERIES;
-    }
-
-    private static List<Tile> tiles(List<Fill> fills, List<Way> ways, int rank) {
-        List<Tile> tiles = new ArrayList<>();
-        for (int f = 0; f < fills.size(); f++) {
-            Fill fill = fills.get(f);
-            for (int at = fill.from; at < fill.to; ) {
-                int to = Math.min(fill.to, (at / PageMemory.TOKENS + 1) * PageMemory.TOKENS);
-                if (fill.pages.rank(at) == rank) {
-                    tiles.add(new Tile(f, at, to));
-                }
-                at = to;
-            }
-        }
-        tiles.sort(Comparator.comparing(tile -> ways.get(tile.fill)));
-        return tiles;
-    }
-
-    private static int sent(List<Tile> tiles, List<Way> ways) {
-        return tiles.stream()
-                .filter(tile -> ways.get(tile.fill) == Way.PASS_QUERIES)
-                .mapToInt(Tile::tokens)
-                .sum();
+        batch = new Batch(frame, plan, borders, queries);
     }
 
     /** What these tokens look for in this rank's pages. */
@@ -209,22 +146,6 @@ public final class FillAttention implements Attention {
         return paged.prepare(parts, positions, workspace);
     }
 
-    private static boolean[][] helps(List<Fill> fills, List<Way> ways, List<List<Tile>> tiles) {
-        int size = tiles.size();
-        boolean[][] helps = new boolean[size][size];
-        for (int asker = 0; asker < size; asker++) {
-            for (Tile tile : tiles.get(asker)) {
-                Fill fill = fills.get(tile.fill);
-                for (int page = 0; page < PageMemory.pages(fill.to); page++) {
-                    helps[fill.pages.ranks()[page]][asker] |=
-                            ways.get(tile.fill) == Way.PASS_QUERIES;
-                }
-            }
-            helps[asker][asker] = false;
-        }
-        return helps;
-    }
-
     /** Positions of this rank's tokens, I32 [S]; null where it has none. */
     public Tensor positions() {
         PagedAttention.Queries own = batch.queries.get(ring.rank());
@@ -233,12 +154,12 @@ public final class FillAttention implements Attention {
 
     @Override
     public KvBlock own(int layer, Workspace workspace) {
-        List<Tile> own = batch.tiles.get(ring.rank());
+        List<Tile> own = batch.tiles(ring.rank());
         Tensor[] keys = new Tensor[own.size()];
         Tensor[] values = new Tensor[own.size()];
         for (int t = 0; t < keys.length; t++) {
             Tile tile = own.get(t);
-            int number = batch.fills.get(tile.fill).pages.number(tile.from);
+            int number = batch.plan.fills().get(tile.fill).pages.number(tile.from);
             int place = tile.from % PageMemory.TOKENS;
             keys[t] = memory.keys(layer, number, place, tile.tokens());
             values[t] = memory.values(layer, number, place, tile.tokens());
@@ -264,12 +185,12 @@ public final class FillAttention implements Attention {
         Workspace.Mark mark = scratch.mark();
         int me = ring.rank();
         Frame frame = batch.frame.ofLayer(layer);
-        int sent = batch.sent[me];
+        int sent = batch.plan.sent()[me];
         List<Lease> leases = new ArrayList<>();
         Lease asked = new Lease();
         leases.add(asked);
         for (int other : others()) {
-            if (batch.helps[other][me]) {
+            if (batch.plan.helps()[other][me]) {
                 ring.send(
                         other,
                         frame.of(Pass.QUERIES, 0, me, 0),
@@ -279,12 +200,12 @@ public final class FillAttention implements Attention {
             }
         }
         for (int other : others()) {
-            if (batch.helps[me][other]) {
+            if (batch.plan.helps()[me][other]) {
                 leases.add(answer(layer, other, frame));
             }
         }
         for (int other : others()) {
-            if (batch.helps[other][me]) {
+            if (batch.plan.helps()[other][me]) {
                 Ring.Transfer found =
                         ring.receive(
                                 other,
@@ -308,7 +229,7 @@ public final class FillAttention implements Attention {
 
     /** What another rank's queries find in this one's pages. */
     private Lease answer(int layer, int other, Frame frame) {
-        int n = batch.sent[other];
+        int n = batch.plan.sent()[other];
         Ring.Transfer asked =
                 ring.receive(other, frame.of(Pass.QUERIES, 0, other, 0), dtype, n, heads(), dim());
         AttentionState state = AttentionState.take(scratch, n, heads(), dim());
@@ -331,12 +252,12 @@ public final class FillAttention implements Attention {
     }
 
     private void passKeys(int layer, Tensor q, Tensor out, Tensor max, Tensor sum) {
-        int row = batch.sent[ring.rank()];
-        for (int f = 0; f < batch.fills.size(); f++) {
-            if (batch.ways.get(f) == Way.PASS_KEYS) {
+        int row = batch.plan.sent()[ring.rank()];
+        for (int f = 0; f < batch.plan.fills().size(); f++) {
+            if (batch.plan.ways().get(f) == Way.PASS_KEYS) {
                 int fill = f;
                 int rows =
-                        batch.tiles.get(ring.rank()).stream()
+                        batch.tiles(ring.rank()).stream()
                                 .filter(tile -> tile.fill == fill)
                                 .mapToInt(Tile::tokens)
                                 .sum();
@@ -358,7 +279,7 @@ public final class FillAttention implements Attention {
     private void passKeys(
             int layer, int f, Tensor q, Tensor positions, Tensor out, Tensor max, Tensor sum) {
         Workspace.Mark mark = scratch.mark();
-        Fill fill = batch.fills.get(f);
+        Fill fill = batch.plan.fills().get(f);
         int[][] pages = new int[ring.size()][];
         int most = 0;
         for (int rank = 0; rank < pages.length; rank++) {
@@ -440,7 +361,7 @@ public final class FillAttention implements Attention {
         to.lease = new Lease();
         int me = ring.rank();
         for (int other : others()) {
-            boolean asks = batch.tiles.get(other).stream().anyMatch(t -> t.fill == f);
+            boolean asks = batch.tiles(other).stream().anyMatch(t -> t.fill == f);
             if (asks) {
                 ring.send(other, frame.from(me), both, device.record(), to.lease);
                 Frame second = batch.frame.ofLayer(layer).of(Pass.FORWARD, f, me, 2 * tile + 1);

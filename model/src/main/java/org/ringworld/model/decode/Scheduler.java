@@ -3,7 +3,6 @@ package org.ringworld.model.decode;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.BitSet;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -32,12 +31,12 @@ public final class Scheduler {
     private final int vocabSize;
     private final int chunk;
     private final int inFlight;
-    private final Deque<Text> waiting = new ArrayDeque<>();
-    private final Map<Long, Text> going = new LinkedHashMap<>();
+    private final Deque<AskedText> waiting = new ArrayDeque<>();
+    private final Map<Long, AskedText> going = new LinkedHashMap<>();
     private final List<Long> leaves = new ArrayList<>();
     // Told and not yet done, oldest first.
     private final Deque<Serve> told = new ArrayDeque<>();
-    private final List<Text> joins = new ArrayList<>();
+    private final List<AskedText> joins = new ArrayList<>();
     private long number;
     private int left;
     private double tokensPerSecond = 0;
@@ -58,64 +57,6 @@ public final class Scheduler {
         void ended(String fault);
     }
 
-    private static final class Text {
-        final long id;
-        final Ask ask;
-        final Listener listener;
-        // The other stream of a guided one; it gets the same tokens.
-        final Text guide;
-        final BitSet scored = new BitSet();
-        PageDirectory.Sequence place;
-        int[] ids;
-        int length;
-
-        boolean isOver;
-
-        /** Positions whose keys and values are there. */
-        int filled;
-
-        /** Positions that are to be read before it is gone on with. */
-        int reads;
-
-        /** Of these, those that ranks were told to read. */
-        int toldTo;
-
-        Text(long id, Ask ask, Listener listener) {
-            this.id = id;
-            this.ask = ask;
-            this.listener = listener;
-            this.ids = ask.prompt();
-            this.length = ids.length;
-            this.guide = ask.guidance() == null ? null : new Text(-id, ask.unguided(), null);
-        }
-
-        /** Whether all is told that was asked of the prompt. */
-        boolean isScored() {
-            int computed = ask.prompt().length - 1 - place.cached();
-            return !ask.scores() || scored.cardinality() == computed;
-        }
-
-        /** It has a token more, before which all are computed. */
-        void append(int id) {
-            filled = length;
-            ids[length++] = id;
-        }
-
-        int written() {
-            return length - ask.prompt().length;
-        }
-
-        boolean isRead() {
-            return filled >= reads;
-        }
-
-        /** It joins the ranks, with what is in its pages. */
-        void joins() {
-            reads = length;
-            toldTo = filled;
-        }
-    }
-
     /**
      * @param vocabSize of the model
      * @param chunk tokens that are read at a time where nobody waits, a multiple of a page
@@ -132,7 +73,7 @@ public final class Scheduler {
     public void ask(long id, Ask ask, Listener listener) {
         String fault = fault(ask);
         if (fault == null) {
-            waiting.add(new Text(id, ask, listener));
+            waiting.add(new AskedText(id, ask, listener));
         } else {
             listener.ended(fault);
         }
@@ -171,7 +112,7 @@ public final class Scheduler {
         end(going.get(id), null, false);
     }
 
-    private void end(Text text, String fault, boolean tell) {
+    private void end(AskedText text, String fault, boolean tell) {
         if (text == null) {
             return;
         }
@@ -200,7 +141,7 @@ public final class Scheduler {
         }
         admit();
         List<Serve.Fill> fills = fills();
-        boolean decodes = going.values().stream().anyMatch(Text::isRead);
+        boolean decodes = going.values().stream().anyMatch(AskedText::isRead);
         boolean news = !joins.isEmpty() || !leaves.isEmpty() || !fills.isEmpty();
         if (!news && !(decodes && told.isEmpty() && left <= AHEAD / 2)) {
             return Optional.empty();
@@ -220,7 +161,7 @@ public final class Scheduler {
 
     private void admit() {
         while (!waiting.isEmpty() && going.size() + 2 <= TEXTS) {
-            Text text = waiting.peek();
+            AskedText text = waiting.peek();
             if (!open(text)) {
                 return;
             }
@@ -237,12 +178,12 @@ public final class Scheduler {
         }
     }
 
-    private boolean open(Text text) {
+    private boolean open(AskedText text) {
         text.place = directory.open(text.ask.prompt(), text.ask.longest());
         return text.place != null;
     }
 
-    private void begin(Text text) {
+    private void begin(AskedText text) {
         text.ids = Arrays.copyOf(text.ids, text.ask.longest());
         text.filled = text.place.cached();
         text.joins();
@@ -250,7 +191,7 @@ public final class Scheduler {
         joins.add(text);
     }
 
-    private Serve.Join join(Text text) {
+    private Serve.Join join(AskedText text) {
         List<PageDirectory.Page> pages = text.place.pages();
         return new Serve.Join(
                 text.id,
@@ -268,7 +209,7 @@ public final class Scheduler {
     private List<Serve.Fill> fills() {
         List<Serve.Fill> fills = new ArrayList<>();
         int room = room();
-        for (Text text : going.values()) {
+        for (AskedText text : going.values()) {
             if (text.listener == null) {
                 continue; // its text sees to it
             }
@@ -290,7 +231,7 @@ public final class Scheduler {
     }
 
     /** Reads a text as far as there is room, up to a page's border if not to the end. */
-    private static int fill(Text text, int end, int room, List<Serve.Fill> fills) {
+    private static int fill(AskedText text, int end, int room, List<Serve.Fill> fills) {
         if (room <= 0 || text.toldTo >= end) {
             return room;
         }
@@ -304,7 +245,7 @@ public final class Scheduler {
     }
 
     private int room() {
-        boolean somebodyWaits = going.values().stream().anyMatch(Text::isRead);
+        boolean somebodyWaits = going.values().stream().anyMatch(AskedText::isRead);
         if (!somebodyWaits) {
             return chunk;
         }
@@ -315,7 +256,7 @@ public final class Scheduler {
     /** A rank tells of a step. */
     public void made(Made made) {
         for (Made.Scores scores : made.scores()) {
-            Text text = going.get(scores.text());
+            AskedText text = going.get(scores.text());
             if (text != null) {
                 text.listener.scored(scores);
                 text.scored.set(scores.from(), scores.from() + scores.logprobs().length);
@@ -336,7 +277,7 @@ public final class Scheduler {
         int tokens = 0;
         for (Serve.Fill fill : fills) {
             tokens += fill.to() - fill.from();
-            Text text = going.get(fill.text());
+            AskedText text = going.get(fill.text());
             if (text == null) {
                 continue;
             }
@@ -351,7 +292,7 @@ public final class Scheduler {
     }
 
     private void written(Made.Token token) {
-        Text text = going.get(token.text());
+        AskedText text = going.get(token.text());
         if (text == null || text.listener == null || token.index() != text.written()) {
             return;
         }
@@ -367,7 +308,7 @@ public final class Scheduler {
     }
 
     /** What ranks tell of a prompt may come later than the rest. */
-    private void endIfOver(Text text) {
+    private void endIfOver(AskedText text) {
         if (text.isOver && text.listener != null && text.isScored()) {
             end(text, null, true);
         }
@@ -381,7 +322,7 @@ public final class Scheduler {
     public void restart(String fault) {
         if (fault != null) {
             boolean reading = told.stream().anyMatch(serve -> !serve.fills().isEmpty());
-            for (Text text : List.copyOf(going.values())) {
+            for (AskedText text : List.copyOf(going.values())) {
                 boolean read =
                         told.stream()
                                 .flatMap(serve -> serve.fills().stream())
@@ -395,12 +336,12 @@ public final class Scheduler {
         leaves.clear();
         joins.clear();
         joins.addAll(going.values());
-        going.values().forEach(Text::joins);
+        going.values().forEach(AskedText::joins);
         left = 0;
     }
 
     /** The text that somebody waits for. */
-    private Text owner(Text text) {
+    private AskedText owner(AskedText text) {
         return text.listener == null ? going.get(-text.id) : text;
     }
 

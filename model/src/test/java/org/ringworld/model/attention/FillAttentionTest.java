@@ -10,7 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.FillAttention.Fill;
-import org.ringworld.model.attention.FillAttention.Way;
+import org.ringworld.model.attention.FillPlan.Way;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.training.LocalRanks;
 import org.ringworld.model.training.RingPropertyTest;
@@ -45,7 +45,7 @@ class FillAttentionTest {
                     for (int c = 0; c < chunks.size(); c++) {
                         Workspace.Mark mark = scratch.mark();
                         List<Fill> fills = chunks.get(c);
-                        attention.begin(fills, ways, Frame.of(c, 0), scratch);
+                        attention.begin(FillPlan.of(fills, ways, size), Frame.of(c, 0), scratch);
                         Tensor positions = attention.positions();
                         if (positions == null) {
                             attention.help(layer);

@@ -53,7 +53,8 @@ final class ServingRing implements Engine {
             int chunk) {
         directory = new PageDirectory(size, pages, shortTokens);
         scheduler = new Scheduler(directory, config.vocabSize(), chunk, 2);
-        ring = new LocalRing(size);
+        LocalRing first = new LocalRing(size);
+        ring = first;
         for (int rank = 0; rank < size; rank++) {
             Device device = new CpuDevice(1);
             ServingRank one = new ServingRank(device, model.on(device), config, cache, pages, 40);
@@ -64,15 +65,18 @@ final class ServingRing implements Engine {
                     Thread.ofPlatform()
                             .start(
                                     () -> {
-                                        drive(number, one);
+                                        drive(number, one, first);
                                         device.close();
                                     }));
         }
         driver = Thread.ofPlatform().start(this::schedule);
     }
 
-    private void drive(int number, ServingRank rank) {
-        LocalRing in = ring;
+    /**
+     * @param first the ring that it has joined already
+     */
+    private void drive(int number, ServingRank rank, LocalRing first) {
+        LocalRing in = first;
         while (!closed) {
             try {
                 if (in != ring) {

@@ -1,0 +1,62 @@
+package org.ringworld.model.decode;
+
+import java.util.BitSet;
+
+/** A text as the {@link Scheduler} knows it. */
+final class AskedText {
+    final long id;
+    final Ask ask;
+    final Scheduler.Listener listener;
+    // The other stream of a guided one; it gets the same tokens.
+    final AskedText guide;
+    final BitSet scored = new BitSet();
+    PageDirectory.Sequence place;
+    int[] ids;
+    int length;
+
+    boolean isOver;
+
+    /** Positions whose keys and values are there. */
+    int filled;
+
+    /** Positions that are to be read before it is gone on with. */
+    int reads;
+
+    /** Of these, those that ranks were told to read. */
+    int toldTo;
+
+    AskedText(long id, Ask ask, Scheduler.Listener listener) {
+        this.id = id;
+        this.ask = ask;
+        this.listener = listener;
+        this.ids = ask.prompt();
+        this.length = ids.length;
+        this.guide = ask.guidance() == null ? null : new AskedText(-id, ask.unguided(), null);
+    }
+
+    /** Whether all is told that was asked of the prompt. */
+    boolean isScored() {
+        int computed = ask.prompt().length - 1 - place.cached();
+        return !ask.scores() || scored.cardinality() == computed;
+    }
+
+    /** It has a token more, before which all are computed. */
+    void append(int id) {
+        filled = length;
+        ids[length++] = id;
+    }
+
+    int written() {
+        return length - ask.prompt().length;
+    }
+
+    boolean isRead() {
+        return filled >= reads;
+    }
+
+    /** It joins the ranks, with what is in its pages. */
+    void joins() {
+        reads = length;
+        toldTo = filled;
+    }
+}
