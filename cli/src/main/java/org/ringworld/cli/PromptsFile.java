@@ -36,8 +36,9 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * A file of prompts, answered many at once. Its answers are written in the order of the prompts,
  * each line with what it answers ({@code request}, a checksum), so that a file that was cut off is
- * gone on with and never with other prompts. What depends on how it was computed, seconds and
- * cached tokens, is not in them: the file is the same however often it was interrupted.
+ * gone on with and never with other prompts. Seconds, which texts that are computed together share,
+ * are not in it; what is written depends neither on them nor on interruptions, but for the last
+ * digits of logprobs: kernels add up in another order for another number of texts.
  */
 final class PromptsFile {
     /** Answers that are waited for at a time: the engine takes as many of them as it has room. */
@@ -197,11 +198,8 @@ final class PromptsFile {
                     Continuation.write(
                             answer, model.tokenizer(), decoder, line.stops(), text -> {});
             tokens.addAndGet(written.ids().size());
-            ObjectNode json =
-                    new Written(written, line.ask().prompt().length)
-                            .json(model.tokenizer(), alternatives);
-            ((ObjectNode) json.get("usage")).remove("cached_tokens");
-            return json;
+            return new Written(written, line.ask().prompt().length)
+                    .json(model.tokenizer(), alternatives);
         }
     }
 
