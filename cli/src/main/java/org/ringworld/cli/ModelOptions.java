@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.tokenizer.DataException;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -20,6 +21,7 @@ final class ModelOptions {
             index = "1..*",
             arity = "0..*",
             paramLabel = "key=value",
+            showDefaultValue = Visibility.NEVER,
             description =
                     "ring.size, device.threads, devices, dtype, model.ropeTheta, maxTokens (of all texts together, that chat and --prompts have room for; default: a chat's whole context, or many prompts at once, in up to half of the devices' memory).")
     private List<String> keys = new ArrayList<>();
