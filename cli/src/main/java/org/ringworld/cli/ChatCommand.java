@@ -69,7 +69,7 @@ final class ChatCommand implements Callable<Integer> {
         }
         boolean terminal = LiveLine.onTerminal();
         try (Engine engine = text.on().engine(room);
-                ChatInput in = terminal ? new ChatTerminal() : ChatInput.lines(System.in)) {
+                ChatInput in = terminal ? ChatTerminal.open() : ChatInput.lines(System.in)) {
             chat = new Chat(text, engine, new Chat.Limits(room, most, model.beyond()), system);
             in.onInterrupt(chat::stop);
             if (terminal) {

@@ -21,8 +21,18 @@ final class ChatTerminal implements ChatInput {
     private final Terminal terminal;
     private final LineReader reader;
 
-    ChatTerminal() throws IOException {
-        terminal = TerminalBuilder.builder().system(true).dumb(true).build();
+    /** This process's own. */
+    static ChatTerminal open() throws IOException {
+        return new ChatTerminal(
+                TerminalBuilder.builder().system(true).dumb(true).build(), historyFile());
+    }
+
+    /**
+     * @param terminal owned from now on
+     * @param history file of what was typed before; empty: nobody remembers
+     */
+    ChatTerminal(Terminal terminal, Optional<Path> history) {
+        this.terminal = terminal;
         LineReaderBuilder builder =
                 LineReaderBuilder.builder()
                         .terminal(terminal)
@@ -30,7 +40,7 @@ final class ChatTerminal implements ChatInput {
                         // An exclamation mark is no command.
                         .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
                         .variable(LineReader.SECONDARY_PROMPT_PATTERN, "  ");
-        historyFile().ifPresent(file -> builder.variable(LineReader.HISTORY_FILE, file));
+        history.ifPresent(file -> builder.variable(LineReader.HISTORY_FILE, file));
         reader = builder.build();
     }
 
@@ -51,7 +61,7 @@ final class ChatTerminal implements ChatInput {
     }
 
     /** Where the XDG base directories say; none where it cannot be written. */
-    static Optional<Path> historyFile() {
+    private static Optional<Path> historyFile() {
         String state = System.getenv("XDG_STATE_HOME");
         Path home =
                 state == null || state.isBlank()
