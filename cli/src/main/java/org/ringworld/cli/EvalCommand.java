@@ -84,7 +84,7 @@ final class EvalCommand implements Callable<Integer> {
         InferenceSettings on = InferenceSettings.of(keys, model);
         Tokenizer tokenizer;
         try (ModelFiles files = on.open()) {
-            tokenizer = GenerateCommand.tokenizer(files);
+            tokenizer = TextModel.tokenizer(files);
         }
         int longest = on.config().maxPositionEmbeddings();
         List<Integer> at = lengths.isEmpty() ? doublings(longest) : lengths;

@@ -9,11 +9,10 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import org.ringworld.actors.Faults;
-import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
@@ -25,12 +24,9 @@ import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
-import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Writes on from a prompt. */
@@ -45,32 +41,44 @@ import tools.jackson.databind.node.ObjectNode;
             "  ringworld generate runs/needles --prompt \"The special magic \"",
             "  ringworld generate MODEL --prompt \"Once\" --temperature 0.8 --top-p 0.95 --seed 7",
             "  ringworld generate MODEL --chat --prompt \"Who hid the letter?\" --system \"Be brief.\"",
-            "  ringworld generate MODEL --prompt-file book.txt --stop \"Chapter\" --json"
+            "  ringworld generate MODEL --prompt-file book.txt --stop \"Chapter\" --json --logprobs 5",
+            "  ringworld generate MODEL --prompts questions.jsonl --out answers.jsonl ring.size=2",
+            "  ringworld generate MODEL --prompt \"Once\" weights=int8 cache=int8",
+            "  ringworld generate MODEL --prompt \"Once\" ring.size=3 --cluster 127.0.0.1:25520",
+            "",
+            "A line of --prompts is {\"prompt\": TEXT} or {\"messages\": [{\"role\": …, \"content\": …}, …]}, optionally with",
+            "id, max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, seed and stop (a text or several).",
+            "OUT has a line for each, in the same order; one that exists is gone on with."
         })
 public final class GenerateCommand implements Callable<Integer> {
-    @Parameters(
-            index = "0",
-            paramLabel = "MODEL",
-            description = "A model directory or file, or a run.")
-    private Path model;
+    private static final int MOST = 128;
+    private static final int MOST_ALTERNATIVES = 20;
 
-    @Parameters(
-            index = "1..*",
-            arity = "0..*",
-            paramLabel = "key=value",
-            description =
-                    "dtype, device.threads, devices (of which the first is used), model.ropeTheta; - : the prompt is standard input.")
-    private List<String> settings = List.of();
+    @Mixin private ModelOptions model;
 
-    @Option(names = "--prompt", description = "What to go on from.")
+    @Mixin private SamplingOptions sampling;
+
+    @Option(names = "--prompt", paramLabel = "TEXT", description = "What to go on from.")
     private String prompt;
 
     @Option(
             names = "--prompt-file",
             paramLabel = "FILE",
             description =
-                    "What to go on from is in this file, in UTF-8, less its last line's end; - is standard input.")
+                    "What to go on from is in this file, in UTF-8, less its last line's end; -, also alone, is standard input.")
     private String promptFile;
+
+    @Option(
+            names = "--prompts",
+            paramLabel = "FILE.jsonl",
+            description = "Many prompts, a line each, which are computed together.")
+    private Path prompts;
+
+    @Option(
+            names = "--out",
+            paramLabel = "OUT.jsonl",
+            description = "Of --prompts: what was written after each.")
+    private Path out;
 
     @Option(
             names = "--chat",
@@ -85,93 +93,71 @@ public final class GenerateCommand implements Callable<Integer> {
     private String system;
 
     @Option(
-            names = "--stop",
-            paramLabel = "TEXT",
-            description =
-                    "Stop before this text, which is not printed; may be given several times.")
-    private List<String> stops = List.of();
-
-    @Option(names = "--beyond", description = "Take a prompt longer than the model's context.")
-    private boolean beyond;
-
-    @Option(
             names = "--json",
             description = "Print one object at the end: text, ids, logprobs, usage and seconds.")
     private boolean json;
 
     @Option(
-            names = "--max-new-tokens",
-            defaultValue = "128",
-            description = "Stop after so many, or at the end of the text.")
-    private int maxNewTokens;
-
-    @Option(names = "--temperature", defaultValue = "0", description = "0 is greedy.")
-    private double temperature;
-
-    @Option(names = "--top-k", defaultValue = "0", description = "Only the k likeliest; 0: all.")
-    private int topK;
-
-    @Option(
-            names = "--top-p",
-            defaultValue = "1",
-            description = "Only the likeliest that reach probability p together.")
-    private double topP;
-
-    @Option(
-            names = "--min-p",
-            defaultValue = "0",
-            description = "Only those at least so many times as likely as the likeliest.")
-    private double minP;
-
-    @Option(
-            names = "--repetition-penalty",
-            defaultValue = "1",
-            description = "Above 1: what stands in the text already becomes less likely.")
-    private double repetitionPenalty;
-
-    @ArgGroup(exclusive = false)
-    private InCluster cluster;
-
-    @Option(names = "--seed", defaultValue = "1", description = "Of the choices.")
-    private long seed;
+            names = "--logprobs",
+            paramLabel = "N",
+            description =
+                    "With --json or --prompts: so many of the likeliest tokens beside each one, up to 20.")
+    private Integer alternatives;
 
     @Override
     public Integer call() throws Exception {
-        if (maxNewTokens < 1) {
-            throw new UsageException("--max-new-tokens " + maxNewTokens + " must be at least 1");
+        boolean dash = model.remove("-");
+        checkOptions(dash);
+        if (prompts != null) {
+            return PromptsFile.generate(
+                    prompts,
+                    out,
+                    model,
+                    new PromptLine.Defaults(
+                            sampling.most(MOST),
+                            sampling.sampler(),
+                            sampling.stops(),
+                            alternatives));
         }
-        if (stops.contains("")) {
-            throw new UsageException("--stop needs a text");
+        write(prompt(dash), sampling.most(MOST), sampling.sampler(), sampling.stops());
+        return Ringworld.DONE;
+    }
+
+    private void checkOptions(boolean dash) {
+        if ((prompts == null) != (out == null)) {
+            throw new UsageException("--prompts FILE.jsonl and --out OUT.jsonl belong together");
+        }
+        boolean one = prompt != null || promptFile != null || dash;
+        if (prompts != null && (one || chat || json)) {
+            throw new UsageException(
+                    "--prompts says all: its lines are prompts or messages of a chat, and --out is JSON");
         }
         if (system != null && !chat) {
             throw new UsageException("--system belongs to a chat: give --chat too");
         }
-        String asked = prompt();
-        Sampler sampler = new Sampler(temperature, topK, topP, minP, repetitionPenalty, seed);
-        List<String> keys = settings.stream().filter(word -> !word.equals("-")).toList();
-        long start = System.nanoTime();
-        InferenceSettings on = InferenceSettings.of(keys, model);
-        Tokenizer tokenizer;
-        int[] ids;
-        try (ModelFiles files = on.open()) {
-            tokenizer = tokenizer(files);
-            ids =
-                    chat
-                            ? ask(asked, tokenizer, files.directory())
-                            : Continuation.prompt(asked, tokenizer);
+        if (alternatives != null && !json && prompts == null) {
+            throw new UsageException("--logprobs belongs to JSON: give --json too");
         }
-        on.checkFits(ids.length, beyond);
+        if (alternatives != null && (alternatives < 0 || alternatives > MOST_ALTERNATIVES)) {
+            throw new UsageException("--logprobs " + alternatives + " must be 0 to 20");
+        }
+    }
+
+    private void write(String asked, int most, Sampler sampler, List<String> stops)
+            throws Exception {
+        long start = System.nanoTime();
+        TextModel text = model.open();
+        Tokenizer tokenizer = text.tokenizer();
+        int[] ids = chat ? ask(asked, text) : Continuation.prompt(asked, tokenizer);
+        text.on().checkFits(ids.length, model.beyond());
         TextDecoder decoder = tokenizer.decoder();
         if (!chat) {
             // So that a space between the prompt and what follows is not lost.
             IntStream.of(ids).forEach(decoder::next);
         }
-        Ask ask = new Ask(ids, maxNewTokens, sampler, tokenizer.ends());
-        int capacity = Math.addExact(ids.length, maxNewTokens);
-        try (Engine engine =
-                cluster == null
-                        ? on.engine(capacity)
-                        : on.engine(capacity, keys, cluster.client())) {
+        int count = alternatives == null ? 0 : alternatives;
+        Ask ask = new Ask(ids, most, sampler, tokenizer.ends(), count, false);
+        try (Engine engine = model.engine(text, Math.addExact(ids.length, most))) {
             double load = (System.nanoTime() - start) * 1e-9;
             if (!chat) {
                 show(asked);
@@ -179,15 +165,29 @@ public final class GenerateCommand implements Callable<Integer> {
             try (Answer answer = engine.ask(ask)) {
                 Continuation written =
                         Continuation.write(answer, tokenizer, decoder, stops, this::show);
-                System.out.println(json ? json(written, ids.length, load) : "");
+                tell(new Written(written, ids.length), tokenizer, load);
             }
         }
-        return Ringworld.DONE;
+    }
+
+    private void tell(Written written, Tokenizer tokenizer, double load) {
+        if (json) {
+            ObjectNode all = written.json(tokenizer, alternatives != null);
+            all.putObject("seconds")
+                    .put("load", load)
+                    .put("prefill", written.text().prefillSeconds())
+                    .put("decode", written.text().decodeSeconds());
+            System.out.println(all);
+            return;
+        }
+        System.out.println();
+        if (RateLine.errorOnTerminal()) {
+            System.err.printf(Locale.ROOT, "load %.2f s  %s%n", load, written.rates());
+        }
     }
 
     /** The one prompt that is given. */
-    private String prompt() throws IOException {
-        boolean dash = settings.contains("-");
+    private String prompt(boolean dash) throws IOException {
         if ((prompt != null ? 1 : 0) + (promptFile != null ? 1 : 0) + (dash ? 1 : 0) != 1) {
             throw new UsageException("give one prompt: --prompt TEXT, --prompt-file FILE or -");
         }
@@ -225,46 +225,13 @@ public final class GenerateCommand implements Callable<Integer> {
         }
     }
 
-    private static String json(Continuation written, int promptTokens, double load) {
-        ObjectNode all = JsonMapper.shared().createObjectNode();
-        all.put("text", written.text());
-        ArrayNode ids = all.putArray("ids");
-        written.ids().forEach(ids::add);
-        ArrayNode logprobs = all.putArray("logprobs");
-        written.logprobs().forEach(logprobs::add);
-        all.put("finish_reason", written.stopped() ? "stop" : "length");
-        all.putObject("usage")
-                .put("prompt_tokens", promptTokens)
-                .put("completion_tokens", written.ids().size())
-                .put("cached_tokens", written.cached());
-        all.putObject("seconds")
-                .put("load", load)
-                .put("prefill", written.prefillSeconds())
-                .put("decode", written.decodeSeconds());
-        return all.toString();
-    }
-
     /** The tokens of a chat; what is answered is a text of its own. */
-    private int[] ask(String prompt, Tokenizer tokenizer, Path directory) throws DataException {
+    private int[] ask(String prompt, TextModel text) throws DataException {
         List<ChatTemplate.Message> messages = new ArrayList<>();
         if (system != null) {
             messages.add(new ChatTemplate.Message("system", system));
         }
         messages.add(new ChatTemplate.Message("user", prompt));
-        return ChatTemplate.load(directory).encode(messages, tokenizer);
-    }
-
-    /** The model's own tokenizer; one that the vocabulary does not hold is refused. */
-    public static Tokenizer tokenizer(ModelFiles files) throws Exception {
-        Tokenizer tokenizer = Tokenizer.load(files.directory());
-        if (tokenizer.vocabSize() > files.config().vocabSize()) {
-            throw new UsageException(
-                    "%s: its tokenizer has %d tokens, the model only %d"
-                            .formatted(
-                                    files.directory(),
-                                    tokenizer.vocabSize(),
-                                    files.config().vocabSize()));
-        }
-        return tokenizer;
+        return text.template().encode(messages, text.tokenizer());
     }
 }

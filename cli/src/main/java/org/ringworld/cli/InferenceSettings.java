@@ -16,6 +16,7 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.ServedModel;
@@ -28,6 +29,7 @@ import org.ringworld.model.training.rank.HeldWork;
 import org.ringworld.model.training.rank.Inference;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
 
@@ -40,6 +42,7 @@ import org.ringworld.runtime.Devices;
  * @param devices of the ring, at least one
  * @param contextKnown whether the model's context length is its own, and no rotary base was given
  *     to go beyond it
+ * @param maxTokens that there is to be room for, of all texts together; 0: nothing is said
  */
 public record InferenceSettings(
         Path model,
@@ -49,7 +52,8 @@ public record InferenceSettings(
         DType cache,
         List<DeviceSpec> devices,
         Layout layout,
-        boolean contextKnown) {
+        boolean contextKnown,
+        int maxTokens) {
     private static final Config DEFAULTS =
             ConfigFactory.parseString(
                     """
@@ -60,6 +64,7 @@ public record InferenceSettings(
                     # f32, bf16 or int8; the dtype itself where nothing is said.
                     weights = null
                     cache = null
+                    maxTokens = null
                     # For a file of weights without a config.json beside it.
                     model { numHeads = null, ropeTheta = null, rmsNormEps = 1e-6 }
                     """);
@@ -85,7 +90,8 @@ public record InferenceSettings(
                     kept(given, "cache", dtype),
                     DeviceReader.ofRing(given, cores),
                     Layout.of(given.getString("ring.layout")),
-                    given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"));
+                    given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"),
+                    given.getIsNull("maxTokens") ? 0 : JobReader.positive(given, "maxTokens"));
         } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
             throw new UsageException(e.getMessage());
         }
@@ -136,6 +142,24 @@ public record InferenceSettings(
                 model,
                 new ModelFiles.Constants(
                         config.numHeads(), config.ropeTheta(), config.rmsNormEps()));
+    }
+
+    /**
+     * Tokens that there is room for, of all texts together: {@code maxTokens}, else those wished as
+     * far as half of the devices' memory holds them.
+     */
+    public int room(long wished) {
+        if (maxTokens > 0) {
+            return maxTokens;
+        }
+        List<Device> open = Devices.open(devices);
+        long least = open.stream().mapToLong(Device::memory).min().orElseThrow();
+        open.forEach(Device::close);
+        long pages = Math.max(1, least / 2 / PageMemory.bytes(config, cache));
+        return (int)
+                Math.min(
+                        wished,
+                        Math.min(Integer.MAX_VALUE, pages * ringSize() * PageMemory.TOKENS));
     }
 
     /**

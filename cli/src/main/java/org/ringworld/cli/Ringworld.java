@@ -40,6 +40,7 @@ import picocli.CommandLine.Spec;
             "  ringworld train                                  the default job, a few minutes",
             "  ringworld train examples/jobs/needles.conf ring.size=4 output=runs/four",
             "  ringworld generate runs/needles --prompt \"Once upon a time\"",
+            "  ringworld chat MODEL                             talk with a model; /help in it",
             "  ringworld COMMAND --help                         options and examples of a command"
         },
         subcommands = {
@@ -53,6 +54,8 @@ import picocli.CommandLine.Spec;
             DrainCommand.class,
             CertificatesCommand.class,
             GenerateCommand.class,
+            ChatCommand.class,
+            ScoreCommand.class,
             EvalCommand.class,
             ForwardCommand.class,
             ImportCommand.class,

@@ -1,5 +1,6 @@
 package org.ringworld.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
@@ -7,7 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.checkpoints.ModelFiles;
@@ -22,20 +23,19 @@ import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 class GenerateCommandTest {
     private static final int NEW = 6;
 
-    @TempDir private Path directory;
-    private Path model;
-    private Tokenizer tokenizer;
+    @TempDir private static Path directory;
+    private static Path model;
+    private static Tokenizer tokenizer;
 
-    /** With a SentencePiece tokenizer, which puts a space before words. */
-    @BeforeEach
-    void model() throws Exception {
-        Path tiny =
-                Path.of(getClass().getResource("/reports/tokenizer/tiny/tokenizer.model").toURI());
-        model = TinyModel.write(directory, tiny);
+    @BeforeAll
+    static void model() throws Exception {
+        model = TinyModel.write(directory, TinyModel.tokenizer());
         tokenizer = Tokenizer.load(model);
     }
 
@@ -119,11 +119,59 @@ class GenerateCommandTest {
         int[] lwm = ChatTemplate.lwm().encode(said, tokenizer);
         assertThat(generated("--chat", "--prompt", "hello", "--beyond"))
                 .isEqualTo(tokenizer.decode(greedy(lwm)));
-        Files.writeString(
-                model.resolve("chat_template.jinja"),
-                "{{ bos_token }}{{ messages[0]['content'] }}");
+        Path template = model.resolve("chat_template.jinja");
+        Files.writeString(template, "{{ bos_token }}{{ messages[0]['content'] }}");
         int[] own = joined(new int[] {tokenizer.bos()}, tokenizer.encode("hello"));
         assertThat(generated("--chat", "--prompt", "hello", "--beyond"))
                 .isEqualTo(tokenizer.decode(greedy(own)));
+        Files.delete(template);
+    }
+
+    @Test
+    void theLikeliestTokensAreToldBesideEachOne() {
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run(
+                        "generate",
+                        model,
+                        "--prompt",
+                        "hello",
+                        "--max-new-tokens",
+                        NEW,
+                        "--json",
+                        "--logprobs",
+                        3);
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        JsonNode json = JsonMapper.shared().readTree(outcome.out());
+        assertThat(json.path("top_logprobs")).hasSameSizeAs(json.path("ids"));
+        for (int i = 0; i < json.path("ids").size(); i++) {
+            JsonNode top = json.path("top_logprobs").path(i);
+            assertThat(top).hasSize(3);
+            assertThat(top.path(0).path("id")).isEqualTo(json.path("ids").path(i));
+            assertThat(top.path(0).path("logprob")).isEqualTo(json.path("logprobs").path(i));
+            assertThat(top.path(0).path("logprob").asDouble())
+                    .isGreaterThanOrEqualTo(top.path(1).path("logprob").asDouble());
+            assertThat(top.path(0).path("token").asString())
+                    .isEqualTo(
+                            new String(tokenizer.bytes(json.path("ids").path(i).asInt()), UTF_8));
+        }
+        assertThat(CommandLineTest.run("generate", model, "--prompt", "a", "--logprobs", 3).err())
+                .contains("give --json too");
+        assertThat(
+                        CommandLineTest.run(
+                                        "generate",
+                                        model,
+                                        "--prompt",
+                                        "a",
+                                        "--json",
+                                        "--logprobs",
+                                        21)
+                                .err())
+                .contains("--logprobs 21 must be 0 to 20");
+    }
+
+    @Test
+    void aRingWritesWhatOneDeviceDoes() {
+        assertThat(generated("--prompt", "hello", "ring.size=2", "device.threads=1"))
+                .isEqualTo(generated("--prompt", "hello"));
     }
 }

@@ -9,6 +9,12 @@ import java.nio.file.Path;
 final class TinyModel {
     private TinyModel() {}
 
+    /** A SentencePiece tokenizer, which puts a space before words. */
+    static Path tokenizer() throws Exception {
+        return Path.of(
+                TinyModel.class.getResource("/reports/tokenizer/tiny/tokenizer.model").toURI());
+    }
+
     /** Writes one with a tokenizer; the directory of the model. */
     static Path write(Path directory, Path tokenizer) throws Exception {
         Path text = Files.writeString(directory.resolve("t.txt"), "hello world ".repeat(40));

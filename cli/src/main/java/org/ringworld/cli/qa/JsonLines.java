@@ -18,7 +18,7 @@ import tools.jackson.databind.json.JsonMapper;
  * A file of JSON lines that only grows: a line is on disk before the next is begun, and half a last
  * line, left by a kill, is cut off when it is opened again.
  */
-final class JsonLines implements AutoCloseable {
+public final class JsonLines implements AutoCloseable {
     private static final JsonMapper JSON = JsonMapper.shared();
 
     private final Fence fence;
@@ -29,7 +29,7 @@ final class JsonLines implements AutoCloseable {
      * @param fence whose owner alone may add lines
      * @throws IOException where it cannot be written, or a whole line of it is not JSON
      */
-    JsonLines(Path path, Fence fence) throws IOException {
+    public JsonLines(Path path, Fence fence) throws IOException {
         this.fence = fence;
         byte[] bytes = Files.exists(path) ? Files.readAllBytes(path) : new byte[0];
         int start = 0;
@@ -56,11 +56,11 @@ final class JsonLines implements AutoCloseable {
     }
 
     /** The lines that were there when it was opened. */
-    List<JsonNode> before() {
+    public List<JsonNode> before() {
         return before;
     }
 
-    void add(JsonNode line) throws IOException {
+    public void add(JsonNode line) throws IOException {
         fence.check();
         ByteBuffer bytes = StandardCharsets.UTF_8.encode(JSON.writeValueAsString(line) + "\n");
         while (bytes.hasRemaining()) {

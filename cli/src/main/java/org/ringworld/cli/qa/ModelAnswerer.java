@@ -3,9 +3,8 @@ package org.ringworld.cli.qa;
 import java.nio.file.Path;
 import java.util.List;
 import org.ringworld.checkpoints.CheckpointException;
-import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.cli.GenerateCommand;
 import org.ringworld.cli.InferenceSettings;
+import org.ringworld.cli.TextModel;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
@@ -34,10 +33,9 @@ final class ModelAnswerer implements Answerer {
     ModelAnswerer(Path model, long seed, boolean beyond) throws Exception {
         on = InferenceSettings.of(List.of(), model);
         this.beyond = beyond;
-        try (ModelFiles files = on.open()) {
-            tokenizer = GenerateCommand.tokenizer(files);
-            template = ChatTemplate.load(files.directory());
-        }
+        TextModel opened = TextModel.open(on);
+        tokenizer = opened.tokenizer();
+        template = opened.template();
         this.seed = seed;
     }
 

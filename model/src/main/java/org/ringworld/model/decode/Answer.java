@@ -10,6 +10,7 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     private final Runnable onClose;
     private final float[] scores;
     private volatile int cached;
+    private volatile int scored;
     private boolean over;
 
     private record End() {}
@@ -57,6 +58,17 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
         return scores;
     }
 
+    /** Tokens of the prompt that {@link #scores} has so far; any thread may ask. */
+    public int scored() {
+        return scored;
+    }
+
+    /** The text ends with what was written so far: {@link #next} tells no more. From any thread. */
+    public void stop() {
+        onClose.run();
+        ended(null);
+    }
+
     /** Nobody listens any more. */
     @Override
     public void close() {
@@ -76,6 +88,8 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     @Override
     public void scored(Made.Scores some) {
         System.arraycopy(some.logprobs(), 0, scores, some.from(), some.logprobs().length);
+        // One thread at a time tells.
+        scored = scored + some.logprobs().length;
     }
 
     @Override

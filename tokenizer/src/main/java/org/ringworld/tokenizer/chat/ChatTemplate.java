@@ -140,6 +140,11 @@ public final class ChatTemplate {
         return new ChatTemplate(LWM, Map.of());
     }
 
+    /** Whether it is LWM's, as where a model brings none. */
+    public boolean isLwms() {
+        return template.equals(LWM);
+    }
+
     /**
      * The tokens of a chat that the assistant is to answer. BOS is among them where the template
      * says so.

@@ -1,0 +1,64 @@
+package org.ringworld.cli;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.cli.cluster.InCluster;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.tokenizer.DataException;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Help.Visibility;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Which model is asked, and where it runs: what generate, chat and score have in common. */
+final class ModelOptions {
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "A model directory or file, or a run.")
+    private Path model;
+
+    @Parameters(
+            index = "1..*",
+            arity = "0..*",
+            paramLabel = "key=value",
+            showDefaultValue = Visibility.NEVER,
+            description =
+                    "ring.size, device.threads, devices, dtype, weights and cache (f32, bf16 or int8), model.ropeTheta, maxTokens (of all texts together, that chat and --prompts have room for; default: a chat's whole context, or many prompts at once, in up to half of the devices' memory).")
+    private List<String> keys = new ArrayList<>();
+
+    @ArgGroup(exclusive = false)
+    private InCluster cluster;
+
+    @Option(
+            names = "--beyond",
+            description = "Take a text that is longer than the model's context.")
+    private boolean beyond;
+
+    /** Takes a word away that is no key. */
+    boolean remove(String word) {
+        return keys.remove(word);
+    }
+
+    TextModel open() throws CheckpointException, DataException {
+        return TextModel.open(InferenceSettings.of(keys, model));
+    }
+
+    /**
+     * Whoever answers with it: one device, a ring of them, or a cluster.
+     *
+     * @param capacity tokens that there is room for, of all texts together
+     */
+    Engine engine(TextModel text, int capacity) throws IOException, InterruptedException {
+        return cluster == null
+                ? text.on().engine(capacity)
+                : text.on().engine(capacity, keys, cluster.client());
+    }
+
+    boolean beyond() {
+        return beyond;
+    }
+}
