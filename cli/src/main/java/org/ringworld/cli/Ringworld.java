@@ -93,20 +93,26 @@ public final class Ringworld implements Runnable {
     }
 
     static int run(String... args) {
-        return new CommandLine(new Ringworld())
-                // An argument such as @x is a text; no file is read for it.
-                .setExpandAtFiles(false)
-                .setUsageHelpAutoWidth(true)
-                .registerConverter(Path.class, path -> Path.of(KeyValue.withHome(path)))
-                .setExecutionExceptionHandler(
-                        (fault, commandLine, parsed) -> {
-                            System.err.println("ringworld: " + Faults.sentence(fault));
-                            if (Boolean.getBoolean("ringworld.trace")) {
-                                fault.printStackTrace();
-                            }
-                            return fault instanceof UsageException ? USAGE : FAILED;
-                        })
-                .execute(args);
+        CommandLine command =
+                new CommandLine(new Ringworld())
+                        // An argument such as @x is a text; no file is read for it.
+                        .setExpandAtFiles(false)
+                        .setUsageHelpAutoWidth(true)
+                        .registerConverter(Path.class, path -> Path.of(KeyValue.withHome(path)))
+                        .setExecutionExceptionHandler((fault, _, _) -> failed(fault));
+        try {
+            return command.execute(args);
+        } catch (OutOfMemoryError e) { // which picocli hands on
+            return failed(e);
+        }
+    }
+
+    private static int failed(Throwable fault) {
+        System.err.println("ringworld: " + Faults.sentence(fault));
+        if (Boolean.getBoolean("ringworld.trace")) {
+            fault.printStackTrace();
+        }
+        return fault instanceof UsageException ? USAGE : FAILED;
     }
 
     static final class Version implements IVersionProvider {

@@ -174,4 +174,15 @@ class GenerateCommandTest {
         assertThat(generated("--prompt", "hello", "ring.size=2", "device.threads=1"))
                 .isEqualTo(generated("--prompt", "hello"));
     }
+
+    @Test
+    void whatNoDeviceHasRoomForIsRefusedWithWhatWould() {
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run(
+                        "generate", model, "--prompt", "hello", "--max-new-tokens", 2_000_000_000);
+        assertThat(outcome.code()).isEqualTo(Ringworld.FAILED);
+        assertThat(outcome.err().lines().toList().getLast())
+                .startsWith("ringworld: out of memory: keys and values of 2000000")
+                .contains("times as many devices like it");
+    }
 }

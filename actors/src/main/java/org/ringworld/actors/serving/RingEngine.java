@@ -27,6 +27,7 @@ public final class RingEngine implements Engine {
     private final CompletableFuture<ActorRef<ServingActor.Command>> serving =
             new CompletableFuture<>();
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
+    private volatile String ended;
     private final AtomicLong asked = new AtomicLong();
 
     /**
@@ -76,6 +77,7 @@ public final class RingEngine implements Engine {
 
     private void ended(String fault) {
         ready.completeExceptionally(new RingFailedException(fault));
+        ended = fault;
     }
 
     @Override
@@ -83,6 +85,11 @@ public final class RingEngine implements Engine {
         ActorRef<ServingActor.Command> to = serving.join();
         long id = asked.incrementAndGet();
         Answer answer = new Answer(ask, () -> to.tell(new ServingActor.Cancelled(id)));
+        String fault = ended;
+        if (fault != null) {
+            answer.ended(fault);
+            return answer;
+        }
         to.tell(new ServingActor.Asked(id, ask, answer));
         return answer;
     }

@@ -49,6 +49,6 @@ public record Ask(
 
     /** Tokens that it may come to have. */
     int longest() {
-        return Math.addExact(prompt.length, most);
+        return prompt.length + most;
     }
 }

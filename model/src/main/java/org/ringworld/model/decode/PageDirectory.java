@@ -130,8 +130,8 @@ public final class PageDirectory {
      * @param most tokens that a sequence may come to have
      * @throws TooLongException where there never is room for it
      */
-    public void checkFits(int most) {
-        int needed = PageMemory.pages(most);
+    public void checkFits(long most) {
+        int needed = Math.toIntExact(Math.ceilDiv(most, PageMemory.TOKENS));
         if (needed > (long) free.size() * pagesOfRank) {
             throw new TooLongException(
                     "%d tokens do not fit: there is room for %d, and %d more devices like these would be needed"
@@ -144,9 +144,7 @@ public final class PageDirectory {
 
     /** Likewise of two that are open at once. */
     public void checkFit(int most, int other) {
-        checkFits(
-                Math.multiplyExact(
-                        PageMemory.pages(most) + PageMemory.pages(other), PageMemory.TOKENS));
+        checkFits((long) (PageMemory.pages(most) + PageMemory.pages(other)) * PageMemory.TOKENS);
     }
 
     /** Full pages that hold how a prompt begins, as many as there are. */

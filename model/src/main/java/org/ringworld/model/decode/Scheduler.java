@@ -83,6 +83,10 @@ public final class Scheduler {
         if (ask.prompt().length == 0) {
             return "there is nothing to read: the prompt is empty";
         }
+        if (ask.most() < 0 || (long) ask.prompt().length + ask.most() > Integer.MAX_VALUE) {
+            return "%d tokens and %d more are no length of a text"
+                    .formatted(ask.prompt().length, ask.most());
+        }
         if (ask.guidance() != null) {
             String fault = fault(ask.unguided());
             if (fault != null) {
@@ -100,7 +104,7 @@ public final class Scheduler {
             if (ask.guidance() != null) {
                 directory.checkFit(ask.longest(), ask.unguided().longest());
             }
-        } catch (PageDirectory.TooLongException | ArithmeticException e) {
+        } catch (PageDirectory.TooLongException e) {
             return e.getMessage();
         }
         return null;

@@ -215,7 +215,7 @@ class ServingRankTest {
             assertRefused(ring, new int[0], 1, "the prompt is empty");
             assertRefused(ring, new int[] {1, GROUPED.vocabSize()}, 1, "the model's are 0 to");
             assertRefused(ring, new int[] {1, -1}, 1, "token -1");
-            assertRefused(ring, new int[] {1}, Integer.MAX_VALUE, "overflow");
+            assertRefused(ring, new int[] {1}, Integer.MAX_VALUE, "no length of a text");
             Ask ask = new Ask(random(7, 40, GROUPED), 3, Sampler.GREEDY, Set.of());
             assertRight(GROUPED, DType.F32, ask, ring.ask(ask), 1e-4);
             assertThat(ring.room()).isEqualTo(4);
