@@ -47,7 +47,7 @@ import tools.jackson.databind.json.JsonMapper;
             "steps=N, so many training steps too, in turns: one device of all cores, one thread for each rank",
             "in one process, and in two; then keys of step count too, and pings=0 leaves out all else.",
             "",
-            "Keys of decode: ring.size, device.threads, dtype, model.*, depths (tokens that are there already),",
+            "Keys of decode: ring.size, device.threads, dtype, weights, cache, model.*, depths (tokens that are there),",
             "tokens (to be decoded), texts (at once, at last) and rounds, of which the best counts.",
             "",
             "Examples:",

@@ -27,6 +27,7 @@ import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.runtime.DType;
@@ -39,6 +40,8 @@ final class DecodeBench {
                             """
                             ring.size = 1
                             device.threads = null
+                            weights = null
+                            cache = null
                             depths = [0, 2048, 8192]
                             tokens = 32
                             rounds = 3
@@ -64,6 +67,7 @@ final class DecodeBench {
     private final int rounds;
     private final int threads;
     private final SplittableRandom random = new SplittableRandom(1);
+    private ServedModel.DTypes kept;
     private double limit;
 
     private DecodeBench(Config config, int threads) {
@@ -87,18 +91,25 @@ final class DecodeBench {
         Path directory = Files.createTempDirectory("ringworld-bench");
         try {
             bench.write(directory.resolve("model"), directory);
-            List<String> on =
-                    List.of(
-                            "ring.size=" + ring,
-                            "device.threads=" + threads,
-                            "dtype=" + bench.dtype.name().toLowerCase(Locale.ROOT));
+            List<String> on = new ArrayList<>();
+            on.add("ring.size=" + ring);
+            on.add("device.threads=" + threads);
+            on.add("dtype=" + bench.dtype.name().toLowerCase(Locale.ROOT));
+            for (String key : List.of("weights", "cache")) {
+                if (!config.getIsNull(key)) {
+                    on.add(key + "=" + config.getString(key));
+                }
+            }
             InferenceSettings inference = InferenceSettings.of(on, directory.resolve("model"));
+            bench.kept = inference.dtypes();
             System.out.printf(
                     Locale.ROOT,
-                    "ring of %d, %d threads each, %s, %.2f GB of weights a token%n",
+                    "ring of %d, %d threads each, %s, weights %s, pages %s, %.2f GB of weights a token%n",
                     ring,
                     threads,
                     bench.dtype,
+                    bench.kept.weights(),
+                    bench.kept.cache(),
                     bench.weightBytes() / 1e9);
             return bench.run(inference, config.getIntList("depths"), config.getInt("texts"));
         } finally {
@@ -143,7 +154,7 @@ final class DecodeBench {
     /** Of all matrices that a token reads: the table of embeddings is not one of them. */
     private long weightBytes() {
         long all = LlamaTensors.of(model).stream().mapToLong(DecodeBench::size).sum();
-        return (all - (long) model.vocabSize() * model.hiddenSize()) * dtype.bytes();
+        return (all - (long) model.vocabSize() * model.hiddenSize()) * kept.weights().bytes();
     }
 
     private List<Row> run(InferenceSettings on, List<Integer> depths, int texts) throws Exception {
@@ -210,7 +221,7 @@ final class DecodeBench {
             decode = Math.max(decode, decode(engine, ends, tokens).tokensPerSecond);
             measureLimit();
         }
-        double pages = (double) PageMemory.bytes(model, dtype) / PageMemory.TOKENS * depth;
+        double pages = (double) PageMemory.bytes(model, kept.cache()) / PageMemory.TOKENS * depth;
         return new Row(
                 depth, 1, PREFILL / prefill, decode, decode * (weightBytes() + pages), limit);
     }
