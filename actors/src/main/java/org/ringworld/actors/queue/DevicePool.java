@@ -66,6 +66,21 @@ final class DevicePool<D> {
         return present;
     }
 
+    /**
+     * Gives as many free ones as are needed, at once.
+     *
+     * @throws IllegalStateException saying that so many are not free
+     */
+    List<D> take(String id, int needed) {
+        int free = free().size();
+        if (free < needed) {
+            throw new IllegalStateException(
+                    "%d devices are free, %d are needed".formatted(free, needed));
+        }
+        assign(id, needed);
+        return of(id);
+    }
+
     /** Those that nobody has, in order. */
     List<D> free() {
         List<D> free = present();

@@ -41,14 +41,9 @@ final class ForwardRuns {
             BiConsumer<String, String> onEnd)
             throws IOException {
         Inference on = runs.inference(request.model(), request.settings(), request.gradients());
-        int free = devices.free().size();
-        if (free < on.ringSize()) {
-            String sentence = "%d devices are free, %d are needed";
-            return new QueueAnswer(false, sentence.formatted(free, on.ringSize()));
-        }
-        String id = "f" + (++begun);
-        devices.assign(id, on.ringSize());
-        List<ActorRef<DeviceActor.Command>> taken = devices.of(id);
+        String id = "f" + (begun + 1);
+        List<ActorRef<DeviceActor.Command>> taken = devices.take(id, on.ringSize());
+        begun++;
         running.add(id);
         context.spawn(
                 ForwardRun.create(

@@ -64,14 +64,9 @@ final class ServingRuns {
             BiConsumer<String, String> onEnd)
             throws IOException {
         Inference on = runs.inference(Path.of(serve.model()), serve.settings(), false);
-        int free = devices.free().size();
-        if (free < on.ringSize()) {
-            String sentence = "%d devices are free, %d are needed";
-            return new QueueAnswer(false, sentence.formatted(free, on.ringSize()));
-        }
-        String id = "s" + (++begun);
-        devices.assign(id, on.ringSize());
-        List<ActorRef<DeviceActor.Command>> taken = devices.of(id);
+        String id = "s" + (begun + 1);
+        List<ActorRef<DeviceActor.Command>> taken = devices.take(id, on.ringSize());
+        begun++;
         ServedRing ring =
                 new ServedRing(
                         serve.model(),

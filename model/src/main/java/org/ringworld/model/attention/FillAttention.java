@@ -31,6 +31,8 @@ public final class FillAttention implements Attention {
     private final Ring ring;
     private final DType dtype;
     private final Workspace scratch;
+    // The other ranks, each rank beginning with the one behind it.
+    private final int[] others;
     private Batch batch;
 
     /**
@@ -85,6 +87,8 @@ public final class FillAttention implements Attention {
         this.ring = ring;
         this.dtype = dtype;
         this.scratch = scratch;
+        this.others = new int[ring.size() - 1];
+        Arrays.setAll(others, i -> (ring.rank() + 1 + i) % ring.size());
     }
 
     /**
@@ -189,7 +193,7 @@ public final class FillAttention implements Attention {
         List<Lease> leases = new ArrayList<>();
         Lease asked = new Lease();
         leases.add(asked);
-        for (int other : others()) {
+        for (int other : others) {
             if (batch.plan.helps()[other][me]) {
                 ring.send(
                         other,
@@ -199,12 +203,12 @@ public final class FillAttention implements Attention {
                         asked);
             }
         }
-        for (int other : others()) {
+        for (int other : others) {
             if (batch.plan.helps()[me][other]) {
                 leases.add(answer(layer, other, frame));
             }
         }
-        for (int other : others()) {
+        for (int other : others) {
             if (batch.plan.helps()[other][me]) {
                 Ring.Transfer found =
                         ring.receive(
@@ -287,17 +291,11 @@ public final class FillAttention implements Attention {
             most = Math.max(most, Math.ceilDiv(pages[rank].length, PagedAttention.TOGETHER));
         }
         Outgoing[] outgoing = {new Outgoing(), new Outgoing()};
-        Tensor one =
-                paged.ints(
-                        new int
-                                [Math.max(
-                                        PagedAttention.TOGETHER * PageMemory.TOKENS,
-                                        q == null ? 0 : Math.toIntExact(q.dim(0)))],
-                        scratch);
+        Tensor one = q == null ? null : batch.queries.get(ring.rank()).one();
         for (int tile = 0; tile < most; tile++) {
             Frame frame = batch.frame.ofLayer(layer).of(Pass.FORWARD, f, 0, 2 * tile);
             send(layer, f, pages[ring.rank()], tile, frame, outgoing[tile % 2]);
-            for (int other : others()) {
+            for (int other : others) {
                 int n = tokens(pages[other], tile);
                 if (q == null || n == 0) {
                     continue;
@@ -360,7 +358,7 @@ public final class FillAttention implements Attention {
         BlockTensors.copy(device, memory.positions(some), where);
         to.lease = new Lease();
         int me = ring.rank();
-        for (int other : others()) {
+        for (int other : others) {
             boolean asks = batch.tiles(other).stream().anyMatch(t -> t.fill == f);
             if (asks) {
                 ring.send(other, frame.from(me), both, device.record(), to.lease);
@@ -374,15 +372,6 @@ public final class FillAttention implements Attention {
     private static int tokens(int[] pages, int tile) {
         int left = pages.length - tile * PagedAttention.TOGETHER;
         return Math.clamp(left, 0, PagedAttention.TOGETHER) * PageMemory.TOKENS;
-    }
-
-    /** The other ranks, each beginning with the one behind it. */
-    private int[] others() {
-        int[] others = new int[ring.size() - 1];
-        for (int i = 0; i < others.length; i++) {
-            others[i] = (ring.rank() + 1 + i) % ring.size();
-        }
-        return others;
     }
 
     private long heads() {

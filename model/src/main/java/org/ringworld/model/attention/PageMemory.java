@@ -117,10 +117,6 @@ public final class PageMemory implements AutoCloseable {
         return Math.ceilDiv(tokens, TOKENS);
     }
 
-    public int pages() {
-        return pages;
-    }
-
     /** Values or I8 [P,2,T,G,D] of a layer: of each page its keys, then its values. */
     Tensor pool(int layer) {
         return pools[layer];

@@ -11,7 +11,6 @@ import org.ringworld.runtime.Device;
 /** A saved model on a device, with pages for the texts that it writes; rings come and go. */
 public final class ServedModel implements AutoCloseable {
     private final ModelFiles files;
-    private final LlamaConfig config;
     private final ParameterStore parameters;
     private final ServingRank rank;
 
@@ -41,7 +40,6 @@ public final class ServedModel implements AutoCloseable {
             Device device, ModelFiles files, LlamaConfig config, DTypes dtypes, int pages, int open)
             throws CheckpointException {
         this.files = files;
-        this.config = config;
         ParameterStore mapped = null;
         try {
             mapped =
@@ -55,10 +53,6 @@ public final class ServedModel implements AutoCloseable {
             files.close();
             throw e;
         }
-    }
-
-    public LlamaConfig config() {
-        return config;
     }
 
     public ServingRank rank() {

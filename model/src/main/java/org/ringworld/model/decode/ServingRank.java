@@ -222,9 +222,15 @@ public final class ServingRank implements AutoCloseable {
 
     private Made compute(List<Serve.Fill> fills, long start) {
         List<RankText> decodes = texts.values().stream().filter(ServingRank::decodes).toList();
+        List<FillAttention.Fill> together =
+                decodes.stream().map(text -> fill(text, text.length - 1, text.length)).toList();
         List<RankText> writes = new ArrayList<>(decodes);
+        List<FillAttention.Fill> reads = new ArrayList<>();
+        List<RankText> readTexts = new ArrayList<>();
         for (Serve.Fill fill : fills) {
             RankText text = texts.get(fill.text());
+            reads.add(fill(text, fill.from(), fill.to()));
+            readTexts.add(text);
             text.isRead = fill.to() == text.length;
             if (decodes(text)) {
                 writes.add(text);
@@ -232,12 +238,6 @@ public final class ServingRank implements AutoCloseable {
         }
         Tensor last =
                 scratch.take(parameters.dtype(), Math.max(1, writes.size()), config.hiddenSize());
-        List<FillAttention.Fill> reads = new ArrayList<>();
-        List<FillAttention.Fill> together = new ArrayList<>();
-        fills.forEach(fill -> reads.add(fill(texts.get(fill.text()), fill.from(), fill.to())));
-        decodes.forEach(text -> together.add(fill(text, text.length - 1, text.length)));
-        List<RankText> readTexts = new ArrayList<>();
-        fills.forEach(fill -> readTexts.add(texts.get(fill.text())));
         if (ring.size() == 1) {
             // One device computes all at once: weights are read once.
             reads.addAll(together);
