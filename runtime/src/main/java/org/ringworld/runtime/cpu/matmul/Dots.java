@@ -4,13 +4,20 @@ import static org.ringworld.runtime.cpu.device.Lanes.BYTES;
 import static org.ringworld.runtime.cpu.device.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.device.Lanes.load;
 
+import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.elementwise.Quantized;
 import org.ringworld.runtime.cpu.elementwise.Staging;
 
-/** Dot products of one row with four: four streams keep memory busier than one. */
+/** Dot products: of one row with four in the caches, and of one with one from memory. */
 public final class Dots {
+    /** So far ahead of its use memory is touched. */
+    static final int AHEAD = 1024;
+
+    /** Elements of four vectors. */
+    private static final int FOUR = 4 * COUNT;
+
     private Dots() {}
 
     /** to[j] = x · y[j] for four rows of {@code bytes}, which lie {@code row} bytes apart. */
@@ -32,43 +39,84 @@ public final class Dots {
         Lanes.set(to + 12, Lanes.sum(s3));
     }
 
-    /** to[j] = a · b[j] for four rows of n BF16 elements, which lie {@code row} bytes apart. */
-    static void fourBf16(long a, long b, long row, int n, long to) {
+    /**
+     * to = a · b of n elements, whole vectors, where b is read from memory in one stream. A line is
+     * touched {@code ahead} bytes before it is wanted: hardware stops looking ahead where a 4 KiB
+     * page ends. What was touched goes to {@code to + 4}, or the compiler would leave it out.
+     */
+    static void f32(long a, long b, int n, long ahead, long to) {
         FloatVector s0 = Lanes.zero();
         FloatVector s1 = Lanes.zero();
         FloatVector s2 = Lanes.zero();
         FloatVector s3 = Lanes.zero();
-        for (int i = 0; i < n; i += COUNT) {
-            FloatVector v = load(a + 4L * i);
-            long y = b + 2L * i;
-            s0 = v.fma(Staging.widened(y), s0);
-            s1 = v.fma(Staging.widened(y + row), s1);
-            s2 = v.fma(Staging.widened(y + 2 * row), s2);
-            s3 = v.fma(Staging.widened(y + 3 * row), s3);
+        int touched = 0;
+        int i = 0;
+        for (; i <= n - FOUR; i += FOUR) {
+            long x = a + 4L * i;
+            long y = b + 4L * i;
+            touched += touch(y + ahead) + touch(y + ahead + BYTES);
+            touched += touch(y + ahead + 2 * BYTES) + touch(y + ahead + 3 * BYTES);
+            s0 = load(x).fma(load(y), s0);
+            s1 = load(x + BYTES).fma(load(y + BYTES), s1);
+            s2 = load(x + 2 * BYTES).fma(load(y + 2 * BYTES), s2);
+            s3 = load(x + 3 * BYTES).fma(load(y + 3 * BYTES), s3);
         }
-        Lanes.set(to, Lanes.sum(s0));
-        Lanes.set(to + 4, Lanes.sum(s1));
-        Lanes.set(to + 8, Lanes.sum(s2));
-        Lanes.set(to + 12, Lanes.sum(s3));
+        for (; i < n; i += COUNT) {
+            s0 = load(a + 4L * i).fma(load(b + 4L * i), s0);
+        }
+        Lanes.setInt(to + 4, touched);
+        Lanes.set(to, Lanes.sum(s0.add(s1).add(s2.add(s3))));
     }
 
-    /** to[j] = a · b[j] for four rows of n I8 elements without their scales, likewise. */
-    static void fourI8(long a, long b, long row, int n, long to) {
+    /** The same where b is BF16. */
+    static void bf16(long a, long b, int n, long ahead, long to) {
         FloatVector s0 = Lanes.zero();
         FloatVector s1 = Lanes.zero();
         FloatVector s2 = Lanes.zero();
         FloatVector s3 = Lanes.zero();
-        for (int i = 0; i < n; i += COUNT) {
-            FloatVector v = load(a + 4L * i);
-            long y = b + i;
-            s0 = v.fma(Quantized.widened(y), s0);
-            s1 = v.fma(Quantized.widened(y + row), s1);
-            s2 = v.fma(Quantized.widened(y + 2 * row), s2);
-            s3 = v.fma(Quantized.widened(y + 3 * row), s3);
+        int touched = 0;
+        int i = 0;
+        for (; i <= n - FOUR; i += FOUR) {
+            long x = a + 4L * i;
+            long y = b + 2L * i;
+            touched += touch(y + ahead) + touch(y + ahead + BYTES);
+            s0 = load(x).fma(Staging.widened(y), s0);
+            s1 = load(x + BYTES).fma(Staging.widened(y + BYTES / 2), s1);
+            s2 = load(x + 2 * BYTES).fma(Staging.widened(y + BYTES), s2);
+            s3 = load(x + 3 * BYTES).fma(Staging.widened(y + 3 * BYTES / 2), s3);
         }
-        Lanes.set(to, Lanes.sum(s0));
-        Lanes.set(to + 4, Lanes.sum(s1));
-        Lanes.set(to + 8, Lanes.sum(s2));
-        Lanes.set(to + 12, Lanes.sum(s3));
+        for (; i < n; i += COUNT) {
+            s0 = load(a + 4L * i).fma(Staging.widened(b + 2L * i), s0);
+        }
+        Lanes.setInt(to + 4, touched);
+        Lanes.set(to, Lanes.sum(s0.add(s1).add(s2.add(s3))));
+    }
+
+    /** The same where b is I8, without its scale. */
+    static void i8(long a, long b, int n, long ahead, long to) {
+        FloatVector s0 = Lanes.zero();
+        FloatVector s1 = Lanes.zero();
+        FloatVector s2 = Lanes.zero();
+        FloatVector s3 = Lanes.zero();
+        int touched = 0;
+        int i = 0;
+        for (; i <= n - FOUR; i += FOUR) {
+            long x = a + 4L * i;
+            long y = b + i;
+            touched += touch(y + ahead);
+            s0 = load(x).fma(Quantized.widened(y), s0);
+            s1 = load(x + BYTES).fma(Quantized.widened(y + BYTES / 4), s1);
+            s2 = load(x + 2 * BYTES).fma(Quantized.widened(y + BYTES / 2), s2);
+            s3 = load(x + 3 * BYTES).fma(Quantized.widened(y + 3 * BYTES / 4), s3);
+        }
+        for (; i < n; i += COUNT) {
+            s0 = load(a + 4L * i).fma(Quantized.widened(b + i), s0);
+        }
+        Lanes.setInt(to + 4, touched);
+        Lanes.set(to, Lanes.sum(s0.add(s1).add(s2.add(s3))));
+    }
+
+    private static int touch(long address) {
+        return Lanes.MEMORY.get(ValueLayout.JAVA_BYTE, address);
     }
 }

@@ -80,7 +80,7 @@ public final class MatrixVector {
         return item == items ? n : n(n, item, items) / COUNT * COUNT;
     }
 
-    /** c[i,j] = a[i] · b[j], four rows of b at a time: four streams keep memory busier than one. */
+    /** c[i,j] = a[i] · b[j] for j in [from, end). */
     private void dots(
             long rows,
             long aRow,
@@ -93,36 +93,42 @@ public final class MatrixVector {
             int end,
             boolean accumulate,
             int worker) {
-        long results = scratch.of(worker, 16 + 4 * aRow);
+        int columns = end - from;
+        long stride = 4L * Lanes.pad(columns) + 4;
+        long results = scratch.of(worker, m * stride + Math.max(stride, aRow));
+        long copy = results + m * stride;
         boolean whole = k % COUNT == 0;
-        for (int j = from; j < end; j += 4) {
-            int count = Math.min(4, end - j);
-            long four = b.address() + (long) j * k * b.dtype().bytes();
-            long stride = (long) k * b.dtype().bytes();
-            boolean direct = whole && count == 4;
-            if (!direct) {
-                for (int i = 0; i < count; i++) {
-                    stage(b, j + i, k, results + 16 + i * aRow);
-                }
-                four = results + 16;
-                stride = aRow;
+        long bRow = (long) k * b.dtype().bytes();
+        for (int j = from; j < end; j++) {
+            long row = b.address() + j * bRow;
+            DType dtype = b.dtype();
+            // Nothing beyond this part is touched: it may be the end of a mapped file.
+            long ahead = Math.min(Dots.AHEAD, (end - 1 - j) * bRow);
+            if (!whole) {
+                stage(b, j, k, copy);
+                row = copy;
+                dtype = DType.F32;
+                ahead = 0;
             }
             for (int i = 0; i < m; i++) {
-                if (direct && b.dtype() == DType.I8) {
-                    Dots.fourI8(rows + i * aRow, four, stride, k, results);
-                    for (int x = 0; x < 4; x++) {
-                        long at = results + 4L * x;
-                        Lanes.set(at, Lanes.get(at) * Quantized.scale(b, j + x));
-                    }
-                } else if (direct && b.dtype() == DType.BF16) {
-                    Dots.fourBf16(rows + i * aRow, four, stride, k, results);
-                } else {
-                    Dots.four(rows + i * aRow, four, stride, (int) aRow, results);
-                }
-                for (int x = 0; x < count; x++) {
-                    put(c, (long) i * n + j + x, Lanes.get(results + 4L * x), accumulate);
+                long to = results + i * stride + 4L * (j - from);
+                switch (dtype) {
+                    case I8 -> Dots.i8(rows + i * aRow, row, k, ahead, to);
+                    case BF16 -> Dots.bf16(rows + i * aRow, row, k, ahead, to);
+                    default -> Dots.f32(rows + i * aRow, row, Lanes.pad(k), ahead, to);
                 }
             }
+        }
+        if (whole && b.dtype() == DType.I8) {
+            for (int i = 0; i < m; i++) {
+                for (int j = from; j < end; j++) {
+                    long at = results + i * stride + 4L * (j - from);
+                    Lanes.set(at, Lanes.get(at) * Quantized.scale(b, j));
+                }
+            }
+        }
+        for (int i = 0; i < m; i++) {
+            put(results + i * stride, columns, c, (long) i * n + from, accumulate, copy);
         }
     }
 
@@ -162,20 +168,20 @@ public final class MatrixVector {
             }
         }
         for (int i = 0; i < m; i++) {
-            for (int j = 0; j < columns; j++) {
-                put(c, (long) i * n + from + j, Lanes.get(sums + i * stride + 4L * j), accumulate);
-            }
+            put(sums + i * stride, columns, c, (long) i * n + from, accumulate, copy);
         }
     }
 
-    private static void put(Tensor c, long i, float value, boolean accumulate) {
-        if (c.dtype() == DType.F32) {
-            long at = c.address() + 4 * i;
-            Lanes.set(at, accumulate ? Lanes.get(at) + value : value);
-        } else {
-            long at = c.address() + 2 * i;
-            float sum = accumulate ? DType.fromBf16(Lanes.getShort(at)) + value : value;
-            Lanes.setShort(at, DType.toBf16(sum));
+    /** Brings F32 results home, to elements [at, at + count) of c. */
+    private static void put(
+            long results, int count, Tensor c, long at, boolean accumulate, long copy) {
+        long home = c.address() + at * c.dtype().bytes();
+        if (accumulate) {
+            Staging.load(c.dtype(), home, count, copy);
+            for (int j = 0; j < count; j++) {
+                Lanes.set(results + 4L * j, Lanes.get(copy + 4L * j) + Lanes.get(results + 4L * j));
+            }
         }
+        Staging.store(c.dtype(), results, count, home);
     }
 }
