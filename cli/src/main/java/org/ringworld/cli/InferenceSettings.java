@@ -39,6 +39,7 @@ import org.ringworld.runtime.Devices;
  * @param config the model's, with another rotary base where one is given
  * @param weights dtype that matrices are kept in
  * @param cache dtype that keys and values are kept in
+ * @param deterministic whether a text does not depend on what is written beside it
  * @param devices of the ring, at least one
  * @param contextKnown whether the model's context length is its own, and no rotary base was given
  *     to go beyond it
@@ -50,6 +51,7 @@ public record InferenceSettings(
         DType dtype,
         DType weights,
         DType cache,
+        boolean deterministic,
         List<DeviceSpec> devices,
         Layout layout,
         boolean contextKnown,
@@ -65,6 +67,8 @@ public record InferenceSettings(
                     weights = null
                     cache = null
                     maxTokens = null
+                    # Whether a text is the same, bit for bit, whatever else is written beside it.
+                    deterministic = false
                     # For a file of weights without a config.json beside it.
                     model { numHeads = null, ropeTheta = null, rmsNormEps = 1e-6 }
                     """);
@@ -88,6 +92,7 @@ public record InferenceSettings(
                     dtype,
                     kept(given, "weights", dtype),
                     kept(given, "cache", dtype),
+                    given.getBoolean("deterministic"),
                     DeviceReader.ofRing(given, cores),
                     Layout.of(given.getString("ring.layout")),
                     given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"),
@@ -114,8 +119,8 @@ public record InferenceSettings(
     }
 
     /** What it computes in and is kept in, to write texts. */
-    public ServedModel.DTypes dtypes() {
-        return new ServedModel.DTypes(dtype, weights, cache);
+    public ServedModel.Numerics numerics() {
+        return new ServedModel.Numerics(dtype, weights, cache, deterministic);
     }
 
     /** Devices of the ring. */
@@ -170,11 +175,17 @@ public record InferenceSettings(
     public Engine engine(int capacity) throws CheckpointException {
         if (devices.size() == 1) {
             return new LocalEngine(
-                    Devices.open(devices.getFirst()), open(), config, dtypes(), capacity);
+                    Devices.open(devices.getFirst()), open(), config, numerics(), capacity);
         }
-        Inference work = new Inference(model, config, dtypes(), ringSize(), layout, false);
+        Inference work = new Inference(model, config, numerics(), ringSize(), layout, false);
         return new RingEngine(
-                new ServedRing(model.toString(), "", config.vocabSize(), devices.size(), capacity),
+                new ServedRing(
+                        model.toString(),
+                        "",
+                        config.vocabSize(),
+                        devices.size(),
+                        capacity,
+                        deterministic),
                 Devices.open(devices),
                 new OpenJobs(work));
     }

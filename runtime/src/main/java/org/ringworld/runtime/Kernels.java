@@ -32,6 +32,12 @@ public interface Kernels {
      */
     void matmul(Product product, Tensor a, Tensor b, Tensor c, boolean accumulate);
 
+    /**
+     * Whether a row of c of a product {@link Product#NT} is formed in one way from now on: bit for
+     * bit what it would be alone, whatever rows are beside it. Slower with many; off at first.
+     */
+    void rowwise(boolean on);
+
     /** x = value, any value dtype. */
     void fill(Tensor x, float value);
 

@@ -133,7 +133,7 @@ final class RankWorker {
                             device,
                             model.files(),
                             model.model(),
-                            model.dtypes(),
+                            model.numerics(),
                             order.pages(),
                             order.open());
             servedAs = order;

@@ -73,7 +73,8 @@ final class ServingRuns {
                         serve.settings(),
                         on.model().vocabSize(),
                         taken.size(),
-                        serve.capacity());
+                        serve.capacity(),
+                        on.numerics().deterministic());
         ActorRef<ServingActor.Command> actor =
                 context.spawn(
                         ServingActor.create(

@@ -12,8 +12,15 @@ import org.ringworld.model.decode.Scheduler;
  * @param vocabSize of the model
  * @param ranks of the ring
  * @param capacity tokens that there is room for, of all texts together
+ * @param deterministic whether a text's tokens do not depend on what is computed beside it
  */
-public record ServedRing(String model, String settings, int vocabSize, int ranks, long capacity) {
+public record ServedRing(
+        String model,
+        String settings,
+        int vocabSize,
+        int ranks,
+        long capacity,
+        boolean deterministic) {
     /** Tokens of a rank that are read at a time. */
     private static final int CHUNK = 512;
 
@@ -36,9 +43,12 @@ public record ServedRing(String model, String settings, int vocabSize, int ranks
 
     Scheduler scheduler() {
         return new Scheduler(
-                new PageDirectory(ranks, pagesOfRank(), SHORT),
+                deterministic
+                        ? PageDirectory.fixed(ranks, pagesOfRank())
+                        : new PageDirectory(ranks, pagesOfRank(), SHORT),
                 vocabSize,
                 CHUNK * ranks,
-                IN_FLIGHT);
+                IN_FLIGHT,
+                deterministic);
     }
 }

@@ -79,12 +79,12 @@ class RingEngineTest {
     private RingEngine ring(List<Device> devices, int capacity) {
         int size = devices.size();
         ServedRing served =
-                new ServedRing(model.toString(), "", Jobs.MODEL.vocabSize(), size, capacity);
+                new ServedRing(model.toString(), "", Jobs.MODEL.vocabSize(), size, capacity, false);
         Inference work =
                 new Inference(
                         model,
                         Jobs.MODEL,
-                        ServedModel.DTypes.of(DType.F32),
+                        ServedModel.Numerics.of(DType.F32),
                         size,
                         new ZigzagLayout(),
                         false);
@@ -112,7 +112,7 @@ class RingEngineTest {
                                 new CpuDevice(1),
                                 files,
                                 Jobs.MODEL,
-                                ServedModel.DTypes.of(DType.F32),
+                                ServedModel.Numerics.of(DType.F32),
                                 CAPACITY);
                 Answer answer = engine.ask(ask)) {
             return tokens(answer);

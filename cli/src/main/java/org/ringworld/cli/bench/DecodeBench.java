@@ -67,7 +67,7 @@ final class DecodeBench {
     private final int rounds;
     private final int threads;
     private final SplittableRandom random = new SplittableRandom(1);
-    private ServedModel.DTypes kept;
+    private ServedModel.Numerics kept;
     private double limit;
 
     private DecodeBench(Config config, int threads) {
@@ -101,7 +101,7 @@ final class DecodeBench {
                 }
             }
             InferenceSettings inference = InferenceSettings.of(on, directory.resolve("model"));
-            bench.kept = inference.dtypes();
+            bench.kept = inference.numerics();
             System.out.printf(
                     Locale.ROOT,
                     "ring of %d, %d threads each, %s, weights %s, pages %s, %.2f GB of weights a token%n",

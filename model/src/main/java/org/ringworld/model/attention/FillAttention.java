@@ -30,6 +30,7 @@ public final class FillAttention implements Attention {
     private final PagedAttention paged;
     private final Ring ring;
     private final DType dtype;
+    private final boolean pageByPage;
     private final Workspace scratch;
     // The other ranks, each rank beginning with the one behind it.
     private final int[] others;
@@ -69,6 +70,7 @@ public final class FillAttention implements Attention {
 
     /**
      * @param ring of this rank
+     * @param pageByPage whether the tokens of a page are computed alike, whatever is read with them
      * @param scratch for what is needed within a layer
      */
     public FillAttention(
@@ -78,6 +80,7 @@ public final class FillAttention implements Attention {
             PagedAttention paged,
             Ring ring,
             DType dtype,
+            boolean pageByPage,
             Workspace scratch) {
         this.device = device;
         this.kernels = device.kernels();
@@ -86,6 +89,7 @@ public final class FillAttention implements Attention {
         this.paged = paged;
         this.ring = ring;
         this.dtype = dtype;
+        this.pageByPage = pageByPage;
         this.scratch = scratch;
         this.others = new int[ring.size() - 1];
         Arrays.setAll(others, i -> (ring.rank() + 1 + i) % ring.size());
@@ -100,7 +104,7 @@ public final class FillAttention implements Attention {
      * @return this rank's tokens, in the order of its rows
      */
     public List<Tile> begin(List<Fill> fills, Frame frame, Workspace workspace) {
-        begin(FillPlan.of(fills, config, ring.size()), frame, workspace);
+        begin(FillPlan.of(fills, config, pageByPage, ring.size()), frame, workspace);
         return batch.tiles(ring.rank());
     }
 
@@ -137,14 +141,17 @@ public final class FillAttention implements Attention {
             int f = tiles.get(first).fill;
             int end = first;
             int begin = row;
-            while (end < tiles.size() && tiles.get(end).fill == f) {
+            while (end < tiles.size()
+                    && tiles.get(end).fill == f
+                    && (end == first || !pageByPage)) {
                 for (int at = tiles.get(end).from; at < tiles.get(end).to; at++) {
                     positions[row++] = at;
                 }
                 end++;
             }
             Fill fill = fills.get(f);
-            parts.add(new PagedAttention.Part(row - begin, fill.pages.of(ring.rank(), fill.to)));
+            int to = pageByPage ? tiles.get(first).to : fill.to;
+            parts.add(new PagedAttention.Part(row - begin, fill.pages.of(ring.rank(), to)));
             first = end;
         }
         return paged.prepare(parts, positions, workspace);

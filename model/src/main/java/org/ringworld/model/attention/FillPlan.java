@@ -27,9 +27,14 @@ record FillPlan(
         LOCAL
     }
 
-    /** By what is cheaper. */
-    static FillPlan of(List<FillAttention.Fill> fills, LlamaConfig config, int ranks) {
-        return of(fills, fills.stream().map(fill -> way(fill, config)).toList(), ranks);
+    /**
+     * By what is cheaper.
+     *
+     * @param pageByPage whether what is read with a page has no say: queries are passed
+     */
+    static FillPlan of(
+            List<FillAttention.Fill> fills, LlamaConfig config, boolean pageByPage, int ranks) {
+        return of(fills, fills.stream().map(fill -> way(fill, config, pageByPage)).toList(), ranks);
     }
 
     static FillPlan of(List<FillAttention.Fill> fills, List<Way> ways, int ranks) {
@@ -47,13 +52,13 @@ record FillPlan(
     /**
      * The published rule: keys and values go where they are fewer than the queries (§3.4, eq. 1).
      */
-    private static Way way(FillAttention.Fill fill, LlamaConfig config) {
+    private static Way way(FillAttention.Fill fill, LlamaConfig config, boolean pageByPage) {
         if (!fill.pages().isWide(fill.to())) {
             return Way.LOCAL;
         }
         long queries = (long) (fill.to() - fill.from()) * config.numHeads();
         long keysAndValues = 2L * fill.to() * config.numKvHeads();
-        return keysAndValues <= queries ? Way.PASS_KEYS : Way.PASS_QUERIES;
+        return keysAndValues <= queries && !pageByPage ? Way.PASS_KEYS : Way.PASS_QUERIES;
     }
 
     private static List<FillAttention.Tile> tiles(

@@ -36,17 +36,22 @@ public final class LocalEngine implements Engine {
             Device device,
             ModelFiles files,
             LlamaConfig config,
-            ServedModel.DTypes dtypes,
+            ServedModel.Numerics numerics,
             int capacity)
             throws CheckpointException {
         int pages = PageMemory.pages(capacity);
         this.device = device;
         int open = Scheduler.TEXTS + PageMemory.pages(CHUNK) + 1;
-        this.model = new ServedModel(device, files, config, dtypes, pages, open);
+        this.model = new ServedModel(device, files, config, numerics, pages, open);
         this.rank = model.rank();
         rank.join(new RingMember(0, 1));
         this.scheduler =
-                new Scheduler(new PageDirectory(1, pages, capacity), config.vocabSize(), CHUNK, 1);
+                new Scheduler(
+                        new PageDirectory(1, pages, capacity),
+                        config.vocabSize(),
+                        CHUNK,
+                        1,
+                        numerics.deterministic());
         this.thread = device.newThread("engine", this::run);
         thread.start();
     }

@@ -25,6 +25,7 @@ import org.ringworld.model.attention.PageMemory;
 public final class PageDirectory {
     private final int pagesOfRank;
     private final int shortPages;
+    private final boolean fixed;
     private final List<Deque<Integer>> free = new ArrayList<>();
     private final Map<Chain, Shared> known = new HashMap<>();
     // Of each rank the known pages that no open sequence has, by number, least recently used first.
@@ -92,6 +93,16 @@ public final class PageDirectory {
      * @param shortTokens up to so many tokens a sequence lies on one rank, if it fits there
      */
     public PageDirectory(int ranks, int pagesOfRank, int shortTokens) {
+        this(ranks, pagesOfRank, shortTokens, false);
+    }
+
+    /** One where page i of every sequence lies on rank i modulo all, whoever else is there. */
+    public static PageDirectory fixed(int ranks, int pagesOfRank) {
+        return new PageDirectory(ranks, pagesOfRank, 0, true);
+    }
+
+    private PageDirectory(int ranks, int pagesOfRank, int shortTokens, boolean fixed) {
+        this.fixed = fixed;
         this.pagesOfRank = pagesOfRank;
         this.shortPages = PageMemory.pages(shortTokens);
         for (int rank = 0; rank < ranks; rank++) {
@@ -170,6 +181,9 @@ public final class PageDirectory {
     private List<Page> place(List<Shared> prefix, int count) {
         int all = prefix.size() + count;
         List<Page> own = new ArrayList<>();
+        if (fixed) {
+            return placeFixed(prefix.size(), all);
+        }
         int home = prefix.isEmpty() ? roomiest() : prefix.getFirst().page.rank;
         if (all <= shortPages && room(home) >= count) {
             for (int i = 0; i < count; i++) {
@@ -189,6 +203,17 @@ public final class PageDirectory {
             own.add(take(rank++));
         }
         return own;
+    }
+
+    private List<Page> placeFixed(int from, int end) {
+        int ranks = free.size();
+        int[] needed = new int[ranks];
+        for (int i = from; i < end; i++) {
+            if (++needed[i % ranks] > room(i % ranks)) {
+                return null;
+            }
+        }
+        return IntStream.range(from, end).mapToObj(i -> take(i % ranks)).toList();
     }
 
     /** Pages that a rank can give: free ones, and those that nobody uses at present. */

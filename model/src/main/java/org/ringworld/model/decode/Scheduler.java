@@ -31,6 +31,7 @@ public final class Scheduler {
     private final int vocabSize;
     private final int chunk;
     private final int inFlight;
+    private final boolean wholePages;
     private final Deque<AskedText> waiting = new ArrayDeque<>();
     private final Map<Long, AskedText> going = new LinkedHashMap<>();
     private final List<Long> leaves = new ArrayList<>();
@@ -61,8 +62,11 @@ public final class Scheduler {
      * @param vocabSize of the model
      * @param chunk tokens that are read at a time where nobody waits, a multiple of a page
      * @param inFlight how many words ranks may have before them: 1 where they are told at once
+     * @param wholePages whether a page is read at once, whoever else reads
      */
-    public Scheduler(PageDirectory directory, int vocabSize, int chunk, int inFlight) {
+    public Scheduler(
+            PageDirectory directory, int vocabSize, int chunk, int inFlight, boolean wholePages) {
+        this.wholePages = wholePages;
         this.directory = directory;
         this.vocabSize = vocabSize;
         this.chunk = chunk;
@@ -235,13 +239,16 @@ public final class Scheduler {
     }
 
     /** Reads a text as far as there is room, up to a page's border if not to the end. */
-    private static int fill(AskedText text, int end, int room, List<Serve.Fill> fills) {
+    private int fill(AskedText text, int end, int room, List<Serve.Fill> fills) {
         if (room <= 0 || text.toldTo >= end) {
             return room;
         }
         int to = Math.min(end, text.toldTo + room);
         int border = to / PageMemory.TOKENS * PageMemory.TOKENS;
         to = to < end && border > text.toldTo ? border : to;
+        if (wholePages && to < end && to % PageMemory.TOKENS > 0) {
+            return 0; // it comes next
+        }
         fills.add(new Serve.Fill(text.id, text.toldTo, to));
         int left = room - (to - text.toldTo);
         text.toldTo = to;

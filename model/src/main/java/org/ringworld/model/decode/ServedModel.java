@@ -18,11 +18,13 @@ public final class ServedModel implements AutoCloseable {
      * @param compute F32 or BF16
      * @param weights that matrices are kept in; F32, BF16 or I8
      * @param cache that keys and values are kept in, likewise
+     * @param deterministic whether a text's tokens are the same, bit for bit, whatever else is
+     *     computed beside it: slower, above all where prompts are read
      */
-    public record DTypes(DType compute, DType weights, DType cache) {
+    public record Numerics(DType compute, DType weights, DType cache, boolean deterministic) {
         /** One for all. */
-        public static DTypes of(DType dtype) {
-            return new DTypes(dtype, dtype, dtype);
+        public static Numerics of(DType dtype) {
+            return new Numerics(dtype, dtype, dtype, false);
         }
     }
 
@@ -31,20 +33,26 @@ public final class ServedModel implements AutoCloseable {
      *
      * @param files of the model, owned from now on
      * @param config whose rotary base may differ from the files'
-     * @param dtypes that it computes in and is kept in
+     * @param numerics that it computes in and is kept in
      * @param pages for keys and values
      * @param open how many of them may be partly filled, or be filled in one step
      * @throws OutOfMemoryError where the device has no room
      */
     public ServedModel(
-            Device device, ModelFiles files, LlamaConfig config, DTypes dtypes, int pages, int open)
+            Device device,
+            ModelFiles files,
+            LlamaConfig config,
+            Numerics numerics,
+            int pages,
+            int open)
             throws CheckpointException {
         this.files = files;
         ParameterStore mapped = null;
         try {
             mapped =
-                    new MappedParameters(device, files, config, dtypes.compute(), dtypes.weights());
-            this.rank = new ServingRank(device, mapped, config, dtypes.cache(), pages, open);
+                    new MappedParameters(
+                            device, files, config, numerics.compute(), numerics.weights());
+            this.rank = new ServingRank(device, mapped, config, numerics, pages, open);
             this.parameters = mapped;
         } catch (CheckpointException | RuntimeException | Error e) {
             if (mapped != null) {

@@ -46,6 +46,7 @@ public final class ServingRank implements AutoCloseable {
     private final Workspace scratch;
     private final PageMemory memory;
     private final PagedAttention paged;
+    private final boolean deterministic;
     private final Queue<Serve> inbox = new ConcurrentLinkedQueue<>();
 
     private final Map<Long, RankText> texts = new LinkedHashMap<>();
@@ -63,7 +64,7 @@ public final class ServingRank implements AutoCloseable {
 
     /**
      * @param config whose rotary base may differ from the parameters'
-     * @param pageDtype that keys and values are kept in: F32, BF16 or I8
+     * @param numerics of which keys' and values' dtype and whether it is deterministic are meant
      * @param pages that this rank has for them
      * @param open how many of them may be partly filled, or be filled in one step
      * @throws OutOfMemoryError where the device has no room for them
@@ -72,7 +73,7 @@ public final class ServingRank implements AutoCloseable {
             Device device,
             ParameterStore parameters,
             LlamaConfig config,
-            DType pageDtype,
+            ServedModel.Numerics numerics,
             int pages,
             int open) {
         this.device = device;
@@ -80,9 +81,12 @@ public final class ServingRank implements AutoCloseable {
         this.parameters = parameters;
         this.config = config;
         this.scratch = new Workspace(device);
-        this.memory = new PageMemory(device, config, pageDtype, parameters.dtype(), pages, open);
+        this.memory =
+                new PageMemory(device, config, numerics.cache(), parameters.dtype(), pages, open);
         this.paged = new PagedAttention(device, config, memory, scratch);
         this.choice = new TokenChoice(device, scratch);
+        this.deterministic = numerics.deterministic();
+        kernels.rowwise(deterministic);
     }
 
     /** Becomes one of a ring; it knows no texts any more, but its pages are as they were. */
@@ -97,7 +101,8 @@ public final class ServingRank implements AutoCloseable {
         left = 0;
         DType dtype = parameters.dtype();
         FillAttention filling =
-                new FillAttention(device, config, memory, paged, ring, dtype, scratch);
+                new FillAttention(
+                        device, config, memory, paged, ring, dtype, deterministic, scratch);
         prefill = new Prefill(device, parameters, config, filling, ring, choice, scratch);
         decoding = new DecodeAttention(device, config, memory, paged, ring, scratch);
         shared = new SharedLayers(device, parameters, ring, scratch);
@@ -323,6 +328,7 @@ public final class ServingRank implements AutoCloseable {
     /** Gives all memory back. */
     @Override
     public void close() {
+        kernels.rowwise(false);
         memory.close();
         scratch.close();
     }

@@ -38,7 +38,7 @@ class FillAttentionTest {
                     PagedAttention paged = new PagedAttention(device, config, memory, scratch);
                     FillAttention attention =
                             new FillAttention(
-                                    device, config, memory, paged, ring, DType.F32, scratch);
+                                    device, config, memory, paged, ring, DType.F32, false, scratch);
                     for (int page = 0; page < 40; page++) {
                         memory.clear(page);
                     }

@@ -74,6 +74,17 @@ class ServingRankTest {
 
     static ServingRing ring(
             LlamaConfig config, DType dtype, DType cache, int size, int pages, int shortTokens) {
+        var numerics = new ServedModel.Numerics(dtype, dtype, cache, false);
+        return ring(config, numerics, size, pages, shortTokens);
+    }
+
+    private static ServingRing ring(
+            LlamaConfig config,
+            ServedModel.Numerics numerics,
+            int size,
+            int pages,
+            int shortTokens) {
+        DType dtype = numerics.compute();
         return new ServingRing(
                 device -> {
                     WholeParameters parameters = new WholeParameters(device, config, dtype);
@@ -81,7 +92,7 @@ class ServingRankTest {
                     return parameters;
                 },
                 config,
-                cache,
+                numerics,
                 size,
                 pages,
                 shortTokens,
@@ -92,10 +103,7 @@ class ServingRankTest {
     private static int[] assertRight(
             LlamaConfig config, DType dtype, Ask ask, Answer answer, double tolerance)
             throws InterruptedException {
-        List<Made.Token> tokens = new ArrayList<>();
-        for (Made.Token next = answer.next(); next != null; next = answer.next()) {
-            tokens.add(next);
-        }
+        List<Made.Token> tokens = tokens(answer);
         assertThat(tokens).hasSize(ask.most());
         int prompt = ask.prompt().length;
         int[] ids = Arrays.copyOf(ask.prompt(), prompt + tokens.size());
@@ -154,6 +162,60 @@ class ServingRankTest {
             }
             assertThat(ring.room()).isEqualTo(all);
         }
+    }
+
+    /** Whoever comes and goes, and whether what it begins with is known already. */
+    @ParameterizedTest
+    @CsvSource({"1, F32", "3, F32", "1, BF16", "2, BF16"})
+    void deterministicTextsAreTheSameBitForBitBesideOthers(int size, DType dtype) throws Exception {
+        var numerics = new ServedModel.Numerics(dtype, dtype, dtype, true);
+        int[] ids = random(5, 3 * T + 30, GROUPED);
+        Ask ask = new Ask(ids, 40, Sampler.GREEDY, Set.of());
+        List<Made.Token> alone;
+        try (ServingRing ring = ring(GROUPED, numerics, size, 60, T)) {
+            alone = of(0, tokens(ring.ask(ask)));
+        }
+        try (ServingRing ring = ring(GROUPED, numerics, size, 60, T)) {
+            List<Answer> others = new ArrayList<>();
+            for (int i = 0; i < 6; i++) {
+                int[] other = i % 2 == 0 ? random(20 + i, 50 + 61 * i, GROUPED) : ids;
+                int[] prompt = Arrays.copyOf(other, Math.min(other.length, 70 * (i + 1)));
+                others.add(ring.ask(new Ask(prompt, 10 + 9 * i, Sampler.GREEDY, Set.of())));
+                if (i == 3) {
+                    others.getFirst().next(); // they are at different places by now
+                }
+            }
+            Answer beside = ring.ask(ask);
+            assertThat(of(0, tokens(beside))).isEqualTo(alone);
+            for (Answer other : others) {
+                tokens(other);
+            }
+            Answer again = ring.ask(ask);
+            assertThat(of(0, tokens(again))).isEqualTo(alone);
+            assertThat(again.cached()).isEqualTo(3 * T);
+        }
+    }
+
+    private static List<Made.Token> of(long text, List<Made.Token> tokens) {
+        return tokens.stream()
+                .map(
+                        t ->
+                                new Made.Token(
+                                        text,
+                                        t.index(),
+                                        t.id(),
+                                        t.logprob(),
+                                        t.alternatives(),
+                                        t.last()))
+                .toList();
+    }
+
+    private static List<Made.Token> tokens(Answer answer) throws InterruptedException {
+        List<Made.Token> tokens = new ArrayList<>();
+        for (Made.Token next = answer.next(); next != null; next = answer.next()) {
+            tokens.add(next);
+        }
+        return tokens;
     }
 
     /** Short ones on one rank each, long ones on all, some that begin alike, all at once. */

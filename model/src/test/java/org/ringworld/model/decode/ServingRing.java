@@ -10,7 +10,6 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.model.ring.RingBrokenException;
-import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.cpu.CpuDevice;
 
@@ -46,18 +45,23 @@ final class ServingRing implements Engine {
     ServingRing(
             Model model,
             LlamaConfig config,
-            DType cache,
+            ServedModel.Numerics numerics,
             int size,
             int pages,
             int shortTokens,
             int chunk) {
-        directory = new PageDirectory(size, pages, shortTokens);
-        scheduler = new Scheduler(directory, config.vocabSize(), chunk, 2);
+        boolean fixed = numerics.deterministic();
+        directory =
+                fixed
+                        ? PageDirectory.fixed(size, pages)
+                        : new PageDirectory(size, pages, shortTokens);
+        scheduler = new Scheduler(directory, config.vocabSize(), chunk, 2, fixed);
         LocalRing first = new LocalRing(size);
         ring = first;
         for (int rank = 0; rank < size; rank++) {
             Device device = new CpuDevice(1);
-            ServingRank one = new ServingRank(device, model.on(device), config, cache, pages, 40);
+            ServingRank one =
+                    new ServingRank(device, model.on(device), config, numerics, pages, 40);
             one.join(ring.member(rank));
             ranks.add(one);
             int number = rank;

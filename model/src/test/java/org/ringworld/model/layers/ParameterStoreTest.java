@@ -140,7 +140,7 @@ class ParameterStoreTest {
         int[] prompt = new SplittableRandom(8).ints(150, 0, config.vocabSize()).toArray();
         int all = config.vocabSize();
         Ask ask = new Ask(prompt, 1, Sampler.GREEDY, Set.of(), all, false);
-        ServedModel.DTypes dtypes = new ServedModel.DTypes(dtype, matrixDtype, dtype);
+        ServedModel.Numerics dtypes = new ServedModel.Numerics(dtype, matrixDtype, dtype, false);
         try (Engine engine =
                         new LocalEngine(
                                 new CpuDevice(2), ModelFiles.open(model), config, dtypes, 200);
@@ -225,7 +225,7 @@ class ParameterStoreTest {
         ModelFiles files = ModelFiles.open(model);
         try (Engine engine =
                 new LocalEngine(
-                        new CpuDevice(1), files, CONFIG, ServedModel.DTypes.of(DType.F32), 4)) {
+                        new CpuDevice(1), files, CONFIG, ServedModel.Numerics.of(DType.F32), 4)) {
             Files.delete(model.resolve("model.safetensors"));
             try (Answer answer = engine.ask(ask)) {
                 assertThat(answer.next().last()).isTrue();

@@ -41,6 +41,10 @@ public final class PlainKernels implements Kernels {
         }
     }
 
+    /** It is that already. */
+    @Override
+    public void rowwise(boolean on) {}
+
     @Override
     public void fill(Tensor x, float value) {
         Shapes.values("fill", x);

@@ -57,6 +57,7 @@ final class VectorKernels implements Kernels {
     private final KeyClasses keyClasses;
     private final LibraryAttention libraryAttention;
     private final MatrixVector matrixVector;
+    private boolean rowwise;
     private final PanelMatmul panelMatmul;
     private final LibraryMatmul libraryMatmul;
 
@@ -111,9 +112,17 @@ final class VectorKernels implements Kernels {
         }
     }
 
+    @Override
+    public void rowwise(boolean on) {
+        rowwise = on;
+    }
+
     /** From two rows on the library is the faster one where all is BF16. */
-    private static boolean byMatrixVector(
+    private boolean byMatrixVector(
             Product product, Tensor a, Tensor b, long rows, boolean library) {
+        if (rowwise && product == Product.NT) {
+            return true;
+        }
         boolean half = a.dtype() == DType.BF16 && b.dtype() == DType.BF16;
         int most = library && half && product == Product.NT ? 1 : MatrixVector.ROWS;
         return rows <= most && product != Product.TN;

@@ -20,14 +20,14 @@ import org.ringworld.tokenizer.packing.Row;
 public record Inference(
         Path path,
         LlamaConfig model,
-        ServedModel.DTypes dtypes,
+        ServedModel.Numerics numerics,
         int ringSize,
         Layout layout,
         boolean trains)
         implements Work {
     @Override
     public DType dtype() {
-        return dtypes.compute();
+        return numerics.compute();
     }
 
     @Override

@@ -16,10 +16,10 @@ import org.ringworld.runtime.cpu.elementwise.Staging;
 
 /**
  * Products of a few rows with a matrix, as in decoding: each element of b is read once, and the
- * speed is that of memory.
+ * speed is that of memory. A row's sums are formed alike, however many rows there are.
  */
 public final class MatrixVector {
-    /** Rows of a at most. */
+    /** Up to so many rows of a nothing is faster. */
     public static final int ROWS = 4;
 
     /** Elements of b worth waking another thread for. */
@@ -33,7 +33,7 @@ public final class MatrixVector {
         this.scratch = scratch;
     }
 
-    /** NT or NN, with {@link #ROWS} rows at most. */
+    /** NT or NN. */
     public void run(
             Product product,
             Tensor a,
