@@ -18,7 +18,7 @@ void main(String[] arguments) throws Exception {
     var ask = new Ask(ids, most, Sampler.GREEDY, tokenizer.ends());
     int room = ids.length + most;
     var device = new CpuDevice(2);
-    var dtypes = ServedModel.Numerics.of(files.dtype());
+    var dtypes = ServedModel.Options.of(files.dtype());
     try (var engine = new LocalEngine(device, files, files.config(), dtypes, room);
             var answer = engine.ask(ask)) {
         Continuation.write(answer, tokenizer, tokenizer.decoder(), List.of(), IO::print);

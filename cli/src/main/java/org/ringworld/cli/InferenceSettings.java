@@ -40,6 +40,7 @@ import org.ringworld.runtime.Devices;
  * @param weights dtype that matrices are kept in
  * @param cache dtype that keys and values are kept in
  * @param deterministic whether a text does not depend on what is written beside it
+ * @param inPlace whether weights are read where their files are mapped
  * @param devices of the ring, at least one
  * @param contextKnown whether the model's context length is its own, and no rotary base was given
  *     to go beyond it
@@ -52,6 +53,7 @@ public record InferenceSettings(
         DType weights,
         DType cache,
         boolean deterministic,
+        boolean inPlace,
         List<DeviceSpec> devices,
         Layout layout,
         boolean contextKnown,
@@ -69,6 +71,8 @@ public record InferenceSettings(
                     maxTokens = null
                     # Whether a text is the same, bit for bit, whatever else is written beside it.
                     deterministic = false
+                    # Whether weights are read where their files are mapped, or copied at first.
+                    inPlace = true
                     # For a file of weights without a config.json beside it.
                     model { numHeads = null, ropeTheta = null, rmsNormEps = 1e-6 }
                     """);
@@ -93,6 +97,7 @@ public record InferenceSettings(
                     kept(given, "weights", dtype),
                     kept(given, "cache", dtype),
                     given.getBoolean("deterministic"),
+                    given.getBoolean("inPlace"),
                     DeviceReader.ofRing(given, cores),
                     Layout.of(given.getString("ring.layout")),
                     given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"),
@@ -119,8 +124,8 @@ public record InferenceSettings(
     }
 
     /** What it computes in and is kept in, to write texts. */
-    public ServedModel.Numerics numerics() {
-        return new ServedModel.Numerics(dtype, weights, cache, deterministic);
+    public ServedModel.Options options() {
+        return new ServedModel.Options(dtype, weights, cache, deterministic, inPlace);
     }
 
     /** Devices of the ring. */
@@ -175,9 +180,9 @@ public record InferenceSettings(
     public Engine engine(int capacity) throws CheckpointException {
         if (devices.size() == 1) {
             return new LocalEngine(
-                    Devices.open(devices.getFirst()), open(), config, numerics(), capacity);
+                    Devices.open(devices.getFirst()), open(), config, options(), capacity);
         }
-        Inference work = new Inference(model, config, numerics(), ringSize(), layout, false);
+        Inference work = new Inference(model, config, options(), ringSize(), layout, false);
         return new RingEngine(
                 new ServedRing(
                         model.toString(),

@@ -48,7 +48,7 @@ class GenerateCommandTest {
                                 device,
                                 files,
                                 files.config(),
-                                ServedModel.Numerics.of(DType.F32),
+                                ServedModel.Options.of(DType.F32),
                                 99);
                 Answer answer = engine.ask(ask)) {
             List<Integer> ids = new ArrayList<>();

@@ -133,7 +133,7 @@ final class RankWorker {
                             device,
                             model.files(),
                             model.model(),
-                            model.numerics(),
+                            model.options(),
                             order.pages(),
                             order.open());
             servedAs = order;

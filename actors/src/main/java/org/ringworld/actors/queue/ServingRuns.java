@@ -74,7 +74,7 @@ final class ServingRuns {
                         on.model().vocabSize(),
                         taken.size(),
                         serve.capacity(),
-                        on.numerics().deterministic());
+                        on.options().deterministic());
         ActorRef<ServingActor.Command> actor =
                 context.spawn(
                         ServingActor.create(

@@ -84,7 +84,7 @@ class RingEngineTest {
                 new Inference(
                         model,
                         Jobs.MODEL,
-                        ServedModel.Numerics.of(DType.F32),
+                        ServedModel.Options.of(DType.F32),
                         size,
                         new ZigzagLayout(),
                         false);
@@ -112,7 +112,7 @@ class RingEngineTest {
                                 new CpuDevice(1),
                                 files,
                                 Jobs.MODEL,
-                                ServedModel.Numerics.of(DType.F32),
+                                ServedModel.Options.of(DType.F32),
                                 CAPACITY);
                 Answer answer = engine.ask(ask)) {
             return tokens(answer);

@@ -42,6 +42,7 @@ final class DecodeBench {
                             device.threads = null
                             weights = null
                             cache = null
+                            inPlace = true
                             depths = [0, 2048, 8192]
                             tokens = 32
                             rounds = 3
@@ -67,7 +68,7 @@ final class DecodeBench {
     private final int rounds;
     private final int threads;
     private final SplittableRandom random = new SplittableRandom(1);
-    private ServedModel.Numerics kept;
+    private ServedModel.Options kept;
     private double limit;
 
     private DecodeBench(Config config, int threads) {
@@ -95,13 +96,13 @@ final class DecodeBench {
             on.add("ring.size=" + ring);
             on.add("device.threads=" + threads);
             on.add("dtype=" + bench.dtype.name().toLowerCase(Locale.ROOT));
-            for (String key : List.of("weights", "cache")) {
+            for (String key : List.of("weights", "cache", "inPlace")) {
                 if (!config.getIsNull(key)) {
                     on.add(key + "=" + config.getString(key));
                 }
             }
             InferenceSettings inference = InferenceSettings.of(on, directory.resolve("model"));
-            bench.kept = inference.numerics();
+            bench.kept = inference.options();
             System.out.printf(
                     Locale.ROOT,
                     "ring of %d, %d threads each, %s, weights %s, pages %s, %.2f GB of weights a token%n",

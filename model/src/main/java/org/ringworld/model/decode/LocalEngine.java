@@ -36,13 +36,13 @@ public final class LocalEngine implements Engine {
             Device device,
             ModelFiles files,
             LlamaConfig config,
-            ServedModel.Numerics numerics,
+            ServedModel.Options options,
             int capacity)
             throws CheckpointException {
         int pages = PageMemory.pages(capacity);
         this.device = device;
         int open = Scheduler.TEXTS + PageMemory.pages(CHUNK) + 1;
-        this.model = new ServedModel(device, files, config, numerics, pages, open);
+        this.model = new ServedModel(device, files, config, options, pages, open);
         this.rank = model.rank();
         rank.join(new RingMember(0, 1));
         this.scheduler =
@@ -51,7 +51,7 @@ public final class LocalEngine implements Engine {
                         config.vocabSize(),
                         CHUNK,
                         1,
-                        numerics.deterministic());
+                        options.deterministic());
         this.thread = device.newThread("engine", this::run);
         thread.start();
     }

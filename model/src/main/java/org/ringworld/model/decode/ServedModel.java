@@ -20,11 +20,14 @@ public final class ServedModel implements AutoCloseable {
      * @param cache that keys and values are kept in, likewise
      * @param deterministic whether a text's tokens are the same, bit for bit, whatever else is
      *     computed beside it: slower, above all where prompts are read
+     * @param inPlace whether weights are read where their files are mapped, if their dtype fits;
+     *     else they are copied, and lie in huge pages
      */
-    public record Numerics(DType compute, DType weights, DType cache, boolean deterministic) {
+    public record Options(
+            DType compute, DType weights, DType cache, boolean deterministic, boolean inPlace) {
         /** One for all. */
-        public static Numerics of(DType dtype) {
-            return new Numerics(dtype, dtype, dtype, false);
+        public static Options of(DType dtype) {
+            return new Options(dtype, dtype, dtype, false, true);
         }
     }
 
@@ -33,7 +36,7 @@ public final class ServedModel implements AutoCloseable {
      *
      * @param files of the model, owned from now on
      * @param config whose rotary base may differ from the files'
-     * @param numerics that it computes in and is kept in
+     * @param options that it computes in and is kept in
      * @param pages for keys and values
      * @param open how many of them may be partly filled, or be filled in one step
      * @throws OutOfMemoryError where the device has no room
@@ -42,7 +45,7 @@ public final class ServedModel implements AutoCloseable {
             Device device,
             ModelFiles files,
             LlamaConfig config,
-            Numerics numerics,
+            Options options,
             int pages,
             int open)
             throws CheckpointException {
@@ -51,8 +54,13 @@ public final class ServedModel implements AutoCloseable {
         try {
             mapped =
                     new MappedParameters(
-                            device, files, config, numerics.compute(), numerics.weights());
-            this.rank = new ServingRank(device, mapped, config, numerics, pages, open);
+                            device,
+                            files,
+                            config,
+                            options.compute(),
+                            options.weights(),
+                            options.inPlace());
+            this.rank = new ServingRank(device, mapped, config, options, pages, open);
             this.parameters = mapped;
         } catch (CheckpointException | RuntimeException | Error e) {
             if (mapped != null) {

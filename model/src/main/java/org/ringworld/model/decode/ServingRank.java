@@ -64,7 +64,7 @@ public final class ServingRank implements AutoCloseable {
 
     /**
      * @param config whose rotary base may differ from the parameters'
-     * @param numerics of which keys' and values' dtype and whether it is deterministic are meant
+     * @param options of which keys' and values' dtype and whether it is deterministic are meant
      * @param pages that this rank has for them
      * @param open how many of them may be partly filled, or be filled in one step
      * @throws OutOfMemoryError where the device has no room for them
@@ -73,7 +73,7 @@ public final class ServingRank implements AutoCloseable {
             Device device,
             ParameterStore parameters,
             LlamaConfig config,
-            ServedModel.Numerics numerics,
+            ServedModel.Options options,
             int pages,
             int open) {
         this.device = device;
@@ -82,10 +82,10 @@ public final class ServingRank implements AutoCloseable {
         this.config = config;
         this.scratch = new Workspace(device);
         this.memory =
-                new PageMemory(device, config, numerics.cache(), parameters.dtype(), pages, open);
+                new PageMemory(device, config, options.cache(), parameters.dtype(), pages, open);
         this.paged = new PagedAttention(device, config, memory, scratch);
         this.choice = new TokenChoice(device, scratch);
-        this.deterministic = numerics.deterministic();
+        this.deterministic = options.deterministic();
         kernels.rowwise(deterministic);
     }
 

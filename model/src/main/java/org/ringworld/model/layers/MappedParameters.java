@@ -31,13 +31,14 @@ public final class MappedParameters implements ParameterStore {
     private final ModelFiles files;
     private final LlamaConfig config;
     private final DType dtype;
+    private final boolean inPlace;
     private final Map<Long, Tensor> taken = new HashMap<>();
     private final ModelTensors weights;
 
     /** Weights in the dtype that they compute in. */
     public MappedParameters(Device device, ModelFiles files, LlamaConfig config, DType dtype)
             throws CheckpointException {
-        this(device, files, config, dtype, dtype);
+        this(device, files, config, dtype, dtype, true);
     }
 
     /**
@@ -46,21 +47,29 @@ public final class MappedParameters implements ParameterStore {
      * @param dtype F32 or BF16, that the model computes in: norms and embeddings have it
      * @param matrixDtype of the layers' matrices and the heads: F32, BF16, or I8, which is made of
      *     them here
+     * @param inPlace whether what has its dtype is used in the files; else it is copied, for memory
+     *     in huge pages is read faster
      * @throws CheckpointException where the files lack a tensor of {@code config}
      * @throws OutOfMemoryError where the device has no room for what is converted
      */
     public MappedParameters(
-            Device device, ModelFiles files, LlamaConfig config, DType dtype, DType matrixDtype)
+            Device device,
+            ModelFiles files,
+            LlamaConfig config,
+            DType dtype,
+            DType matrixDtype,
+            boolean inPlace)
             throws CheckpointException {
         this.device = device;
         this.files = files;
         this.config = config;
         this.dtype = dtype;
+        this.inPlace = inPlace;
         try {
             List<Tensor> all = new ArrayList<>();
             for (TensorSpec spec : LlamaTensors.of(config)) {
                 boolean matrix = spec.shape().length == 2 && !LlamaTensors.isEmbedding(spec.name());
-                all.add(matrix ? matrix(spec, matrixDtype) : take(spec, dtype));
+                all.add(matrix ? matrix(spec, matrixDtype) : take(spec, dtype, inPlace));
             }
             // Of an embedding a few rows are read where they lie; a head is read whole every time.
             Tensor tiedHead =
@@ -76,11 +85,11 @@ public final class MappedParameters implements ParameterStore {
 
     private Tensor matrix(TensorSpec spec, DType matrixDtype) throws CheckpointException {
         if (matrixDtype != DType.I8) {
-            return take(spec, matrixDtype);
+            return take(spec, matrixDtype, inPlace);
         }
         int before = taken.size();
         boolean half = files.inPlace(spec, DType.BF16).isPresent();
-        Tensor source = take(spec, half ? DType.BF16 : DType.F32);
+        Tensor source = take(spec, half ? DType.BF16 : DType.F32, true);
         boolean own = taken.size() > before;
         Tensor tensor = device.tensor(DType.I8, spec.shape());
         taken.put(tensor.address(), tensor);
@@ -92,13 +101,19 @@ public final class MappedParameters implements ParameterStore {
         return tensor;
     }
 
-    private Tensor take(TensorSpec spec, DType dtype) throws CheckpointException {
-        Optional<MemorySegment> inPlace = files.inPlace(spec, dtype);
-        if (inPlace.isEmpty()) {
+    private Tensor take(TensorSpec spec, DType dtype, boolean inPlace) throws CheckpointException {
+        Optional<MemorySegment> mapped = files.inPlace(spec, dtype);
+        if (!inPlace && mapped.isPresent()) {
+            Tensor tensor = device.tensor(dtype, spec.shape());
+            taken.put(tensor.address(), tensor);
+            device.copyIn(mapped.get(), tensor);
+            return tensor;
+        }
+        if (mapped.isEmpty()) {
             return convert(spec, dtype);
         }
         // Two tensors of a PyTorch file may be one storage.
-        MemorySegment bytes = inPlace.get();
+        MemorySegment bytes = mapped.get();
         Tensor known = taken.get(bytes.address());
         if (known != null && known.bytes() == bytes.byteSize()) {
             return known.view(spec.shape());

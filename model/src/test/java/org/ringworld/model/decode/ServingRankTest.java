@@ -74,17 +74,13 @@ class ServingRankTest {
 
     static ServingRing ring(
             LlamaConfig config, DType dtype, DType cache, int size, int pages, int shortTokens) {
-        var numerics = new ServedModel.Numerics(dtype, dtype, cache, false);
-        return ring(config, numerics, size, pages, shortTokens);
+        var options = new ServedModel.Options(dtype, dtype, cache, false, true);
+        return ring(config, options, size, pages, shortTokens);
     }
 
     private static ServingRing ring(
-            LlamaConfig config,
-            ServedModel.Numerics numerics,
-            int size,
-            int pages,
-            int shortTokens) {
-        DType dtype = numerics.compute();
+            LlamaConfig config, ServedModel.Options options, int size, int pages, int shortTokens) {
+        DType dtype = options.compute();
         return new ServingRing(
                 device -> {
                     WholeParameters parameters = new WholeParameters(device, config, dtype);
@@ -92,7 +88,7 @@ class ServingRankTest {
                     return parameters;
                 },
                 config,
-                numerics,
+                options,
                 size,
                 pages,
                 shortTokens,
@@ -168,14 +164,14 @@ class ServingRankTest {
     @ParameterizedTest
     @CsvSource({"1, F32", "3, F32", "1, BF16", "2, BF16"})
     void deterministicTextsAreTheSameBitForBitBesideOthers(int size, DType dtype) throws Exception {
-        var numerics = new ServedModel.Numerics(dtype, dtype, dtype, true);
+        var options = new ServedModel.Options(dtype, dtype, dtype, true, true);
         int[] ids = random(5, 3 * T + 30, GROUPED);
         Ask ask = new Ask(ids, 40, Sampler.GREEDY, Set.of());
         List<Made.Token> alone;
-        try (ServingRing ring = ring(GROUPED, numerics, size, 60, T)) {
+        try (ServingRing ring = ring(GROUPED, options, size, 60, T)) {
             alone = of(0, tokens(ring.ask(ask)));
         }
-        try (ServingRing ring = ring(GROUPED, numerics, size, 60, T)) {
+        try (ServingRing ring = ring(GROUPED, options, size, 60, T)) {
             List<Answer> others = new ArrayList<>();
             for (int i = 0; i < 6; i++) {
                 int[] other = i % 2 == 0 ? random(20 + i, 50 + 61 * i, GROUPED) : ids;

@@ -45,12 +45,12 @@ final class ServingRing implements Engine {
     ServingRing(
             Model model,
             LlamaConfig config,
-            ServedModel.Numerics numerics,
+            ServedModel.Options options,
             int size,
             int pages,
             int shortTokens,
             int chunk) {
-        boolean fixed = numerics.deterministic();
+        boolean fixed = options.deterministic();
         directory =
                 fixed
                         ? PageDirectory.fixed(size, pages)
@@ -60,8 +60,7 @@ final class ServingRing implements Engine {
         ring = first;
         for (int rank = 0; rank < size; rank++) {
             Device device = new CpuDevice(1);
-            ServingRank one =
-                    new ServingRank(device, model.on(device), config, numerics, pages, 40);
+            ServingRank one = new ServingRank(device, model.on(device), config, options, pages, 40);
             one.join(ring.member(rank));
             ranks.add(one);
             int number = rank;

@@ -134,13 +134,30 @@ class ParameterStoreTest {
         }
     }
 
+    @Test
+    void weightsAreCopiedWhereTheyAreNotToBeReadInPlace() throws Exception {
+        Path model = written(DType.F32, 1 << 20);
+        try (Device device = new CpuDevice(1);
+                ModelFiles files = ModelFiles.open(model);
+                MappedParameters copied =
+                        new MappedParameters(device, files, CONFIG, DType.F32, DType.F32, false);
+                MappedParameters mapped =
+                        new MappedParameters(device, files, CONFIG, DType.F32, DType.F32, true)) {
+            assertThat(device.allocated()).isGreaterThan(copied.acquire(0).down().bytes());
+            Tensor copy = copied.acquire(0).down();
+            assertThat(copy.memory().mismatch(mapped.acquire(0).down().memory())).isEqualTo(-1);
+            assertThat(copy.address()).isNotEqualTo(mapped.acquire(0).down().address());
+        }
+    }
+
     /** ln of the probability of each token after a prompt. */
     private static float[] generated(Path model, LlamaConfig config, DType dtype, DType matrixDtype)
             throws Exception {
         int[] prompt = new SplittableRandom(8).ints(150, 0, config.vocabSize()).toArray();
         int all = config.vocabSize();
         Ask ask = new Ask(prompt, 1, Sampler.GREEDY, Set.of(), all, false);
-        ServedModel.Numerics dtypes = new ServedModel.Numerics(dtype, matrixDtype, dtype, false);
+        ServedModel.Options dtypes =
+                new ServedModel.Options(dtype, matrixDtype, dtype, false, true);
         try (Engine engine =
                         new LocalEngine(
                                 new CpuDevice(2), ModelFiles.open(model), config, dtypes, 200);
@@ -186,7 +203,7 @@ class ParameterStoreTest {
                 ModelFiles files = ModelFiles.open(model)) {
             long before = device.allocated();
             try (MappedParameters parameters =
-                    new MappedParameters(device, files, config, stored, DType.I8)) {
+                    new MappedParameters(device, files, config, stored, DType.I8, true)) {
                 assertThat(parameters.embedding(Modality.TEXT).dtype()).isEqualTo(stored);
                 assertThat(parameters.head(Modality.TEXT).dtype()).isEqualTo(DType.I8);
                 assertThat(parameters.finalNorm().dtype()).isEqualTo(stored);
@@ -225,7 +242,7 @@ class ParameterStoreTest {
         ModelFiles files = ModelFiles.open(model);
         try (Engine engine =
                 new LocalEngine(
-                        new CpuDevice(1), files, CONFIG, ServedModel.Numerics.of(DType.F32), 4)) {
+                        new CpuDevice(1), files, CONFIG, ServedModel.Options.of(DType.F32), 4)) {
             Files.delete(model.resolve("model.safetensors"));
             try (Answer answer = engine.ask(ask)) {
                 assertThat(answer.next().last()).isTrue();

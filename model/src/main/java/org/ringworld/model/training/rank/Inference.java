@@ -20,14 +20,14 @@ import org.ringworld.tokenizer.packing.Row;
 public record Inference(
         Path path,
         LlamaConfig model,
-        ServedModel.Numerics numerics,
+        ServedModel.Options options,
         int ringSize,
         Layout layout,
         boolean trains)
         implements Work {
     @Override
     public DType dtype() {
-        return numerics.compute();
+        return options.compute();
     }
 
     @Override
