@@ -27,7 +27,7 @@ final class ModelOptions {
             paramLabel = "key=value",
             showDefaultValue = Visibility.NEVER,
             description =
-                    "ring.size, device.threads, devices, dtype, weights and cache (f32, bf16 or int8), model.ropeTheta, deterministic (true or false: a text does not depend on what is written beside it), maxTokens (of all texts together, that chat and --prompts have room for; default: a chat's whole context, or many prompts at once, in up to half of the devices' memory).")
+                    "ring.size, device.threads, devices, dtype, weights and cache (f32, bf16 or int8), model.ropeTheta, deterministic (true or false: a text does not depend on what is written beside it), inPlace (false: weights are copied at first, and read faster from then on), maxTokens (of all texts together, that chat and --prompts have room for; default: a chat's whole context, or many prompts at once, in up to half of the devices' memory).")
     private List<String> keys = new ArrayList<>();
 
     @ArgGroup(exclusive = false)
