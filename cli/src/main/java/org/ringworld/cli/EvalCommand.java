@@ -3,11 +3,15 @@ package org.ringworld.cli;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import org.ringworld.actors.device.DeviceRing;
-import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.cli.cluster.InCluster;
+import org.ringworld.model.attention.PageMemory;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.Scheduler;
+import org.ringworld.model.training.coordination.AskedProbes;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.Probe;
 import org.ringworld.model.training.job.UsageException;
@@ -15,6 +19,7 @@ import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.documents.TextDocuments;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.tasks.NeedleTask;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -27,7 +32,8 @@ import picocli.CommandLine.Parameters;
         showDefaultValues = true,
         footer = {
             "",
-            "Keys: ring.size, ring.layout, device.threads, devices, dtype, model.ropeTheta (also ropeTheta).",
+            "Keys: ring.size, device.threads, devices, dtype, weights and cache (f32, bf16 or int8), maxTokens,",
+            "model.ropeTheta (also ropeTheta).",
             "",
             "Examples:",
             "  ringworld eval runs/needles",
@@ -37,6 +43,9 @@ import picocli.CommandLine.Parameters;
 final class EvalCommand implements Callable<Integer> {
     private static final long SEED = 20_240_214;
     private static final int QUIET_SECONDS = 5;
+
+    /** Documents of the longest's length that there is room for, where memory allows. */
+    private static final int AT_ONCE = 8;
 
     @Parameters(
             index = "0",
@@ -75,17 +84,18 @@ final class EvalCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Write the table as JSON too.")
     private Path json;
 
+    @ArgGroup(exclusive = false)
+    private InCluster cluster;
+
     @Override
     public Integer call() throws Exception {
         List<String> keys =
                 settings.stream()
                         .map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta="))
                         .toList();
-        InferenceSettings on = InferenceSettings.of(keys, model);
-        Tokenizer tokenizer;
-        try (ModelFiles files = on.open()) {
-            tokenizer = TextModel.tokenizer(files);
-        }
+        TextModel opened = TextModel.open(InferenceSettings.of(keys, model));
+        InferenceSettings on = opened.on();
+        Tokenizer tokenizer = opened.tokenizer();
         int longest = on.config().maxPositionEmbeddings();
         List<Integer> at = lengths.isEmpty() ? doublings(longest) : lengths;
         if (at.stream().anyMatch(n -> n < 2)) {
@@ -98,9 +108,14 @@ final class EvalCommand implements Callable<Integer> {
         }
         List<Probe> probes = text == null ? needleProbes(at, tokenizer) : textProbes(at, documents);
         List<Probe.Result> results;
-        try (DeviceRing ring = on.ring(false);
-                EvalLine line = new EvalLine(JobData.places(probes).size(), QUIET_SECONDS)) {
-            results = ring.evaluate(probes, on.config().ropeTheta(), line::step);
+        int rows = probes.stream().mapToInt(probe -> probe.rows().size()).sum();
+        int room = room(on, Collections.max(at));
+        try (Engine engine =
+                        cluster == null
+                                ? on.engine(room)
+                                : on.engine(room, keys, cluster.client());
+                EvalLine line = new EvalLine(rows, QUIET_SECONDS)) {
+            results = AskedProbes.evaluate(engine, probes, line::step);
         }
         System.out.printf(
                 Locale.ROOT,
@@ -112,11 +127,17 @@ final class EvalCommand implements Callable<Integer> {
         if (text == null) {
             printNeedles(results);
         } else {
-            List<Row> rows = probes.getFirst().rows();
-            printBits(results, bytesPerToken(text, documents, rows, tokenizer));
+            List<Row> first = probes.getFirst().rows();
+            printBits(results, bytesPerToken(text, documents, first, tokenizer));
         }
         write(results);
         return Ringworld.DONE;
+    }
+
+    /** A document of a row has a target more than the row has places. */
+    private static int room(InferenceSettings on, int longest) {
+        long one = (longest / PageMemory.TOKENS + 1L) * PageMemory.TOKENS;
+        return on.room(Math.max(AT_ONCE * one, Scheduler.TEXTS * (long) PageMemory.TOKENS));
     }
 
     private static List<Integer> doublings(int longest) {

@@ -8,7 +8,7 @@ import me.tongfei.progressbar.ProgressBarBuilder;
  * How far an evaluation is, on standard error: a bar on a terminal, elsewhere now and then a line.
  */
 final class EvalLine implements AutoCloseable {
-    private final int batches;
+    private final int rows;
     private final long quietNanos;
     private final ProgressBar bar;
     private final long start = System.nanoTime();
@@ -16,37 +16,36 @@ final class EvalLine implements AutoCloseable {
     private int done;
 
     /**
-     * @param batches that will be evaluated
+     * @param rows that will be evaluated
      * @param quietSeconds least time between two lines
      */
-    EvalLine(int batches, int quietSeconds) {
-        this.batches = batches;
+    EvalLine(int rows, int quietSeconds) {
+        this.rows = rows;
         this.quietNanos = TimeUnit.SECONDS.toNanos(quietSeconds);
         this.bar =
                 LiveLine.onTerminal()
                         ? new ProgressBarBuilder()
                                 .setTaskName("eval")
-                                .setInitialMax(batches)
+                                .setInitialMax(rows)
                                 .clearDisplayOnFinish()
                                 .build()
                         : null;
         if (bar == null) {
-            // A batch of long rows may take minutes.
-            System.err.printf("evaluating %d batches%n", batches);
+            // A long row may take minutes.
+            System.err.printf("evaluating %d rows%n", rows);
         }
     }
 
-    /** One batch more is evaluated. */
+    /** One row more is evaluated. */
     void step() {
         done++;
         long now = System.nanoTime();
         if (bar != null) {
             bar.step();
-        } else if (now - lastLine >= quietNanos && done < batches) {
+        } else if (now - lastLine >= quietNanos && done < rows) {
             lastLine = now;
-            double left = (now - start) / 1e9 / done * (batches - done);
-            System.err.printf(
-                    "evaluated %d of %d batches  ETA %s%n", done, batches, LiveLine.time(left));
+            double left = (now - start) / 1e9 / done * (rows - done);
+            System.err.printf("evaluated %d of %d rows  ETA %s%n", done, rows, LiveLine.time(left));
         }
     }
 

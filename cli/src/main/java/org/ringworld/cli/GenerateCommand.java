@@ -156,7 +156,7 @@ public final class GenerateCommand implements Callable<Integer> {
             IntStream.of(ids).forEach(decoder::next);
         }
         int count = alternatives == null ? 0 : alternatives;
-        Ask ask = new Ask(ids, most, sampler, tokenizer.ends(), count, false);
+        Ask ask = new Ask(ids, most, sampler, tokenizer.ends(), count, 0);
         try (Engine engine = model.engine(text, Math.addExact(ids.length, most))) {
             double load = (System.nanoTime() - start) * 1e-9;
             if (!chat) {

@@ -67,7 +67,7 @@ record PromptLine(JsonNode id, Ask ask, List<String> stops, boolean continues) {
                             ? Continuation.prompt(text(json, "prompt"), tokenizer)
                             : template.encode(messages(json.get("messages")), tokenizer);
             Sampler sampler = sampler(json, defaults.sampler);
-            Ask ask = new Ask(ids, most, sampler, tokenizer.ends(), count, false);
+            Ask ask = new Ask(ids, most, sampler, tokenizer.ends(), count, 0);
             List<String> stops = json.has("stop") ? stops(json.get("stop")) : defaults.stops;
             return new PromptLine(json.path("id"), ask, stops, json.has("prompt"));
         } catch (IllegalArgumentException e) {

@@ -94,7 +94,7 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private float[] scores(TextModel text, int[] ids) throws Exception {
-        Ask ask = new Ask(ids, 0, Sampler.GREEDY, Set.of(), 0, true);
+        Ask ask = new Ask(ids, 0, Sampler.GREEDY, Set.of(), 0, 1);
         try (Engine engine = model.engine(text, ids.length);
                 Answer answer = engine.ask(ask);
                 RateLine line =

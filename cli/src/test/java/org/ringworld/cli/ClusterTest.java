@@ -248,11 +248,12 @@ class ClusterTest {
         List<Ask> asks = new ArrayList<>();
         for (int n : List.of(1, 40, 1500)) {
             int[] ids = new SplittableRandom(n).ints(n, 0, vocab).toArray();
-            asks.add(new Ask(ids, 9, Sampler.GREEDY, Set.of(), 1, n == 40));
+            asks.add(new Ask(ids, 9, Sampler.GREEDY, Set.of(), 1, n == 40 ? 1 : 0));
         }
         ClusterClient client = ClusterClient.of("127.0.0.1:" + cluster.port(0));
         List<List<Made.Token>> texts = new ArrayList<>();
         List<float[]> scores = new ArrayList<>();
+        List<boolean[]> hits = new ArrayList<>();
         for (Engine one : List.of(on.engine(4096), on.engine(4096, settings, client))) {
             try (Engine engine = one) {
                 List<Answer> answers = asks.stream().map(engine::ask).toList();
@@ -264,6 +265,7 @@ class ClusterTest {
                     texts.add(tokens);
                 }
                 scores.add(answers.get(1).scores());
+                hits.add(answers.get(1).hits());
                 int[] wrong = {1, vocab};
                 Answer refused = engine.ask(new Ask(wrong, 1, Sampler.GREEDY, Set.of()));
                 assertThatThrownBy(refused::next).hasMessageContaining("the model's are 0 to");
@@ -278,6 +280,7 @@ class ClusterTest {
                 assertThat(other.logprob()).isCloseTo(one.logprob(), within(1e-4));
             }
         }
+        assertThat(hits.get(1)).isEqualTo(hits.get(0));
         for (int at = 1; at < 40; at++) {
             assertThat(scores.get(1)[at]).isCloseTo(scores.get(0)[at], within(1e-4f));
         }

@@ -11,13 +11,13 @@ import org.junit.jupiter.api.Test;
 
 /** Who redirects an evaluation sees that it gets on. */
 class EvalLineTest {
-    private static List<String> lines(int batches, int quietSeconds) {
+    private static List<String> lines(int rows, int quietSeconds) {
         assumeFalse(LiveLine.onTerminal());
         PrintStream err = System.err;
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         System.setErr(new PrintStream(bytes, true, StandardCharsets.UTF_8));
-        try (EvalLine line = new EvalLine(batches, quietSeconds)) {
-            for (int i = 0; i < batches; i++) {
+        try (EvalLine line = new EvalLine(rows, quietSeconds)) {
+            for (int i = 0; i < rows; i++) {
                 line.step();
             }
         } finally {
@@ -27,16 +27,16 @@ class EvalLineTest {
     }
 
     @Test
-    void aLineSaysHowManyBatchesAreDoneAndTheTimeLeft() {
+    void aLineSaysHowManyRowsAreDoneAndTheTimeLeft() {
         assertThat(lines(3, 0))
                 .containsExactly(
-                        "evaluating 3 batches",
-                        "evaluated 1 of 3 batches  ETA 0:00",
-                        "evaluated 2 of 3 batches  ETA 0:00");
+                        "evaluating 3 rows",
+                        "evaluated 1 of 3 rows  ETA 0:00",
+                        "evaluated 2 of 3 rows  ETA 0:00");
     }
 
     @Test
-    void batchesThatTakeNoTimeGiveNoLines() {
-        assertThat(lines(100, 3600)).containsExactly("evaluating 100 batches");
+    void rowsThatTakeNoTimeGiveNoLines() {
+        assertThat(lines(100, 3600)).containsExactly("evaluating 100 rows");
     }
 }

@@ -37,7 +37,7 @@ final class ServingWire {
                     .setSampler(write(ask.sampler()))
                     .addAllEnds(ask.ends())
                     .setAlternatives(ask.alternatives())
-                    .setScores(ask.scores())
+                    .setScoresFrom(ask.scoresFrom())
                     .setGuide(join.guide())
                     .setGuidance(ask.guidance() == null ? 0 : ask.guidance().scale());
         }
@@ -88,7 +88,7 @@ final class ServingWire {
                         sampler,
                         new HashSet<>(m.getEndsList()),
                         m.getAlternatives(),
-                        m.getScores(),
+                        m.getScoresFrom(),
                         m.getGuide() == 0 ? null : new Ask.Guidance(new int[0], m.getGuidance()));
         SequencePages pages =
                 new SequencePages(ints(m.getPageRanksList()), ints(m.getPageNumbersList()));
@@ -123,6 +123,9 @@ final class ServingWire {
             for (float logprob : scores.logprobs()) {
                 some.addLogprobs(logprob);
             }
+            for (boolean hit : scores.hits()) {
+                some.addHits(hit);
+            }
         }
         return to.build();
     }
@@ -146,10 +149,12 @@ final class ServingWire {
         List<Made.Scores> scores = new ArrayList<>();
         for (RingWire.Scores one : m.getScoresList()) {
             float[] logprobs = new float[one.getLogprobsCount()];
+            boolean[] hits = new boolean[logprobs.length];
             for (int i = 0; i < logprobs.length; i++) {
                 logprobs[i] = one.getLogprobs(i);
+                hits[i] = one.getHits(i);
             }
-            scores.add(new Made.Scores(one.getText(), one.getFrom(), logprobs));
+            scores.add(new Made.Scores(one.getText(), one.getFrom(), logprobs, hits));
         }
         Made made =
                 new Made(m.getRank(), m.getServe(), m.getLeft(), tokens, scores, m.getSeconds());

@@ -2,6 +2,7 @@ package org.ringworld.actors.serving;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,6 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -18,6 +20,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.FaultyDevice;
 import org.ringworld.actors.job.Jobs;
@@ -33,14 +36,21 @@ import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.ServedModel;
+import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.WholeParameters;
+import org.ringworld.model.training.coordination.AskedProbes;
+import org.ringworld.model.training.job.Probe;
+import org.ringworld.model.training.rank.HeldWork;
 import org.ringworld.model.training.rank.Inference;
+import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.tokenizer.packing.Row;
+import org.ringworld.tokenizer.packing.SequencePacking;
 
 class RingEngineTest {
     private static final int CAPACITY = 1 << 13;
@@ -93,7 +103,7 @@ class RingEngineTest {
 
     private static Ask ask(int seed, int prompt, int most) {
         int[] ids = new SplittableRandom(seed).ints(prompt, 0, Jobs.MODEL.vocabSize()).toArray();
-        return new Ask(ids, most, Sampler.GREEDY, Set.of(), 2, true);
+        return new Ask(ids, most, Sampler.GREEDY, Set.of(), 2, 1);
     }
 
     private static List<Made.Token> tokens(Answer answer) throws InterruptedException {
@@ -134,10 +144,7 @@ class RingEngineTest {
     @ValueSource(ints = {1, 2, 3})
     @Timeout(60)
     void aRingOfActorsWritesWhatOneDeviceDoes(int size) throws Exception {
-        List<Device> devices = new ArrayList<>();
-        for (int rank = 0; rank < size; rank++) {
-            devices.add(new CpuDevice(1));
-        }
+        List<Device> devices = devices(size);
         try (RingEngine ring = ring(devices)) {
             List<Ask> asks = List.of(ask(1, 9, 20), ask(2, 2000, 7), ask(3, 1, 40), ask(4, 300, 5));
             List<Answer> answers = asks.stream().map(ring::ask).toList();
@@ -155,6 +162,80 @@ class RingEngineTest {
                 Thread.sleep(1);
             }
         }
+    }
+
+    /**
+     * Documents that share rows or begin alike, with answers of which a half is what is written.
+     */
+    private List<Probe> probes() throws Exception {
+        SplittableRandom random = new SplittableRandom(5);
+        int vocab = Jobs.MODEL.vocabSize();
+        int[] common = random.ints(1300, 0, vocab).toArray();
+        List<SequencePacking.Document> documents = new ArrayList<>();
+        for (int i = 0; i < 24; i++) {
+            int length = i % 4 == 0 ? random.nextInt(900, 1300) : random.nextInt(1, 300);
+            int[] prompt = Arrays.copyOf(common, length);
+            prompt[length - 1] = random.nextInt(vocab);
+            int[] written =
+                    alone(new Ask(prompt, 3, Sampler.GREEDY, Set.of(), 2, 0)).stream()
+                            .mapToInt(Made.Token::id)
+                            .toArray();
+            written[1] = i % 2 == 0 ? written[1] : (written[1] + 1) % vocab;
+            int[] ids = Arrays.copyOf(prompt, length + 5);
+            System.arraycopy(written, 0, ids, length, 3);
+            float[] weights = new float[ids.length];
+            Arrays.fill(weights, length, length + 3, 1);
+            documents.add(new SequencePacking.Document(ids, weights));
+        }
+        List<Row> all = documents.stream().map(d -> row(d.ids())).toList();
+        return List.of(
+                new Probe(
+                        new Probe.Needles(1),
+                        1400,
+                        0.5,
+                        documents.stream()
+                                .map(d -> SequencePacking.pack(List.of(d), 1400, 0).getFirst())
+                                .toList()),
+                new Probe(new Probe.Needles(4), 700, 0, SequencePacking.pack(documents, 700, 0)),
+                new Probe(new Probe.Documents("all"), 300, Double.NaN, all));
+    }
+
+    private static Row row(int[] ids) {
+        return SequencePacking.pack(List.of(SequencePacking.Document.of(ids)), 300, 0).getFirst();
+    }
+
+    /** What is asked text by text is what whole rows give on a ring as in training. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    @Timeout(120)
+    void probesThatAreAskedAreAsWholeRows(int size) throws Exception {
+        List<Probe> probes = probes();
+        List<Probe.Result> right;
+        HeldWork work =
+                new HeldWork(
+                        "model",
+                        new ModelSource.Files(Jobs.MODEL, model),
+                        DType.F32,
+                        false,
+                        Recompute.Choice.ALL);
+        try (DeviceRing whole = new DeviceRing(work, devices(size), new ZigzagLayout())) {
+            right = whole.evaluate(probes, Jobs.MODEL.ropeTheta(), () -> {});
+        }
+        AtomicInteger rows = new AtomicInteger();
+        try (RingEngine ring = ring(devices(size))) {
+            List<Probe.Result> results = AskedProbes.evaluate(ring, probes, rows::incrementAndGet);
+            for (int p = 0; p < probes.size(); p++) {
+                assertThat(results.get(p).rows()).isEqualTo(right.get(p).rows());
+                assertThat(results.get(p).right()).isEqualTo(right.get(p).right());
+                assertThat(results.get(p).loss()).isCloseTo(right.get(p).loss(), within(1e-4));
+            }
+        }
+        assertThat(rows).hasValue(probes.stream().mapToInt(p -> p.rows().size()).sum());
+        assertThat(right.getFirst().right()).isEqualTo(12);
+    }
+
+    private static List<Device> devices(int size) {
+        return IntStream.range(0, size).<Device>mapToObj(_ -> new CpuDevice(1)).toList();
     }
 
     /** Memory that is missing in the middle of a chunk fails what was read; the others go on. */

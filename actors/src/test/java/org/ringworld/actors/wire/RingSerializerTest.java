@@ -124,7 +124,7 @@ class RingSerializerTest {
     void servingIsTheSameOnTheOtherSide() throws Exception {
         Sampler sampler = new Sampler(0.7, 40, 0.9, 0.05, 1.1, -7L);
         Ask.Guidance guidance = new Ask.Guidance(new int[0], 3.5); // the other text has its own
-        Ask ask = new Ask(new int[] {1, 200_000, 3}, 9, sampler, Set.of(2, 3), 5, true, guidance);
+        Ask ask = new Ask(new int[] {1, 200_000, 3}, 9, sampler, Set.of(2, 3), 5, 2, guidance);
         SequencePages pages = new SequencePages(new int[] {0, 1}, new int[] {7, 0});
         Serve serve =
                 new Serve(
@@ -148,7 +148,12 @@ class RingSerializerTest {
                                         -0.5,
                                         List.of(new Made.Alternative(8, -0.5)),
                                         true)),
-                        List.of(new Made.Scores(4, 1, new float[] {-1, -2.5f})),
+                        List.of(
+                                new Made.Scores(
+                                        4,
+                                        1,
+                                        new float[] {-1, -2.5f},
+                                        new boolean[] {true, false})),
                         0.25);
         TestProbe<Report> reports = KIT.createTestProbe();
         for (Object message :

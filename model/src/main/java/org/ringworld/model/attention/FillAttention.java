@@ -39,8 +39,15 @@ public final class FillAttention implements Attention {
     /**
      * Positions [from, to) of a sequence, whose keys and values are to be computed; those before
      * are there.
+     *
+     * @param asked position from which on outputs are asked for; of those before it the last layer
+     *     gives keys and values alone
      */
-    public record Fill(SequencePages pages, int from, int to) {}
+    public record Fill(SequencePages pages, int from, int to, int asked) {
+        Fill(SequencePages pages, int from, int to) {
+            this(pages, from, to, from);
+        }
+    }
 
     /**
      * Tokens of a fill that lie together on one page.
@@ -56,17 +63,24 @@ public final class FillAttention implements Attention {
     }
 
     /**
-     * A batch on the device.
+     * Queries on the device.
      *
-     * @param borders of this rank's tiles, in rows
-     * @param queries of each rank that look into this one's pages; of this rank: all
+     * @param of each rank those that look into this one's pages; of this rank: all
      */
-    private record Batch(
-            Frame frame, FillPlan plan, int[] borders, List<PagedAttention.Queries> queries) {
+    private record Asking(FillPlan plan, List<PagedAttention.Queries> of) {
         List<Tile> tiles(int rank) {
             return plan.tiles().get(rank);
         }
     }
+
+    /**
+     * A batch on the device.
+     *
+     * @param borders of this rank's tiles, in rows
+     * @param all that ask in every layer but the last
+     * @param last that ask there
+     */
+    private record Batch(Frame frame, int[] borders, Asking all, Asking last) {}
 
     /**
      * @param ring of this rank
@@ -104,12 +118,22 @@ public final class FillAttention implements Attention {
      * @return this rank's tokens, in the order of its rows
      */
     public List<Tile> begin(List<Fill> fills, Frame frame, Workspace workspace) {
-        begin(FillPlan.of(fills, config, pageByPage, ring.size()), frame, workspace);
-        return batch.tiles(ring.rank());
+        FillPlan plan = FillPlan.of(fills, config, pageByPage, ring.size());
+        boolean allAsked = fills.stream().allMatch(fill -> fill.asked == fill.from);
+        List<Fill> asked =
+                fills.stream().map(fill -> new Fill(fill.pages, fill.asked, fill.to)).toList();
+        FillPlan last = allAsked ? plan : FillPlan.of(asked, config, pageByPage, ring.size());
+        begin(plan, last, frame, workspace);
+        return batch.all.tiles(ring.rank());
+    }
+
+    /** Of this rank's tokens those whose outputs are asked for, in the last layer's order. */
+    public List<Tile> asked() {
+        return batch.last.tiles(ring.rank());
     }
 
     /** As {@link #begin(List, Frame, Workspace)}, whatever would be cheaper. */
-    void begin(FillPlan plan, Frame frame, Workspace workspace) {
+    void begin(FillPlan plan, FillPlan last, Frame frame, Workspace workspace) {
         memory.settle();
         List<Tile> own = plan.tiles().get(ring.rank());
         int[] borders = new int[own.size() + 1];
@@ -119,6 +143,11 @@ public final class FillAttention implements Attention {
             memory.place(number, tile.from % PageMemory.TOKENS, tile.from, tile.tokens());
             borders[t + 1] = borders[t] + tile.tokens();
         }
+        Asking all = asking(plan, workspace);
+        batch = new Batch(frame, borders, all, last == plan ? all : asking(last, workspace));
+    }
+
+    private Asking asking(FillPlan plan, Workspace workspace) {
         List<PagedAttention.Queries> queries = new ArrayList<>();
         for (int rank = 0; rank < ring.size(); rank++) {
             boolean all = rank == ring.rank();
@@ -128,7 +157,7 @@ public final class FillAttention implements Attention {
                             .toList();
             queries.add(some.isEmpty() ? null : queries(plan.fills(), some, workspace));
         }
-        batch = new Batch(frame, plan, borders, queries);
+        return new Asking(plan, queries);
     }
 
     /** What these tokens look for in this rank's pages. */
@@ -159,18 +188,31 @@ public final class FillAttention implements Attention {
 
     /** Positions of this rank's tokens, I32 [S]; null where it has none. */
     public Tensor positions() {
-        PagedAttention.Queries own = batch.queries.get(ring.rank());
+        return positions(batch.all);
+    }
+
+    /** Positions of the tokens that are {@link #asked}, likewise. */
+    public Tensor askedPositions() {
+        return positions(batch.last);
+    }
+
+    private Tensor positions(Asking asking) {
+        PagedAttention.Queries own = asking.of.get(ring.rank());
         return own == null ? null : own.positions();
+    }
+
+    private Asking asking(int layer) {
+        return layer == config.numLayers() - 1 ? batch.last : batch.all;
     }
 
     @Override
     public KvBlock own(int layer, Workspace workspace) {
-        List<Tile> own = batch.tiles(ring.rank());
+        List<Tile> own = batch.all.tiles(ring.rank());
         Tensor[] keys = new Tensor[own.size()];
         Tensor[] values = new Tensor[own.size()];
         for (int t = 0; t < keys.length; t++) {
             Tile tile = own.get(t);
-            int number = batch.plan.fills().get(tile.fill).pages.number(tile.from);
+            int number = batch.all.plan.fills().get(tile.fill).pages.number(tile.from);
             int place = tile.from % PageMemory.TOKENS;
             keys[t] = memory.keys(layer, number, place, tile.tokens());
             values[t] = memory.values(layer, number, place, tile.tokens());
@@ -180,28 +222,30 @@ public final class FillAttention implements Attention {
 
     @Override
     public void forward(int layer, Tensor q, KvBlock own, Tensor out, Tensor max, Tensor sum) {
-        paged.attend(layer, batch.queries.get(ring.rank()), q, out, max, sum);
+        paged.attend(layer, asking(layer).of.get(ring.rank()), q, out, max, sum);
         passQueries(layer, q, out, max, sum);
         passKeys(layer, q, out, max, sum);
         memory.complete(layer);
     }
 
-    /** A rank that has no tokens of its own in the batch answers others' queries in a layer. */
+    /** A rank that asks nothing itself in a layer answers others' queries. */
     public void help(int layer) {
         passQueries(layer, null, null, null, null);
         passKeys(layer, null, null, null, null);
+        memory.complete(layer);
     }
 
     private void passQueries(int layer, Tensor q, Tensor out, Tensor max, Tensor sum) {
         Workspace.Mark mark = scratch.mark();
         int me = ring.rank();
         Frame frame = batch.frame.ofLayer(layer);
-        int sent = batch.plan.sent()[me];
+        FillPlan plan = asking(layer).plan;
+        int sent = plan.sent()[me];
         List<Lease> leases = new ArrayList<>();
         Lease asked = new Lease();
         leases.add(asked);
         for (int other : others) {
-            if (batch.plan.helps()[other][me]) {
+            if (plan.helps()[other][me]) {
                 ring.send(
                         other,
                         frame.of(Pass.QUERIES, 0, me, 0),
@@ -211,12 +255,12 @@ public final class FillAttention implements Attention {
             }
         }
         for (int other : others) {
-            if (batch.plan.helps()[me][other]) {
+            if (plan.helps()[me][other]) {
                 leases.add(answer(layer, other, frame));
             }
         }
         for (int other : others) {
-            if (batch.plan.helps()[other][me]) {
+            if (plan.helps()[other][me]) {
                 Ring.Transfer found =
                         ring.receive(
                                 other,
@@ -240,13 +284,14 @@ public final class FillAttention implements Attention {
 
     /** What another rank's queries find in this one's pages. */
     private Lease answer(int layer, int other, Frame frame) {
-        int n = batch.plan.sent()[other];
+        Asking asking = asking(layer);
+        int n = asking.plan.sent()[other];
         Ring.Transfer asked =
                 ring.receive(other, frame.of(Pass.QUERIES, 0, other, 0), dtype, n, heads(), dim());
         AttentionState state = AttentionState.take(scratch, n, heads(), dim());
         paged.attend(
                 layer,
-                batch.queries.get(other),
+                asking.of.get(other),
                 asked.await(device),
                 state.out(),
                 state.max(),
@@ -263,12 +308,13 @@ public final class FillAttention implements Attention {
     }
 
     private void passKeys(int layer, Tensor q, Tensor out, Tensor max, Tensor sum) {
-        int row = batch.plan.sent()[ring.rank()];
-        for (int f = 0; f < batch.plan.fills().size(); f++) {
-            if (batch.plan.ways().get(f) == Way.PASS_KEYS) {
+        Asking asking = asking(layer);
+        int row = asking.plan.sent()[ring.rank()];
+        for (int f = 0; f < asking.plan.fills().size(); f++) {
+            if (asking.plan.ways().get(f) == Way.PASS_KEYS) {
                 int fill = f;
                 int rows =
-                        batch.tiles(ring.rank()).stream()
+                        asking.tiles(ring.rank()).stream()
                                 .filter(tile -> tile.fill == fill)
                                 .mapToInt(Tile::tokens)
                                 .sum();
@@ -277,7 +323,7 @@ public final class FillAttention implements Attention {
                         layer,
                         f,
                         rows == 0 ? null : q.rows(row, end),
-                        rows == 0 ? null : positions().rows(row, end),
+                        rows == 0 ? null : positions(asking).rows(row, end),
                         rows == 0 ? null : out.rows(row, end),
                         rows == 0 ? null : max.rows(row, end),
                         rows == 0 ? null : sum.rows(row, end));
@@ -290,7 +336,8 @@ public final class FillAttention implements Attention {
     private void passKeys(
             int layer, int f, Tensor q, Tensor positions, Tensor out, Tensor max, Tensor sum) {
         Workspace.Mark mark = scratch.mark();
-        Fill fill = batch.plan.fills().get(f);
+        Asking asking = asking(layer);
+        Fill fill = asking.plan.fills().get(f);
         int[][] pages = new int[ring.size()][];
         int most = 0;
         for (int rank = 0; rank < pages.length; rank++) {
@@ -298,7 +345,7 @@ public final class FillAttention implements Attention {
             most = Math.max(most, Math.ceilDiv(pages[rank].length, PagedAttention.TOGETHER));
         }
         Outgoing[] outgoing = {new Outgoing(), new Outgoing()};
-        Tensor one = q == null ? null : batch.queries.get(ring.rank()).one();
+        Tensor one = q == null ? null : asking.of.get(ring.rank()).one();
         for (int tile = 0; tile < most; tile++) {
             Frame frame = batch.frame.ofLayer(layer).of(Pass.FORWARD, f, 0, 2 * tile);
             send(layer, f, pages[ring.rank()], tile, frame, outgoing[tile % 2]);
@@ -366,7 +413,7 @@ public final class FillAttention implements Attention {
         to.lease = new Lease();
         int me = ring.rank();
         for (int other : others) {
-            boolean asks = batch.tiles(other).stream().anyMatch(t -> t.fill == f);
+            boolean asks = asking(layer).tiles(other).stream().anyMatch(t -> t.fill == f);
             if (asks) {
                 ring.send(other, frame.from(me), both, device.record(), to.lease);
                 Frame second = batch.frame.ofLayer(layer).of(Pass.FORWARD, f, me, 2 * tile + 1);

@@ -9,6 +9,7 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     private final BlockingQueue<Object> coming = new LinkedBlockingQueue<>();
     private final Runnable onClose;
     private final float[] scores;
+    private final boolean[] hits;
     private volatile int cached;
     private volatile int scored;
     private boolean over;
@@ -21,6 +22,7 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     public Answer(Ask ask, Runnable onClose) {
         this.onClose = onClose;
         this.scores = ask.scores() ? new float[ask.prompt().length] : null;
+        this.hits = ask.scores() ? new boolean[ask.prompt().length] : null;
         if (scores != null) {
             Arrays.fill(scores, Float.NaN);
         }
@@ -51,11 +53,16 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     }
 
     /**
-     * ln of the probability of each token of the prompt but the first, whose is NaN; whole when
-     * {@link #next} has returned.
+     * ln of the probability of each token of the prompt that was to be scored, NaN of others; whole
+     * when {@link #next} has returned.
      */
     public float[] scores() {
         return scores;
+    }
+
+    /** Whether each of these tokens had the greatest logit: greedily, it had been written. */
+    public boolean[] hits() {
+        return hits;
     }
 
     /** Tokens of the prompt that {@link #scores} has so far; any thread may ask. */
@@ -88,6 +95,7 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     @Override
     public void scored(Made.Scores some) {
         System.arraycopy(some.logprobs(), 0, scores, some.from(), some.logprobs().length);
+        System.arraycopy(some.hits(), 0, hits, some.from(), some.hits().length);
         // One thread at a time tells.
         scored = scored + some.logprobs().length;
     }

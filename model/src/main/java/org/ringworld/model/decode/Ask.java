@@ -9,7 +9,8 @@ import java.util.Set;
  * @param most tokens to be written after it at most; 0: it is only read
  * @param ends tokens after which it is over
  * @param alternatives how many of the likeliest tokens are told beside each one written
- * @param scores whether it is told how likely each token of the prompt was
+ * @param scoresFrom position of the first token of the prompt of which it is told how likely it
+ *     was, as of all behind it; the first that can be is 1. 0: of none
  * @param guidance null: none
  */
 public record Ask(
@@ -18,7 +19,7 @@ public record Ask(
         Sampler sampler,
         Set<Integer> ends,
         int alternatives,
-        boolean scores,
+        int scoresFrom,
         Guidance guidance) {
 
     /**
@@ -29,7 +30,7 @@ public record Ask(
     public record Guidance(int[] prompt, double scale) {}
 
     public Ask(int[] prompt, int most, Sampler sampler, Set<Integer> ends) {
-        this(prompt, most, sampler, ends, 0, false, null);
+        this(prompt, most, sampler, ends, 0, 0, null);
     }
 
     public Ask(
@@ -38,13 +39,23 @@ public record Ask(
             Sampler sampler,
             Set<Integer> ends,
             int alternatives,
-            boolean scores) {
-        this(prompt, most, sampler, ends, alternatives, scores, null);
+            int scoresFrom) {
+        this(prompt, most, sampler, ends, alternatives, scoresFrom, null);
     }
 
     /** The other stream's, which chooses nothing. */
     Ask unguided() {
         return new Ask(guidance.prompt, most, sampler, ends);
+    }
+
+    /** Position of the first token of the prompt after which logits are computed. */
+    int firstAsked() {
+        int last = prompt.length - 1;
+        return scores() ? Math.min(scoresFrom - 1, last) : last;
+    }
+
+    public boolean scores() {
+        return scoresFrom > 0;
     }
 
     /** Tokens that it may come to have. */

@@ -36,8 +36,8 @@ final class AskedText {
 
     /** Whether all is told that was asked of the prompt. */
     boolean isScored() {
-        int computed = ask.prompt().length - 1 - place.cached();
-        return !ask.scores() || scored.cardinality() == computed;
+        int asked = ask.prompt().length - 1 - ask.firstAsked();
+        return !ask.scores() || scored.cardinality() == asked;
     }
 
     /** It has a token more, before which all are computed. */
@@ -56,7 +56,9 @@ final class AskedText {
 
     /** It joins the ranks, with what is in its pages. */
     void joins() {
-        reads = length;
+        // Behind the last token of what is only scored nobody asks anything.
+        boolean isScoredAlone = ask.scores() && ask.most() == 0;
+        reads = isScoredAlone ? Math.max(1, length - 1) : length;
         toldTo = filled;
     }
 }

@@ -36,6 +36,7 @@ public record Made(
      *
      * @param from position of the first of them, at least 1
      * @param logprobs ln of the probability of each after all before it
+     * @param hits whether each had the greatest logit
      */
-    public record Scores(long text, int from, float[] logprobs) {}
+    public record Scores(long text, int from, float[] logprobs, boolean[] hits) {}
 }

@@ -114,7 +114,7 @@ public final class PageDirectory {
     /**
      * Pages for a sequence.
      *
-     * @param prompt its first tokens, at least one
+     * @param prompt its first tokens, at least one, of which the last is not taken from elsewhere
      * @param most tokens that it may come to have, the prompt among them
      * @return null where there is no room as long as the others are there
      * @throws TooLongException where there never is

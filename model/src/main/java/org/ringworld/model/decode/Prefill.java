@@ -54,21 +54,22 @@ final class Prefill {
      * Keys and values of what is read; each rank has tokens of its own.
      *
      * @param of the texts
-     * @param last is given what the model says after the last token of those that are written on
+     * @param ends is given what the model says after the last token of those that are written on
      */
     void run(
             Frame frame,
             List<FillAttention.Fill> reads,
             List<RankText> of,
             List<RankText> writes,
-            Tensor last,
+            Tensor ends,
             List<Made.Scores> scores) {
         Workspace.Mark mark = scratch.mark();
         List<FillAttention.Tile> tiles = filling.begin(reads, frame, scratch);
         int n = tiles.stream().mapToInt(tile -> tile.to() - tile.from()).sum();
-        Tensor x = null;
+        Tensor asked = null;
+        int last = config.numLayers() - 1;
         if (n > 0) {
-            x = scratch.take(parameters.dtype(), n, config.hiddenSize());
+            Tensor x = scratch.take(parameters.dtype(), n, config.hiddenSize());
             int[] ids = new int[n];
             int row = 0;
             for (FillAttention.Tile tile : tiles) {
@@ -79,25 +80,70 @@ final class Prefill {
             kernels.embedding(choice.ints(ids), parameters.embedding(Modality.TEXT), x);
             RotaryEmbedding.Angles angles =
                     RotaryEmbedding.angles(kernels, config, filling.positions(), scratch);
-            for (DecoderLayer layer : layers) {
+            for (DecoderLayer layer : layers.subList(0, last)) {
                 layer.forward(x, angles, filling);
             }
+            asked = lastLayer(tiles, x, angles);
         } else {
-            for (int layer = 0; layer < config.numLayers(); layer++) {
+            for (int layer = 0; layer <= last; layer++) {
                 filling.help(layer);
             }
         }
-        lastRows(reads, of, tiles, x, writes, last, frame);
-        score(of, tiles, x, scores);
+        lastRows(reads, of, asked, writes, ends, frame);
+        score(of, asked, scores);
         scratch.release(mark);
+    }
+
+    /**
+     * All tokens' keys and values, and outputs of those alone whose logits somebody asks for: what
+     * the others would come to is seen by no layer.
+     *
+     * @return values [S,E], in the order of {@link FillAttention#asked}; null where there are none
+     */
+    private Tensor lastLayer(
+            List<FillAttention.Tile> tiles, Tensor x, RotaryEmbedding.Angles angles) {
+        DecoderLayer layer = layers.getLast();
+        List<FillAttention.Tile> asked = filling.asked();
+        if (asked.equals(tiles)) {
+            layer.forward(x, angles, filling);
+            return x;
+        }
+        layer.keysAndValues(x, angles, filling);
+        if (asked.isEmpty()) {
+            filling.help(layers.size() - 1);
+            return null;
+        }
+        Tensor positions = filling.askedPositions();
+        Tensor some = scratch.take(x.dtype(), positions.size(), x.dim(1));
+        int row = 0;
+        for (FillAttention.Tile tile : asked) {
+            int count = tile.to() - tile.from();
+            int from = row(tiles, tile);
+            kernels.copy(x.rows(from, from + count), some.rows(row, row + count));
+            row += count;
+        }
+        RotaryEmbedding.Angles own = RotaryEmbedding.angles(kernels, config, positions, scratch);
+        layer.queries(some, own, filling);
+        return some;
+    }
+
+    /** The row in which a tile begins that is a part of one of some. */
+    private static int row(List<FillAttention.Tile> tiles, FillAttention.Tile part) {
+        int row = 0;
+        for (FillAttention.Tile tile : tiles) {
+            if (tile.fill() == part.fill() && tile.to() == part.to()) {
+                return row + part.from() - tile.from();
+            }
+            row += tile.to() - tile.from();
+        }
+        throw new IllegalStateException(part + " is in none of " + tiles);
     }
 
     /** The rank that has a text's last token gives what it made of it to all. */
     private void lastRows(
             List<FillAttention.Fill> reads,
             List<RankText> of,
-            List<FillAttention.Tile> tiles,
-            Tensor x,
+            Tensor asked,
             List<RankText> writes,
             Tensor last,
             Frame frame) {
@@ -114,12 +160,12 @@ final class Prefill {
         }
         List<Integer> own = rowsOf.get(ring.rank());
         int at = 0;
-        for (FillAttention.Tile tile : tiles) {
+        for (FillAttention.Tile tile : filling.asked()) {
             at += tile.to() - tile.from();
             RankText text = of.get(tile.fill());
             int row = tile.to() == text.length ? writes.indexOf(text) : -1;
             if (row >= 0) {
-                kernels.copy(x.rows(at - 1, at), last.rows(row, row + 1));
+                kernels.copy(asked.rows(at - 1, at), last.rows(row, row + 1));
             }
         }
         if (ring.size() == 1) {
@@ -157,19 +203,21 @@ final class Prefill {
     }
 
     /** How likely the tokens after this rank's own were, where somebody asks. */
-    private void score(
-            List<RankText> of, List<FillAttention.Tile> tiles, Tensor x, List<Made.Scores> scores) {
+    private void score(List<RankText> of, Tensor asked, List<Made.Scores> scores) {
         int at = 0;
-        for (FillAttention.Tile tile : tiles) {
+        for (FillAttention.Tile tile : filling.asked()) {
             int n = tile.to() - tile.from();
             RankText text = of.get(tile.fill());
             int prompt = text.join.ask().prompt().length;
             int to = Math.min(tile.to(), prompt - 1);
             if (text.join.ask().scores() && to > tile.from()) {
                 int[] targets = Arrays.copyOfRange(text.ids, tile.from() + 1, to + 1);
-                float[] logprobs =
-                        choice.score(parameters, config, x.rows(at, at + targets.length), targets);
-                scores.add(new Made.Scores(text.join.text(), tile.from() + 1, logprobs));
+                TokenChoice.Scored some =
+                        choice.score(
+                                parameters, config, asked.rows(at, at + targets.length), targets);
+                scores.add(
+                        new Made.Scores(
+                                text.join.text(), tile.from() + 1, some.logprobs(), some.hits()));
             }
             at += n;
         }

@@ -187,7 +187,9 @@ public final class Scheduler {
     }
 
     private boolean open(AskedText text) {
-        text.place = directory.open(text.ask.prompt(), text.ask.longest());
+        // From where logits are asked on, tokens are computed, known or not.
+        int[] begin = Arrays.copyOf(text.ask.prompt(), text.ask.firstAsked() + 1);
+        text.place = directory.open(begin, text.ask.longest());
         return text.place != null;
     }
 

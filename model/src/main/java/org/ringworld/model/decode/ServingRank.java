@@ -264,7 +264,10 @@ public final class ServingRank implements AutoCloseable {
     }
 
     private static FillAttention.Fill fill(RankText text, int from, int to) {
-        return new FillAttention.Fill(text.join.pages(), from, to);
+        Ask ask = text.join.ask();
+        int last = ask.most() > 0 ? text.length - 1 : to;
+        int first = ask.scores() ? ask.firstAsked() : last;
+        return new FillAttention.Fill(text.join.pages(), from, to, Math.clamp(first, from, to));
     }
 
     /** A token more of each of some texts, computed by all ranks together. */

@@ -64,19 +64,36 @@ final class TokenChoice {
         return rows;
     }
 
-    /** ln of the probability of a token of each row of logits, F32 [B,V]. */
-    double[] logprobs(Tensor logits, int[] ids) {
+    /** ln of the probability of a token of each row of logits, and whether it is the greatest. */
+    record Scored(float[] logprobs, boolean[] hits) {}
+
+    /** Of a token of each row of logits, F32 [B,V]. */
+    private Scored scored(Tensor logits, int[] ids) {
         Tensor weights = scratch.take(DType.F32, ids.length);
         Tensor ce = scratch.take(DType.F32, ids.length);
         Tensor hits = scratch.take(DType.I32, ids.length);
         kernels.fill(weights, 1);
         kernels.crossEntropy(logits, ints(ids), weights, 0, ce, hits, null);
-        double[] logprobs = new double[ids.length];
+        float[] logprobs = new float[ids.length];
+        boolean[] greatest = new boolean[ids.length];
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment host = arena.allocate(ce.bytes(), 4);
-            device.copyOut(ce, host);
-            Arrays.setAll(logprobs, b -> -host.getAtIndex(ValueLayout.JAVA_FLOAT, b));
+            MemorySegment floats = arena.allocate(ce.bytes(), 4);
+            MemorySegment ints = arena.allocate(hits.bytes(), 4);
+            device.copyOut(ce, floats);
+            device.copyOut(hits, ints);
+            for (int b = 0; b < ids.length; b++) {
+                logprobs[b] = -floats.getAtIndex(ValueLayout.JAVA_FLOAT, b);
+                greatest[b] = ints.getAtIndex(ValueLayout.JAVA_INT, b) == 1;
+            }
         }
+        return new Scored(logprobs, greatest);
+    }
+
+    /** ln of the probability of a token of each row of logits, F32 [B,V]. */
+    double[] logprobs(Tensor logits, int[] ids) {
+        float[] some = scored(logits, ids).logprobs;
+        double[] logprobs = new double[some.length];
+        Arrays.setAll(logprobs, b -> some[b]);
         return logprobs;
     }
 
@@ -101,14 +118,15 @@ final class TokenChoice {
     }
 
     /**
-     * ln of the probability of the token after each of some, a block of them at a time.
+     * How likely the token after each of some was, a block of them at a time.
      *
      * @param x values [S,E], what the layers made of them
      */
-    float[] score(ParameterStore parameters, LlamaConfig config, Tensor x, int[] targets) {
+    Scored score(ParameterStore parameters, LlamaConfig config, Tensor x, int[] targets) {
         Tensor head = parameters.head(Modality.TEXT);
         int most = device.blocks().tokensOfLogits(head.dim(0));
         float[] logprobs = new float[targets.length];
+        boolean[] hits = new boolean[targets.length];
         for (int from = 0; from < targets.length; from += most) {
             int to = Math.min(targets.length, from + most);
             Workspace.Mark mark = scratch.mark();
@@ -121,13 +139,12 @@ final class TokenChoice {
                     scratch.take(DType.F32, to - from));
             Tensor logits = scratch.take(DType.F32, to - from, head.dim(0));
             kernels.matmul(Product.NT, normed, head, logits, false);
-            double[] some = logprobs(logits, Arrays.copyOfRange(targets, from, to));
-            for (int i = from; i < to; i++) {
-                logprobs[i] = (float) some[i - from];
-            }
+            Scored some = scored(logits, Arrays.copyOfRange(targets, from, to));
+            System.arraycopy(some.logprobs, 0, logprobs, from, to - from);
+            System.arraycopy(some.hits, 0, hits, from, to - from);
             scratch.release(mark);
         }
-        return logprobs;
+        return new Scored(logprobs, hits);
     }
 
     /**

@@ -85,21 +85,42 @@ public final class DecoderLayer {
     /** Forward alone: x, values [S,E], becomes the layer's output. */
     public void forward(Tensor x, RotaryEmbedding.Angles angles, Attention attention) {
         Workspace.Mark mark = scratch.mark();
-        long length = x.dim(0);
-        Activations a =
-                new Activations(
-                        x,
-                        scratch.take(dtype, length, config.numHeads(), config.headDim()),
-                        attention.own(layer, scratch),
-                        scratch.take(dtype, length, config.numHeads(), config.headDim()),
-                        scratch.take(DType.F32, length, config.numHeads()),
-                        scratch.take(DType.F32, length, config.numHeads()),
-                        x,
-                        null,
-                        null,
-                        x);
-        compute(a, angles, attention);
+        compute(inPlace(x, attention.own(layer, scratch)), angles, attention);
         scratch.release(mark);
+    }
+
+    /** The keys and values of x, values [S,E], alone. */
+    public void keysAndValues(Tensor x, RotaryEmbedding.Angles angles, Attention attention) {
+        Workspace.Mark mark = scratch.mark();
+        ModelTensors.Layer weights = parameters.acquire(layer);
+        try {
+            keysAndValues(weights, normed(weights, x), angles, attention.own(layer, scratch));
+        } finally {
+            parameters.release(layer);
+        }
+        scratch.release(mark);
+    }
+
+    /** Forward of tokens x, values [S,E], whose keys and values are in their place already. */
+    public void queries(Tensor x, RotaryEmbedding.Angles angles, Attention attention) {
+        Workspace.Mark mark = scratch.mark();
+        compute(inPlace(x, null), angles, attention);
+        scratch.release(mark);
+    }
+
+    private Activations inPlace(Tensor x, KvBlock kv) {
+        long length = x.dim(0);
+        return new Activations(
+                x,
+                scratch.take(dtype, length, config.numHeads(), config.headDim()),
+                kv,
+                scratch.take(dtype, length, config.numHeads(), config.headDim()),
+                scratch.take(DType.F32, length, config.numHeads()),
+                scratch.take(DType.F32, length, config.numHeads()),
+                x,
+                null,
+                null,
+                x);
     }
 
     /** Forward for training. What is returned, x too, is of {@code kept}. */
@@ -170,7 +191,7 @@ public final class DecoderLayer {
         kernels.matmul(Product.NT, flat(out), weights.o(), h, true);
     }
 
-    /** Norm, projections and rotation; keys and values go into their tiles. */
+    /** Norm, projections and rotation; keys and values go into their tiles, if there are any. */
     private void queriesKeysValues(
             ModelTensors.Layer weights,
             Tensor x,
@@ -178,11 +199,24 @@ public final class DecoderLayer {
             Tensor q,
             KvBlock kv) {
         Workspace.Mark mark = scratch.mark();
-        long length = x.dim(0);
-        Tensor normed = scratch.take(dtype, x.shape());
-        kernels.rmsNorm(x, weights.inputNorm(), eps, normed, scratch.take(DType.F32, length));
+        Tensor normed = normed(weights, x);
         kernels.matmul(Product.NT, normed, weights.q(), flat(q), false);
         kernels.rotary(q, angles.cos(), angles.sin(), q);
+        if (kv != null) {
+            keysAndValues(weights, normed, angles, kv);
+        }
+        scratch.release(mark);
+    }
+
+    private Tensor normed(ModelTensors.Layer weights, Tensor x) {
+        Tensor normed = scratch.take(dtype, x.shape());
+        kernels.rmsNorm(x, weights.inputNorm(), eps, normed, scratch.take(DType.F32, x.dim(0)));
+        return normed;
+    }
+
+    private void keysAndValues(
+            ModelTensors.Layer weights, Tensor normed, RotaryEmbedding.Angles angles, KvBlock kv) {
+        long length = normed.dim(0);
         Tensor k = scratch.take(dtype, length, config.numKvHeads(), config.headDim());
         Tensor v = scratch.take(dtype, length, config.numKvHeads(), config.headDim());
         kernels.matmul(Product.NT, normed, weights.k(), flat(k), false);
@@ -194,7 +228,6 @@ public final class DecoderLayer {
             kernels.rotary(k.rows(from, to), rows.cos(), rows.sin(), kv.keys()[t]);
             kernels.copy(v.rows(from, to), kv.values()[t]);
         }
-        scratch.release(mark);
     }
 
     /**

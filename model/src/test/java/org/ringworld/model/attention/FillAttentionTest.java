@@ -45,7 +45,8 @@ class FillAttentionTest {
                     for (int c = 0; c < chunks.size(); c++) {
                         Workspace.Mark mark = scratch.mark();
                         List<Fill> fills = chunks.get(c);
-                        attention.begin(FillPlan.of(fills, ways, size), Frame.of(c, 0), scratch);
+                        FillPlan plan = FillPlan.of(fills, ways, size);
+                        attention.begin(plan, plan, Frame.of(c, 0), scratch);
                         Tensor positions = attention.positions();
                         if (positions == null) {
                             attention.help(layer);

@@ -27,10 +27,11 @@ class AnswerTest {
 
     @Test
     void itIsToldHowManyTokensHaveTheirScores() {
-        Ask ask = new Ask(new int[] {1, 2, 3, 4}, 0, Sampler.GREEDY, Set.of(), 0, true);
+        Ask ask = new Ask(new int[] {1, 2, 3, 4}, 0, Sampler.GREEDY, Set.of(), 0, 1);
         Answer answer = new Answer(ask, closed::incrementAndGet);
-        answer.scored(new Made.Scores(1, 2, new float[] {-3, -4}));
+        answer.scored(new Made.Scores(1, 2, new float[] {-3, -4}, new boolean[] {true, false}));
         assertThat(answer.scored()).isEqualTo(2);
         assertThat(answer.scores()).containsExactly(Float.NaN, Float.NaN, -3, -4);
+        assertThat(answer.hits()).containsExactly(false, false, true, false);
     }
 }

@@ -68,6 +68,15 @@ class ServingRankTest {
         return logits[id] - greatest - Math.log(sum);
     }
 
+    /** By how much a token's logit is above those of all others. */
+    private static double ahead(float[] logits, int id) {
+        return IntStream.range(0, logits.length)
+                .filter(other -> other != id)
+                .mapToDouble(other -> (double) logits[id] - logits[other])
+                .min()
+                .orElseThrow();
+    }
+
     static ServingRing ring(LlamaConfig config, DType dtype, int size, int pages, int shortTokens) {
         return ring(config, dtype, dtype, size, pages, shortTokens);
     }
@@ -108,11 +117,16 @@ class ServingRankTest {
         }
         float[][] right = whole(config, ids, dtype);
         if (ask.scores()) {
-            for (int at = Math.max(1, answer.cached() + 1); at < prompt; at++) {
+            for (int at = 0; at < prompt; at++) {
+                float logprob =
+                        at < ask.scoresFrom() ? Float.NaN : (float) logprob(right[at - 1], ids[at]);
                 assertThat(answer.scores()[at])
                         .as("position %d of %d", at, prompt)
-                        .isCloseTo(
-                                (float) logprob(right[at - 1], ids[at]), within((float) tolerance));
+                        .isCloseTo(logprob, within((float) tolerance));
+                double ahead = at < ask.scoresFrom() ? -1 : ahead(right[at - 1], ids[at]);
+                if (Math.abs(ahead) > tolerance) {
+                    assertThat(answer.hits()[at]).isEqualTo(ahead > 0);
+                }
             }
         }
         for (int i = 0; i < tokens.size(); i++) {
@@ -142,14 +156,14 @@ class ServingRankTest {
             int all = ring.room();
             for (int prompt : new int[] {1, 9, T - 1, T, T + 1, 2 * T, 3 * T + 17}) {
                 int[] ids = random(prompt, prompt, config);
-                Ask ask = new Ask(ids, 5, Sampler.GREEDY, Set.of(), 0, true);
+                Ask ask = new Ask(ids, 5, Sampler.GREEDY, Set.of(), 0, 1);
                 try (Answer answer = ring.ask(ask)) {
                     int[] so = assertRight(config, DType.F32, ask, answer, 1e-4);
                     // A second turn, which finds what was read for the first.
                     int[] turn = random(prompt + 1, 40, config);
                     int[] more = Arrays.copyOf(so, so.length + turn.length);
                     System.arraycopy(turn, 0, more, so.length, turn.length);
-                    Ask again = new Ask(more, 4, Sampler.GREEDY, Set.of(), 0, true);
+                    Ask again = new Ask(more, 4, Sampler.GREEDY, Set.of(), 0, so.length);
                     try (Answer second = ring.ask(again)) {
                         assertRight(config, DType.F32, again, second, 1e-4);
                         assertThat(second.cached()).isEqualTo((so.length - 1) / T * T);
@@ -246,7 +260,7 @@ class ServingRankTest {
         try (ServingRing ring = ring(GROUPED, DType.BF16, size, 12, T)) {
             for (int prompt : new int[] {9, 2 * T + 17}) {
                 int[] ids = random(prompt, prompt, GROUPED);
-                Ask ask = new Ask(ids, 5, Sampler.GREEDY, Set.of(), 0, true);
+                Ask ask = new Ask(ids, 5, Sampler.GREEDY, Set.of(), 0, 1);
                 try (Answer answer = ring.ask(ask)) {
                     assertRight(GROUPED, DType.BF16, ask, answer, 0.1);
                 }
@@ -308,16 +322,23 @@ class ServingRankTest {
         }
     }
 
-    /** What is only read is over when every rank has told its part. */
+    /**
+     * What is only read is over when every rank has told its part. Pages of others are taken up to
+     * the first token after which somebody asks.
+     */
     @ParameterizedTest
     @ValueSource(ints = {1, 3})
-    void promptsAreScored(int size) throws Exception {
+    void promptsAreScoredFromAnywhere(int size) throws Exception {
         try (ServingRing ring = ring(GROUPED, DType.F32, size, 12, T)) {
-            for (int prompt : new int[] {1, 3 * T + 17}) {
+            for (int prompt : new int[] {1, T, 3 * T + 17}) {
                 int[] ids = random(prompt, prompt, GROUPED);
-                Ask ask = new Ask(ids, 0, Sampler.GREEDY, Set.of(), 0, true);
-                try (Answer answer = ring.ask(ask)) {
-                    assertRight(GROUPED, DType.F32, ask, answer, 1e-4);
+                for (int from : new int[] {1, T - 3, T, 2 * T + 40, 3 * T, 3 * T + 16}) {
+                    Ask ask = new Ask(ids, 0, Sampler.GREEDY, Set.of(), 0, from);
+                    try (Answer answer = ring.ask(ask)) {
+                        assertRight(GROUPED, DType.F32, ask, answer, 1e-4);
+                        int first = Math.min(from - 1, prompt - 1);
+                        assertThat(answer.cached()).isEqualTo(first / T * T);
+                    }
                 }
             }
             assertThat(ring.room()).isEqualTo(12 * size);
@@ -336,7 +357,7 @@ class ServingRankTest {
                 Ask.Guidance guidance =
                         new Ask.Guidance(random(lengths[1], lengths[1], GROUPED), scale);
                 int[] prompt = random(100 + lengths[0], lengths[0], GROUPED);
-                asks.add(new Ask(prompt, 6, Sampler.GREEDY, Set.of(), 0, false, guidance));
+                asks.add(new Ask(prompt, 6, Sampler.GREEDY, Set.of(), 0, 0, guidance));
                 answers.add(ring.ask(asks.getLast()));
             }
             for (int i = 0; i < asks.size(); i++) {

@@ -155,7 +155,7 @@ class ParameterStoreTest {
             throws Exception {
         int[] prompt = new SplittableRandom(8).ints(150, 0, config.vocabSize()).toArray();
         int all = config.vocabSize();
-        Ask ask = new Ask(prompt, 1, Sampler.GREEDY, Set.of(), all, false);
+        Ask ask = new Ask(prompt, 1, Sampler.GREEDY, Set.of(), all, 0);
         ServedModel.Options dtypes =
                 new ServedModel.Options(dtype, matrixDtype, dtype, false, true);
         try (Engine engine =

@@ -41,15 +41,23 @@ public final class Evaluation {
     /** What all ranks found in the batch that was to be evaluated. */
     public void add(List<Report.Evaluated> ranks) {
         int probe = batches.get(next++).probe();
-        lossSum[probe] += ranks.stream().mapToDouble(Report.Evaluated::lossSum).sum();
-        weight[probe] += ranks.getFirst().targetWeight();
+        int rightRows = 0;
         int rows = ranks.stream().mapToInt(r -> r.missed().length).max().orElse(0);
         for (int row = 0; row < rows; row++) {
             int at = row;
             int missed =
                     ranks.stream().mapToInt(r -> at < r.missed().length ? r.missed()[at] : 0).sum();
-            right[probe] += missed == 0 ? 1 : 0;
+            rightRows += missed == 0 ? 1 : 0;
         }
+        double sum = ranks.stream().mapToDouble(Report.Evaluated::lossSum).sum();
+        add(probe, sum, ranks.getFirst().targetWeight(), rightRows);
+    }
+
+    /** What was found in some rows of a probe. */
+    void add(int probe, double sum, double targetWeight, int rightRows) {
+        lossSum[probe] += sum;
+        weight[probe] += targetWeight;
+        right[probe] += rightRows;
     }
 
     public List<Probe.Result> results() {
