@@ -7,6 +7,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Scheduler;
@@ -18,6 +19,7 @@ import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.documents.TextDocuments;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.tasks.NeedleTask;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -82,6 +84,9 @@ final class EvalCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Write the table as JSON too.")
     private Path json;
 
+    @ArgGroup(exclusive = false)
+    private InCluster cluster;
+
     @Override
     public Integer call() throws Exception {
         List<String> keys =
@@ -104,7 +109,11 @@ final class EvalCommand implements Callable<Integer> {
         List<Probe> probes = text == null ? needleProbes(at, tokenizer) : textProbes(at, documents);
         List<Probe.Result> results;
         int rows = probes.stream().mapToInt(probe -> probe.rows().size()).sum();
-        try (Engine engine = on.engine(room(on, Collections.max(at)));
+        int room = room(on, Collections.max(at));
+        try (Engine engine =
+                        cluster == null
+                                ? on.engine(room)
+                                : on.engine(room, keys, cluster.client());
                 EvalLine line = new EvalLine(rows, QUIET_SECONDS)) {
             results = AskedProbes.evaluate(engine, probes, line::step);
         }

@@ -5,6 +5,8 @@ import java.net.http.HttpClient;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.model.decode.Answer;
@@ -26,6 +28,8 @@ public final class ClusterEngine implements Engine {
     private final String id;
     private final Map<Long, Open> open = new ConcurrentHashMap<>();
     private final Thread thread;
+    // Permits where the listener has something to do before its time.
+    private final Semaphore news = new Semaphore(0);
     private volatile boolean closed;
 
     private static final class Open {
@@ -60,7 +64,7 @@ public final class ClusterEngine implements Engine {
         try {
             number[0] = post(new QueueRequest.Asked(id, ask)).path("number").asLong();
             open.put(number[0], new Open(answer));
-            thread.interrupt(); // it may sleep long
+            news.release();
         } catch (IOException e) {
             answer.ended(Faults.sentence(e));
         } catch (InterruptedException e) {
@@ -82,30 +86,28 @@ public final class ClusterEngine implements Engine {
         }
     }
 
+    /** One request at a time: one that a later one overtook would forget what it does not name. */
     private void listen() {
-        while (!closed) {
-            try {
-                Map<Long, Integer> from = new HashMap<>();
-                open.forEach((number, one) -> from.put(number, one.heard));
-                JsonNode all = post(new QueueRequest.Answers(id, from));
-                all.properties().forEach(one -> hear(Long.parseLong(one.getKey()), one.getValue()));
-                Thread.sleep(open.isEmpty() ? IDLE_POLL_MILLIS : POLL_MILLIS);
-            } catch (IOException e) {
-                String sentence = Faults.sentence(e);
-                open.values().forEach(one -> one.answer.ended(sentence));
-                open.clear();
-                pause();
-            } catch (InterruptedException e) {
-                // There is something to listen to, or it is closed.
-            }
-        }
-    }
-
-    private static void pause() {
         try {
-            Thread.sleep(IDLE_POLL_MILLIS);
+            while (!closed) {
+                try {
+                    Map<Long, Integer> from = new HashMap<>();
+                    open.forEach((number, one) -> from.put(number, one.heard));
+                    JsonNode all = post(new QueueRequest.Answers(id, from));
+                    all.properties()
+                            .forEach(one -> hear(Long.parseLong(one.getKey()), one.getValue()));
+                } catch (IOException e) {
+                    String sentence = Faults.sentence(e);
+                    open.values().forEach(one -> one.answer.ended(sentence));
+                    open.clear();
+                }
+                long pause = open.isEmpty() ? IDLE_POLL_MILLIS : POLL_MILLIS;
+                if (news.tryAcquire(pause, TimeUnit.MILLISECONDS)) {
+                    news.drainPermits();
+                }
+            }
         } catch (InterruptedException e) {
-            // There is something to listen to, or it is closed.
+            Thread.currentThread().interrupt();
         }
     }
 
@@ -133,7 +135,7 @@ public final class ClusterEngine implements Engine {
     @Override
     public void close() {
         closed = true;
-        thread.interrupt();
+        news.release();
         try {
             thread.join();
             post(new QueueRequest.Stop(id));
