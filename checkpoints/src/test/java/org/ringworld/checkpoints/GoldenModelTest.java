@@ -36,7 +36,7 @@ class GoldenModelTest {
 
     @Test
     void theModelsOfPublicReportsAreRead() throws Exception {
-        Path reports = Path.of("../model/src/test/resources/options");
+        Path reports = Path.of("../model/src/test/resources/numerics");
         try (Stream<Path> cases = Files.list(reports)) {
             for (Path dir : cases.filter(Files::isDirectory).toList()) {
                 ModelFiles.open(dir).close();

@@ -213,7 +213,7 @@ class ClusterTest {
     /** What one process makes of a batch, three make too; a fault is a sentence, and no harm. */
     @Test
     void aSavedModelRunsOnARingOfThreeProcesses() throws Exception {
-        Path cases = Path.of("../model/src/test/resources/options");
+        Path cases = Path.of("../model/src/test/resources/numerics");
         LocalCluster cluster = three();
         for (String name : List.of("packed_1_5_7_11", "positions_from_1000000", "tied")) {
             forward(cluster, cases.resolve(name), cases.resolve(name), name);

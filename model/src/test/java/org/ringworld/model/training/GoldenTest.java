@@ -36,7 +36,7 @@ class GoldenTest {
     /** Larger cases of the same kinds, which are not part of a clone. */
     private static final Path LARGE = Path.of("../../shared/data/golden");
 
-    private static final Path NUMERICS = Path.of("src/test/resources/options");
+    private static final Path NUMERICS = Path.of("src/test/resources/numerics");
     private static final List<Layout> LAYOUTS =
             List.of(new ZigzagLayout(), new StripedLayout(), new ContiguousLayout());
 
