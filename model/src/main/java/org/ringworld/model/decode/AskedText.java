@@ -40,6 +40,12 @@ final class AskedText {
         return !ask.scores() || scored.cardinality() == asked;
     }
 
+    /** Whether all is told that was asked of what has been read. */
+    boolean isScoredSoFar() {
+        int to = Math.min(filled, ask.prompt().length - 1);
+        return !ask.scores() || scored.nextClearBit(ask.firstAsked() + 1) > to;
+    }
+
     /** It has a token more, before which all are computed. */
     void append(int id) {
         filled = length;

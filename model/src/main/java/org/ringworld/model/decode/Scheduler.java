@@ -345,6 +345,12 @@ public final class Scheduler {
                 }
             }
         }
+        // A rank that is gone knew how likely tokens were that are not read again.
+        for (AskedText text : List.copyOf(going.values())) {
+            if (!text.isScoredSoFar()) {
+                end(text, "a device was lost while the prompt was scored: ask again", true);
+            }
+        }
         told.clear();
         leaves.clear();
         joins.clear();
