@@ -36,14 +36,16 @@ final class AskedText {
 
     /** Whether all is told that was asked of the prompt. */
     boolean isScored() {
-        int asked = ask.prompt().length - 1 - ask.firstAsked();
-        return !ask.scores() || scored.cardinality() == asked;
+        return isScoredTo(ask.prompt().length - 1);
     }
 
     /** Whether all is told that was asked of what has been read. */
     boolean isScoredSoFar() {
-        int to = Math.min(filled, ask.prompt().length - 1);
-        return !ask.scores() || scored.nextClearBit(ask.firstAsked() + 1) > to;
+        return isScoredTo(Math.min(filled, ask.prompt().length - 1));
+    }
+
+    private boolean isScoredTo(int last) {
+        return !ask.scores() || scored.nextClearBit(ask.firstAsked() + 1) > last;
     }
 
     /** It has a token more, before which all are computed. */

@@ -180,10 +180,10 @@ public final class PageDirectory {
 
     private List<Page> place(List<Shared> prefix, int count) {
         int all = prefix.size() + count;
-        List<Page> own = new ArrayList<>();
         if (fixed) {
             return placeFixed(prefix.size(), all);
         }
+        List<Page> own = new ArrayList<>();
         int home = prefix.isEmpty() ? roomiest() : prefix.getFirst().page.rank;
         if (all <= shortPages && room(home) >= count) {
             for (int i = 0; i < count; i++) {

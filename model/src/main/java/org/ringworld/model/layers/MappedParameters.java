@@ -101,16 +101,10 @@ public final class MappedParameters implements ParameterStore {
         return tensor;
     }
 
-    private Tensor take(TensorSpec spec, DType dtype, boolean inPlace) throws CheckpointException {
+    private Tensor take(TensorSpec spec, DType dtype, boolean asMapped) throws CheckpointException {
         Optional<MemorySegment> mapped = files.inPlace(spec, dtype);
-        if (!inPlace && mapped.isPresent()) {
-            Tensor tensor = device.tensor(dtype, spec.shape());
-            taken.put(tensor.address(), tensor);
-            device.copyIn(mapped.get(), tensor);
-            return tensor;
-        }
-        if (mapped.isEmpty()) {
-            return convert(spec, dtype);
+        if (!asMapped || mapped.isEmpty()) {
+            return copy(spec, dtype);
         }
         // Two tensors of a PyTorch file may be one storage.
         MemorySegment bytes = mapped.get();
@@ -119,16 +113,22 @@ public final class MappedParameters implements ParameterStore {
             return known.view(spec.shape());
         }
         if (known != null) {
-            return convert(spec, dtype);
+            return copy(spec, dtype);
         }
         Tensor tensor = device.adopt(bytes, dtype, spec.shape());
         taken.put(bytes.address(), tensor);
         return tensor;
     }
 
-    private Tensor convert(TensorSpec spec, DType dtype) throws CheckpointException {
+    /** In the device's memory, converted where it is stored in another dtype. */
+    private Tensor copy(TensorSpec spec, DType dtype) throws CheckpointException {
         Tensor tensor = device.tensor(dtype, spec.shape());
         taken.put(tensor.address(), tensor);
+        Optional<MemorySegment> mapped = files.inPlace(spec, dtype);
+        if (mapped.isPresent()) {
+            device.copyIn(mapped.get(), tensor);
+            return tensor;
+        }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(tensor.bytes(), 64);
             files.read(spec, dtype, host);
