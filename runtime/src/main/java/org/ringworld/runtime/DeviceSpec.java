@@ -45,4 +45,36 @@ public sealed interface DeviceSpec {
             return new Cpu(threads, bytes);
         }
     }
+
+    /**
+     * An NVIDIA GPU, or a rank's part of one.
+     *
+     * @param index of the card, as the driver counts
+     * @param memory bytes of it; 0: its part of what is free
+     * @throws IllegalArgumentException for a negative index, or less than no memory
+     */
+    record Cuda(int index, long memory) implements DeviceSpec {
+        public Cuda {
+            if (index < 0 || memory < 0) {
+                throw new IllegalArgumentException(
+                        "a cuda of index %d and %d bytes".formatted(index, memory));
+            }
+        }
+
+        @Override
+        public String name() {
+            return "cuda " + index;
+        }
+
+        /** The one that drives it. */
+        @Override
+        public int threads() {
+            return 1;
+        }
+
+        @Override
+        public Cuda withMemory(long bytes) {
+            return new Cuda(index, bytes);
+        }
+    }
 }

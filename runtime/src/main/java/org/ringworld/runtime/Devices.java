@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.List;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.runtime.cpu.device.HostMemory;
+import org.ringworld.runtime.cuda.CudaDevice;
 
 /** Makes devices of their descriptions. */
 public final class Devices {
@@ -16,8 +17,9 @@ public final class Devices {
     }
 
     /**
-     * Opens the devices of this process, in their order; where one fails, none stays open. Those
-     * without a memory of their own have equal parts of what the others leave of the host's.
+     * Opens the devices of this process, in their order; where one fails, none stays open. CPUs
+     * without a memory of their own have equal parts of what the others leave of the host's, ranks
+     * on one card equal parts of what is free of its.
      */
     public static List<Device> open(List<DeviceSpec> specs) {
         return open(specs, Collections.nCopies(specs.size(), null));
@@ -33,7 +35,7 @@ public final class Devices {
         List<Device> devices = new ArrayList<>();
         try {
             for (int i = 0; i < sized.size(); i++) {
-                devices.add(open(sized.get(i), times.get(i)));
+                devices.add(open(sized.get(i), sized, times.get(i)));
             }
         } catch (RuntimeException | Error e) {
             devices.forEach(Device::close);
@@ -42,19 +44,33 @@ public final class Devices {
         return devices;
     }
 
-    /** Gives each that names none its part of the host's memory, bytes. */
+    /** Gives each CPU that names none its part of the host's memory, bytes. */
     static List<DeviceSpec> withMemory(List<DeviceSpec> specs, long host) {
-        long left = host - specs.stream().mapToLong(DeviceSpec::memory).sum();
-        long open = specs.stream().filter(spec -> spec.memory() == 0).count();
+        List<DeviceSpec> cpus =
+                specs.stream().filter(spec -> spec instanceof DeviceSpec.Cpu).toList();
+        long left = host - cpus.stream().mapToLong(DeviceSpec::memory).sum();
+        long open = cpus.stream().filter(spec -> spec.memory() == 0).count();
         long part = open == 0 ? 0 : Math.max(1, left / open);
         return specs.stream()
-                .map(spec -> spec.memory() == 0 ? spec.withMemory(part) : spec)
+                .map(
+                        spec ->
+                                spec instanceof DeviceSpec.Cpu && spec.memory() == 0
+                                        ? spec.withMemory(part)
+                                        : spec)
                 .toList();
     }
 
-    private static Device open(DeviceSpec spec, KernelTimes times) {
+    private static Device open(DeviceSpec spec, List<DeviceSpec> all, KernelTimes times) {
         return switch (spec) {
             case DeviceSpec.Cpu cpu -> new CpuDevice(cpu, times);
+            case DeviceSpec.Cuda cuda -> new CudaDevice(cuda, ranksOn(cuda.index(), all), times);
         };
+    }
+
+    private static int ranksOn(int card, List<DeviceSpec> all) {
+        return (int)
+                all.stream()
+                        .filter(s -> s instanceof DeviceSpec.Cuda cuda && cuda.index() == card)
+                        .count();
     }
 }

@@ -1,7 +1,5 @@
 package org.ringworld.runtime.cpu.matmul;
 
-import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
@@ -9,13 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.net.JarURLConnection;
-import java.net.URL;
-import java.net.URLConnection;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.zip.CRC32;
+import org.ringworld.runtime.UserCache;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -200,59 +192,16 @@ public final class OneDnn {
         try {
             SymbolLookup[] lookups = new SymbolLookup[LIBRARIES.length];
             for (int i = 0; i < LIBRARIES.length; i++) {
-                lookups[i] = SymbolLookup.libraryLookup(extract(LIBRARIES[i]), Arena.global());
+                lookups[i] =
+                        SymbolLookup.libraryLookup(
+                                UserCache.unpacked(
+                                        OneDnn.class.getResource(FOLDER + LIBRARIES[i]), "onednn"),
+                                Arena.global());
             }
             return new OneDnn(lookups[0], lookups[1]);
         } catch (Throwable e) {
             LOG.warn("oneDNN does not load: {}", e.toString());
             return null;
         }
-    }
-
-    /**
-     * The library as a file of this user's cache: what is there with the right checksum is used,
-     * else it is written under another name and renamed, so that two processes may do this at once.
-     */
-    private static Path extract(String name) throws IOException {
-        URL resource = OneDnn.class.getResource(FOLDER + name);
-        long checksum = checksum(resource);
-        Path folder = cache().resolve("onednn-%08x".formatted(checksum));
-        Path file = folder.resolve(name);
-        if (!Files.exists(file) || checksum(Files.newInputStream(file)) != checksum) {
-            Files.createDirectories(folder);
-            Path partial = Files.createTempFile(folder, name, ".partial");
-            try (InputStream in = resource.openStream()) {
-                Files.copy(in, partial, StandardCopyOption.REPLACE_EXISTING);
-            }
-            Files.move(partial, file, StandardCopyOption.ATOMIC_MOVE);
-        }
-        return file;
-    }
-
-    /** A jar knows the checksums of what is in it, which spares unpacking a hundred megabytes. */
-    private static long checksum(URL resource) throws IOException {
-        URLConnection connection = resource.openConnection();
-        return connection instanceof JarURLConnection jar
-                ? jar.getJarEntry().getCrc()
-                : checksum(connection.getInputStream());
-    }
-
-    private static long checksum(InputStream stream) throws IOException {
-        CRC32 crc = new CRC32();
-        byte[] buffer = new byte[1 << 16];
-        try (stream) {
-            for (int n = stream.read(buffer); n >= 0; n = stream.read(buffer)) {
-                crc.update(buffer, 0, n);
-            }
-        }
-        return crc.getValue();
-    }
-
-    private static Path cache() {
-        String base = System.getenv("XDG_CACHE_HOME");
-        return (base == null || base.isBlank()
-                        ? Path.of(System.getProperty("user.home"), ".cache")
-                        : Path.of(base))
-                .resolve("ringworld");
     }
 }

@@ -1,0 +1,210 @@
+package org.ringworld.runtime.cuda;
+
+import java.lang.foreign.MemorySegment;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.JCudaDriver;
+import org.ringworld.runtime.BlockSizes;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Event;
+import org.ringworld.runtime.KernelTimes;
+import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Tensor;
+
+/**
+ * An NVIDIA GPU, or a rank's part of one. Kernels are queued on one stream and run behind the
+ * thread that drives it; nothing but {@link #copyOut}, {@link #trim} and waiting for an event waits
+ * for them. Memory may be taken and freed, and events waited for, from any thread.
+ */
+public final class CudaDevice implements Device {
+    /** Enough rows for every multiprocessor; logits of 256 MiB. */
+    private static final BlockSizes BLOCKS = new BlockSizes(4096, 64L << 20);
+
+    /** What is left to the driver, to libraries and to others: a twentieth, 256 MiB at least. */
+    private static final long LEAST_RESERVE = 256L << 20;
+
+    private final DeviceSpec.Cuda spec;
+    private final CudaContext context;
+    private final CudaQueue queue;
+    private final CudaMemory memory;
+    private final HostCopies copies;
+    private final KernelLauncher launcher;
+    private final CudaKernels ours;
+    private final Kernels kernels;
+    private final long budget;
+
+    /** A device that has its card for itself, for tests. */
+    public CudaDevice(int index) {
+        this(new DeviceSpec.Cuda(index, 0), 1, null);
+    }
+
+    /**
+     * @param ranks of this process that share the card, this one among them
+     * @param times of its kernels, or null
+     * @throws CudaException in one sentence, if the card cannot be used
+     */
+    public CudaDevice(DeviceSpec.Cuda spec, int ranks, KernelTimes times) {
+        this.spec = spec;
+        if (CudaDriver.reason() != null) {
+            throw new CudaException(spec.name() + " cannot be used: " + CudaDriver.reason());
+        }
+        context = new CudaContext(spec.index());
+        try {
+            CompiledKernels compiled =
+                    new CompiledKernels(
+                            Nvcc.find().orElseThrow(), architecture(), CudaDriver.version());
+            queue = new CudaQueue(context);
+            memory = new CudaMemory(context, queue);
+            copies = new HostCopies(context, queue);
+            launcher = new KernelLauncher(context, queue.stream(), compiled);
+            launcher.prepare();
+            ours = new CudaKernels(this);
+            kernels = times == null ? ours : times.around(ours);
+            budget = spec.memory() > 0 ? spec.memory() : free() / ranks;
+        } catch (RuntimeException | Error e) {
+            context.close();
+            throw e;
+        }
+    }
+
+    private int architecture() {
+        return 10
+                        * context.attribute(
+                                CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
+                + context.attribute(
+                        CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+    }
+
+    private long free() {
+        long[] free = new long[1];
+        long[] total = new long[1];
+        context.check(JCudaDriver.cuMemGetInfo(free, total), "asking for free memory");
+        return Math.max(1, free[0] - Math.max(LEAST_RESERVE, total[0] / 20));
+    }
+
+    /** Queues a kernel; see {@link KernelLauncher#launch}. */
+    void launch(String kernel, Grid grid, int block, int shared, Object... arguments) {
+        launcher.launch(kernel, grid, block, shared, arguments);
+    }
+
+    /** Where a kernel that is about to be queued says that an id is out of range: common.cuh. */
+    long faultWord() {
+        return queue.faults().forKernel();
+    }
+
+    @Override
+    public String name() {
+        return spec.name();
+    }
+
+    @Override
+    public Kernels kernels() {
+        return kernels;
+    }
+
+    @Override
+    public long memory() {
+        return budget;
+    }
+
+    @Override
+    public BlockSizes blocks() {
+        return BLOCKS;
+    }
+
+    @Override
+    public MemorySegment allocate(long bytes) {
+        return memory.allocate(bytes);
+    }
+
+    @Override
+    public void free(MemorySegment segment) {
+        memory.free(segment);
+    }
+
+    @Override
+    public void trim() {
+        queue.drain();
+    }
+
+    @Override
+    public long allocated() {
+        return memory.allocated();
+    }
+
+    @Override
+    public Tensor adopt(MemorySegment host, DType dtype, long... shape) {
+        Tensor tensor = tensor(dtype, shape);
+        try {
+            copyIn(host, tensor);
+            return tensor;
+        } catch (RuntimeException e) {
+            free(tensor);
+            throw e;
+        }
+    }
+
+    @Override
+    public MemorySegment hostView(Tensor tensor) {
+        throw new UnsupportedOperationException(
+                "the host does not reach %s of %s".formatted(tensor, name()));
+    }
+
+    @Override
+    public void copyIn(MemorySegment host, Tensor to) {
+        checkSizes("copyIn", host, to);
+        copies.in(host, to.memory());
+    }
+
+    @Override
+    public void copyOut(Tensor from, MemorySegment host) {
+        checkSizes("copyOut", host, from);
+        copies.out(from.memory(), host);
+    }
+
+    private static void checkSizes(String copy, MemorySegment host, Tensor tensor) {
+        if (host.byteSize() != tensor.bytes()) {
+            throw new IllegalArgumentException(
+                    "%s: %d bytes on the host do not fit %s"
+                            .formatted(copy, host.byteSize(), tensor));
+        }
+    }
+
+    @Override
+    public Event record() {
+        return queue.record();
+    }
+
+    @Override
+    public void await(Event event) {
+        queue.await(event);
+    }
+
+    @Override
+    public long progress() {
+        return context.isBroken() ? -1 : launcher.launches() + queue.happened();
+    }
+
+    /** The thread's context is made current by what it calls first. */
+    @Override
+    public Thread newThread(String name, Runnable body) {
+        return new Thread(body, name);
+    }
+
+    @Override
+    public void close() {
+        if (!context.isBroken()) {
+            try {
+                queue.drain();
+                memory.close();
+                launcher.close();
+                copies.close();
+                queue.close();
+            } catch (CudaException e) {
+                // Broken: what is left goes with the context.
+            }
+        }
+        context.close();
+    }
+}
