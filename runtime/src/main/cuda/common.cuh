@@ -59,8 +59,26 @@ template <class... P> __device__ __forceinline__ bool aligned16(P... pointers) {
 __device__ __forceinline__ long threadIndex() { return long(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ long threadCount() { return long(gridDim.x) * blockDim.x; }
 
+/// Goes over n elements, eight at a time where `aligned` says that 128-bit loads may begin at their addresses: eight(i) does i to
+/// i + 7, one(i) a single one.
+template <class Eight, class One> __device__ __forceinline__ void overElements(long n, bool aligned, Eight eight, One one) {
+  long done = aligned ? n & ~7L : 0;
+  for (long i = threadIndex() * 8; i < done; i += threadCount() * 8) eight(i);
+  for (long i = done + threadIndex(); i < n; i += threadCount()) one(i);
+}
+
+/// The same of a row, by the threads of a block.
+template <class Eight, class One> __device__ __forceinline__ void overRow(long n, bool aligned, Eight eight, One one) {
+  long done = aligned ? n & ~7L : 0;
+  for (long i = threadIdx.x * 8L; i < done; i += blockDim.x * 8L) eight(i);
+  for (long i = done + threadIdx.x; i < n; i += blockDim.x) one(i);
+}
+
 struct Sum {
   template <class T> __device__ __forceinline__ T operator()(T a, T b) const { return a + b; }
+};
+struct Least {
+  __device__ __forceinline__ int operator()(int a, int b) const { return a < b ? a : b; }
 };
 struct Greatest {
   __device__ __forceinline__ float operator()(float a, float b) const { return fmaxf(a, b); }

@@ -28,6 +28,7 @@ public final class CudaDevice implements Device {
     private final CudaContext context;
     private final CudaQueue queue;
     private final CudaMemory memory;
+    private final CudaScratch scratch;
     private final HostCopies copies;
     private final KernelLauncher launcher;
     private final CudaKernels ours;
@@ -56,6 +57,7 @@ public final class CudaDevice implements Device {
                             Nvcc.find().orElseThrow(), architecture(), CudaDriver.version());
             queue = new CudaQueue(context);
             memory = new CudaMemory(context, queue);
+            scratch = new CudaScratch(memory);
             copies = new HostCopies(context, queue);
             launcher = new KernelLauncher(context, queue.stream(), compiled);
             launcher.prepare();
@@ -86,6 +88,50 @@ public final class CudaDevice implements Device {
     /** Queues a kernel; see {@link KernelLauncher#launch}. */
     void launch(String kernel, Grid grid, int block, int shared, Object... arguments) {
         launcher.launch(kernel, grid, block, shared, arguments);
+    }
+
+    /** Makes its context current on this thread. */
+    void enter() {
+        context.enter();
+    }
+
+    /** What its kernels are queued on. */
+    CudaStream stream() {
+        return queue.stream();
+    }
+
+    /** Memory for the kernels that are queued next: {@link CudaScratch#take}. */
+    MemorySegment scratch(long bytes) {
+        return scratch.take(bytes);
+    }
+
+    /** Queues a copy of tensors of one size and dtype. */
+    void copy(Tensor from, Tensor to) {
+        context.enter();
+        context.check(
+                JCudaDriver.cuMemcpyDtoDAsync(
+                        new DevicePointer(to.address()),
+                        new DevicePointer(from.address()),
+                        to.bytes(),
+                        queue.stream()),
+                "copying " + from);
+    }
+
+    /** Queues a copy from the host to scratch. */
+    void copyIn(MemorySegment host, MemorySegment to) {
+        copies.in(host, to);
+    }
+
+    /** Queues the filling of scratch. */
+    void fillInts(MemorySegment memory, int value) {
+        context.enter();
+        context.check(
+                JCudaDriver.cuMemsetD32Async(
+                        new DevicePointer(memory.address()),
+                        value,
+                        memory.byteSize() / 4,
+                        queue.stream()),
+                "filling " + memory.byteSize() + " bytes");
     }
 
     /** Where a kernel that is about to be queued says that an id is out of range: common.cuh. */
@@ -125,6 +171,8 @@ public final class CudaDevice implements Device {
 
     @Override
     public void trim() {
+        scratch.trim();
+        ours.trim();
         queue.drain();
     }
 
@@ -197,6 +245,7 @@ public final class CudaDevice implements Device {
         if (!context.isBroken()) {
             try {
                 queue.drain();
+                ours.close();
                 memory.close();
                 launcher.close();
                 copies.close();

@@ -11,7 +11,7 @@ import org.ringworld.runtime.Tensor;
 class CudaDeviceTest {
     @BeforeAll
     static void card() {
-        EmulatedCard.orSkip();
+        TestCard.orSkip();
     }
 
     @Test
