@@ -176,6 +176,7 @@ final class CublasLt {
             MemorySegment workspace,
             CudaStream stream) {
         MemorySegment at = MemorySegment.ofAddress(c);
+        MemorySegment beta = accumulate ? one : zero;
         try {
             check(
                     (int)
@@ -187,7 +188,7 @@ final class CublasLt {
                                     plan.a,
                                     MemorySegment.ofAddress(b),
                                     plan.b,
-                                    accumulate ? one : zero,
+                                    beta,
                                     at,
                                     plan.c,
                                     at,

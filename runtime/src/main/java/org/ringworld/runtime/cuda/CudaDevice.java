@@ -100,6 +100,11 @@ public final class CudaDevice implements Device {
         return queue.stream();
     }
 
+    /** Memory with undefined contents, until {@link #free}. */
+    MemorySegment take(long bytes) {
+        return memory.take(bytes);
+    }
+
     /** Memory for the kernels that are queued next: {@link CudaScratch#take}. */
     MemorySegment scratch(long bytes) {
         return scratch.take(bytes);

@@ -140,7 +140,7 @@ final class CudaMatmul {
                                 product == Product.NT, product == Product.TN, left, right, result),
                         wanted -> library.plan(wanted, WORKSPACE));
         if (workspace == null) {
-            workspace = device.allocate(WORKSPACE);
+            workspace = device.take(WORKSPACE);
         }
         device.enter();
         library.multiply(

@@ -26,6 +26,19 @@ final class CudaMemory {
 
     /** Zeroed memory, aligned to 256 bytes. Never touched by the host: an address with a size. */
     MemorySegment allocate(long bytes) {
+        MemorySegment memory = take(bytes);
+        if (bytes > 0) {
+            context.check(
+                    JCudaDriver.cuMemsetD8Async(
+                            new DevicePointer(memory.address()), (byte) 0, bytes, stream),
+                    "zeroing " + bytes + " bytes");
+            context.check(JCudaDriver.cuStreamSynchronize(stream), "zeroing " + bytes + " bytes");
+        }
+        return memory;
+    }
+
+    /** The same with undefined contents. */
+    MemorySegment take(long bytes) {
         context.enter();
         DevicePointer at = new DevicePointer();
         long size = Math.max(bytes, 1);
@@ -39,9 +52,6 @@ final class CudaMemory {
             throw outOfMemory(bytes);
         }
         context.check(result, "taking " + bytes + " bytes");
-        context.check(
-                JCudaDriver.cuMemsetD8Async(at, (byte) 0, size, stream),
-                "zeroing " + bytes + " bytes");
         context.check(JCudaDriver.cuStreamSynchronize(stream), "taking " + bytes + " bytes");
         taken.put(at.address(), bytes);
         return MemorySegment.ofAddress(at.address()).reinterpret(bytes);

@@ -18,7 +18,7 @@ final class CudaScratch {
     MemorySegment take(long bytes) {
         if (piece == null || piece.byteSize() < bytes) {
             trim();
-            piece = memory.allocate(bytes);
+            piece = memory.take(bytes);
         }
         return piece.asSlice(0, bytes);
     }

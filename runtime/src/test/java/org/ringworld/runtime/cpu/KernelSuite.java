@@ -92,8 +92,6 @@ public abstract class KernelSuite {
                     (k, r) -> k.rmsNormBackward(dy, x, weight, rstd, r.get(0), r.get(1)),
                     dx,
                     dWeight);
-            Tensor f32 = p.normal(DType.F32, rows, dim);
-            p.check(5e-6, (k, r) -> k.attentionDelta(dy, f32, r.get(0)), rstd);
             Tensor wide = p.normal(dtype, rows, dim + 5);
             p.check(0, (k, r) -> k.copyColumns(x, dim / 3, r.get(0), 4, dim - dim / 3), wide);
             Tensor table = p.normal(dtype, 29, dim);
@@ -101,6 +99,17 @@ public abstract class KernelSuite {
             p.check(0, (k, r) -> k.embedding(ids, table, r.get(0)), x);
             Tensor dTable = p.normal(DType.F32, 29, dim);
             p.check(5e-6, (k, r) -> k.embeddingBackward(ids, dy, r.get(0)), dTable);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void attentionDelta(DType dtype, DeviceSpec on, int rows, int dim) {
+        try (var p = new Parity(on)) {
+            Tensor dOut = p.normal(dtype, rows, dim);
+            Tensor out = p.normal(DType.F32, rows, dim);
+            Tensor delta = p.normal(DType.F32, rows);
+            p.check(5e-6, (k, r) -> k.attentionDelta(dOut, out, r.get(0)), delta);
         }
     }
 
