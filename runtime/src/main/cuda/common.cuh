@@ -6,6 +6,11 @@ typedef unsigned long long u64;
 typedef unsigned int u32;
 typedef unsigned short u16;
 
+// Of the toolkit's headers, so not NVRTC's.
+#ifndef INFINITY
+#define INFINITY __int_as_float(0x7f800000)
+#endif
+
 /// A BF16: the upper half of an F32.
 struct bf16 {
   u16 bits;

@@ -8,11 +8,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
+import jcuda.driver.CUmodule;
+import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
 import org.ringworld.runtime.UserCache;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -27,6 +33,18 @@ final class CompiledKernels {
     /** For every compiler. A kernel adds and multiplies as it is written, rounding as IEEE does. */
     static final List<String> OPTIONS = List.of("--std=c++17", "-lineinfo");
 
+    /** The first that a driver reads the code of is used: the host's NVRTCs, then nvcc. */
+    private static final List<KernelCompiler> COMPILERS =
+            Stream.concat(Nvrtc.find().stream(), Nvcc.find().stream()).toList();
+
+    /** The driver cannot use the code, but another compiler's it may. */
+    private static final Set<Integer> UNREADABLE =
+            Set.of(
+                    CUresult.CUDA_ERROR_INVALID_IMAGE,
+                    CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU,
+                    CUresult.CUDA_ERROR_INVALID_PTX,
+                    CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
+
     private static final int DIGEST = 32;
     private static final Map<String, byte[]> IN_MEMORY = new ConcurrentHashMap<>();
 
@@ -38,10 +56,69 @@ final class CompiledKernels {
      * @param architecture of the card: 90 for a Hopper
      * @param driver its version: 13000
      */
-    CompiledKernels(KernelCompiler compiler, int architecture, int driver) {
+    private CompiledKernels(KernelCompiler compiler, int architecture, int driver) {
         this.compiler = compiler;
         this.architecture = architecture;
         this.driver = driver;
+    }
+
+    /** Names of the compilers of this host, in the order in which they are tried. */
+    static List<String> compilers() {
+        return COMPILERS.stream().map(KernelCompiler::name).toList();
+    }
+
+    /** Why kernels cannot be compiled here, in a sentence, or null. */
+    static String reason() {
+        return COMPILERS.isEmpty()
+                ? "neither NVRTC (libnvrtc.so) nor nvcc is found to compile its kernels with;"
+                        + " RINGWORLD_CUDA_LIBRARIES may name NVRTC's folder"
+                : null;
+    }
+
+    /**
+     * All kernels, compiled for a card by a compiler whose code the driver reads.
+     *
+     * @throws CudaException in one sentence where there is none
+     */
+    static CompiledKernels forCard(CudaContext context, int architecture, int driver) {
+        if (reason() != null) {
+            throw new CudaException(context.name() + " cannot be used: " + reason());
+        }
+        List<String> refused = new ArrayList<>();
+        for (KernelCompiler compiler : COMPILERS) {
+            CompiledKernels kernels = new CompiledKernels(compiler, architecture, driver);
+            int result = kernels.tried(context);
+            if (result == CUresult.CUDA_SUCCESS) {
+                KernelSources.MODULES.parallelStream().forEach(kernels::code);
+                return kernels;
+            }
+            refused.add("%s (%s)".formatted(compiler.name(), CudaDriver.name(result)));
+        }
+        throw new CudaException(
+                "%s cannot be used: the driver, of CUDA %s, does not read the code of %s; a newer driver or an older NVRTC is needed"
+                        .formatted(
+                                context.name(),
+                                CudaDriver.versionName(driver),
+                                String.join(" or ", refused)));
+    }
+
+    /** What the driver says of a module. */
+    private int tried(CudaContext context) {
+        context.enter();
+        CUmodule module = new CUmodule();
+        int result;
+        try {
+            result = JCudaDriver.cuModuleLoadData(module, code(KernelSources.MODULES.getFirst()));
+        } catch (CudaException e) {
+            LOG.warn("{}", e.getMessage());
+            return CUresult.CUDA_ERROR_NO_BINARY_FOR_GPU;
+        }
+        if (result == CUresult.CUDA_SUCCESS) {
+            JCudaDriver.cuModuleUnload(module);
+        } else if (!UNREADABLE.contains(result)) {
+            context.check(result, "loading a kernel");
+        }
+        return result;
     }
 
     /** A module's code, compiled now if no cache has it. */

@@ -53,14 +53,12 @@ public final class CudaDevice implements Device {
         context = new CudaContext(spec.index());
         try {
             CompiledKernels compiled =
-                    new CompiledKernels(
-                            Nvcc.find().orElseThrow(), architecture(), CudaDriver.version());
+                    CompiledKernels.forCard(context, architecture(), CudaDriver.version());
             queue = new CudaQueue(context);
             memory = new CudaMemory(context, queue);
             scratch = new CudaScratch(memory);
             copies = new HostCopies(context, queue);
             launcher = new KernelLauncher(context, queue.stream(), compiled);
-            launcher.prepare();
             ours = new CudaKernels(this);
             kernels = times == null ? ours : times.around(ours);
             budget = spec.memory() > 0 ? spec.memory() : free() / ranks;

@@ -48,11 +48,6 @@ final class KernelLauncher {
         }
     }
 
-    /** Compiles what no cache has, so that no step waits for a compiler. */
-    void prepare() {
-        KernelSources.MODULES.parallelStream().forEach(compiled::code);
-    }
-
     /**
      * Queues a kernel.
      *

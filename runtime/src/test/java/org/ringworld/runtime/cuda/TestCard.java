@@ -25,7 +25,7 @@ public final class TestCard {
                     card.cublasLt("libcublasLt.so.13").getParent().toString());
         }
         Assumptions.assumeTrue(CudaDriver.reason() == null, CudaDriver::reason);
-        Assumptions.assumeTrue(Nvcc.find().isPresent(), "no nvcc to compile kernels with");
+        Assumptions.assumeTrue(CompiledKernels.reason() == null, CompiledKernels::reason);
         return List.of(new DeviceSpec.Cuda(0, 0));
     }
 }
