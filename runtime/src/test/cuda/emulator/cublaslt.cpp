@@ -1,79 +1,219 @@
-// libcublasLt.so.13 for tests: the functions a GEMM runtime needs, plain loops, work goes through the emulated driver's stream.
-#include "numeric.h"
-#include <cstddef>
+// A stand-in for cuBLASLt: the functions that a runtime for matrix products needs, with every descriptor checked. F32 or BF16 in, sums in F32,
+// F32 or BF16 out, column-major. Work goes through the emulated driver's stream (cublaslt_gemm.cpp computes it).
+#include "cublaslt.h"
+#include <algorithm>
+#include <cstdarg>
+#include <cstdio>
 #include <cstring>
-#include <memory>
-#include <vector>
+#include <dlfcn.h>
+#include <set>
+
 #define API extern "C" __attribute__((visibility("default")))
-extern "C" int cuLaunchHostFunc(void*, void (*)(void*), void*);
-extern "C" int cuemuIsDevice(const void*, size_t);
+struct Range {
+    uint64_t address, bytes;
+    bool writes;
+};
+extern "C" int cuemuSubmit(void* stream, const char* name, void (*f)(void*), void* data, const Range* ranges, int count);
+extern "C" int cuemuInOneAllocation(uint64_t p, size_t n);
+extern "C" void cuemuExplain(const char* text);
+
+using namespace lt;
+
 namespace {
-enum { OK = 0, NOT_INIT = 1, INVALID = 7, NOT_SUPPORTED = 15 };
-constexpr int MAGIC_D = 0x4c544401, MAGIC_L = 0x4c544c02, MAGIC_P = 0x4c545003;
-struct Desc { int magic, compute, scale, ptrMode, ta, tb, epilogue; const void* bias; };
-struct Layout { int magic, type, order; uint64_t rows, cols; int64_t ld; int batch; int64_t stride; };
-struct Pref { int magic; uint64_t ws; };
-struct Heur { uint64_t algo[8]; size_t ws; int state; float waves; int res[4]; };
-size_t tsize(int t) { return t == 0 ? 4 : t == 2 || t == 14 ? 2 : 0; }   // CUDA_R_32F, 16F, 16BF
-float ld(const void* p, int t, size_t i) { return t == 0 ? static_cast<const float*>(p)[i] : numeric::fromBf16(static_cast<const uint16_t*>(p)[i]); }
-void st(void* p, int t, size_t i, float v) { if (t == 0) static_cast<float*>(p)[i] = v; else static_cast<uint16_t*>(p)[i] = numeric::toBf16(v); }
-size_t span(const Layout& l) { uint64_t major = l.order ? l.rows : l.cols, minor = l.order ? l.cols : l.rows; return ((l.batch - 1) * l.stride + (major - 1) * l.ld + minor) * tsize(l.type); }
-int fits(const Desc* d, const Layout* a, const Layout* b, const Layout* c, const Layout* o) {
-  if (!d || d->magic != MAGIC_D) return INVALID;
-  for (auto* l : {a, b, c, o}) { if (!l || l->magic != MAGIC_L || !tsize(l->type)) return INVALID; if (l->ld < int64_t(l->order ? l->cols : l->rows)) return INVALID; }
-  uint64_t m = d->ta ? a->cols : a->rows, k = d->ta ? a->rows : a->cols, kb = d->tb ? b->cols : b->rows, n = d->tb ? b->rows : b->cols;
-  if (k != kb || o->rows != m || o->cols != n || c->rows != m || c->cols != n || a->batch != b->batch || a->batch != o->batch) return INVALID;
-  if (d->compute != 68 && d->compute != 77) return NOT_SUPPORTED;
-  return OK;
+enum Status { OK = 0, NOT_INITIALIZED = 1, INVALID_VALUE = 7, EXECUTION_FAILED = 13, NOT_SUPPORTED = 15 };
+enum { HOST_POINTERS = 0, COLUMN_MAJOR = 0, EPILOGUE_DEFAULT = 1, COMPUTE_32F = 68 };
+constexpr uint64_t ALGORITHM = 0x6c7461, WORKSPACE = 4096;
+
+struct Preference {
+    uint64_t workspace = 0;
+    uint32_t alignment[4] = {256, 256, 256, 256};   // of A, B, C, D: the library's defaults
+};
+struct Algorithm {   // cublasLtMatmulAlgo_t, opaque
+    uint64_t magic, workspace, types;
+    uint32_t alignment[4];
+    uint64_t unused[3];
+};
+struct Heuristic {   // cublasLtMatmulHeuristicResult_t
+    Algorithm algorithm;
+    size_t workspace;
+    int state;
+    float waves;
+    int reserved[4];
+};
+static_assert(sizeof(Algorithm) == 64 && sizeof(Heuristic) == 96);
+
+template <class T> std::set<const void*>& live() {
+    static std::set<const void*> handles;
+    return handles;
+}
+template <class T, class... A> int create(T** out, A... values) {
+    *out = new T{values...};
+    live<T>().insert(*out);
+    return OK;
+}
+template <class T> int destroy(T* x) {
+    if (!live<T>().erase(x)) return INVALID_VALUE;
+    delete x;
+    return OK;
+}
+struct Handle {
+    int unused = 0;
+};
+
+int refuse(int status, const char* format, ...) __attribute__((format(printf, 2, 3)));
+int refuse(int status, const char* format, ...) {
+    char text[400];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    cuemuExplain(text);
+    return status;
+}
+template <class T> int set(T& field, const void* value, size_t size, const char* what) {
+    if (size != sizeof(T)) return refuse(INVALID_VALUE, "%s takes %zu bytes, not %zu", what, sizeof(T), size);
+    memcpy(&field, value, size);
+    return OK;
+}
+uint64_t typesOf(const Descriptor& d, const Layout& a, const Layout& b, const Layout& out) { return a.type | b.type << 8 | out.type << 16 | d.transA << 24 | d.transB << 28; }
+
+/** Everything that can be known without the pointers. */
+int checked(const Descriptor* d, const Layout* a, const Layout* b, const Layout* c, const Layout* out) {
+    if (!live<Descriptor>().count(d)) return refuse(INVALID_VALUE, "the operation descriptor is unknown or destroyed");
+    const Layout* all[] = {a, b, c, out};
+    for (int i = 0; i < 4; i++) {
+        const Layout* l = all[i];
+        const char name = "ABCD"[i];
+        if (!live<Layout>().count(l)) return refuse(INVALID_VALUE, "the layout of %c is unknown or destroyed", name);
+        if (l->order != COLUMN_MAJOR) return refuse(NOT_SUPPORTED, "%c: only column-major matrices are emulated", name);
+        if (l->type != F32 && l->type != BF16) return refuse(NOT_SUPPORTED, "%c: type %d is not emulated (CUDA_R_32F is 0, CUDA_R_16BF 14)", name, l->type);
+        if (!l->rows || !l->columns) return refuse(INVALID_VALUE, "%c is %llu x %llu", name, (unsigned long long)l->rows, (unsigned long long)l->columns);
+        if (l->leading < int64_t(l->rows)) return refuse(INVALID_VALUE, "%c: leading dimension %lld, but %llu rows", name, (long long)l->leading, (unsigned long long)l->rows);
+        if (l->batch < 1 || l->batch != a->batch) return refuse(INVALID_VALUE, "%c: batch of %d, of A %d", name, l->batch, a->batch);
+        if (l->batch > 1 && i >= 2 && l->stride < int64_t(l->leading * (l->columns - 1) + l->rows)) return refuse(INVALID_VALUE, "%c: the matrices of its batch overlap", name);
+    }
+    if (d->compute != COMPUTE_32F) return refuse(NOT_SUPPORTED, "compute type %d is not emulated (CUBLAS_COMPUTE_32F is 68)", d->compute);
+    if (d->scale != F32) return refuse(INVALID_VALUE, "scale type %d, CUBLAS_COMPUTE_32F takes CUDA_R_32F (0)", d->scale);
+    if (d->pointerMode != HOST_POINTERS) return refuse(NOT_SUPPORTED, "alpha and beta on the device are not emulated");
+    if (d->epilogue != EPILOGUE_DEFAULT) return refuse(NOT_SUPPORTED, "epilogue %d is not emulated", d->epilogue);
+    if (d->transA < 0 || d->transA > 1 || d->transB < 0 || d->transB > 1 || d->transC) return refuse(NOT_SUPPORTED, "operations are N (0) or T (1), of C N");
+    if (a->type != b->type) return refuse(NOT_SUPPORTED, "A and B are of different types");
+    if (c->type != out->type) return refuse(NOT_SUPPORTED, "C and D are of different types");
+    if (a->type == F32 && out->type != F32) return refuse(NOT_SUPPORTED, "F32 in and BF16 out");
+    const uint64_t m = d->transA ? a->columns : a->rows, k = d->transA ? a->rows : a->columns, kb = d->transB ? b->columns : b->rows, n = d->transB ? b->rows : b->columns;
+    if (k != kb) return refuse(INVALID_VALUE, "op(A) has %llu columns, op(B) %llu rows", (unsigned long long)k, (unsigned long long)kb);
+    for (int i = 2; i < 4; i++)
+        if (all[i]->rows != m || all[i]->columns != n)
+            return refuse(INVALID_VALUE, "%c is %llu x %llu, op(A) op(B) is %llu x %llu", "ABCD"[i], (unsigned long long)all[i]->rows, (unsigned long long)all[i]->columns, (unsigned long long)m, (unsigned long long)n);
+    if (c->leading != out->leading || c->stride != out->stride) return refuse(NOT_SUPPORTED, "C and D are laid out differently");
+    return OK;
 }
 }  // namespace
-API size_t cublasLtGetVersion() { return 130100; }
-API int cublasLtCreate(void** h) { *h = new int(1); return OK; }
-API int cublasLtDestroy(void* h) { delete static_cast<int*>(h); return OK; }
-API int cublasLtMatmulDescCreate(Desc** d, int compute, int scale) { *d = new Desc{MAGIC_D, compute, scale, 0, 0, 0, 1, nullptr}; return OK; }
-API int cublasLtMatmulDescDestroy(Desc* d) { delete d; return OK; }
-API int cublasLtMatmulDescSetAttribute(Desc* d, int a, const void* v, size_t n) {
-  int* f = a == 2 ? &d->ptrMode : a == 3 ? &d->ta : a == 4 ? &d->tb : a == 7 ? &d->epilogue : nullptr;
-  if (a == 8) { if (n != 8) return INVALID; memcpy(&d->bias, v, 8); return OK; }
-  if (!f) return NOT_SUPPORTED;
-  if (n != 4) return INVALID;
-  memcpy(f, v, 4); return OK;
+
+API size_t cublasLtGetVersion() {
+    Dl_info self;   // the name that it was linked under
+    return dladdr(reinterpret_cast<void*>(&cublasLtGetVersion), &self) && strstr(self.dli_fname, ".so.12") ? 120804 : 130100;
 }
-API int cublasLtMatrixLayoutCreate(Layout** l, int type, uint64_t rows, uint64_t cols, int64_t ld) { *l = new Layout{MAGIC_L, type, 0, rows, cols, ld, 1, 0}; return OK; }
-API int cublasLtMatrixLayoutDestroy(Layout* l) { delete l; return OK; }
-API int cublasLtMatrixLayoutSetAttribute(Layout* l, int a, const void* v, size_t n) {
-  if (a == 1 && n == 4) memcpy(&l->order, v, 4); else if (a == 5 && n == 4) memcpy(&l->batch, v, 4); else if (a == 6 && n == 8) memcpy(&l->stride, v, 8); else if (a == 4 && n == 8) memcpy(&l->ld, v, 8); else return INVALID;
-  return OK;
-}
-API int cublasLtMatmulPreferenceCreate(Pref** p) { *p = new Pref{MAGIC_P, 0}; return OK; }
-API int cublasLtMatmulPreferenceDestroy(Pref* p) { delete p; return OK; }
-API int cublasLtMatmulPreferenceSetAttribute(Pref* p, int a, const void* v, size_t n) { if (a == 1) { if (n != 8) return INVALID; memcpy(&p->ws, v, 8); } return OK; }
-API int cublasLtMatmulAlgoGetHeuristic(void* h, Desc* d, Layout* a, Layout* b, Layout* c, Layout* o, Pref* p, int req, Heur* out, int* got) {
-  if (!h) return NOT_INIT;
-  if (int r = fits(d, a, b, c, o)) { *got = 0; return r; }
-  *out = Heur{{0x454d55}, 1024, 0, 1.0f, {}}; *got = p->ws >= 1024 && req > 0; return *got ? OK : NOT_SUPPORTED;
-}
-API int cublasLtMatmul(void* h, Desc* d, const float* alpha, const void* A, Layout* la, const void* B, Layout* lb, const float* beta, const void* C, Layout* lc, void* D, Layout* lo, const Heur* algo, void* ws, size_t wsBytes, void* stream) {
-  if (!h) return NOT_INIT;
-  if (int r = fits(d, la, lb, lc, lo)) return r;
-  if (algo && algo->algo[0] != 0x454d55) return INVALID;               // the algo must be the one the heuristic gave
-  if (algo && (wsBytes < 1024 || !cuemuIsDevice(ws, wsBytes))) return INVALID;
-  if (!cuemuIsDevice(A, span(*la)) || !cuemuIsDevice(B, span(*lb)) || !cuemuIsDevice(D, span(*lo)) || (*beta != 0 && !cuemuIsDevice(C, span(*lc)))) return INVALID;
-  struct Job { Desc d; Layout a, b, c, o; const void *A, *B, *C; void* D; float alpha, beta; };
-  auto run = [](void* p) {
-    std::unique_ptr<Job> j(static_cast<Job*>(p));
-    auto at = [](const Layout& l, int q, uint64_t r, uint64_t c) { return size_t(q * l.stride + (l.order ? r * l.ld + c : c * l.ld + r)); };
-    uint64_t M = j->o.rows, N = j->o.cols, K = j->d.ta ? j->a.rows : j->a.cols;
-    std::vector<float> a(M * K), b(K * N), s(N);
-    for (int q = 0; q < j->o.batch; q++) {
-      for (uint64_t m = 0; m < M; m++) for (uint64_t k = 0; k < K; k++) a[m * K + k] = ld(j->A, j->a.type, j->d.ta ? at(j->a, q, k, m) : at(j->a, q, m, k));
-      for (uint64_t k = 0; k < K; k++) for (uint64_t n = 0; n < N; n++) b[k * N + n] = ld(j->B, j->b.type, j->d.tb ? at(j->b, q, n, k) : at(j->b, q, k, n));
-      for (uint64_t m = 0; m < M; m++) {
-        s.assign(N, 0.0f);
-        for (uint64_t k = 0; k < K; k++) for (uint64_t n = 0; n < N; n++) s[n] += a[m * K + k] * b[k * N + n];
-        for (uint64_t n = 0; n < N; n++) st(j->D, j->o.type, at(j->o, q, m, n), j->alpha * s[n] + (j->beta != 0 ? j->beta * ld(j->C, j->c.type, at(j->c, q, m, n)) : 0));
-      }
+API const char* cublasLtGetStatusName(int s) { return s == OK ? "CUBLAS_STATUS_SUCCESS" : s == INVALID_VALUE ? "CUBLAS_STATUS_INVALID_VALUE" : s == NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED" : "CUBLAS_STATUS"; }
+API const char* cublasLtGetStatusString(int s) {
+    switch (s) {
+        case OK: return "success";
+        case NOT_INITIALIZED: return "the library was not initialized";
+        case INVALID_VALUE: return "an unsupported value or parameter was passed to the function";
+        case EXECUTION_FAILED: return "the function failed to launch on the GPU";
+        case NOT_SUPPORTED: return "the functionality requested is not supported";
+        default: return "unknown status";
     }
-  };
-  return cuLaunchHostFunc(stream, run, new Job{*d, *la, *lb, *lc, *lo, A, B, C, D, *alpha, *beta}) ? 13 : OK;
+}
+API int cublasLtCreate(Handle** h) { return create(h); }
+API int cublasLtDestroy(Handle* h) { return destroy(h); }
+
+API int cublasLtMatmulDescCreate(Descriptor** d, int compute, int scale) { return create(d, compute, scale); }
+API int cublasLtMatmulDescDestroy(Descriptor* d) { return destroy(d); }
+API int cublasLtMatmulDescSetAttribute(Descriptor* d, int attribute, const void* value, size_t size) {
+    if (!live<Descriptor>().count(d)) return refuse(INVALID_VALUE, "the operation descriptor is unknown or destroyed");
+    switch (attribute) {
+        case 0: return set(d->compute, value, size, "the compute type");
+        case 1: return set(d->scale, value, size, "the scale type");
+        case 2: return set(d->pointerMode, value, size, "the pointer mode");
+        case 3: return set(d->transA, value, size, "the operation of A");
+        case 4: return set(d->transB, value, size, "the operation of B");
+        case 5: return set(d->transC, value, size, "the operation of C");
+        case 7: return set(d->epilogue, value, size, "the epilogue");
+        default: return refuse(NOT_SUPPORTED, "attribute %d of an operation is not emulated", attribute);
+    }
+}
+API int cublasLtMatrixLayoutCreate(Layout** l, int type, uint64_t rows, uint64_t columns, int64_t leading) { return create(l, type, COLUMN_MAJOR, rows, columns, leading, 1, int64_t(0)); }
+API int cublasLtMatrixLayoutDestroy(Layout* l) { return destroy(l); }
+API int cublasLtMatrixLayoutSetAttribute(Layout* l, int attribute, const void* value, size_t size) {
+    if (!live<Layout>().count(l)) return refuse(INVALID_VALUE, "the layout is unknown or destroyed");
+    switch (attribute) {
+        case 0: return set(l->type, value, size, "the type");
+        case 1: return set(l->order, value, size, "the order");
+        case 2: return set(l->rows, value, size, "the number of rows");
+        case 3: return set(l->columns, value, size, "the number of columns");
+        case 4: return set(l->leading, value, size, "the leading dimension");
+        case 5: return set(l->batch, value, size, "the size of a batch");
+        case 6: return set(l->stride, value, size, "the stride of a batch");
+        default: return refuse(NOT_SUPPORTED, "attribute %d of a layout is not emulated", attribute);
+    }
+}
+API int cublasLtMatmulPreferenceCreate(Preference** p) { return create(p); }
+API int cublasLtMatmulPreferenceDestroy(Preference* p) { return destroy(p); }
+API int cublasLtMatmulPreferenceSetAttribute(Preference* p, int attribute, const void* value, size_t size) {
+    if (!live<Preference>().count(p)) return refuse(INVALID_VALUE, "the preference is unknown or destroyed");
+    if (attribute == 1) return set(p->workspace, value, size, "the greatest workspace");
+    if (attribute >= 5 && attribute <= 8) return set(p->alignment[attribute - 5], value, size, "an alignment");
+    return refuse(NOT_SUPPORTED, "attribute %d of a preference is not emulated", attribute);
+}
+API int cublasLtMatmulAlgoGetHeuristic(Handle* h, Descriptor* d, Layout* a, Layout* b, Layout* c, Layout* out, Preference* p, int wanted, Heuristic* results, int* got) {
+    *got = 0;
+    if (!live<Handle>().count(h)) return NOT_INITIALIZED;
+    if (const int error = checked(d, a, b, c, out)) return error;
+    if (!live<Preference>().count(p) || wanted < 1) return refuse(INVALID_VALUE, "a preference and room for a result");
+    const uint64_t workspace = p->workspace < WORKSPACE ? 0 : WORKSPACE;
+    memset(results, 0, sizeof *results);
+    results->algorithm = {ALGORITHM, workspace, typesOf(*d, *a, *b, *out), {p->alignment[0], p->alignment[1], p->alignment[2], p->alignment[3]}, {}};
+    results->workspace = workspace;
+    results->waves = 1;
+    *got = 1;
+    return OK;
+}
+
+API int cublasLtMatmul(Handle* h, Descriptor* d, const float* alpha, const void* A, Layout* a, const void* B, Layout* b, const float* beta, const void* C, Layout* c, void* D, Layout* out,
+                       const Algorithm* algorithm, void* workspace, size_t workspaceBytes, void* stream) {
+    if (!live<Handle>().count(h)) return NOT_INITIALIZED;
+    if (const int error = checked(d, a, b, c, out)) return error;
+    if (!alpha || !beta) return refuse(INVALID_VALUE, "alpha or beta is null");
+    std::vector<Range> ranges;
+    const void* pointers[] = {A, B, C, D};
+    const Layout* layouts[] = {a, b, c, out};
+    for (int i = 0; i < 4; i++) {
+        if (i == 2 && *beta == 0) continue;   // C is not read
+        const uint64_t p = reinterpret_cast<uint64_t>(pointers[i]), bytes = layouts[i]->bytes();
+        const char name = "ABCD"[i];
+        if (!cuemuInOneAllocation(p, bytes)) return refuse(INVALID_VALUE, "%c: %llu bytes at %llx do not lie in one allocation", name, (unsigned long long)bytes, (unsigned long long)p);
+        if (p % layouts[i]->elementBytes()) return refuse(INVALID_VALUE, "%c is not aligned to its elements", name);
+        if (algorithm && p % algorithm->alignment[i])
+            return refuse(INVALID_VALUE, "%c is at %llx, but the algorithm was chosen for an alignment of %u bytes (CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_%c_BYTES)", name, (unsigned long long)p, algorithm->alignment[i], name);
+        ranges.push_back({p, bytes, i == 3});
+    }
+    const Range& target = ranges.back();
+    for (int i = 0; i < 2; i++)
+        if (ranges[i].address < target.address + target.bytes && target.address < ranges[i].address + ranges[i].bytes) return refuse(INVALID_VALUE, "D overlaps %c", "AB"[i]);
+    if (*beta != 0 && C != D && ranges[2].address < target.address + target.bytes && target.address < ranges[2].address + ranges[2].bytes) return refuse(INVALID_VALUE, "D overlaps C without being it");
+    if (algorithm) {
+        if (algorithm->magic != ALGORITHM) return refuse(INVALID_VALUE, "the algorithm is not one of cublasLtMatmulAlgoGetHeuristic");
+        if (algorithm->types != typesOf(*d, *a, *b, *out)) return refuse(NOT_SUPPORTED, "the algorithm was chosen for other types or operations");
+        if (workspaceBytes < algorithm->workspace) return refuse(INVALID_VALUE, "a workspace of %zu bytes, the algorithm needs %llu", workspaceBytes, (unsigned long long)algorithm->workspace);
+        if (algorithm->workspace) {
+            const uint64_t p = reinterpret_cast<uint64_t>(workspace);
+            if (p % 256 || !cuemuInOneAllocation(p, workspaceBytes)) return refuse(INVALID_VALUE, "the workspace must be device memory, aligned to 256 bytes");
+            ranges.push_back({p, algorithm->workspace, true});   // so that two streams cannot share it unnoticed
+        }
+    }
+    auto* job = new Job{*d, *a, *b, *c, *out, A, B, C, D, *alpha, *beta};
+    auto run = [](void* p) { compute(std::unique_ptr<Job>(static_cast<Job*>(p))); };
+    if (const int error = cuemuSubmit(stream, "cublasLtMatmul", run, job, ranges.data(), ranges.size())) return error == 700 || error == 719 ? EXECUTION_FAILED : NOT_INITIALIZED;
+    return OK;
 }
