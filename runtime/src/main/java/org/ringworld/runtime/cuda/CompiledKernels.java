@@ -46,6 +46,11 @@ final class CompiledKernels {
                     CUresult.CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
 
     private static final int DIGEST = 32;
+
+    /** What was found to be right for a card; devices are opened again and again in a process. */
+    private record Card(String name, int architecture, int driver) {}
+
+    private static final Map<Card, CompiledKernels> FOUND = new ConcurrentHashMap<>();
     private static final Map<String, byte[]> IN_MEMORY = new ConcurrentHashMap<>();
 
     private final KernelCompiler compiler;
@@ -81,6 +86,12 @@ final class CompiledKernels {
      * @throws CudaException in one sentence where there is none
      */
     static CompiledKernels forCard(CudaContext context, int architecture, int driver) {
+        return FOUND.computeIfAbsent(
+                new Card(context.name(), architecture, driver),
+                card -> find(context, card.architecture, card.driver));
+    }
+
+    private static CompiledKernels find(CudaContext context, int architecture, int driver) {
         if (reason() != null) {
             throw new CudaException(context.name() + " cannot be used: " + reason());
         }

@@ -30,8 +30,12 @@ final class CublasLt {
     private static final int ALIGNMENT_A = 5;
     private static final int ALIGNMENT_C = 7;
 
-    /** cublasLtMatmulHeuristicResult_t, of which the algorithm is the beginning. */
+    /**
+     * cublasLtMatmulHeuristicResult_t: an algorithm of 64 bytes, the workspace it needs, and more.
+     */
     private static final long HEURISTIC_BYTES = 96;
+
+    private static final long WORKSPACE_AT = 64;
 
     private static final Map<Integer, String> STATUS =
             Map.of(
@@ -73,6 +77,11 @@ final class CublasLt {
             this.b = b;
             this.c = c;
             this.algorithm = algorithm;
+        }
+
+        /** Bytes. */
+        long workspace() {
+            return algorithm.get(JAVA_LONG, WORKSPACE_AT);
         }
     }
 

@@ -98,9 +98,9 @@ public final class CudaDevice implements Device {
         return queue.stream();
     }
 
-    /** Memory with undefined contents, until {@link #free}. */
-    MemorySegment take(long bytes) {
-        return memory.take(bytes);
+    /** Memory for kernels that need it beside {@link #scratch}. */
+    CudaScratch newScratch() {
+        return new CudaScratch(memory);
     }
 
     /** Memory for the kernels that are queued next: {@link CudaScratch#take}. */

@@ -15,6 +15,7 @@ import org.ringworld.runtime.Tensor;
  * another dtype, which is then read as it lies and not converted first.
  */
 final class CudaMatmul {
+    /** An algorithm may use so much memory; most use less. */
     private static final long WORKSPACE = 32L << 20;
 
     /** Of b, where it is of another dtype than a, so much is converted at a time. */
@@ -42,11 +43,12 @@ final class CudaMatmul {
                     return false;
                 }
             };
-    private MemorySegment workspace;
+    private final CudaScratch workspace;
     private boolean rowwise;
 
     CudaMatmul(CudaDevice device) {
         this.device = device;
+        workspace = device.newScratch();
     }
 
     void rowwise(boolean on) {
@@ -139,12 +141,9 @@ final class CudaMatmul {
                         new CublasLt.Shape(
                                 product == Product.NT, product == Product.TN, left, right, result),
                         wanted -> library.plan(wanted, WORKSPACE));
-        if (workspace == null) {
-            workspace = device.take(WORKSPACE);
-        }
+        MemorySegment needed = workspace.take(plan.workspace());
         device.enter();
-        library.multiply(
-                plan, b.address(), a.address(), at, accumulate, workspace, device.stream());
+        library.multiply(plan, b.address(), a.address(), at, accumulate, needed, device.stream());
     }
 
     private static CublasLt.Matrix matrix(
@@ -154,10 +153,7 @@ final class CudaMatmul {
     }
 
     void trim() {
-        if (workspace != null) {
-            device.free(workspace);
-            workspace = null;
-        }
+        workspace.trim();
     }
 
     void close() {

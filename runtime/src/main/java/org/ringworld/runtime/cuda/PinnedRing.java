@@ -9,7 +9,7 @@ import jcuda.driver.JCudaDriver;
  * copy that used it has run. The card copies from and to pinned memory while the host goes on.
  */
 final class PinnedRing {
-    private static final long BYTES = 16L << 20;
+    private static final long BYTES = 8L << 20;
 
     /** The longest piece. So many fit that two may be in use beside one that is being taken. */
     static final long PIECE = BYTES / 4;
