@@ -72,7 +72,8 @@ final class EmulatedCardBuild {
         require("g++", "the emulated card");
         return locked(
                 () -> {
-                    List<Path> objects = compile("missing", "card", "driver", "ptx", "vm_[a-h]", "vm_[i-z]");
+                    List<Path> objects =
+                            compile("missing", "card", "driver", "ptx", "vm_[a-h]", "vm_[i-z]");
                     return link("libcuda.so.1", "libcuda.so.1", objects, List.of());
                 });
     }
@@ -83,13 +84,7 @@ final class EmulatedCardBuild {
      */
     Path cublasLt(String soName) throws IOException, Unavailable {
         Path driver = driver();
-        return locked(
-                () ->
-                        link(
-                                soName,
-                                soName,
-                                compile("cublaslt"),
-                                List.of(driver.toString())));
+        return locked(() -> link(soName, soName, compile("cublaslt"), List.of(driver.toString())));
     }
 
     /** Compiles a CUDA source to PTX by nvcc. Options are nvcc's, such as -DBUG_NO_BARRIER. */
@@ -139,7 +134,10 @@ final class EmulatedCardBuild {
             StringBuilder text = new StringBuilder();
             FileTime changed = headers;
             try (Stream<Path> files = Files.list(sources)) {
-                for (Path source : files.filter(p -> p.getFileName().toString().matches(unit + ".*\\.cpp")).sorted().toList()) {
+                for (Path source :
+                        files.filter(p -> p.getFileName().toString().matches(unit + ".*\\.cpp"))
+                                .sorted()
+                                .toList()) {
                     FileTime t = Files.getLastModifiedTime(source);
                     changed = t.compareTo(changed) > 0 ? t : changed;
                     text.append("#include \"").append(source).append("\"\n");
