@@ -45,8 +45,15 @@ final class CudaCalls {
         return context;
     }
 
-    static CUstream stream() {
-        CUstream stream = new CUstream();
+    /** A stream that tells its address, which JCuda keeps to its subclasses. */
+    static final class Stream extends CUstream {
+        long address() {
+            return getNativePointer();
+        }
+    }
+
+    static Stream stream() {
+        Stream stream = new Stream();
         ok(cuStreamCreate(stream, NON_BLOCKING));
         return stream;
     }
