@@ -177,6 +177,11 @@ void Parser::operands(Inst& i, const std::vector<std::string>& given, const char
 void Parser::check(Inst& i, const std::string& opcode) {
     if ((i.op == LD || i.op == ST || i.op == LDPARAM || i.op == LDMATRIX) && i.vecSize[0] != i.width) fail("number of registers of " + opcode);
     if (i.op == MMA && (i.vecSize[0] != 4 || i.vecSize[1] != 4 || i.vecSize[2] != 2 || i.vecSize[3] != 4)) fail("number of registers of " + opcode);
+    if (i.op == LDPARAM && i.type == U64)
+        for (size_t n = 0; n < k->params.size(); n++)
+            if (k->params[n].offset == unsigned(i.offset[0]) && k->params[n].size == 8) loaded[i.vec[0][0]] = n;
+    if (i.op == CVTA_TO && i.space == GLOBAL)   // a pointer, also where nvcc does not say .ptr
+        if (auto p = loaded.find(i.src[0]); p != loaded.end()) k->params[p->second].isPtr = true;
     if (i.op == CP_ASYNC) {
         const int n = i.offset[2];
         if (n != 4 && n != 8 && n != 16) fail("cp.async of " + std::to_string(n) + " bytes");

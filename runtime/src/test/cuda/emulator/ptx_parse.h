@@ -31,6 +31,7 @@ struct Parser : Reader {
         std::string label;
     };
     std::vector<Jump> jumps;
+    std::map<int, size_t> loaded;   // register -> the parameter that it was loaded from
 
     Parser(const char* text, VariableMemory memory, void* context) : Reader(text), memory(memory), memoryContext(context) {}
 

@@ -4,8 +4,6 @@
 
 namespace ptx {
 namespace {
-float flush(float f) { return std::fabs(f) < 1.17549435e-38f ? std::copysign(0.0f, f) : f; }
-
 /** The low four bits of sub: which comparison; from 6 to 11 true also where one is NaN. */
 template <class T> bool compare(int which, T a, T b) {
     const bool unordered = a != a || b != b;
@@ -54,7 +52,7 @@ template <class T> Handler plainOf(int which) {
         default: return plain<T, 13>;
     }
 }
-void combined(Vm&, Warp& w, const Inst& i, uint32_t lanes) {
+void withPredicate(Vm&, Warp& w, const Inst& i, uint32_t lanes) {
     const int which = i.sub & 15, how = i.sub >> 4;
     for (int l = 0; l < 32; l++) {
         if (!on(lanes, l)) continue;
@@ -62,7 +60,7 @@ void combined(Vm&, Warp& w, const Inst& i, uint32_t lanes) {
         bool v;
         if (i.type == F16) v = compare(which, numeric::fromF16(a), numeric::fromF16(b));
         else if (i.type == BF16) v = compare(which, numeric::fromBf16(a), numeric::fromBf16(b));
-        else if (i.type == F32 && i.ftz) v = compare(which, flush(get<float>(a)), flush(get<float>(b)));
+        else if (i.type == F32 && i.ftz) v = compare(which, numeric::flush(get<float>(a)), numeric::flush(get<float>(b)));
         else v = byType(i.type, [&](auto z) { return compare(which, get<decltype(z)>(a), get<decltype(z)>(b)); });
         const bool c = i.src[2] >= 0 && (w.reg(i.src[2])[l] != 0) != i.negC;
         auto with = [&](bool x) { return how == 1 ? x && c : how == 2 ? x || c : how == 3 ? x != c : x; };
@@ -85,7 +83,7 @@ Handler compareHandler(const Inst& i) {
         };
     if (i.op != SETP) return nullptr;
     const bool simple = i.sub < 16 && i.src[2] < 0 && i.dst >= 0 && i.dst2 < 0 && !i.ftz && i.type != F16 && i.type != BF16;
-    if (!simple) return combined;
+    if (!simple) return withPredicate;
     return byType(i.type, [&](auto z) -> Handler { return plainOf<decltype(z)>(i.sub); });
 }
 }  // namespace ptx

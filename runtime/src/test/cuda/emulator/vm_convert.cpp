@@ -7,8 +7,6 @@
 
 namespace ptx {
 namespace {
-float flush(float f) { return std::fabs(f) < 1.17549435e-38f ? std::copysign(0.0f, f) : f; }
-
 __attribute__((noinline, optimize("rounding-math"))) double integral(double v, char how) {
     switch (how) {
         case 'z': return std::trunc(v);
@@ -38,7 +36,7 @@ struct Number {
 };
 Number read(const Inst& i, uint64_t v) {
     switch (i.type) {
-        case F32: return {true, false, i.ftz ? flush(get<float>(v)) : get<float>(v), 0};
+        case F32: return {true, false, i.ftz ? numeric::flush(get<float>(v)) : get<float>(v), 0};
         case F64: return {true, false, get<double>(v), 0};
         case BF16: return {true, false, numeric::fromBf16(v), 0};
         case F16: return {true, false, numeric::fromF16(v), 0};
@@ -55,7 +53,7 @@ float single(Vm& vm, const Inst& i, const Number& x) {
         if (std::abs(x.n) >> 53 || (x.isUnsigned && x.n < 0)) vm.fault(card::LAUNCH_FAILED, "cvt of a 64-bit integer with a rounding direction is not supported");
         r = toFloat(double(x.n), i.round);
     }
-    if (i.ftz) r = flush(r);
+    if (i.ftz) r = numeric::flush(r);
     return !i.sat ? r : r != r ? 0.0f : std::clamp(r, 0.0f, 1.0f);
 }
 template <class T> uint64_t integer(const Inst& i, const Number& x) {
@@ -86,7 +84,7 @@ void general(Vm& vm, Warp& w, const Inst& i, uint32_t lanes) {
         }
     }
 }
-template <class FROM, class TO> void plain(Vm&, Warp& w, const Inst& i, uint32_t lanes) {
+template <class FROM, class TO> void direct(Vm&, Warp& w, const Inst& i, uint32_t lanes) {
     uint64_t* d = w.reg(i.dst);
     const uint64_t* a = w.reg(i.src[0]);
 #pragma GCC ivdep
@@ -108,10 +106,10 @@ Handler convertHandler(const Inst& i) {
     if (i.op == CVT_PACK) return pack;
     if (i.op != CVT) return nullptr;
     if (isInteger(i.type) && isInteger(i.type2) && !i.sat)
-        return byInteger(i.type, [&](auto from) { return byInteger(i.type2, [&](auto to) -> Handler { return plain<decltype(from), decltype(to)>; }); });
-    if (isInteger(i.type) && i.type2 == F32 && i.round == 'n' && !i.sat) return byInteger(i.type, [](auto from) -> Handler { return plain<decltype(from), float>; });
-    if (isInteger(i.type) && i.type2 == F64) return byInteger(i.type, [](auto from) -> Handler { return plain<decltype(from), double>; });
-    if (i.type == F32 && i.type2 == F64 && !i.ftz) return plain<float, double>;
+        return byInteger(i.type, [&](auto from) { return byInteger(i.type2, [&](auto to) -> Handler { return direct<decltype(from), decltype(to)>; }); });
+    if (isInteger(i.type) && i.type2 == F32 && i.round == 'n' && !i.sat) return byInteger(i.type, [](auto from) -> Handler { return direct<decltype(from), float>; });
+    if (isInteger(i.type) && i.type2 == F64) return byInteger(i.type, [](auto from) -> Handler { return direct<decltype(from), double>; });
+    if (i.type == F32 && i.type2 == F64 && !i.ftz) return direct<float, double>;
     return general;
 }
 }  // namespace ptx

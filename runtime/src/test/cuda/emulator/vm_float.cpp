@@ -1,4 +1,5 @@
 // Arithmetic on f32 and f64. Approximate functions are exact here; ftz, sat and rounding directions take a slow path.
+#include "numeric.h"
 #include "vm.h"
 #include <algorithm>
 #include <cfenv>
@@ -6,12 +7,6 @@
 
 namespace ptx {
 namespace {
-float flush(float f) { return std::fabs(f) < 1.17549435e-38f ? std::copysign(0.0f, f) : f; }
-
-/** minNum and maxNum of IEEE 754: a NaN loses, -0 is less than +0. */
-template <class T> T least(T a, T b) { return a != a ? b : b != b ? a : a == b ? (std::signbit(a) ? a : b) : a < b ? a : b; }
-template <class T> T most(T a, T b) { return a != a ? b : b != b ? a : a == b ? (std::signbit(a) ? b : a) : a > b ? a : b; }
-
 /** add, sub, mul, fma in f32 with a rounding direction, flush to zero or saturation. */
 __attribute__((noinline, optimize("rounding-math"))) void directed(Vm&, Warp& w, const Inst& i, uint32_t lanes) {
     fesetround(i.round == 'z' ? FE_TOWARDZERO : i.round == 'm' ? FE_DOWNWARD : i.round == 'p' ? FE_UPWARD : FE_TONEAREST);
@@ -19,12 +14,12 @@ __attribute__((noinline, optimize("rounding-math"))) void directed(Vm&, Warp& w,
         if (!on(lanes, l)) continue;
         volatile float x = get<float>(w.reg(i.src[0])[l]), y = get<float>(w.reg(i.src[1])[l]), z = i.op == FMA ? get<float>(w.reg(i.src[2])[l]) : 0, r;
         if (i.ftz) {
-            x = flush(x);
-            y = flush(y);
-            z = flush(z);
+            x = numeric::flush(x);
+            y = numeric::flush(y);
+            z = numeric::flush(z);
         }
         r = i.op == ADD ? x + y : i.op == SUB ? x - y : i.op == MUL ? x * y : std::fma(float(x), float(y), float(z));
-        if (i.ftz) r = flush(r);
+        if (i.ftz) r = numeric::flush(r);
         if (i.sat) r = r != r ? 0.0f : std::clamp(float(r), 0.0f, 1.0f);
         w.reg(i.dst)[l] = put(float(r));
     }
@@ -39,11 +34,11 @@ template <class T> Handler arithmetic(const Inst& i) {
         case FMA: return ternary<T>([](T a, T b, T c) { return std::fma(a, b, c); });
         case DIV: return binary<T>([](T a, T b) { return a / b; });
         case MIN:
-            if (i.nan) return binary<T>([](T a, T b) { return a != a || b != b ? T(NAN) : least(a, b); });
-            return binary<T>([](T a, T b) { return least(a, b); });
+            if (i.nan) return binary<T>([](T a, T b) { return a != a || b != b ? T(NAN) : numeric::least(a, b); });
+            return binary<T>([](T a, T b) { return numeric::least(a, b); });
         case MAX:
-            if (i.nan) return binary<T>([](T a, T b) { return a != a || b != b ? T(NAN) : most(a, b); });
-            return binary<T>([](T a, T b) { return most(a, b); });
+            if (i.nan) return binary<T>([](T a, T b) { return a != a || b != b ? T(NAN) : numeric::most(a, b); });
+            return binary<T>([](T a, T b) { return numeric::most(a, b); });
         case NEG: return unary<T>([](T a) { return -a; });
         case ABS: return unary<T>([](T a) { return std::fabs(a); });
         case COPYSIGN: return binary<T>([](T a, T b) { return std::copysign(b, a); });
@@ -58,8 +53,8 @@ template <class F> constexpr Handler transcendental(F) {
     return [](Vm&, Warp& w, const Inst& i, uint32_t lanes) {
         for (int l = 0; l < 32; l++)
             if (on(lanes, l)) {
-                const float a = get<float>(w.reg(i.src[0])[l]), r = F{}(i.ftz ? flush(a) : a);
-                w.reg(i.dst)[l] = put(i.ftz ? flush(r) : r);
+                const float a = get<float>(w.reg(i.src[0])[l]), r = F{}(i.ftz ? numeric::flush(a) : a);
+                w.reg(i.dst)[l] = put(i.ftz ? numeric::flush(r) : r);
             }
     };
 }
@@ -67,11 +62,11 @@ template <class F> constexpr Handler transcendental(F) {
 /** What has .ftz and is not one of the directed four. */
 Handler flushed(const Inst& i) {
     switch (i.op) {
-        case DIV: return binary<float>([](float a, float b) { return flush(flush(a) / flush(b)); });
-        case MIN: return i.nan ? nullptr : binary<float>([](float a, float b) { return least(flush(a), flush(b)); });
-        case MAX: return i.nan ? nullptr : binary<float>([](float a, float b) { return most(flush(a), flush(b)); });
-        case NEG: return unary<float>([](float a) { return -flush(a); });
-        case ABS: return unary<float>([](float a) { return std::fabs(flush(a)); });
+        case DIV: return binary<float>([](float a, float b) { return numeric::flush(numeric::flush(a) / numeric::flush(b)); });
+        case MIN: return i.nan ? nullptr : binary<float>([](float a, float b) { return numeric::least(numeric::flush(a), numeric::flush(b)); });
+        case MAX: return i.nan ? nullptr : binary<float>([](float a, float b) { return numeric::most(numeric::flush(a), numeric::flush(b)); });
+        case NEG: return unary<float>([](float a) { return -numeric::flush(a); });
+        case ABS: return unary<float>([](float a) { return std::fabs(numeric::flush(a)); });
         case SQRT: return transcendental([](float a) { return std::sqrt(a); });
         case RSQRT: return transcendental([](float a) { return 1 / std::sqrt(a); });
         case RCP: return transcendental([](float a) { return 1 / a; });

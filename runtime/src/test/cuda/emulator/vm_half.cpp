@@ -4,9 +4,6 @@
 
 namespace ptx {
 namespace {
-double least(double a, double b) { return a != a ? b : b != b ? a : a == b ? (std::signbit(a) ? a : b) : a < b ? a : b; }
-double most(double a, double b) { return -least(-a, -b); }
-
 template <class F> constexpr Handler half(F) {
     return [](Vm&, Warp& w, const Inst& i, uint32_t lanes) {
         const bool bf = i.type == BF16 || i.type == BF16X2, two = i.type == F16X2 || i.type == BF16X2;
@@ -37,8 +34,8 @@ Handler halfHandler(const Inst& i) {
         case SUB: return half([](const Inst&, double* x) { return x[0] - x[1]; });
         case MUL: return half([](const Inst&, double* x) { return x[0] * x[1]; });
         case FMA: return half([](const Inst&, double* x) { return std::fma(x[0], x[1], x[2]); });
-        case MIN: return half([](const Inst& i, double* x) { return i.nan && (x[0] != x[0] || x[1] != x[1]) ? NAN : least(x[0], x[1]); });
-        case MAX: return half([](const Inst& i, double* x) { return i.nan && (x[0] != x[0] || x[1] != x[1]) ? NAN : most(x[0], x[1]); });
+        case MIN: return half([](const Inst& i, double* x) { return i.nan && (x[0] != x[0] || x[1] != x[1]) ? NAN : numeric::least(x[0], x[1]); });
+        case MAX: return half([](const Inst& i, double* x) { return i.nan && (x[0] != x[0] || x[1] != x[1]) ? NAN : numeric::most(x[0], x[1]); });
         case NEG: case ABS:
             return [](Vm&, Warp& w, const Inst& i, uint32_t lanes) {
                 const uint64_t signs = i.type == F16 || i.type == BF16 ? 0x8000 : 0x80008000;
