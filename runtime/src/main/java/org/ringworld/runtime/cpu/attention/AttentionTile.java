@@ -152,16 +152,20 @@ public final class AttentionTile {
     /**
      * The same for up to {@link #FEW} rows, from keys as they are staged: for so few, packing the
      * keys would cost more than all else.
+     *
+     * @param room of {@link Dots#rows}
      */
-    static void fewScores(long x, int rows, int d, long keyRows, int keys, long scores) {
+    static void fewScores(
+            long x, int rows, int d, long keyRows, long keyRow, int keys, long room, long scores) {
         long row = 4L * Lanes.pad(d);
         for (int i = 0; i < rows; i++) {
-            for (int k = 0; k < keys; k += 4) {
-                Dots.four(
+            for (int k = 0; k < keys; k += COUNT) {
+                Dots.rows(
                         x + i * row,
-                        keyRows + k * row,
-                        row,
+                        keyRows + k * keyRow,
+                        keyRow,
                         (int) row,
+                        room,
                         scores + i * SCORES_ROW + 4L * k);
             }
         }
@@ -178,6 +182,7 @@ public final class AttentionTile {
             int rows,
             long spans,
             long x,
+            long xRow,
             int d,
             long y,
             boolean add) {
@@ -192,8 +197,8 @@ public final class AttentionTile {
                         p + i * pRow + from * pColumn,
                         pRow,
                         pColumn,
-                        x + from * row + (long) v * BYTES,
-                        row,
+                        x + from * xRow + (long) v * BYTES,
+                        xRow,
                         y + i * row + (long) v * BYTES,
                         row,
                         add);

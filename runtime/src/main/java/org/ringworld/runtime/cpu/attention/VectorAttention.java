@@ -188,11 +188,12 @@ public final class VectorAttention {
         int width = AttentionTile.wholeKeys(keys);
         long sums = state + AttentionTile.rowsBytes(d);
         SoftmaxState softmax = softmax(state, d);
+        long row = 4L * Lanes.pad(d);
+        long panels = keyRows + AttentionTile.rowsBytes(d);
         if (call.shape.s() > AttentionTile.FEW) {
-            long panels = keyRows + AttentionTile.rowsBytes(d);
             AttentionTile.scores(state, rows, d, panels, width, spans, scores);
         } else {
-            AttentionTile.fewScores(state, n, d, keyRows, width, scores);
+            AttentionTile.fewScores(state, n, d, keyRows, row, width, panels, scores);
         }
         if (hidden) {
             AttentionTile.hide(call.qPositions, call.qSegments, first, n, staged, spans, scores);
@@ -210,7 +211,7 @@ public final class VectorAttention {
                         Lanes.pad(d));
             }
         }
-        AttentionTile.combine(scores, SCORES_ROW, 4, rows, spans, values, d, sums, true);
+        AttentionTile.combine(scores, SCORES_ROW, 4, rows, spans, values, row, d, sums, true);
     }
 
     /** scores → their exponentials relative to the row's maximum so far; the rest follows it. */

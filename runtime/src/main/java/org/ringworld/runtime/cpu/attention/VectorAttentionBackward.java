@@ -240,9 +240,10 @@ public final class VectorAttentionBackward implements KeyClasses.Backward {
             }
         }
         int keyRows = AttentionTile.wholeRows(keys.size(key));
-        AttentionTile.combine(x.p, 4, SCORES_ROW, keyRows, y.keySpans, x.dOut, d, y.dv, true);
-        AttentionTile.combine(x.ds, 4, SCORES_ROW, keyRows, y.keySpans, x.q, d, y.dk, true);
-        AttentionTile.combine(x.ds, SCORES_ROW, 4, rows, y.spans, y.k, d, x.dq, add);
+        long row = 4L * Lanes.pad(d);
+        AttentionTile.combine(x.p, 4, SCORES_ROW, keyRows, y.keySpans, x.dOut, row, d, y.dv, true);
+        AttentionTile.combine(x.ds, 4, SCORES_ROW, keyRows, y.keySpans, x.q, row, d, y.dk, true);
+        AttentionTile.combine(x.ds, SCORES_ROW, 4, rows, y.spans, y.k, row, d, x.dq, add);
     }
 
     /** Zeros in [0, from) and [end, width) of a row. */

@@ -13,6 +13,7 @@ import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
+import org.ringworld.runtime.cpu.elementwise.Staging;
 import org.ringworld.runtime.cpu.elementwise.VectorMath;
 import org.ringworld.runtime.cpu.matmul.MicroKernel;
 
@@ -145,6 +146,7 @@ public final class VectorPagedAttention {
         private final int rows;
         private final int whole;
         private final long row;
+        private final long keyRow;
         private final long headBytes;
         private final long heads;
         private final long keys;
@@ -163,14 +165,16 @@ public final class VectorPagedAttention {
             this.whole = AttentionTile.wholeRows(rows);
             this.row = 4L * Lanes.pad(d);
             this.headBytes = 2 * whole * row + SoftmaxState.bytes(whole);
-            long staged = (long) call.shape().g() * step * row;
+            this.keyRow = call.shape().g() * row + Lanes.BYTES;
+            long staged = step * keyRow;
             this.heads =
                     scratch.of(
                             worker,
                             call.shape().g() * headBytes
                                     + 2 * staged
                                     + whole * SCORES_ROW
-                                    + Spans.BYTES);
+                                    + Spans.BYTES
+                                    + 4 * Lanes.BYTES);
             this.keys = heads + call.shape().g() * headBytes;
             this.values = keys + staged;
             this.scores = values + staged;
@@ -244,17 +248,25 @@ public final class VectorPagedAttention {
             return call.qPosition(firstQuery + query);
         }
 
-        /** Keys, or values, of the half of a page from {@code first} on as [G, step, d] in F32. */
+        /**
+         * Keys, or values, of the half of a page from {@code first} on as [step, G, d] in F32. One
+         * vector lies between the rows: at a power of two they would meet in a few sets of the
+         * cache.
+         */
         private void stage(Tensor pool, long half, int first, long to) {
             DType dtype = pool.dtype();
             int heads = call.shape().g();
-            long bytes = (long) d * dtype.bytes();
-            long from = pool.address() + (half * call.shape().t() + first) * heads * bytes;
+            long bytes = (long) heads * d * dtype.bytes();
+            long from = pool.address() + (half * call.shape().t() + first) * bytes;
             for (int k = 0; k < step; k++) {
+                if (dtype != DType.I8 && d % Lanes.COUNT == 0) {
+                    Staging.load(dtype, from + k * bytes, heads * d, to + k * keyRow);
+                    continue;
+                }
                 for (int g = 0; g < heads; g++) {
                     float scale = pool.scales() == null ? 1 : scale(pool, half * heads + g);
-                    AttentionTile.stageRow(dtype, from, d, scale, to + ((long) g * step + k) * row);
-                    from += bytes;
+                    long head = from + k * bytes + (long) g * d * dtype.bytes();
+                    AttentionTile.stageRow(dtype, head, d, scale, to + k * keyRow + g * row);
                 }
             }
         }
@@ -264,8 +276,15 @@ public final class VectorPagedAttention {
         }
 
         private void head(int g, boolean hidden, long positions) {
-            long staged = (long) g * step * row;
-            AttentionTile.fewScores(queriesOf(g), rows, d, keys + staged, step, scores);
+            AttentionTile.fewScores(
+                    queriesOf(g),
+                    rows,
+                    d,
+                    keys + g * row,
+                    keyRow,
+                    step,
+                    spans + Spans.BYTES,
+                    scores);
             SoftmaxState state = softmax(g);
             for (int r = 0; r < rows; r++) {
                 long own = scores + r * SCORES_ROW;
@@ -275,7 +294,16 @@ public final class VectorPagedAttention {
                 VectorAttention.softmaxRow(own, step, state, r, sumsOf(g) + r * row, Lanes.pad(d));
             }
             AttentionTile.combine(
-                    scores, SCORES_ROW, 4, whole, spans, values + staged, d, sumsOf(g), true);
+                    scores,
+                    SCORES_ROW,
+                    4,
+                    whole,
+                    spans,
+                    values + g * row,
+                    keyRow,
+                    d,
+                    sumsOf(g),
+                    true);
         }
 
         private void hide(int position, long positions, long row) {

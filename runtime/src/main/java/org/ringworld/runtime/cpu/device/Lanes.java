@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -31,7 +32,20 @@ public final class Lanes {
     private static final VectorShuffle<Float> BY_4 = turned(4);
     private static final VectorShuffle<Float> BY_8 = turned(8);
 
+    private static final VectorMask<Float> WITH_1 = with(1);
+    private static final VectorMask<Float> WITH_2 = with(2);
+    private static final VectorMask<Float> WITH_4 = with(4);
+    private static final VectorMask<Float> WITH_8 = with(8);
+
     private Lanes() {}
+
+    private static VectorMask<Float> with(int bit) {
+        boolean[] lanes = new boolean[COUNT];
+        for (int i = 0; i < COUNT; i++) {
+            lanes[i] = (i & bit) != 0;
+        }
+        return VectorMask.fromArray(F32, lanes, 0);
+    }
 
     private static VectorShuffle<Float> turned(int by) {
         return VectorShuffle.fromOp(F32, i -> i ^ by & COUNT - 1);
@@ -53,6 +67,16 @@ public final class Lanes {
             s = s.add(s.rearrange(BY_2));
         }
         return s.add(s.rearrange(BY_1)).lane(0);
+    }
+
+    /**
+     * Sums of lanes {@code by} apart: those of a in the lanes without that bit of their number, of
+     * b in those with it. After every bit a lane has one vector's whole sum.
+     */
+    public static FloatVector folded(FloatVector a, FloatVector b, int by) {
+        VectorMask<Float> of = by == 1 ? WITH_1 : by == 2 ? WITH_2 : by == 4 ? WITH_4 : WITH_8;
+        VectorShuffle<Float> turn = by == 1 ? BY_1 : by == 2 ? BY_2 : by == 4 ? BY_4 : BY_8;
+        return a.blend(b, of).add(b.blend(a, of).rearrange(turn));
     }
 
     public static FloatVector load(long address) {

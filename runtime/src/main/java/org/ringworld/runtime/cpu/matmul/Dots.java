@@ -3,6 +3,7 @@ package org.ringworld.runtime.cpu.matmul;
 import static org.ringworld.runtime.cpu.device.Lanes.BYTES;
 import static org.ringworld.runtime.cpu.device.Lanes.COUNT;
 import static org.ringworld.runtime.cpu.device.Lanes.load;
+import static org.ringworld.runtime.cpu.device.Lanes.store;
 
 import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
@@ -10,7 +11,7 @@ import org.ringworld.runtime.cpu.device.Lanes;
 import org.ringworld.runtime.cpu.elementwise.Quantized;
 import org.ringworld.runtime.cpu.elementwise.Staging;
 
-/** Dot products: of one row with four in the caches, and of one with one from memory. */
+/** Dot products: of one row with many in the caches, and of one with one from memory. */
 public final class Dots {
     /** So far ahead of its use memory is touched. */
     static final int AHEAD = 1024;
@@ -20,8 +21,29 @@ public final class Dots {
 
     private Dots() {}
 
-    /** to[j] = x · y[j] for four rows of {@code bytes}, which lie {@code row} bytes apart. */
-    public static void four(long x, long y, long row, int bytes, long to) {
+    /**
+     * to[j] = x · y[j] for as many rows as a vector has lanes, {@code row} bytes apart. The lanes
+     * of all sums are added up together: alone, each would cost as much as it took to form.
+     *
+     * @param room four vectors: one that a method returned would be an object
+     */
+    public static void rows(long x, long y, long row, int bytes, long room, long to) {
+        for (int i = 0; i < COUNT / 4; i++) {
+            four(x, y + 4 * i * row, row, bytes, room + (long) i * BYTES);
+        }
+        FloatVector sums = load(room);
+        if (COUNT >= 8) {
+            sums = Lanes.folded(sums, load(room + BYTES), 4);
+        }
+        if (COUNT >= 16) {
+            FloatVector more = Lanes.folded(load(room + 2 * BYTES), load(room + 3 * BYTES), 4);
+            sums = Lanes.folded(sums, more, 8);
+        }
+        store(sums, to);
+    }
+
+    /** In lane j a part of row j % 4: all of them together are x · y[j % 4]. */
+    private static void four(long x, long y, long row, int bytes, long to) {
         FloatVector s0 = Lanes.zero();
         FloatVector s1 = Lanes.zero();
         FloatVector s2 = Lanes.zero();
@@ -33,10 +55,7 @@ public final class Dots {
             s2 = v.fma(load(y + 2 * row + i), s2);
             s3 = v.fma(load(y + 3 * row + i), s3);
         }
-        Lanes.set(to, Lanes.sum(s0));
-        Lanes.set(to + 4, Lanes.sum(s1));
-        Lanes.set(to + 8, Lanes.sum(s2));
-        Lanes.set(to + 12, Lanes.sum(s3));
+        store(Lanes.folded(Lanes.folded(s0, s1, 1), Lanes.folded(s2, s3, 1), 2), to);
     }
 
     /**
