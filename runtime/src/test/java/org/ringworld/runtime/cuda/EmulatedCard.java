@@ -145,7 +145,9 @@ public final class EmulatedCard {
         set("peers", on ? 1 : 0);
     }
 
-    /** What is explained on stderr: 0 nothing, 1 faults (as at the start), 2 every refused call too. */
+    /**
+     * What is explained on stderr: 0 nothing, 1 faults (as at the start), 2 every refused call too.
+     */
     public void trace(int level) {
         set("trace", level);
     }
