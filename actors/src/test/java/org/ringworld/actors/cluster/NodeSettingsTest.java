@@ -94,14 +94,18 @@ class NodeSettingsTest {
                 "devices = [cpu,{cpu{thread=2}}] | unknown key devices.1.cpu.thread; did you mean devices.1.cpu.threads?",
                 "devices = [{cpu{memory=0}}] | devices.0.cpu.memory = 0 must be more than nothing",
                 "devices = [{cpu{memory=much}}] | devices.0.cpu.memory",
-                "devices = [{cpu=2}] | devices.0.cpu must be an object"
+                "devices = [{cpu=2}] | devices.0.cpu must be an object",
+                "devices = [{cuda{index=-1}}] | devices.0.cuda.index = -1 is no card",
+                "devices = [{cuda{card=1}}] | unknown key devices.0.cuda.card",
+                "devices = [{cuda{threads=1}}] | unknown key devices.0.cuda.threads",
+                "devices = [{cpu{},cuda{}}] | devices.0 = cpu{},cuda{} is no device"
             })
     void aDeviceThatIsNoneIsToldByItsKeyWithAnExample(String text, String sentence) {
         assertThatThrownBy(() -> settings(text, false))
                 .isInstanceOf(UsageException.class)
                 .hasMessageContaining(sentence)
                 .hasMessageEndingWith(
-                        "; for example devices = [cpu, { cpu { threads = 1, memory = 8 GiB } }]");
+                        "; for example devices = [cpu, { cpu { threads = 1, memory = 8 GiB } }, { cuda { index = 0 } }]");
     }
 
     @Test

@@ -21,7 +21,7 @@ import org.ringworld.runtime.cuda.CudaCard;
 public final class DeviceReader {
     private static final String KEY = "devices";
     private static final String EXAMPLE =
-            "for example devices = [{ cpu { threads = 1, memory = 8 GiB } }, { cuda { index = 0 } }]";
+            "for example devices = [cpu, { cpu { threads = 1, memory = 8 GiB } }, { cuda { index = 0 } }]";
     private static final Config KNOWN =
             ConfigFactory.parseString(
                     "cpu { threads = null, memory = null }, cuda { index = null, memory = null }");
@@ -32,11 +32,20 @@ public final class DeviceReader {
 
     /**
      * The devices of the list {@code devices}; a bare {@code cpu} has an equal part of the allowed
-     * cores, one at least, and of the host's memory, a bare {@code cuda} is the first card.
+     * cores, one at least, and of the host's memory, a bare {@code cuda} is the first card. Where it
+     * is null they are all cards that can be used, else one CPU of one thread.
      *
      * @throws UsageException naming the key that is wrong
      */
     public static List<DeviceSpec> read(Config config, int allowedCores) {
+        if (config.getIsNull(KEY)) {
+            List<CudaCard> cards = CudaCard.usableOnes();
+            return cards.isEmpty()
+                    ? List.of(new DeviceSpec.Cpu(1))
+                    : cards.stream()
+                            .map(card -> (DeviceSpec) new DeviceSpec.Cuda(card.index(), 0))
+                            .toList();
+        }
         try {
             ConfigList given = JobFile.list(config, KEY);
             int threads = Math.max(1, allowedCores / Math.max(1, given.size()));
