@@ -28,7 +28,9 @@ class KernelResourcesTest {
                 (module, text) -> {
                     String file = module + ".cu:\n" + text;
                     List<String> frames =
-                            text.lines().filter(line -> line.contains("bytes stack frame")).toList();
+                            text.lines()
+                                    .filter(line -> line.contains("bytes stack frame"))
+                                    .toList();
                     long kernels = KernelSources.of(module).lines().filter(this::declares).count();
                     assertThat(kernels).as(file).isPositive();
                     assertThat(frames.size())
@@ -61,7 +63,8 @@ class KernelResourcesTest {
                 command.add("-gencode=arch=compute_%d,code=sm_%d".formatted(each, each));
             }
             command.addAll(CompiledKernels.OPTIONS);
-            command.addAll(List.of("-o", own + "/out.fatbin", own.resolve(module + ".cu").toString()));
+            command.addAll(
+                    List.of("-o", own + "/out.fatbin", own.resolve(module + ".cu").toString()));
             Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
             String said = new String(process.getInputStream().readAllBytes());
             assertThat(process.waitFor()).as(said).isZero();
