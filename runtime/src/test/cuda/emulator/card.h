@@ -34,7 +34,7 @@ struct Settings {
     int64_t fuel = 4'000'000'000;        // warp instructions a launch may take
     int64_t counters = 0;
     int64_t peers = 1;                   // whether devices can reach each other's memory
-    int64_t trace = 0;                   // explains every refused call on stderr
+    int64_t trace = 1;                   // on stderr: 1 faults, 2 every refused call too
 };
 extern Settings settings;
 

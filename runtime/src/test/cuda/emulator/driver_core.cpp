@@ -17,7 +17,7 @@ int refuse(int code, const char* format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     lastError = text;
-    if (settings.trace) fprintf(stderr, "emulated card: %s\n", text);
+    if (settings.trace > 1) fprintf(stderr, "emulated card: %s\n", text);
     return code;
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <random>
+#include <span>
 #include <type_traits>
 
 namespace ptx {
@@ -63,7 +64,8 @@ struct Vm {
     Kernel& k;
     const Launch& launch;
     const int warpCount;
-    const unsigned sharedBytes, granule;
+    const unsigned sharedBytes;
+    const int shift;                                // of an address: its cell
     int stride;                                     // of clocks and readers: warps, rounded up for vectors
     std::vector<uint8_t> shared;
     std::vector<Cell> cells;
@@ -71,7 +73,7 @@ struct Vm {
     std::vector<uint32_t> clocks;                   // [warp][warp]
     uint32_t base = 1;
     std::array<Barrier, 16> barriers;
-    std::vector<Warp> warps;
+    std::span<Warp> warps;
     std::vector<card::Allocation*> seen;            // by instruction: the allocation it touched last
     const Inst* current = nullptr;
     uint64_t fuel, instructions = 0;

@@ -10,15 +10,9 @@ typedef float Row __attribute__((vector_size(32)));   // 8 columns
 
 /** A tile as 8 rows of 8 floats. */
 void widen(const uint64_t* lanes, float* tile, int rowStride) {
-    uint32_t packed[32];
-    for (int l = 0; l < 32; l++) packed[l] = uint32_t(lanes[l]);
-    for (int r = 0; r < 8; r++) {
-        uint16_t halves[8];
-        uint32_t bits[8];
-        memcpy(halves, packed + r * 4, 16);
-        for (int c = 0; c < 8; c++) bits[c] = uint32_t(halves[c]) << 16;
-        memcpy(tile + r * rowStride, bits, 32);
-    }
+    uint64_t pairs[32];   // a float is a bf16 with 16 zeros behind it
+    for (int l = 0; l < 32; l++) pairs[l] = (lanes[l] & 0xffff) << 16 | (lanes[l] & 0xffff0000) << 32;
+    for (int r = 0; r < 8; r++) memcpy(tile + r * rowStride, pairs + r * 4, 32);
 }
 
 /** D(16x8) = A(16x16) * B(16x8) + C, sums in f32 and in the order of k. */

@@ -6,6 +6,11 @@
 namespace ptx {
 namespace {
 constexpr uint64_t SLICE = 200'000;   // instructions before another warp gets its turn
+const Register GARBAGE = [] {
+    Register r;
+    std::fill_n(r.lane, 32, 0xdeadbeefdeadbeefull);
+    return r;
+}();
 
 std::string place(const Inst& i, const Kernel& k) {
     auto source = [&](const char* text, int file, int line) {
@@ -19,9 +24,9 @@ std::string place(const Inst& i, const Kernel& k) {
 
 Vm::Vm(Kernel& k, const Launch& launch)
     : k(k), launch(launch), warpCount(int(launch.block.x * launch.block.y * launch.block.z + 31) / 32),
-      sharedBytes(launch.dynamicShared ? (k.sharedBytes + 127) / 128 * 128 + launch.dynamicShared : k.sharedBytes), granule(k.granule),
-      stride((warpCount + 3) / 4 * 4), shared(sharedBytes + 16), cells(sharedBytes / granule + 2), readers(cells.size() * stride),
-      clocks(size_t(warpCount) * stride), warps(warpCount), seen(k.code.size()), fuel(card::settings.fuel), random(launch.seed) {}
+      sharedBytes(launch.dynamicShared ? (k.sharedBytes + 127) / 128 * 128 + launch.dynamicShared : k.sharedBytes), shift(std::countr_zero(k.granule)),
+      stride((warpCount + 3) / 4 * 4), shared(sharedBytes + 16), cells((sharedBytes >> shift) + 2), readers(cells.size() * stride),
+      clocks(size_t(warpCount) * stride), seen(k.code.size()), fuel(card::settings.fuel), random(launch.seed) {}
 
 void Vm::fault(int code, const std::string& what) { throw Fault{code, what}; }
 std::string Vm::where(const Inst* i) const { return i ? place(*i, k) : ""; }
@@ -116,8 +121,11 @@ void Vm::runWarp(Warp& w) {
     }
 }
 
-/** What is the same in all blocks. Registers start with garbage, as on a card. */
+/** What is the same in all blocks. Registers start with garbage, as on a card: what an earlier launch left, for PTX names thousands of them. */
 void Vm::startLaunch() {
+    static std::vector<Warp> spare;   // one launch runs at a time
+    if (spare.size() < size_t(warpCount)) spare.resize(warpCount);
+    warps = {spare.data(), size_t(warpCount)};
     const Dim d = launch.block, g = launch.grid;
     auto axis = [](const Dim& v, char a) { return a == 'x' ? v.x : a == 'y' ? v.y : v.z; };
     auto value = [&](const std::string& name, unsigned w, unsigned l) -> uint64_t {
@@ -134,9 +142,7 @@ void Vm::startLaunch() {
     for (int id = 0; id < warpCount; id++) {
         Warp& w = warps[id];
         w.id = id;
-        Register garbage;
-        std::fill_n(garbage.lane, 32, 0xdeadbeefdeadbeefull);
-        w.registers.assign(k.regs.size(), garbage);
+        if (w.registers.size() < k.regs.size()) w.registers.resize(k.regs.size(), GARBAGE);
         w.local.resize(size_t(k.localBytes) * 32);
         for (auto& [r, v] : k.constants) std::fill_n(w.reg(r), 32, v);
         for (auto& [name, r] : k.special)

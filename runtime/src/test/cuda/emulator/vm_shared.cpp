@@ -13,7 +13,7 @@ uint32_t packed(uint32_t clock, uint32_t lane) { return clock << 6 | lane; }
 
 void Vm::explainRace(const Warp& w, int lane, unsigned q, Access kind) {
     const Cell& c = cells[q];
-    const std::string cell = "shared memory at " + std::to_string(q * granule), did = kind == Access::READ ? " read by " : " written by ";
+    const std::string cell = "shared memory at " + std::to_string(q << shift), did = kind == Access::READ ? " read by " : " written by ";
     const std::string self = "warp " + std::to_string(w.id), other = "warp " + std::to_string(c.writer);
     if (c.flags & IN_FLIGHT) fault(card::LAUNCH_FAILED, cell + did + self + " is the target of a cp.async of " + other + " that has not been waited for");
     const uint32_t* mine = &clocks[size_t(w.id) * stride];
@@ -34,7 +34,7 @@ void Vm::explainRace(const Warp& w, int lane, unsigned q, Access kind) {
 void Vm::touch(const Warp& w, int lane, uint32_t a, unsigned n, Access kind) {
     const uint32_t* mine = &clocks[size_t(w.id) * stride];
     const uint32_t now = mine[w.id];
-    for (unsigned q = a / granule, e = (a + n - 1) / granule; q <= e; q++) {
+    for (unsigned q = a >> shift, e = (a + n - 1) >> shift; q <= e; q++) {
         Cell& c = cells[q];
         const bool bothAtomic = kind == Access::ATOMIC && c.flags & WAS_ATOMIC;
         if (c.flags & IN_FLIGHT || (c.clock > mine[c.writer] && !bothAtomic)) explainRace(w, lane, q, kind);
@@ -53,7 +53,7 @@ void Vm::touch(const Warp& w, int lane, uint32_t a, unsigned n, Access kind) {
 }
 
 void Vm::mark(uint32_t a, unsigned n, bool inFlight) {
-    for (unsigned q = a / granule, e = (a + n - 1) / granule; q <= e; q++) cells[q].flags = inFlight ? IN_FLIGHT : 0;
+    for (unsigned q = a >> shift, e = (a + n - 1) >> shift; q <= e; q++) cells[q].flags = inFlight ? IN_FLIGHT : 0;
 }
 
 uint8_t* Vm::sharedAt(Warp& w, int lane, uint32_t a, unsigned n, Access kind) {

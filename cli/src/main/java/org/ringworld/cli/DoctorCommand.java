@@ -6,6 +6,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ringworld.runtime.cpu.HostCpu;
 import org.ringworld.runtime.cpu.MachineLimits;
+import org.ringworld.runtime.cuda.CudaCard;
 import picocli.CommandLine.Command;
 
 /** What this host has, what was chosen, and what is missing at what cost. */
@@ -28,6 +29,14 @@ final class DoctorCommand implements Callable<Integer> {
         line("vectors", host.vectorBits() == 0 ? "none" : host.vectorBits() + " bit");
         line("BF16", host.bf16().map(has -> has ? "in hardware" : "no hardware").orElse("unknown"));
         line("products", host.matmul());
+        for (DevicesCommand.Row row : DevicesCommand.rows()) {
+            if (!row.device().equals("cpu")) {
+                line(row.device(), row.name() == null ? "none: " + row.reason() : card(row));
+            }
+        }
+        if (CudaCard.noDriver() == null) {
+            line("CUDA", CudaCard.versions());
+        }
         line(
                 "limits",
                 String.format(
@@ -48,6 +57,14 @@ final class DoctorCommand implements Callable<Integer> {
         line("temporary", temporary + (Files.isWritable(temporary) ? "" : ", not writable"));
         missing(host);
         return Ringworld.DONE;
+    }
+
+    private static String card(DevicesCommand.Row row) {
+        return "%s, %d MiB%s"
+                .formatted(
+                        row.name(),
+                        row.memory() >> 20,
+                        row.usable() ? "" : "; not usable: " + row.reason());
     }
 
     private static void missing(HostCpu host) {

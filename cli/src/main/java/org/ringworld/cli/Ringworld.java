@@ -65,6 +65,7 @@ import picocli.CommandLine.Spec;
             MakeQaCommand.class,
             BenchCommand.class,
             RingPeerCommand.class,
+            DevicesCommand.class,
             DoctorCommand.class,
             CompletionCommand.class
         })

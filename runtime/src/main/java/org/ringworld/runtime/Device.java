@@ -82,9 +82,20 @@ public interface Device extends AutoCloseable {
      * good as long as the tensor is, and while no kernel that is queued uses it.
      *
      * @throws UnsupportedOperationException on a device whose memory the host does not reach: take
-     *     {@link #copyOut} and {@link #copyIn} there
+     *     {@link #copyOut} and {@link #copyIn} there, or {@link #staging}
      */
     MemorySegment hostView(Tensor tensor);
+
+    /**
+     * For a thread that does not drive the device and carries bytes of its tensors, to be closed
+     * before the device.
+     *
+     * @param most bytes at once
+     */
+    Staging staging(long most);
+
+    /** Where its memory is: kernels of two devices with equal answers read each other's tensors. */
+    String memorySpace();
 
     /** Queues a copy from the host; {@code host} may be reused when it returns. */
     void copyIn(MemorySegment host, Tensor to);

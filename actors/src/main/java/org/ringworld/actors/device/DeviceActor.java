@@ -138,7 +138,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
 
     private void joinRing(Order.JoinRing join, ActorRef<Report> to) {
         leaveRing("rank " + join.rank() + " joined epoch " + join.epoch());
-        RankLinks joined = new RankLinks(links, join.places(), join.rank());
+        RankLinks joined = new RankLinks(links, join.places(), join.rank(), device);
         end = joined;
         onUnsure.run();
         run(to, () -> worker.join(join, joined));

@@ -148,7 +148,7 @@ final class RankWorker {
 
     Report join(Order.JoinRing order, RankLinks links) throws IOException {
         opened = links;
-        ring = links.open(device, buffers);
+        ring = links.open(buffers);
         if (served != null) {
             served.rank().join(ring);
         }

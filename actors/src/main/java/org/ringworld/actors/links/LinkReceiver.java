@@ -16,6 +16,7 @@ import org.ringworld.model.ring.RingMember;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
+import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
 
 /**
@@ -31,6 +32,11 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     /** What the sender of a named frame is told: it may write there again. */
     private static final ByteBuffer READ = ByteBuffer.allocateDirect(1);
 
+    /**
+     * @param free when nothing that is queued uses what was there before
+     */
+    private record Place(Tensor tensor, Event free) {}
+
     private final long epoch;
     private final int from;
     private final CompletableFuture<Links.Neighbour> link;
@@ -38,7 +44,8 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
     private final Device device;
     private final ReceiveBuffers buffers;
     private final LongAdder progress;
-    private final ConcurrentHashMap<Frame, Tensor> expected = new ConcurrentHashMap<>();
+    private final Staging staging;
+    private final ConcurrentHashMap<Frame, Place> expected = new ConcurrentHashMap<>();
     private final ConcurrentHashMap<Tensor, MemorySegment> memory = new ConcurrentHashMap<>();
     private final Thread thread;
     private volatile boolean closed;
@@ -61,6 +68,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         this.device = device;
         this.buffers = buffers;
         this.progress = progress;
+        this.staging = device.staging(FrameHeader.CHUNK);
         this.thread = LinkThread.start("link-in-" + member.rank(), this::run);
     }
 
@@ -75,7 +83,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
 
     @Override
     public void expect(Frame frame, Tensor place) {
-        expected.put(frame, place);
+        expected.put(frame, new Place(place, device.record()));
         LockSupport.unpark(thread);
     }
 
@@ -112,7 +120,9 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
             FrameHeader header = FrameHeader.read(bytes, epoch);
             if (current == null) {
                 current = header.frame();
-                tensor = awaitExpected(current);
+                Place place = awaitExpected(current);
+                place.free.await();
+                tensor = place.tensor;
                 done = 0;
                 began = System.nanoTime();
             }
@@ -128,11 +138,12 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
                                         tensor.bytes() - done,
                                         current));
             }
-            MemorySegment chunk = tensor.device().hostView(tensor).asSlice(done, header.length());
             if (header.named()) {
-                readThere(there, header.offset(), chunk);
+                readThere(there, header, tensor, done);
             } else {
+                MemorySegment chunk = staging.space(tensor, done, header.length());
                 channel.readFully(chunk.asByteBuffer());
+                staging.write();
                 progress.add(header.length());
             }
             done += header.length();
@@ -150,13 +161,15 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         }
     }
 
-    private void readThere(ProcessMemory there, long address, MemorySegment to) throws IOException {
+    private void readThere(ProcessMemory there, FrameHeader header, Tensor to, long done)
+            throws IOException {
         if (there == null) {
             throw new LinkException("a frame was only named, by a process that cannot be read");
         }
-        for (long at = 0; at < to.byteSize(); at += FrameHeader.CHUNK) {
-            long length = Math.min(FrameHeader.CHUNK, to.byteSize() - at);
-            there.read(address + at, to.asSlice(at, length));
+        for (long at = 0; at < header.length(); at += FrameHeader.CHUNK) {
+            long length = Math.min(FrameHeader.CHUNK, header.length() - at);
+            there.read(header.offset() + at, staging.space(to, done + at, length));
+            staging.write();
             progress.add(length);
         }
     }
@@ -168,16 +181,16 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         }
     }
 
-    private Tensor awaitExpected(Frame frame) throws IOException {
-        Tensor tensor = expected.remove(frame);
-        while (tensor == null) {
+    private Place awaitExpected(Frame frame) throws IOException {
+        Place place = expected.remove(frame);
+        while (place == null) {
             if (closed || member.broken() != null) {
                 throw new ClosedChannelException();
             }
             LockSupport.parkNanos(this, PARK_NANOS);
-            tensor = expected.remove(frame);
+            place = expected.remove(frame);
         }
-        return tensor;
+        return place;
     }
 
     /** Ends it; when this returns nothing writes into the memory of what was expected. */
@@ -187,6 +200,7 @@ final class LinkReceiver implements RingMember.Incoming, AutoCloseable {
         link.completeExceptionally(new ClosedChannelException()); // unless it has come
         link.thenAccept(neighbour -> neighbour.channel().close());
         LinkThread.join(thread);
+        staging.close();
         for (Tensor tensor : memory.keySet()) {
             MemorySegment whole = memory.remove(tensor);
             if (whole != null) {

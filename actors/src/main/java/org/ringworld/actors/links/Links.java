@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.net.UnixDomainSocketAddress;
@@ -28,6 +29,7 @@ import javax.net.ssl.SSLEngine;
 import org.ringworld.model.ring.Group;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingMember;
+import org.ringworld.runtime.Device;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -141,8 +143,8 @@ public final class Links implements AutoCloseable {
     // ---- seats
 
     /** A rank of this JVM takes links. */
-    Seat seat(Key key, RingMember member, byte[] token) {
-        Seat seat = new Seat(member, token);
+    Seat seat(Key key, RingMember member, Device device, byte[] token) {
+        Seat seat = new Seat(member, device, token);
         seats.computeIfAbsent(key, k -> new CompletableFuture<>()).complete(seat);
         return seat;
     }
@@ -178,9 +180,32 @@ public final class Links implements AutoCloseable {
                 });
     }
 
-    /** The member at {@code key} in this JVM, once it has joined. */
-    RingMember member(Key key) throws IOException {
-        return await(seats.computeIfAbsent(key, k -> new CompletableFuture<>()), key).member();
+    /** The seat of {@code key} in this JVM, once it is taken. */
+    Seat seatOf(Key key) throws IOException {
+        return await(seats.computeIfAbsent(key, k -> new CompletableFuture<>()), key);
+    }
+
+    /**
+     * Connects a group to a rank of this JVM whose device does not reach the other's tensors: the
+     * bytes go through a socket, as between processes.
+     */
+    Neighbour connectHere(Seat to, Group group, Seat from) throws IOException {
+        try (ServerSocketChannel server = ServerSocketChannel.open()) {
+            server.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 1);
+            SocketChannel here = SocketChannel.open(server.getLocalAddress());
+            from.asks(here);
+            SocketChannel there = server.accept();
+            if (!there.getRemoteAddress().equals(here.getLocalAddress())) {
+                LinkChannel.closeQuietly(there);
+                LinkChannel.closeQuietly(here);
+                throw new LinkException("somebody else took a link of this process's ranks");
+            }
+            LinkChannel other = new LinkChannel.Plain(there);
+            if (!to.incoming(from.member().rank(), group).complete(new Neighbour(other, 0))) {
+                other.close();
+            }
+            return new Neighbour(new LinkChannel.Plain(here), 0);
+        }
     }
 
     static <T> T await(CompletableFuture<T> future, Key key) throws IOException {

@@ -15,15 +15,16 @@ import org.ringworld.model.ring.RingMember;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
 
 /**
  * One rank's place in the ring of one epoch: a seat for the ranks that link to it, and its links to
  * others. It is taken at once and linked later, so that it can be broken up at any time in between.
  *
- * <p>Ranks of other processes have a connection for each pair and group, made when the first frame
- * is sent; that of blocks to the next rank stands from the beginning, so that the end of a
- * neighbour is seen whatever it does.
+ * <p>Ranks of other processes, and of this one where a device does not reach another's tensors,
+ * have a connection for each pair and group, made when the first frame is sent; that of blocks to
+ * the next rank stands from the beginning, so that the end of a neighbour is seen whatever it does.
  */
 public final class RankLinks implements AutoCloseable {
     private final Links links;
@@ -34,15 +35,16 @@ public final class RankLinks implements AutoCloseable {
     // The rank's own thread alone makes links and closes them.
     private final List<LinkSender> senders = new ArrayList<>();
     private final List<LinkReceiver> receivers = new ArrayList<>();
-    private Device device;
+    private final Device device;
     private ReceiveBuffers buffers;
 
     /** Takes the seat. */
-    public RankLinks(Links links, RingPlaces places, int rank) {
+    public RankLinks(Links links, RingPlaces places, int rank, Device device) {
         this.links = links;
+        this.device = device;
         this.places = places;
         this.member = new RingMember(rank, places.size());
-        this.seat = links.seat(key(rank), member, places.token());
+        this.seat = links.seat(key(rank), member, device, places.token());
     }
 
     /**
@@ -51,12 +53,11 @@ public final class RankLinks implements AutoCloseable {
      *
      * @throws IOException saying which one did not come
      */
-    public Ring open(Device device, ReceiveBuffers buffers) throws IOException {
-        this.device = device;
+    public Ring open(ReceiveBuffers buffers) throws IOException {
         this.buffers = buffers;
         for (int rank = 0; rank < places.size(); rank++) {
-            if (isHere(rank)) {
-                member.linkWith(links.member(key(rank)));
+            if (isReached(rank)) {
+                member.linkWith(links.seatOf(key(rank)).member());
                 continue;
             }
             for (Group group : Group.values()) {
@@ -71,10 +72,10 @@ public final class RankLinks implements AutoCloseable {
         }
         int next = places.next(member.rank());
         int previous = places.previous(member.rank());
-        if (!isHere(next)) {
+        if (!isReached(next)) {
             linkTo(next, Group.BLOCKS);
         }
-        if (!isHere(previous)) {
+        if (!isReached(previous)) {
             Links.await(seat.incoming(previous, Group.BLOCKS), key(previous));
             linkFrom(previous, Group.BLOCKS);
         }
@@ -98,13 +99,19 @@ public final class RankLinks implements AutoCloseable {
     }
 
     private LinkSender linkTo(int to, Group group) throws IOException {
-        Links.Neighbour other = links.connect(places.addresses().get(to), key(to), group, seat);
+        Links.Neighbour other =
+                isHere(to)
+                        ? links.connectHere(links.seatOf(key(to)), group, seat)
+                        : links.connect(places.addresses().get(to), key(to), group, seat);
+        Staging staging = device.staging(FrameHeader.CHUNK);
         LinkSender sender =
-                other.readsNames()
+                staging.inPlace()
+                                && other.readsNames()
                                 && other.channel()
                                         instanceof LinkChannel.Plain(SocketChannel socket)
                         ? new NamingSender(places.epoch(), to, socket, member, progress)
-                        : new SocketSender(places.epoch(), to, other.channel(), member, progress);
+                        : new SocketSender(
+                                places.epoch(), to, other.channel(), member, progress, staging);
         senders.add(sender);
         member.hold(); // it passes on what ranks of this JVM sent
         member.linkTo(to, group, sender);
@@ -133,6 +140,12 @@ public final class RankLinks implements AutoCloseable {
         receivers.add(receiver);
         member.linkFrom(from, group, receiver);
         return receiver;
+    }
+
+    /** Whether tensors pass by reference to that rank and from it. */
+    private boolean isReached(int rank) throws IOException {
+        return isHere(rank)
+                && links.seatOf(key(rank)).device().memorySpace().equals(device.memorySpace());
     }
 
     private boolean isHere(int rank) {

@@ -7,15 +7,18 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.ringworld.model.ring.Group;
 import org.ringworld.model.ring.RingMember;
+import org.ringworld.runtime.Device;
 
 /**
  * A rank that others may link to.
  *
+ * @param device of its tensors
  * @param incoming links over sockets, come or awaited
  * @param outgoing sockets by which this rank has asked others for theirs
  */
 record Seat(
         RingMember member,
+        Device device,
         byte[] token,
         ConcurrentHashMap<Source, CompletableFuture<Links.Neighbour>> incoming,
         Queue<SocketChannel> outgoing) {
@@ -23,8 +26,8 @@ record Seat(
     /** What a link to it is for. */
     record Source(int from, Group group) {}
 
-    Seat(RingMember member, byte[] token) {
-        this(member, token, new ConcurrentHashMap<>(), new ConcurrentLinkedQueue<>());
+    Seat(RingMember member, Device device, byte[] token) {
+        this(member, device, token, new ConcurrentHashMap<>(), new ConcurrentLinkedQueue<>());
     }
 
     /** The link of a group from a rank of another process; it fails when the ring breaks. */

@@ -13,15 +13,16 @@ import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Lease;
 import org.ringworld.model.ring.RingMember;
 import org.ringworld.runtime.Event;
+import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
 
 /**
  * A link to another rank: one thread writes frames in the order in which they were sent, a chunk at
- * a time, straight from the tensors' memory; small ones are written by the rank itself where the
- * socket has room for them, so that no other thread has to wake. That rank reads a frame when it
- * has memory for it; until then the socket's own window holds it up here, which is all the credit
- * there is: what is on its way is bounded by the window, and it is thrown away with the connection
- * when the epoch ends.
+ * a time, straight from the tensors' memory where the host reaches it; small ones are written by
+ * the rank itself where the socket has room for them, so that no other thread has to wake. That
+ * rank reads a frame when it has memory for it; until then the socket's own window holds it up
+ * here, which is all the credit there is: what is on its way is bounded by the window, and it is
+ * thrown away with the connection when the epoch ends.
  */
 final class SocketSender implements LinkSender {
     /**
@@ -34,6 +35,7 @@ final class SocketSender implements LinkSender {
     private final LinkChannel channel;
     private final RingMember member;
     private final LongAdder progress;
+    private final Staging staging;
     private final BlockingQueue<Pending> queue = new LinkedBlockingQueue<>();
     // Frames that are the thread's to write; while there are any, so are channel and header.
     private final AtomicInteger left = new AtomicInteger();
@@ -41,7 +43,17 @@ final class SocketSender implements LinkSender {
             ByteBuffer.allocateDirect(FrameHeader.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private final Thread thread;
 
-    SocketSender(long epoch, int to, LinkChannel channel, RingMember member, LongAdder progress) {
+    /**
+     * @param staging of the device whose tensors are sent; closed with this
+     */
+    SocketSender(
+            long epoch,
+            int to,
+            LinkChannel channel,
+            RingMember member,
+            LongAdder progress,
+            Staging staging) {
+        this.staging = staging;
         this.epoch = epoch;
         this.to = to;
         this.channel = channel;
@@ -53,8 +65,11 @@ final class SocketSender implements LinkSender {
     @Override
     public void send(Frame frame, Tensor tensor, Event ready, Lease lease) {
         ByteBuffer rest = null;
-        if (left.get() == 0 && ready == Event.HAPPENED && tensor.bytes() <= SMALL) {
-            rest = tensor.device().hostView(tensor).asByteBuffer();
+        if (staging.inPlace()
+                && left.get() == 0
+                && ready == Event.HAPPENED
+                && tensor.bytes() <= SMALL) {
+            rest = staging.read(tensor, 0, tensor.bytes()).asByteBuffer();
             try {
                 if (isSentNow(frame, rest)) {
                     lease.release(Event.HAPPENED);
@@ -99,11 +114,11 @@ final class SocketSender implements LinkSender {
             channel.write(header, next.rest);
             return;
         }
-        MemorySegment memory = next.tensor.device().hostView(next.tensor);
-        for (long at = 0; at < memory.byteSize(); at += FrameHeader.CHUNK) {
-            int length = (int) Math.min(FrameHeader.CHUNK, memory.byteSize() - at);
+        for (long at = 0; at < next.tensor.bytes(); at += FrameHeader.CHUNK) {
+            int length = (int) Math.min(FrameHeader.CHUNK, next.tensor.bytes() - at);
+            MemorySegment bytes = staging.read(next.tensor, at, length);
             new FrameHeader(epoch, next.frame, false, at, length).write(header);
-            channel.write(header, memory.asSlice(at, length).asByteBuffer());
+            channel.write(header, bytes.asByteBuffer());
             progress.add(length);
         }
     }
@@ -114,5 +129,6 @@ final class SocketSender implements LinkSender {
         channel.close();
         thread.interrupt();
         LinkThread.join(thread);
+        staging.close();
     }
 }

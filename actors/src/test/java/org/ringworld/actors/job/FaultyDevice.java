@@ -10,6 +10,7 @@ import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
 
@@ -97,6 +98,16 @@ public final class FaultyDevice implements Device {
     @Override
     public MemorySegment hostView(Tensor tensor) {
         return real.hostView(tensor);
+    }
+
+    @Override
+    public Staging staging(long most) {
+        return real.staging(most);
+    }
+
+    @Override
+    public String memorySpace() {
+        return real.memorySpace();
     }
 
     @Override

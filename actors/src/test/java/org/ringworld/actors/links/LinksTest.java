@@ -48,6 +48,7 @@ import org.ringworld.model.ring.RingMember;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
 
@@ -144,8 +145,12 @@ class LinksTest {
                                 () -> {
                                     try (Device device = new CpuDevice(1);
                                             RankLinks end =
-                                                    new RankLinks(links.get(rank), places, rank)) {
-                                        Ring ring = end.open(device, new ReceiveBuffers(device));
+                                                    new RankLinks(
+                                                            links.get(rank),
+                                                            places,
+                                                            rank,
+                                                            device)) {
+                                        Ring ring = end.open(new ReceiveBuffers(device));
                                         body.run(ring, device);
                                         if (together) {
                                             done.await(); // who leaves ends it for all
@@ -365,8 +370,9 @@ class LinksTest {
 
     /** Rank 1's link to rank 0 of an epoch, by hand: what a sender writes, a receiver reads. */
     private CompletableFuture<Links.Neighbour> greeted(
-            Links a, RingMember member, SocketChannel socket, long address) throws IOException {
-        Seat seat = a.seat(new Links.Key(8, 0), member, TOKEN);
+            Links a, RingMember member, Device device, SocketChannel socket, long address)
+            throws IOException {
+        Seat seat = a.seat(new Links.Key(8, 0), member, device, TOKEN);
         socket.write(
                 new Hello(8, 1, 0, Group.BLOCKS, TOKEN, ProcessHandle.current().pid(), address)
                         .bytes());
@@ -390,7 +396,7 @@ class LinksTest {
     @Test
     void eachRankAndGroupHasOneLinkAndNoOtherIsTaken() throws Exception {
         Links a = links("unix", 0);
-        Seat seat = a.seat(new Links.Key(8, 0), new RingMember(0, 3), TOKEN);
+        Seat seat = a.seat(new Links.Key(8, 0), new RingMember(0, 3), null, TOKEN);
         for (int from = 1; from < 3; from++) {
             for (Group group : Group.values()) {
                 assertThat(answer(a, from, group.ordinal())).isPositive();
@@ -413,7 +419,7 @@ class LinksTest {
         LongAdder progress = new LongAdder();
         try (Device device = new CpuDevice(1);
                 SocketChannel socket = SocketChannel.open(unix(a))) {
-            CompletableFuture<Links.Neighbour> from = greeted(a, member, socket, 64);
+            CompletableFuture<Links.Neighbour> from = greeted(a, member, device, socket, 64);
             assertThat(from.join().readsNames()).isFalse();
             Tensor x = device.tensor(DType.F32, 1_300_003);
             fill(x, 4);
@@ -425,7 +431,8 @@ class LinksTest {
                                     0,
                                     new LinkChannel.Plain(socket),
                                     new RingMember(1, 2),
-                                    progress)) {
+                                    progress,
+                                    Staging.IN_PLACE)) {
                 member.linkFrom(1, Group.BLOCKS, receiver);
                 Lease lease = new Lease();
                 lease.retain();
@@ -459,7 +466,7 @@ class LinksTest {
                 SocketChannel socket = SocketChannel.open(unix(a));
                 Arena arena = Arena.ofConfined()) {
             long token = arena.allocateFrom(ValueLayout.JAVA_BYTE, TOKEN).address();
-            CompletableFuture<Links.Neighbour> from = greeted(a, member, socket, token);
+            CompletableFuture<Links.Neighbour> from = greeted(a, member, device, socket, token);
             assertThat(from.join().readsNames()).isTrue();
             ReceiveBuffers buffers = new ReceiveBuffers(device);
             try (var receiver = new LinkReceiver(8, 1, from, member, device, buffers, progress)) {
@@ -506,16 +513,15 @@ class LinksTest {
         other[3] = 1;
         RingPlaces places = new RingPlaces(3, TOKEN, List.of(a.address(), b.address()));
         try (Device device = new CpuDevice(1);
-                RankLinks one = new RankLinks(a, places, 0);
-                RankLinks two = new RankLinks(b, places, 1)) {
-            Seat stranger = b.seat(new Links.Key(4, 1), new RingMember(1, 2), other);
+                RankLinks one = new RankLinks(a, places, 0, device);
+                RankLinks two = new RankLinks(b, places, 1, device)) {
+            Seat stranger = b.seat(new Links.Key(4, 1), new RingMember(1, 2), device, other);
             assertThatThrownBy(
                             () -> b.connect(a.address(), new Links.Key(3, 0), Group.SUMS, stranger))
                     .hasMessageContaining("could not be reached");
             ReceiveBuffers buffers = new ReceiveBuffers(device);
-            CompletableFuture<Ring> first =
-                    CompletableFuture.supplyAsync(() -> open(one, device, buffers));
-            Ring second = open(two, device, buffers);
+            CompletableFuture<Ring> first = CompletableFuture.supplyAsync(() -> open(one, buffers));
+            Ring second = open(two, buffers);
             Tensor x = device.tensor(DType.F32, 5);
             fill(x, 9);
             second.send(frame(1, 0), x, device.record(), new Lease());
@@ -530,9 +536,9 @@ class LinksTest {
         assertThat(a.refused()).isGreaterThanOrEqualTo(21);
     }
 
-    private static Ring open(RankLinks end, Device device, ReceiveBuffers buffers) {
+    private static Ring open(RankLinks end, ReceiveBuffers buffers) {
         try {
-            return end.open(device, buffers);
+            return end.open(buffers);
         } catch (IOException e) {
             throw new IllegalStateException(e);
         }
@@ -546,9 +552,9 @@ class LinksTest {
         RingPlaces places = new RingPlaces(5, TOKEN, List.of(a.address(), b.address()));
         b.close();
         try (Device device = new CpuDevice(1);
-                RankLinks one = new RankLinks(a, places, 0)) {
+                RankLinks one = new RankLinks(a, places, 0, device)) {
             // Not any fault: only those of links end an epoch and not the job.
-            assertThatThrownBy(() -> one.open(device, new ReceiveBuffers(device)))
+            assertThatThrownBy(() -> one.open(new ReceiveBuffers(device)))
                     .isInstanceOf(LinkException.class)
                     .hasMessageContaining("rank 1")
                     .hasMessageContaining("could not be reached"); // and was not waited for
@@ -562,10 +568,10 @@ class LinksTest {
         Links b = links(transport, 1);
         RingPlaces places = new RingPlaces(6, TOKEN, List.of(a.address(), b.address()));
         try (Device device = new CpuDevice(1);
-                RankLinks one = new RankLinks(a, places, 0)) {
+                RankLinks one = new RankLinks(a, places, 0, device)) {
             ReceiveBuffers buffers = new ReceiveBuffers(device);
             CompletableFuture<Ring> opening =
-                    CompletableFuture.supplyAsync(() -> open(one, device, buffers));
+                    CompletableFuture.supplyAsync(() -> open(one, buffers));
             Thread.sleep(300);
             assertThat(opening).isNotDone();
             one.breakUp("it leaves");

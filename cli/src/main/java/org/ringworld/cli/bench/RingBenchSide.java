@@ -129,8 +129,8 @@ final class RingBenchSide implements AutoCloseable {
         }
         out = rank == 0 ? forth : back;
         in = rank == 0 ? back : forth;
-        end = new RankLinks(links, meeting.places(), rank);
-        ring = end.open(device, buffers);
+        end = new RankLinks(links, meeting.places(), rank, device);
+        ring = end.open(buffers);
     }
 
     private static SocketChannel connect(LinkAddress to) throws IOException {

@@ -10,6 +10,7 @@ import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.KernelTimes;
 import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.CoreAffinity;
 import org.ringworld.runtime.cpu.device.HostMemory;
@@ -172,6 +173,16 @@ public final class CpuDevice implements Device {
     @Override
     public MemorySegment hostView(Tensor tensor) {
         return tensor.memory();
+    }
+
+    @Override
+    public Staging staging(long most) {
+        return Staging.IN_PLACE;
+    }
+
+    @Override
+    public String memorySpace() {
+        return "host";
     }
 
     @Override

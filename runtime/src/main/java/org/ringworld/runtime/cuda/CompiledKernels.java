@@ -173,7 +173,7 @@ final class CompiledKernels {
     }
 
     /** The code of a file, or null where there is none that is whole. */
-    private static byte[] read(Path file) {
+    static byte[] read(Path file) {
         try {
             if (!Files.exists(file)) {
                 return null;
@@ -192,7 +192,7 @@ final class CompiledKernels {
         return null;
     }
 
-    private static void write(Path file, byte[] code) {
+    static void write(Path file, byte[] code) {
         ByteBuffer bytes = ByteBuffer.allocate(DIGEST + code.length);
         bytes.put(sha256().digest(code)).put(code);
         try {

@@ -83,10 +83,9 @@ final class CudaContext {
         return broken != null;
     }
 
-    int attribute(int attribute) {
-        int[] value = new int[1];
-        check(JCudaDriver.cuDeviceGetAttribute(value, attribute, device), "asking the card");
-        return value[0];
+    /** Whether it is open and not broken. */
+    boolean isUsable() {
+        return broken == null && !closed;
     }
 
     /** Gives it up; with the last of a process its memory is given back whatever became of it. */

@@ -1,7 +1,7 @@
 package org.ringworld.runtime.cuda;
 
 import java.lang.foreign.MemorySegment;
-import jcuda.driver.CUdevice_attribute;
+import java.util.List;
 import jcuda.driver.JCudaDriver;
 import org.ringworld.runtime.BlockSizes;
 import org.ringworld.runtime.DType;
@@ -10,7 +10,10 @@ import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.KernelTimes;
 import org.ringworld.runtime.Kernels;
+import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * An NVIDIA GPU, or a rank's part of one. Kernels are queued on one stream and run behind the
@@ -18,6 +21,8 @@ import org.ringworld.runtime.Tensor;
  * for them. Memory may be taken and freed, and events waited for, from any thread.
  */
 public final class CudaDevice implements Device {
+    private static final Logger LOG = LoggerFactory.getLogger(CudaDevice.class);
+
     /** Enough rows for every multiprocessor; logits of 256 MiB. */
     private static final BlockSizes BLOCKS = new BlockSizes(4096, 64L << 20);
 
@@ -47,13 +52,15 @@ public final class CudaDevice implements Device {
      */
     public CudaDevice(DeviceSpec.Cuda spec, int ranks, KernelTimes times) {
         this.spec = spec;
-        if (CudaDriver.reason() != null) {
-            throw new CudaException(spec.name() + " cannot be used: " + CudaDriver.reason());
+        String reason = reason(spec.index());
+        if (reason != null) {
+            throw new CudaException(spec.name() + " cannot be used: " + reason);
         }
         context = new CudaContext(spec.index());
         try {
             CompiledKernels compiled =
-                    CompiledKernels.forCard(context, architecture(), CudaDriver.version());
+                    CompiledKernels.forCard(
+                            context, CudaCard.architecture(context.device()), CudaDriver.version());
             queue = new CudaQueue(context);
             memory = new CudaMemory(context, queue);
             scratch = new CudaScratch(memory);
@@ -68,12 +75,15 @@ public final class CudaDevice implements Device {
         }
     }
 
-    private int architecture() {
-        return 10
-                        * context.attribute(
-                                CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
-                + context.attribute(
-                        CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+    private static String reason(int index) {
+        if (CudaDriver.reason() != null) {
+            return CudaDriver.reason();
+        }
+        List<CudaCard> cards = CudaCard.list();
+        return index < cards.size()
+                ? cards.get(index).reason()
+                : "the driver sees %d card%s"
+                        .formatted(cards.size(), cards.size() == 1 ? "" : "s, counted from 0");
     }
 
     private long free() {
@@ -203,6 +213,17 @@ public final class CudaDevice implements Device {
     }
 
     @Override
+    public Staging staging(long most) {
+        return new CudaStaging(context, most);
+    }
+
+    /** The card's: the ranks of this process on it share its primary context. */
+    @Override
+    public String memorySpace() {
+        return context.name();
+    }
+
+    @Override
     public void copyIn(MemorySegment host, Tensor to) {
         checkSizes("copyIn", host, to);
         copies.in(host, to.memory());
@@ -234,7 +255,11 @@ public final class CudaDevice implements Device {
 
     @Override
     public long progress() {
-        return context.isBroken() ? -1 : launcher.launches() + queue.happened();
+        try {
+            return launcher.launches() + queue.happened();
+        } catch (BrokenDeviceException e) {
+            return -1; // whoever drives it is told
+        }
     }
 
     /** The thread's context is made current by what it calls first. */
@@ -254,7 +279,7 @@ public final class CudaDevice implements Device {
                 copies.close();
                 queue.close();
             } catch (CudaException e) {
-                // Broken: what is left goes with the context.
+                LOG.warn("{} is given up: {}", name(), e.getMessage());
             }
         }
         context.close();

@@ -1,6 +1,8 @@
 package org.ringworld.runtime.cuda;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.SymbolLookup;
 import java.net.URL;
 import java.nio.file.Path;
 import java.util.Set;
@@ -77,6 +79,12 @@ final class CudaDriver {
             return "CUDA is used on Linux x86-64 alone";
         }
         try {
+            // JCuda would say the same in a page, and be unpacked for nothing.
+            SymbolLookup.libraryLookup("libcuda.so.1", Arena.global());
+        } catch (IllegalArgumentException e) {
+            return "no NVIDIA driver: libcuda.so.1 does not load";
+        }
+        try {
             loadJCuda();
             int result = JCudaDriver.cuInit(0);
             if (result == CUresult.CUDA_ERROR_NO_DEVICE) {
@@ -91,7 +99,8 @@ final class CudaDriver {
             }
             return null;
         } catch (UnsatisfiedLinkError | NoClassDefFoundError | ExceptionInInitializerError e) {
-            return "no NVIDIA driver: libcuda.so.1 does not load";
+            return "the NVIDIA driver does not suit JCuda: "
+                    + String.valueOf(e.getMessage()).lines().findFirst().orElse("it does not load");
         } catch (IOException e) {
             return "JCuda's native library cannot be unpacked into %s: %s"
                     .formatted(UserCache.folder(), e.getMessage());

@@ -145,9 +145,11 @@ public final class EmulatedCard {
         set("peers", on ? 1 : 0);
     }
 
-    /** Writes the explanation of each refused call to stderr. */
-    public void trace(boolean on) {
-        set("trace", on ? 1 : 0);
+    /**
+     * What is explained on stderr: 0 nothing, 1 faults (as at the start), 2 every refused call too.
+     */
+    public void trace(int level) {
+        set("trace", level);
     }
 
     /** Counts what kernels do from now on; off, it costs nothing. */

@@ -30,6 +30,7 @@ class EmulatedCardArithmeticTest {
     void openCard() {
         card = EmulatedCard.orSkip();
         card.restart();
+        card.trace(0);
         CudaCalls.context(0);
     }
 

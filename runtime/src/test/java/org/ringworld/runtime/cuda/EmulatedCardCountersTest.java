@@ -27,6 +27,7 @@ class EmulatedCardCountersTest {
     void openCard() {
         card = EmulatedCard.orSkip();
         card.restart();
+        card.trace(0);
         CudaCalls.context(0);
         planted = load(card.ptx("runtime/src/test/cuda/planted.cu"));
     }

@@ -64,6 +64,7 @@ class EmulatedCardMemoryTest {
     void openCard() {
         card = EmulatedCard.orSkip();
         card.restart();
+        card.trace(0);
     }
 
     @AfterEach

@@ -58,6 +58,7 @@ class EmulatedCardStreamsTest {
     void openCard() {
         card = EmulatedCard.orSkip();
         card.restart();
+        card.trace(0);
         CudaCalls.context(0);
         scale = kernel(load(card.ptx("runtime/src/test/cuda/planted.cu")), "scale");
         one = stream();

@@ -48,6 +48,7 @@ class EmulatedCublasLtTest {
     void openCard() {
         card = EmulatedCard.orSkip();
         card.restart();
+        card.trace(0);
         CudaCalls.context(0);
         library = SymbolLookup.libraryLookup(card.cublasLt("libcublasLt.so.13"), arena);
         handle = create("cublasLtCreate");

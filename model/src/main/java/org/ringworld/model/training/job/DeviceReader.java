@@ -12,16 +12,19 @@ import com.typesafe.config.ConfigValueType;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.cuda.CudaCard;
 
 /** Reads the devices that a job, a node or a command names, alike for all of them. */
 public final class DeviceReader {
     private static final String KEY = "devices";
     private static final String EXAMPLE =
-            "for example devices = [cpu, { cpu { threads = 1, memory = 8 GiB } }]";
+            "for example devices = [{ cpu { threads = 1, memory = 8 GiB } }, { cuda { index = 0 } }]";
     private static final Config KNOWN =
-            ConfigFactory.parseString("cpu { threads = null, memory = null }");
+            ConfigFactory.parseString(
+                    "cpu { threads = null, memory = null }, cuda { index = null, memory = null }");
 
     private static final ConfigValue NULL = ConfigValueFactory.fromAnyRef(null);
 
@@ -29,7 +32,7 @@ public final class DeviceReader {
 
     /**
      * The devices of the list {@code devices}; a bare {@code cpu} has an equal part of the allowed
-     * cores, one at least, and of the host's memory.
+     * cores, one at least, and of the host's memory, a bare {@code cuda} is the first card.
      *
      * @throws UsageException naming the key that is wrong
      */
@@ -49,7 +52,8 @@ public final class DeviceReader {
 
     /**
      * The devices of a ring: those of {@code devices} or, where that is null, {@code ring.size}
-     * times one of {@code device.threads}.
+     * ranks on the host's usable cards in turn. Without a card, or where {@code device.threads} is
+     * given, they are so many CPUs.
      *
      * @throws UsageException naming the key that is wrong
      */
@@ -62,6 +66,14 @@ public final class DeviceReader {
             return devices;
         }
         int size = JobReader.positive(config, "ring.size");
+        List<CudaCard> cards =
+                config.getIsNull("device.threads") ? CudaCard.usableOnes() : List.of();
+        if (!cards.isEmpty()) {
+            return IntStream.range(0, size)
+                    .mapToObj(rank -> cards.get(rank % cards.size()).index())
+                    .map(card -> (DeviceSpec) new DeviceSpec.Cuda(card, 0))
+                    .toList();
+        }
         int threads =
                 config.getIsNull("device.threads")
                         ? Math.max(1, allowedCores / size)
@@ -72,7 +84,8 @@ public final class DeviceReader {
     /**
      * The merged configuration, in which only one still says what the devices are: {@code devices},
      * or {@code ring.size} and {@code device.threads}. The command line's stand instead of the
-     * file's, and what does not count is null.
+     * file's, and what does not count is null. Where nothing says it and the host has cards that
+     * can be used, {@code ring.size} is their number.
      *
      * @param merged the file's keys and the command line's, without defaults
      * @throws UsageException where the file or the command line gives both
@@ -83,7 +96,11 @@ public final class DeviceReader {
         if (merged.hasPath(KEY) && ringKey(typed) == null) {
             return merged.withValue("ring.size", NULL).withValue("device.threads", NULL);
         }
-        return merged.withoutPath(KEY);
+        Config ring = merged.withoutPath(KEY);
+        int cards = ringKey(ring) == null ? CudaCard.usableOnes().size() : 0;
+        return cards == 0
+                ? ring
+                : ring.withValue("ring.size", ConfigValueFactory.fromAnyRef(cards));
     }
 
     private static void refuseBoth(String where, Config config) {
@@ -104,21 +121,36 @@ public final class DeviceReader {
     }
 
     private static DeviceSpec device(String key, ConfigValue given, int threads) {
-        if ("cpu".equals(given.unwrapped())) {
-            return new DeviceSpec.Cpu(threads);
+        if (given.unwrapped() instanceof String bare && KNOWN.hasPathOrNull(bare)) {
+            return device(key, bare, ConfigFactory.empty(), threads);
         }
-        if (!(given instanceof ConfigObject kind) || kind.size() != 1 || !kind.containsKey("cpu")) {
+        if (!(given instanceof ConfigObject kind)
+                || kind.size() != 1
+                || !KNOWN.hasPathOrNull(kind.keySet().iterator().next())) {
             throw new UsageException("%s = %s is no device".formatted(key, asTyped(given)));
         }
-        if (kind.get("cpu") instanceof ConfigObject cpu && cpu.isEmpty()) {
-            return new DeviceSpec.Cpu(threads);
+        String name = kind.keySet().iterator().next();
+        if (kind.get(name) instanceof ConfigObject defaults && defaults.isEmpty()) {
+            return device(key, name, ConfigFactory.empty(), threads);
         }
         Config config = kind.toConfig().atPath(key);
-        JobFile.checkKeys(config, KNOWN.atPath(key), "");
+        JobFile.checkKeys(config, KNOWN.withOnlyPath(name).atPath(key), "");
+        return device(key, name, config, threads);
+    }
+
+    private static DeviceSpec device(String key, String kind, Config config, int threads) {
+        long memory = memory(config, key + "." + kind + ".memory");
+        if (kind.equals("cuda")) {
+            String index = key + ".cuda.index";
+            int card = config.hasPath(index) ? config.getInt(index) : 0;
+            if (card < 0) {
+                throw new UsageException("%s = %d is no card".formatted(index, card));
+            }
+            return new DeviceSpec.Cuda(card, memory);
+        }
         String count = key + ".cpu.threads";
         return new DeviceSpec.Cpu(
-                config.hasPath(count) ? JobReader.positive(config, count) : threads,
-                memory(config, key + ".cpu.memory"));
+                config.hasPath(count) ? JobReader.positive(config, count) : threads, memory);
     }
 
     private static long memory(Config config, String key) {
