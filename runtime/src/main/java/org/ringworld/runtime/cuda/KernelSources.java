@@ -19,7 +19,15 @@ import java.util.regex.Pattern;
 final class KernelSources {
     /** Each a module of kernels: {@code NAME.cu}. */
     static final List<String> MODULES =
-            List.of("elementwise", "rows", "embedding", "rotary", "quantize", "matmul");
+            List.of(
+                    "elementwise",
+                    "rows",
+                    "embedding",
+                    "rotary",
+                    "quantize",
+                    "matmul",
+                    "attention",
+                    "attention_rows");
 
     private static final String FOLDER = System.getProperty("ringworld.cuda.sources");
     private static final Pattern INCLUDE = Pattern.compile("(?m)^#include \"([^\"]+)\"");
