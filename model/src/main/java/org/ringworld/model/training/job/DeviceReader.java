@@ -32,8 +32,8 @@ public final class DeviceReader {
 
     /**
      * The devices of the list {@code devices}; a bare {@code cpu} has an equal part of the allowed
-     * cores, one at least, and of the host's memory, a bare {@code cuda} is the first card. Where it
-     * is null they are all cards that can be used, else one CPU of one thread.
+     * cores, one at least, and of the host's memory, a bare {@code cuda} is the first card. Where
+     * it is null they are all cards that can be used, else one CPU of one thread.
      *
      * @throws UsageException naming the key that is wrong
      */
