@@ -27,7 +27,9 @@ final class FaultWord {
         this.stream = stream;
         context.enter();
         context.check(JCudaDriver.cuMemAlloc(word, BYTES), "taking the fault word");
-        context.check(JCudaDriver.cuMemsetD8(word, (byte) 0, BYTES), "clearing the fault word");
+        context.check(
+                JCudaDriver.cuMemsetD8Async(word, (byte) 0, BYTES, stream),
+                "clearing the fault word");
         context.check(JCudaDriver.cuMemAllocHost(copy, BYTES), "taking the fault word's copy");
         said = MemorySegment.ofAddress(copy.address()).reinterpret(BYTES).fill((byte) 0);
     }
