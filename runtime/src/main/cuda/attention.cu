@@ -8,26 +8,6 @@ constexpr int THREADS = 128;
 /// Columns of a tile that are multiplied at once: what registers hold beside results of D columns.
 template <int D> constexpr int PART_OF = D > 64 ? 32 : 64;
 
-/// Bounds of each TILE tokens, a warp for a tile.
-extern "C" __global__ void bounds(const int* positions, const int* segments, int4* bounds, long n) {
-  long tile = threadIndex() / 32;
-  if (tile * TILE >= n) return;
-  int4 own = make_int4(0x7fffffff, -0x80000000, 0x7fffffff, -0x80000000);
-#pragma unroll
-  for (int i = 0; i < TILE; i += 32) {
-    long token = tile * TILE + i + threadIdx.x % 32;
-    bool real = token < n;
-    int position = positions[real ? token : n - 1], segment = real ? segments[token] : -1;
-    own = joined(own, make_int4(position, position, segment < 0 ? -1 : segment, segment));
-  }
-#pragma unroll
-  for (int lane = 16; lane > 0; lane /= 2) {
-    own = joined(own, make_int4(__shfl_xor_sync(0xffffffffu, own.x, lane), __shfl_xor_sync(0xffffffffu, own.y, lane),
-                          __shfl_xor_sync(0xffffffffu, own.z, lane), __shfl_xor_sync(0xffffffffu, own.w, lane)));
-  }
-  if (threadIdx.x % 32 == 0) bounds[tile] = own;
-}
-
 /// Writes -inf where a query does not see a key; the rows of x are queries if QUERIES, else keys.
 template <bool QUERIES, int MT, int NT>
 __device__ __forceinline__ void hide(Tokens rows, long firstRow, Tokens columns, long firstColumn, float (&x)[MT][NT][4]) {
@@ -284,21 +264,42 @@ __device__ __forceinline__ void gradientOfKeys(const bf16* q, Tokens queries, co
   addRows<D>(ofValues, 1, dv + kvHead * D, long(g) * D, first + row, keys.n);
 }
 
+extern "C" {
+/// Bounds of each TILE tokens, a warp for a tile.
+__global__ void bounds(const int* positions, const int* segments, int4* bounds, long n) {
+  long tile = threadIndex() / 32;
+  if (tile * TILE >= n) return;
+  int4 own = make_int4(0x7fffffff, -0x80000000, 0x7fffffff, -0x80000000);
+#pragma unroll
+  for (int i = 0; i < TILE; i += 32) {
+    long token = tile * TILE + i + threadIdx.x % 32;
+    bool real = token < n;
+    int position = positions[real ? token : n - 1], segment = real ? segments[token] : -1;
+    own = joined(own, make_int4(position, position, segment < 0 ? -1 : segment, segment));
+  }
+#pragma unroll
+  for (int lane = 16; lane > 0; lane /= 2) {
+    own = joined(own, make_int4(__shfl_xor_sync(0xffffffffu, own.x, lane), __shfl_xor_sync(0xffffffffu, own.y, lane),
+                          __shfl_xor_sync(0xffffffffu, own.z, lane), __shfl_xor_sync(0xffffffffu, own.w, lane)));
+  }
+  if (threadIdx.x % 32 == 0) bounds[tile] = own;
+}
+
 #define HEAD_DIM(D)                                                                                                               \
-  extern "C" __global__ void __launch_bounds__(THREADS, 2) forward_##D(const bf16* q, const int* qPositions, const int* qSegments,   \
+  __global__ void __launch_bounds__(THREADS, 2) forward_##D(const bf16* q, const int* qPositions, const int* qSegments,   \
       const int4* qBounds, long s, const bf16* k, const bf16* v, const int* kPositions, const int* kSegments, const int4* kBounds, \
       long t, float scale, int h, int g, float* out, float* max, float* sum) {                                                    \
     forward<D>(q, Tokens{qPositions, qSegments, qBounds, s}, k, v, Tokens{kPositions, kSegments, kBounds, t}, scale * 1.44269504f, \
         out, max, sum, h, g);                                                                                                     \
   }                                                                                                                               \
-  extern "C" __global__ void __launch_bounds__(THREADS, 2) gradientOfQueries_##D(const bf16* q, const int* qPositions,               \
+  __global__ void __launch_bounds__(THREADS, 2) gradientOfQueries_##D(const bf16* q, const int* qPositions,               \
       const int* qSegments, const int4* qBounds, long s, const bf16* k, const bf16* v, const int* kPositions,                     \
       const int* kSegments, const int4* kBounds, long t, float scale, int h, int g, const bf16* dOut, const float* max,           \
       const float* sum, const float* delta, float* dq) {                                                                          \
     gradientOfQueries<D>(q, Tokens{qPositions, qSegments, qBounds, s}, k, v, Tokens{kPositions, kSegments, kBounds, t}, scale,    \
         dOut, max, sum, delta, dq, h, g);                                                                                         \
   }                                                                                                                               \
-  extern "C" __global__ void __launch_bounds__(THREADS, 2) gradientOfKeys_##D(const bf16* q, const int* qPositions,                  \
+  __global__ void __launch_bounds__(THREADS, 2) gradientOfKeys_##D(const bf16* q, const int* qPositions,                  \
       const int* qSegments, const int4* qBounds, long s, const bf16* k, const bf16* v, const int* kPositions,                     \
       const int* kSegments, const int4* kBounds, long t, float scale, int h, int g, const bf16* dOut, const float* max,           \
       const float* sum, const float* delta, float* dk, float* dv) {                                                               \
@@ -307,3 +308,4 @@ __device__ __forceinline__ void gradientOfKeys(const bf16* q, Tokens queries, co
   }
 HEAD_DIM(64)
 HEAD_DIM(128)
+}

@@ -220,7 +220,7 @@ __global__ void merge(const float* otherOut, const float* otherMax, const float*
   float before = sum[row] == 0 ? 0 : sum[row] * exp2f(own - most), more = otherSum[row] * exp2f(other - most), all = before + more;
   for (int i = threadIdx.x % 32; i < d; i += 32) {
     long at = row * d + i;
-    out[at] = (before == 0 ? 0 : out[at] * before / all) + otherOut[at] * more / all;
+    out[at] = (before == 0 ? 0 : out[at] * (before / all)) + otherOut[at] * (more / all);
   }
   __syncwarp();
   if (threadIdx.x % 32 == 0) max[row] = most, sum[row] = all;

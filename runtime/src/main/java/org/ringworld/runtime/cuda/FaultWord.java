@@ -27,9 +27,7 @@ final class FaultWord {
         this.stream = stream;
         context.enter();
         context.check(JCudaDriver.cuMemAlloc(word, BYTES), "taking the fault word");
-        context.check(
-                JCudaDriver.cuMemsetD8Async(word, (byte) 0, BYTES, stream),
-                "clearing the fault word");
+        clear();
         context.check(JCudaDriver.cuMemAllocHost(copy, BYTES), "taking the fault word's copy");
         said = MemorySegment.ofAddress(copy.address()).reinterpret(BYTES).fill((byte) 0);
     }
@@ -72,11 +70,16 @@ final class FaultWord {
             check();
         } catch (IndexOutOfBoundsException e) {
             said.fill((byte) 0);
-            context.check(
-                    JCudaDriver.cuMemsetD8Async(word, (byte) 0, BYTES, stream),
-                    "clearing the fault word");
+            clear();
             throw e;
         }
+    }
+
+    /** In the order of the kernels: the default stream would not wait for them, nor they for it. */
+    private void clear() {
+        context.check(
+                JCudaDriver.cuMemsetD8Async(word, (byte) 0, BYTES, stream),
+                "clearing the fault word");
     }
 
     void close() {

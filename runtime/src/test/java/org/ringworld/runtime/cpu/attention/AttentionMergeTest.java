@@ -10,13 +10,9 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.FieldSource;
-import org.ringworld.runtime.DType;
-import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
-import org.ringworld.runtime.cpu.Parity;
 import org.ringworld.runtime.cpu.TensorsOf;
 
 /** Merged partial results, plain and fast ones, against one softmax over all keys in F64. */
@@ -101,35 +97,6 @@ class AttentionMergeTest {
             merge(device, empty(device), none);
             assertSame(device, none, empty(device));
         }
-    }
-
-    @ParameterizedTest
-    @FieldSource("org.ringworld.runtime.cpu.Parity#DEVICES")
-    void agreesWithThePlainOne(DeviceSpec on) {
-        int[][] shapes = {{1, 1, 1}, {3, 2, 13}, {207, 3, 20}, {300, 8, 64}};
-        try (var p = new Parity(on)) {
-            for (int[] s : shapes) {
-                Tensor otherOut = p.normal(DType.F32, s[0], s[1], s[2]);
-                Tensor otherMax = p.normal(DType.F32, s[0], s[1]);
-                Tensor otherSum = positive(p, s[0], s[1]);
-                p.check(
-                        1e-6,
-                        (f, r) ->
-                                f.attentionMerge(
-                                        otherOut, otherMax, otherSum, r.get(0), r.get(1), r.get(2)),
-                        p.normal(DType.F32, s[0], s[1], s[2]),
-                        p.normal(DType.F32, s[0], s[1]),
-                        positive(p, s[0], s[1]));
-            }
-        }
-    }
-
-    private Tensor positive(Parity p, int queries, int heads) {
-        float[] x = new float[queries * heads];
-        for (int i = 0; i < x.length; i++) {
-            x[i] = random.nextFloat(1, 1000);
-        }
-        return p.tensors().f32(x, queries, heads);
     }
 
     private void setGreatest(float value) {
