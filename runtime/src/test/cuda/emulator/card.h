@@ -87,6 +87,7 @@ struct Allocation {
         uint32_t writer, reader;               // operations
     };
     Sector* sectors = nullptr;                 // of 32 bytes: zero pages until touched
+    uint32_t* writers = nullptr;               // of each word of 4 bytes: the block, see vm_blocks.cpp
 };
 
 /** Alive or freed, null when no allocation ever held this address. */

@@ -24,10 +24,12 @@ char* nextPages(size_t bytes) {
 }
 void* zeroPages(size_t bytes) { return mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
 size_t sectorBytes(const Allocation& a) { return (a.size / 32 + 2) * sizeof(Allocation::Sector); }
+size_t wordBytes(const Allocation& a) { return (a.size / 4 + 2) * sizeof(uint32_t); }
 bool isDevice(Kind k) { return k == Kind::DEVICE || k == Kind::ORDERED; }
 
 Allocation* enter(std::unique_ptr<Allocation> a) {
     a->sectors = static_cast<Allocation::Sector*>(zeroPages(sectorBytes(*a)));
+    a->writers = static_cast<uint32_t*>(zeroPages(wordBytes(*a)));
     if (isDevice(a->kind)) used[a->device] += a->size;
     Allocation* p = a.get();
     allocations[a->base] = std::move(a);
@@ -108,7 +110,9 @@ void release(Allocation& a, const std::string& by) {
     a.freed = true;
     if (a.freedBy.empty()) a.freedBy = by;
     munmap(a.sectors, sectorBytes(a));
+    munmap(a.writers, wordBytes(a));
     a.sectors = nullptr;
+    a.writers = nullptr;
     if (isDevice(a.kind)) used[a.device] -= a.size;
     if (a.kind == Kind::REGISTERED) {   // its address may come again, as somebody else's
         allocations.erase(a.base);

@@ -46,6 +46,7 @@ void Parser::instruction(std::string statement) {
     modifiers(i, parts);
     operands(i, e == std::string::npos ? std::vector<std::string>{} : split(statement.substr(e), ','), form->operands, parts[0] == "atom");
     check(i, opcode);
+    if (parts[0] == "fence" || parts[0] == "membar") k->fences |= parts.back() != "cta";
     i.flops = flopsOf(i);
     i.handler = handlerOf(i);
     k->code.push_back(i);

@@ -204,6 +204,7 @@ void run(Kernel& k, const Launch& launch) {
     const uint64_t start = vm.random() % blocks;
     for (uint64_t n = 0; n < blocks; n++) {
         const uint64_t b = order.empty() ? (start + n % blocks * step) % blocks : order[n];
+        vm.nextBlock();
         const Dim at{unsigned(b % g.x), unsigned(b / g.x % g.y), unsigned(b / g.x / g.y)};
         try {
             vm.runBlock(at);
