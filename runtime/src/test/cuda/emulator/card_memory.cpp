@@ -56,7 +56,8 @@ std::string describe(uint64_t p, size_t n) {
     if (!a || p >= a->base + a->size + PAGE) {
         snprintf(t, sizeof t, "%zu bytes at %llx, outside of every allocation", n, (unsigned long long)p);
     } else {
-        snprintf(t, sizeof t, "%zu bytes at offset %llu of an allocation of %zu bytes (%llx, device %d)", n, (unsigned long long)(p - a->base), a->size, (unsigned long long)a->base, a->device);
+        snprintf(t, sizeof t, "%zu bytes at offset %llu of an allocation of %zu bytes (%llx, device %d)", n,
+                (unsigned long long)(p - a->base), a->size, (unsigned long long)a->base, a->device);
     }
     return t;
 }
@@ -71,7 +72,8 @@ Allocation& reach(Operation& op, uint64_t p, size_t n) {
         illegal(op, p, n, ", of another context to which this one has no peer access (cuCtxEnablePeerAccess)");
     if (a->kind == Kind::ORDERED) {
         if (op.stream != a->bornStream && op.clock.of(a->bornStream) < a->bornAt)
-            illegal(op, p, n, ", whose cuMemAllocAsync on stream " + std::to_string(a->bornStream) + " is not known to come before stream " + std::to_string(op.stream) + " gets here");
+            illegal(op, p, n, ", whose cuMemAllocAsync on stream " + std::to_string(a->bornStream) + " is not known to come before stream "
+                    + std::to_string(op.stream) + " gets here");
         if (a->freeing && a->freeClock.of(op.stream) < op.sequence)
             illegal(op, p, n, ", which " + a->freedBy + " frees, and this is not known to come before it");
     }
@@ -120,13 +122,15 @@ void release(Allocation& a, const std::string& by) {
     }
     const uint64_t first = a.base / PAGE * PAGE, bytes = (a.base + a.size - first + PAGE - 1) / PAGE * PAGE;
     madvise(reinterpret_cast<void*>(first), bytes, MADV_DONTNEED);
-    if (a.kind != Kind::PINNED) mprotect(reinterpret_cast<void*>(first), bytes, PROT_NONE);   // the host may still look at pinned memory, and finds zeros
+    // The host may still look at pinned memory, and finds zeros.
+    if (a.kind != Kind::PINNED) mprotect(reinterpret_cast<void*>(first), bytes, PROT_NONE);
 }
 
 void releaseInOrder(Operation& op, Allocation& a) {
     for (auto& [stream, sequence] : a.uses)
         if (stream != op.stream && op.clock.of(stream) < sequence)
-            throw Fault{ILLEGAL_ADDRESS, op.what + " on stream " + std::to_string(op.stream) + " frees " + describe(a.base, a.size) + ", which work on stream " + std::to_string(stream) +
+            throw Fault{ILLEGAL_ADDRESS, op.what + " on stream " + std::to_string(op.stream) + " frees " + describe(a.base, a.size)
+                    + ", which work on stream " + std::to_string(stream) +
                                              " touches that is not known to be over"};
     a.freeing = true;
     a.freeClock = op.clock;

@@ -39,8 +39,9 @@ void settle(Operation& op, Allocation& a, Allocation::Sector& s, bool writes) {
     const bool afterWriter = ordered(op, s.writer), afterReader = !writes || ordered(op, s.reader);
     if (afterWriter && afterReader) return;
     const Past& p = past[afterWriter ? s.reader : s.writer];
-    throw Fault{LAUNCH_FAILED, "race between streams: " + describe(a.base + (&s - a.sectors) * 32, 32) + (writes ? " written by " : " read by ") + op.what + " on stream " +
-                                   std::to_string(op.stream) + (afterWriter ? ", read by " : ", written by ") + p.what + " on stream " + std::to_string(p.stream) +
-                                   ", and no event or wait orders the two"};
+    auto side = [](const std::string& what, int stream) { return what + " on stream " + std::to_string(stream); };
+    throw Fault{LAUNCH_FAILED, "race between streams: " + describe(a.base + (&s - a.sectors) * 32, 32) + (writes ? " written by " : " read by ")
+                                   + side(op.what, op.stream) + (afterWriter ? ", read by " : ", written by ") + side(p.what, p.stream)
+                                   + ", and no event or wait orders the two"};
 }
 }  // namespace card

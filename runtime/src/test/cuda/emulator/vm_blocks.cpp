@@ -34,7 +34,7 @@ void Vm::touchWords(card::Allocation& a, uint64_t address, unsigned n, Access ki
     uint32_t* const writers = a.writers;
     const uint32_t before = firstBlock << NUMBER, mine = tagOf(block, 15, false);
     if (kind != Access::ATOMIC && offset % 4 == 0 && n % 4 == 0) {   // the usual case, for the vectorizer
-        bool suspect = false;
+        uint32_t suspect = 0;
         for (uint64_t q = from; q < to; q++) suspect |= (writers[q] >= before) & (writers[q] != mine);
         if (!suspect) {
             if (kind == Access::WRITE) std::fill(writers + from, writers + to, mine);

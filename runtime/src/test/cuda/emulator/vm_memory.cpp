@@ -25,7 +25,9 @@ uint8_t* Vm::memoryAt(Warp& w, int lane, Space space, uint64_t a, unsigned n, Ac
     }
     if (space == SHARED) return sharedAt(w, lane, uint32_t(a), n, kind);
     if (space == LOCAL) {
-        if (a + n > k.localBytes) fault(card::ILLEGAL_ADDRESS, "local memory access at " + std::to_string(a) + ", beyond the " + std::to_string(k.localBytes) + " bytes of a thread");
+        if (a + n > k.localBytes)
+            fault(card::ILLEGAL_ADDRESS, "local memory access at " + std::to_string(a) + ", beyond the " + std::to_string(k.localBytes)
+                    + " bytes of a thread");
         return w.local.data() + lane * size_t(k.localBytes) + a;
     }
     return globalAt(a, n, kind);
