@@ -2,6 +2,7 @@
 #include "card.h"
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <sys/mman.h>
 
@@ -12,7 +13,9 @@ std::map<std::string, Counters> counters;
 namespace {
 constexpr size_t PAGE = 4096, RANGE = 1ull << 44;
 constexpr size_t POISONED = 256 << 20;   // of an allocation; the rest of a larger one is zeros, which costs nothing until touched
-std::map<uint64_t, std::unique_ptr<Allocation>> allocations;   // also those that were freed
+std::map<uint64_t, std::unique_ptr<Allocation>> allocations;   // also those that were freed, for explanations
+std::deque<uint64_t> freed;                                    // the latest of them
+constexpr size_t REMEMBERED = 20'000;
 size_t used[64];
 
 char* nextPages(size_t bytes) {
@@ -124,6 +127,11 @@ void release(Allocation& a, const std::string& by) {
     madvise(reinterpret_cast<void*>(first), bytes, MADV_DONTNEED);
     // The host may still look at pinned memory, and finds zeros.
     if (a.kind != Kind::PINNED) mprotect(reinterpret_cast<void*>(first), bytes, PROT_NONE);
+    freed.push_back(a.base);
+    if (freed.size() > REMEMBERED) {
+        allocations.erase(freed.front());
+        freed.pop_front();
+    }
 }
 
 void releaseInOrder(Operation& op, Allocation& a) {

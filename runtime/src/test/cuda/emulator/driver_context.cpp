@@ -40,10 +40,7 @@ void destroyContext(Context* c) {
     eachAllocation([&](Allocation& a) {
         if (a.context == c) release(a, "the end of its context");
     });
-    for (Stream* s : c->streams) {
-        s->work.clear();
-        live<Stream>().erase(s);   // not deleted: others may still have to wait for it
-    }
+    for (Stream* s : c->streams) endStream(s);
     for (auto* x : live<Context>()) const_cast<Context*>(static_cast<const Context*>(x))->peers.erase(c);
     live<Context>().erase(c);
     if (primaries[c->device] == c) primaries[c->device] = nullptr;

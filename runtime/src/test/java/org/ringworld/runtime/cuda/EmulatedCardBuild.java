@@ -131,7 +131,7 @@ final class EmulatedCardBuild {
         for (String unit : units) {
             Path object = target.resolve(unit + ".o");
             Path together = target.resolve(unit + ".cpp");
-            StringBuilder text = new StringBuilder();
+            StringBuilder text = new StringBuilder("// " + String.join(" ", CXX) + "\n");
             FileTime changed = headers;
             try (Stream<Path> files = Files.list(sources)) {
                 for (Path source :
@@ -144,7 +144,8 @@ final class EmulatedCardBuild {
                 }
             }
             objects.add(object);
-            if (olderThan(object, changed)) {
+            boolean same = Files.exists(together) && Files.readString(together).contentEquals(text);
+            if (!same || olderThan(object, changed)) {
                 Files.writeString(together, text);
                 List<String> command = new ArrayList<>(List.of(CXX));
                 command.addAll(List.of("-c", together.toString(), "-o", object.toString()));
