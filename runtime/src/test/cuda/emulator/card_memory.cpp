@@ -59,8 +59,9 @@ std::string describe(uint64_t p, size_t n) {
     if (!a || p >= a->base + a->size + PAGE) {
         snprintf(t, sizeof t, "%zu bytes at %llx, outside of every allocation", n, (unsigned long long)p);
     } else {
-        snprintf(t, sizeof t, "%zu bytes at offset %llu of an allocation of %zu bytes (%llx, device %d)", n,
-                (unsigned long long)(p - a->base), a->size, (unsigned long long)a->base, a->device);
+        snprintf(t, sizeof t, "%zu bytes at offset %llu of an allocation of %zu bytes (%llx, device %d)%s", n,
+                (unsigned long long)(p - a->base), a->size, (unsigned long long)a->base, a->device,
+                p + n > a->base + a->size ? ", beyond its end" : "");
     }
     return t;
 }
@@ -69,7 +70,7 @@ Allocation& reach(Operation& op, uint64_t p, size_t n) {
     Allocation* a = find(p);
     if (!a) illegal(op, p, n, "");
     if (a->freed) illegal(op, p, n, ", which was freed by " + a->freedBy);
-    if (p + n > a->base + a->size) illegal(op, p, n, ", beyond its end");
+    if (p + n > a->base + a->size) illegal(op, p, n, "");
     if (a->admitted == op.id) return *a;
     if (!op.copies && (isDevice(a->kind) || a->kind == Kind::VARIABLE) && a->context != op.context && !hasPeer(op.context, a->context))
         illegal(op, p, n, ", of another context to which this one has no peer access (cuCtxEnablePeerAccess)");

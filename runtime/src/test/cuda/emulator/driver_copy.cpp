@@ -22,7 +22,7 @@ int checked(const char* name, const char* what, uint64_t p, size_t n) {
     if (!a) return refuse(INVALID_VALUE, "%s: %s: %s", name, what, describe(p, n).c_str());
     if (a->freed || a->freeing)
         return refuse(INVALID_VALUE, "%s: %s: %s, which was freed by %s", name, what, describe(p, n).c_str(), a->freedBy.c_str());
-    if (p + n > a->base + a->size) return refuse(INVALID_VALUE, "%s: %s: %s, beyond its end", name, what, describe(p, n).c_str());
+    if (p + n > a->base + a->size) return refuse(INVALID_VALUE, "%s: %s: %s", name, what, describe(p, n).c_str());
     return OK;
 }
 bool pinned(uint64_t p, size_t n) {

@@ -122,7 +122,7 @@ class EmulatedCardTest {
         launch(kernel(planted, "shift_wrong"), 4, 64, null, in, out, n);
         assertThat(cuCtxSynchronize()).isEqualTo(CUDA_ERROR_ILLEGAL_ADDRESS);
         assertThat(card.lastError())
-                .contains("4 bytes at offset 828 of an allocation of 828 bytes");
+                .contains("4 bytes at offset 828 of an allocation of 828 bytes", "beyond its end");
     }
 
     @Test
