@@ -139,3 +139,20 @@ KERNEL banks(float* out, int by) {
     __syncwarp();
     out[threadIdx.x] = s[threadIdx.x * by];
 }
+
+// ---- blocks
+
+template <bool WRONG> DEVICE void totalBody(const float* in, float* out) {   // blocks add to one place
+    if (WRONG) out[0] += in[blockIdx.x];
+    else atomicAdd(out, in[blockIdx.x]);
+}
+PAIR(total, (const float* in, float* out), in, out)
+
+template <bool WRONG> DEVICE void rowsBody(const float* in, float* out) {   // 13 columns, 16 threads a row: the last three are none of its own
+    if (WRONG || threadIdx.x < 13) out[blockIdx.x * 13 + threadIdx.x] = in[threadIdx.x];
+}
+PAIR(rows, (const float* in, float* out), in, out)
+
+KERNEL narrowRows(const float* in, u16* out) {   // rows of 13 halves: blocks share words, not bytes
+    out[blockIdx.x * 13 + threadIdx.x] = narrow(in[threadIdx.x]).x;
+}

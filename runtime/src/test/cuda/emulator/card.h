@@ -12,7 +12,8 @@ namespace card {
 enum Status {
     OK = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, INVALID_DEVICE = 101, INVALID_CONTEXT = 201, NO_BINARY = 209, ECC = 214,
     PEER_UNSUPPORTED = 217, INVALID_PTX = 218, UNSUPPORTED_PTX = 222, INVALID_HANDLE = 400, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700,
-    LAUNCH_TIMEOUT = 702, PEER_ENABLED = 704, PEER_NOT_ENABLED = 705, HOST_REGISTERED = 712, HOST_NOT_REGISTERED = 713, MISALIGNED = 716, LAUNCH_FAILED = 719,
+    LAUNCH_TIMEOUT = 702, PEER_ENABLED = 704, PEER_NOT_ENABLED = 705, HOST_REGISTERED = 712, HOST_NOT_REGISTERED = 713, MISALIGNED = 716,
+            LAUNCH_FAILED = 719,
     NOT_PERMITTED = 800, NOT_SUPPORTED = 801
 };
 
@@ -31,7 +32,7 @@ struct Settings {
     int64_t driver = 13000;              // what cuDriverGetVersion says; newer PTX is refused, as the driver does
     int64_t lazy = 0;                    // 1: work runs only when somebody waits for it
     int64_t seed = 1;                    // of the order of blocks and warps
-    int64_t fuel = 4'000'000'000;        // warp instructions a launch may take
+    int64_t fuel = 200'000'000;          // warp instructions a launch may take
     int64_t counters = 0;
     int64_t peers = 1;                   // whether devices can reach each other's memory
     int64_t trace = 1;                   // on stderr: 1 faults, 2 every refused call too
@@ -87,6 +88,7 @@ struct Allocation {
         uint32_t writer, reader;               // operations
     };
     Sector* sectors = nullptr;                 // of 32 bytes: zero pages until touched
+    uint32_t* writers = nullptr;               // of each word of 4 bytes: the block, see vm_blocks.cpp
 };
 
 /** Alive or freed, null when no allocation ever held this address. */

@@ -2,6 +2,7 @@
 #include "card.h"
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <sys/mman.h>
 
@@ -12,7 +13,9 @@ std::map<std::string, Counters> counters;
 namespace {
 constexpr size_t PAGE = 4096, RANGE = 1ull << 44;
 constexpr size_t POISONED = 256 << 20;   // of an allocation; the rest of a larger one is zeros, which costs nothing until touched
-std::map<uint64_t, std::unique_ptr<Allocation>> allocations;   // also those that were freed
+std::map<uint64_t, std::unique_ptr<Allocation>> allocations;   // also those that were freed, for explanations
+std::deque<uint64_t> freed;                                    // the latest of them
+constexpr size_t REMEMBERED = 20'000;
 size_t used[64];
 
 char* nextPages(size_t bytes) {
@@ -24,10 +27,12 @@ char* nextPages(size_t bytes) {
 }
 void* zeroPages(size_t bytes) { return mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
 size_t sectorBytes(const Allocation& a) { return (a.size / 32 + 2) * sizeof(Allocation::Sector); }
+size_t wordBytes(const Allocation& a) { return (a.size / 4 + 2) * sizeof(uint32_t); }
 bool isDevice(Kind k) { return k == Kind::DEVICE || k == Kind::ORDERED; }
 
 Allocation* enter(std::unique_ptr<Allocation> a) {
     a->sectors = static_cast<Allocation::Sector*>(zeroPages(sectorBytes(*a)));
+    a->writers = static_cast<uint32_t*>(zeroPages(wordBytes(*a)));
     if (isDevice(a->kind)) used[a->device] += a->size;
     Allocation* p = a.get();
     allocations[a->base] = std::move(a);
@@ -54,7 +59,9 @@ std::string describe(uint64_t p, size_t n) {
     if (!a || p >= a->base + a->size + PAGE) {
         snprintf(t, sizeof t, "%zu bytes at %llx, outside of every allocation", n, (unsigned long long)p);
     } else {
-        snprintf(t, sizeof t, "%zu bytes at offset %llu of an allocation of %zu bytes (%llx, device %d)", n, (unsigned long long)(p - a->base), a->size, (unsigned long long)a->base, a->device);
+        snprintf(t, sizeof t, "%zu bytes at offset %llu of an allocation of %zu bytes (%llx, device %d)%s", n,
+                (unsigned long long)(p - a->base), a->size, (unsigned long long)a->base, a->device,
+                p + n > a->base + a->size ? ", beyond its end" : "");
     }
     return t;
 }
@@ -63,13 +70,14 @@ Allocation& reach(Operation& op, uint64_t p, size_t n) {
     Allocation* a = find(p);
     if (!a) illegal(op, p, n, "");
     if (a->freed) illegal(op, p, n, ", which was freed by " + a->freedBy);
-    if (p + n > a->base + a->size) illegal(op, p, n, ", beyond its end");
+    if (p + n > a->base + a->size) illegal(op, p, n, "");
     if (a->admitted == op.id) return *a;
     if (!op.copies && (isDevice(a->kind) || a->kind == Kind::VARIABLE) && a->context != op.context && !hasPeer(op.context, a->context))
         illegal(op, p, n, ", of another context to which this one has no peer access (cuCtxEnablePeerAccess)");
     if (a->kind == Kind::ORDERED) {
         if (op.stream != a->bornStream && op.clock.of(a->bornStream) < a->bornAt)
-            illegal(op, p, n, ", whose cuMemAllocAsync on stream " + std::to_string(a->bornStream) + " is not known to come before stream " + std::to_string(op.stream) + " gets here");
+            illegal(op, p, n, ", whose cuMemAllocAsync on stream " + std::to_string(a->bornStream) + " is not known to come before stream "
+                    + std::to_string(op.stream) + " gets here");
         if (a->freeing && a->freeClock.of(op.stream) < op.sequence)
             illegal(op, p, n, ", which " + a->freedBy + " frees, and this is not known to come before it");
     }
@@ -108,7 +116,9 @@ void release(Allocation& a, const std::string& by) {
     a.freed = true;
     if (a.freedBy.empty()) a.freedBy = by;
     munmap(a.sectors, sectorBytes(a));
+    munmap(a.writers, wordBytes(a));
     a.sectors = nullptr;
+    a.writers = nullptr;
     if (isDevice(a.kind)) used[a.device] -= a.size;
     if (a.kind == Kind::REGISTERED) {   // its address may come again, as somebody else's
         allocations.erase(a.base);
@@ -116,13 +126,20 @@ void release(Allocation& a, const std::string& by) {
     }
     const uint64_t first = a.base / PAGE * PAGE, bytes = (a.base + a.size - first + PAGE - 1) / PAGE * PAGE;
     madvise(reinterpret_cast<void*>(first), bytes, MADV_DONTNEED);
-    if (a.kind != Kind::PINNED) mprotect(reinterpret_cast<void*>(first), bytes, PROT_NONE);   // the host may still look at pinned memory, and finds zeros
+    // The host may still look at pinned memory, and finds zeros.
+    if (a.kind != Kind::PINNED) mprotect(reinterpret_cast<void*>(first), bytes, PROT_NONE);
+    freed.push_back(a.base);
+    if (freed.size() > REMEMBERED) {
+        allocations.erase(freed.front());
+        freed.pop_front();
+    }
 }
 
 void releaseInOrder(Operation& op, Allocation& a) {
     for (auto& [stream, sequence] : a.uses)
         if (stream != op.stream && op.clock.of(stream) < sequence)
-            throw Fault{ILLEGAL_ADDRESS, op.what + " on stream " + std::to_string(op.stream) + " frees " + describe(a.base, a.size) + ", which work on stream " + std::to_string(stream) +
+            throw Fault{ILLEGAL_ADDRESS, op.what + " on stream " + std::to_string(op.stream) + " frees " + describe(a.base, a.size)
+                    + ", which work on stream " + std::to_string(stream) +
                                              " touches that is not known to be over"};
     a.freeing = true;
     a.freeClock = op.clock;

@@ -2,15 +2,17 @@
 // must be ordered by a stream, an event or the host; which of them happened to run first does not matter.
 #include "card.h"
 #include <algorithm>
+#include <set>
 
 namespace card {
 namespace {
 struct Past {
     int stream;
     uint32_t sequence;
-    std::string what;
+    const std::string* what;
 };
 std::vector<Past> past(1);   // by operation number; 0 is none
+std::set<std::string> names;
 
 bool ordered(Operation& op, uint32_t id) {
     if (!id || id == op.id || op.known[id % 16] == id) return true;
@@ -32,15 +34,16 @@ void Clock::join(int stream, uint32_t sequence) {
 
 void enroll(Operation& op) {
     op.id = past.size();
-    past.push_back({op.stream, op.sequence, op.what});
+    past.push_back({op.stream, op.sequence, &*names.insert(op.what).first});
 }
 
 void settle(Operation& op, Allocation& a, Allocation::Sector& s, bool writes) {
     const bool afterWriter = ordered(op, s.writer), afterReader = !writes || ordered(op, s.reader);
     if (afterWriter && afterReader) return;
     const Past& p = past[afterWriter ? s.reader : s.writer];
-    throw Fault{LAUNCH_FAILED, "race between streams: " + describe(a.base + (&s - a.sectors) * 32, 32) + (writes ? " written by " : " read by ") + op.what + " on stream " +
-                                   std::to_string(op.stream) + (afterWriter ? ", read by " : ", written by ") + p.what + " on stream " + std::to_string(p.stream) +
-                                   ", and no event or wait orders the two"};
+    auto side = [](const std::string& what, int stream) { return what + " on stream " + std::to_string(stream); };
+    throw Fault{LAUNCH_FAILED, "race between streams: " + describe(a.base + (&s - a.sectors) * 32, 32) + (writes ? " written by " : " read by ")
+                                   + side(op.what, op.stream) + (afterWriter ? ", read by " : ", written by ") + side(*p.what, p.stream)
+                                   + ", and no event or wait orders the two"};
 }
 }  // namespace card

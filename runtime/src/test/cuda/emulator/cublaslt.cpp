@@ -75,7 +75,10 @@ template <class T> int set(T& field, const void* value, size_t size, const char*
     memcpy(&field, value, size);
     return OK;
 }
-uint64_t typesOf(const Descriptor& d, const Layout& a, const Layout& b, const Layout& out) { return a.type | b.type << 8 | out.type << 16 | d.transA << 24 | d.transB << 28; }
+uint64_t typesOf(const Descriptor& d, const Layout& a, const Layout& b,
+        const Layout& out) {
+    return a.type | b.type << 8 | out.type << 16 | d.transA << 24 | d.transB << 28;
+}
 
 /** Everything that can be known without the pointers. */
 int checked(const Descriptor* d, const Layout* a, const Layout* b, const Layout* c, const Layout* out) {
@@ -86,25 +89,32 @@ int checked(const Descriptor* d, const Layout* a, const Layout* b, const Layout*
         const char name = "ABCD"[i];
         if (!live<Layout>().count(l)) return refuse(INVALID_VALUE, "the layout of %c is unknown or destroyed", name);
         if (l->order != COLUMN_MAJOR) return refuse(NOT_SUPPORTED, "%c: only column-major matrices are emulated", name);
-        if (l->type != F32 && l->type != BF16) return refuse(NOT_SUPPORTED, "%c: type %d is not emulated (CUDA_R_32F is 0, CUDA_R_16BF 14)", name, l->type);
-        if (!l->rows || !l->columns) return refuse(INVALID_VALUE, "%c is %llu x %llu", name, (unsigned long long)l->rows, (unsigned long long)l->columns);
-        if (l->leading < int64_t(l->rows)) return refuse(INVALID_VALUE, "%c: leading dimension %lld, but %llu rows", name, (long long)l->leading, (unsigned long long)l->rows);
+        if (l->type != F32 && l->type != BF16)
+            return refuse(NOT_SUPPORTED, "%c: type %d is not emulated (CUDA_R_32F is 0, CUDA_R_16BF 14)", name, l->type);
+        if (!l->rows || !l->columns)
+            return refuse(INVALID_VALUE, "%c is %llu x %llu", name, (unsigned long long)l->rows, (unsigned long long)l->columns);
+        if (l->leading < int64_t(l->rows))
+            return refuse(INVALID_VALUE, "%c: leading dimension %lld, but %llu rows", name, (long long)l->leading, (unsigned long long)l->rows);
         if (l->batch < 1 || l->batch != a->batch) return refuse(INVALID_VALUE, "%c: batch of %d, of A %d", name, l->batch, a->batch);
-        if (l->batch > 1 && i >= 2 && l->stride < int64_t(l->leading * (l->columns - 1) + l->rows)) return refuse(INVALID_VALUE, "%c: the matrices of its batch overlap", name);
+        if (l->batch > 1 && i >= 2 && l->stride < int64_t(l->leading * (l->columns - 1) + l->rows))
+            return refuse(INVALID_VALUE, "%c: the matrices of its batch overlap", name);
     }
     if (d->compute != COMPUTE_32F) return refuse(NOT_SUPPORTED, "compute type %d is not emulated (CUBLAS_COMPUTE_32F is 68)", d->compute);
     if (d->scale != F32) return refuse(INVALID_VALUE, "scale type %d, CUBLAS_COMPUTE_32F takes CUDA_R_32F (0)", d->scale);
     if (d->pointerMode != HOST_POINTERS) return refuse(NOT_SUPPORTED, "alpha and beta on the device are not emulated");
     if (d->epilogue != EPILOGUE_DEFAULT) return refuse(NOT_SUPPORTED, "epilogue %d is not emulated", d->epilogue);
-    if (d->transA < 0 || d->transA > 1 || d->transB < 0 || d->transB > 1 || d->transC) return refuse(NOT_SUPPORTED, "operations are N (0) or T (1), of C N");
+    if (d->transA < 0 || d->transA > 1 || d->transB < 0 || d->transB > 1 || d->transC)
+        return refuse(NOT_SUPPORTED, "operations are N (0) or T (1), of C N");
     if (a->type != b->type) return refuse(NOT_SUPPORTED, "A and B are of different types");
     if (c->type != out->type) return refuse(NOT_SUPPORTED, "C and D are of different types");
     if (a->type == F32 && out->type != F32) return refuse(NOT_SUPPORTED, "F32 in and BF16 out");
-    const uint64_t m = d->transA ? a->columns : a->rows, k = d->transA ? a->rows : a->columns, kb = d->transB ? b->columns : b->rows, n = d->transB ? b->rows : b->columns;
+    const uint64_t m = d->transA ? a->columns : a->rows, k = d->transA ? a->rows : a->columns, kb = d->transB ? b->columns : b->rows,
+            n = d->transB ? b->rows : b->columns;
     if (k != kb) return refuse(INVALID_VALUE, "op(A) has %llu columns, op(B) %llu rows", (unsigned long long)k, (unsigned long long)kb);
     for (int i = 2; i < 4; i++)
         if (all[i]->rows != m || all[i]->columns != n)
-            return refuse(INVALID_VALUE, "%c is %llu x %llu, op(A) op(B) is %llu x %llu", "ABCD"[i], (unsigned long long)all[i]->rows, (unsigned long long)all[i]->columns, (unsigned long long)m, (unsigned long long)n);
+            return refuse(INVALID_VALUE, "%c is %llu x %llu, op(A) op(B) is %llu x %llu", "ABCD"[i], (unsigned long long)all[i]->rows,
+                    (unsigned long long)all[i]->columns, (unsigned long long)m, (unsigned long long)n);
     if (c->leading != out->leading || c->stride != out->stride) return refuse(NOT_SUPPORTED, "C and D are laid out differently");
     return OK;
 }
@@ -114,7 +124,10 @@ API size_t cublasLtGetVersion() {
     Dl_info self;   // the name that it was linked under
     return dladdr(reinterpret_cast<void*>(&cublasLtGetVersion), &self) && strstr(self.dli_fname, ".so.12") ? 120804 : 130100;
 }
-API const char* cublasLtGetStatusName(int s) { return s == OK ? "CUBLAS_STATUS_SUCCESS" : s == INVALID_VALUE ? "CUBLAS_STATUS_INVALID_VALUE" : s == NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED" : "CUBLAS_STATUS"; }
+API const char* cublasLtGetStatusName(int s) {
+    return s == OK ? "CUBLAS_STATUS_SUCCESS" : s == INVALID_VALUE ? "CUBLAS_STATUS_INVALID_VALUE"
+            : s == NOT_SUPPORTED ? "CUBLAS_STATUS_NOT_SUPPORTED" : "CUBLAS_STATUS";
+}
 API const char* cublasLtGetStatusString(int s) {
     switch (s) {
         case OK: return "success";
@@ -143,7 +156,10 @@ API int cublasLtMatmulDescSetAttribute(Descriptor* d, int attribute, const void*
         default: return refuse(NOT_SUPPORTED, "attribute %d of an operation is not emulated", attribute);
     }
 }
-API int cublasLtMatrixLayoutCreate(Layout** l, int type, uint64_t rows, uint64_t columns, int64_t leading) { return create(l, type, COLUMN_MAJOR, rows, columns, leading, 1, int64_t(0)); }
+API int cublasLtMatrixLayoutCreate(Layout** l, int type, uint64_t rows, uint64_t columns,
+        int64_t leading) {
+    return create(l, type, COLUMN_MAJOR, rows, columns, leading, 1, int64_t(0));
+}
 API int cublasLtMatrixLayoutDestroy(Layout* l) { return destroy(l); }
 API int cublasLtMatrixLayoutSetAttribute(Layout* l, int attribute, const void* value, size_t size) {
     if (!live<Layout>().count(l)) return refuse(INVALID_VALUE, "the layout is unknown or destroyed");
@@ -166,7 +182,8 @@ API int cublasLtMatmulPreferenceSetAttribute(Preference* p, int attribute, const
     if (attribute >= 5 && attribute <= 8) return set(p->alignment[attribute - 5], value, size, "an alignment");
     return refuse(NOT_SUPPORTED, "attribute %d of a preference is not emulated", attribute);
 }
-API int cublasLtMatmulAlgoGetHeuristic(Handle* h, Descriptor* d, Layout* a, Layout* b, Layout* c, Layout* out, Preference* p, int wanted, Heuristic* results, int* got) {
+API int cublasLtMatmulAlgoGetHeuristic(Handle* h, Descriptor* d, Layout* a, Layout* b, Layout* c, Layout* out, Preference* p, int wanted,
+        Heuristic* results, int* got) {
     *got = 0;
     if (!live<Handle>().count(h)) return NOT_INITIALIZED;
     if (const int error = checked(d, a, b, c, out)) return error;
@@ -180,7 +197,8 @@ API int cublasLtMatmulAlgoGetHeuristic(Handle* h, Descriptor* d, Layout* a, Layo
     return OK;
 }
 
-API int cublasLtMatmul(Handle* h, Descriptor* d, const float* alpha, const void* A, Layout* a, const void* B, Layout* b, const float* beta, const void* C, Layout* c, void* D, Layout* out,
+API int cublasLtMatmul(Handle* h, Descriptor* d, const float* alpha, const void* A, Layout* a, const void* B, Layout* b, const float* beta,
+        const void* C, Layout* c, void* D, Layout* out,
                        const Algorithm* algorithm, void* workspace, size_t workspaceBytes, void* stream) {
     if (!live<Handle>().count(h)) return NOT_INITIALIZED;
     if (const int error = checked(d, a, b, c, out)) return error;
@@ -192,7 +210,9 @@ API int cublasLtMatmul(Handle* h, Descriptor* d, const float* alpha, const void*
         if (i == 2 && *beta == 0) continue;   // C is not read
         const uint64_t p = reinterpret_cast<uint64_t>(pointers[i]), bytes = layouts[i]->bytes();
         const char name = "ABCD"[i];
-        if (!cuemuInOneAllocation(p, bytes)) return refuse(INVALID_VALUE, "%c: %llu bytes at %llx do not lie in one allocation", name, (unsigned long long)bytes, (unsigned long long)p);
+        if (!cuemuInOneAllocation(p, bytes))
+            return refuse(INVALID_VALUE, "%c: %llu bytes at %llx do not lie in one allocation", name, (unsigned long long)bytes,
+                    (unsigned long long)p);
         if (p % layouts[i]->elementBytes()) return refuse(INVALID_VALUE, "%c is not aligned to its elements", name);
         if (algorithm && p % algorithm->alignment[i])
             return refuse(INVALID_VALUE, "%c is at %llx, but the algorithm was chosen for an alignment of %u bytes (CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_%c_BYTES)", name, (unsigned long long)p, algorithm->alignment[i], name);
@@ -200,20 +220,26 @@ API int cublasLtMatmul(Handle* h, Descriptor* d, const float* alpha, const void*
     }
     const Range& target = ranges.back();
     for (int i = 0; i < 2; i++)
-        if (ranges[i].address < target.address + target.bytes && target.address < ranges[i].address + ranges[i].bytes) return refuse(INVALID_VALUE, "D overlaps %c", "AB"[i]);
-    if (*beta != 0 && C != D && ranges[2].address < target.address + target.bytes && target.address < ranges[2].address + ranges[2].bytes) return refuse(INVALID_VALUE, "D overlaps C without being it");
+        if (ranges[i].address < target.address + target.bytes && target.address < ranges[i].address + ranges[i].bytes)
+            return refuse(INVALID_VALUE, "D overlaps %c", "AB"[i]);
+    if (*beta != 0 && C != D && ranges[2].address < target.address + target.bytes && target.address < ranges[2].address + ranges[2].bytes)
+        return refuse(INVALID_VALUE, "D overlaps C without being it");
     if (algorithm) {
         if (algorithm->magic != ALGORITHM) return refuse(INVALID_VALUE, "the algorithm is not one of cublasLtMatmulAlgoGetHeuristic");
         if (algorithm->types != typesOf(*d, *a, *b, *out)) return refuse(NOT_SUPPORTED, "the algorithm was chosen for other types or operations");
-        if (workspaceBytes < algorithm->workspace) return refuse(INVALID_VALUE, "a workspace of %zu bytes, the algorithm needs %llu", workspaceBytes, (unsigned long long)algorithm->workspace);
+        if (workspaceBytes < algorithm->workspace)
+            return refuse(INVALID_VALUE, "a workspace of %zu bytes, the algorithm needs %llu", workspaceBytes,
+                    (unsigned long long)algorithm->workspace);
         if (algorithm->workspace) {
             const uint64_t p = reinterpret_cast<uint64_t>(workspace);
-            if (p % 256 || !cuemuInOneAllocation(p, workspaceBytes)) return refuse(INVALID_VALUE, "the workspace must be device memory, aligned to 256 bytes");
+            if (p % 256 || !cuemuInOneAllocation(p, workspaceBytes))
+                return refuse(INVALID_VALUE, "the workspace must be device memory, aligned to 256 bytes");
             ranges.push_back({p, algorithm->workspace, true});   // so that two streams cannot share it unnoticed
         }
     }
     auto* job = new Job{*d, *a, *b, *c, *out, A, B, C, D, *alpha, *beta};
     auto run = [](void* p) { compute(std::unique_ptr<Job>(static_cast<Job*>(p))); };
-    if (const int error = cuemuSubmit(stream, "cublasLtMatmul", run, job, ranges.data(), ranges.size())) return error == 700 || error == 719 ? EXECUTION_FAILED : NOT_INITIALIZED;
+    if (const int error = cuemuSubmit(stream, "cublasLtMatmul", run, job, ranges.data(), ranges.size()))
+        return error == 700 || error == 719 ? EXECUTION_FAILED : NOT_INITIALIZED;
     return OK;
 }

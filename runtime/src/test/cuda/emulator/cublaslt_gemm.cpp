@@ -7,7 +7,10 @@ namespace lt {
 namespace {
 constexpr uint64_t ROWS = 64, COLUMNS = 4;   // of a tile of D that is kept in registers
 
-float load(const void* p, int type, size_t i) { return type == F32 ? static_cast<const float*>(p)[i] : numeric::fromBf16(static_cast<const uint16_t*>(p)[i]); }
+float load(const void* p, int type, size_t i) {
+    return type == F32 ? static_cast<const float*>(p)[i]
+            : numeric::fromBf16(static_cast<const uint16_t*>(p)[i]);
+}
 void store(void* p, int type, size_t i, float v) {
     if (type == F32) static_cast<float*>(p)[i] = v;
     else static_cast<uint16_t*>(p)[i] = numeric::toBf16(v);

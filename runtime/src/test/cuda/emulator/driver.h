@@ -72,6 +72,8 @@ struct Injection {
 extern Injection injection;
 int injected(const char* kind);
 Stream* newStream(Context* c, bool legacy, bool blocking);
+/** With its context: nothing of it runs any more. */
+void endStream(Stream* s);
 /** The stream of a handle in this context; null: unknown, or another context's. */
 Stream* streamOf(Context* c, void* handle);
 std::unique_ptr<Operation> operation(Stream* s, const std::string& what);

@@ -40,15 +40,22 @@ void destroyContext(Context* c) {
     eachAllocation([&](Allocation& a) {
         if (a.context == c) release(a, "the end of its context");
     });
-    for (Stream* s : c->streams) {
-        s->work.clear();
-        live<Stream>().erase(s);   // not deleted: others may still have to wait for it
-    }
+    for (Stream* s : c->streams) endStream(s);
     for (auto* x : live<Context>()) const_cast<Context*>(static_cast<const Context*>(x))->peers.erase(c);
     live<Context>().erase(c);
     if (primaries[c->device] == c) primaries[c->device] = nullptr;
 }
 }  // namespace card
+
+static int multiprocessors() {
+    if (settings.multiprocessors) return settings.multiprocessors;
+    switch (settings.capability) {
+        case 80: return 108;
+        case 90: return 132;
+        case 100: return 148;
+        default: return 84;
+    }
+}
 
 static int attribute(int a) {
     const bool small = settings.capability == 86 || settings.capability == 89 || settings.capability == 120;
@@ -65,7 +72,7 @@ static int attribute(int a) {
         case 13: return 1500000;                      // clock, kHz
         case 14: return 512;                          // texture alignment
         case 15: case 31: return 1;                   // copies and kernels at once, kernels at once
-        case 16: return settings.multiprocessors ? settings.multiprocessors : settings.capability == 80 ? 108 : settings.capability == 90 ? 132 : settings.capability == 100 ? 148 : 84;
+        case 16: return multiprocessors();
         case 19: case 41: return 1;                   // maps host memory, unified addressing
         case 32: return 1;                            // ECC
         case 36: return 1593000;                      // memory clock, kHz
@@ -143,7 +150,8 @@ API cuCtxCreate_v2(void** c, unsigned, int d) {
 API cuCtxDestroy_v2(void* handle) {
     LOCKED;
     auto* c = alive<Context>(handle);
-    if (!c || c->primary) return refuse(INVALID_CONTEXT, "cuCtxDestroy: %s", c ? "a primary context is released, not destroyed" : "the context is unknown or destroyed");
+    if (!c || c->primary)
+        return refuse(INVALID_CONTEXT, "cuCtxDestroy: %s", c ? "a primary context is released, not destroyed" : "it is unknown or destroyed");
     const int error = c->error;
     destroyContext(c);
     return error ? OK : c->error;   // a broken context can be destroyed; one that breaks now says so
@@ -237,9 +245,11 @@ API cuDeviceCanAccessPeer(int* can, int from, int to) {
 API cuCtxEnablePeerAccess(void* handle, unsigned flags) {
     CONTEXT;
     auto* peer = alive<Context>(handle);
-    if (!peer || peer == ctx) return refuse(INVALID_CONTEXT, "cuCtxEnablePeerAccess: the peer is %s", peer ? "this context itself" : "unknown or destroyed");
+    if (!peer || peer == ctx)
+        return refuse(INVALID_CONTEXT, "cuCtxEnablePeerAccess: the peer is %s", peer ? "this context itself" : "unknown or destroyed");
     if (flags) return refuse(INVALID_VALUE, "cuCtxEnablePeerAccess: flags must be 0");
-    if (!settings.peers || peer->device == ctx->device) return refuse(PEER_UNSUPPORTED, "cuCtxEnablePeerAccess: device %d cannot access device %d", ctx->device, peer->device);
+    if (!settings.peers || peer->device == ctx->device)
+        return refuse(PEER_UNSUPPORTED, "cuCtxEnablePeerAccess: device %d cannot access device %d", ctx->device, peer->device);
     if (!ctx->peers.insert(peer).second) return refuse(PEER_ENABLED, "cuCtxEnablePeerAccess: it is enabled already");
     return OK;
 }

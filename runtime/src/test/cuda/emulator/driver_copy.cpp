@@ -20,8 +20,9 @@ struct Copy {
 int checked(const char* name, const char* what, uint64_t p, size_t n) {
     Allocation* a = find(p);
     if (!a) return refuse(INVALID_VALUE, "%s: %s: %s", name, what, describe(p, n).c_str());
-    if (a->freed || a->freeing) return refuse(INVALID_VALUE, "%s: %s: %s, which was freed by %s", name, what, describe(p, n).c_str(), a->freedBy.c_str());
-    if (p + n > a->base + a->size) return refuse(INVALID_VALUE, "%s: %s: %s, beyond its end", name, what, describe(p, n).c_str());
+    if (a->freed || a->freeing)
+        return refuse(INVALID_VALUE, "%s: %s: %s, which was freed by %s", name, what, describe(p, n).c_str(), a->freedBy.c_str());
+    if (p + n > a->base + a->size) return refuse(INVALID_VALUE, "%s: %s: %s", name, what, describe(p, n).c_str());
     return OK;
 }
 bool pinned(uint64_t p, size_t n) {
@@ -87,10 +88,18 @@ uint64_t address(const void* p) { return reinterpret_cast<uint64_t>(p); }
 API cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, size_t n) { COPY(nullptr, true, {DEVICE, to, HOST, address(from), n, "cuMemcpyHtoD"}); }
 API cuMemcpyDtoH_v2(void* to, CUdeviceptr from, size_t n) { COPY(nullptr, true, {HOST, address(to), DEVICE, from, n, "cuMemcpyDtoH"}); }
 API cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t n) { COPY(nullptr, false, {DEVICE, to, DEVICE, from, n, "cuMemcpyDtoD"}); }
-API cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t n, void* stream) { COPY(stream, false, {DEVICE, to, HOST, address(from), n, "cuMemcpyHtoDAsync"}); }
-API cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t n, void* stream) { COPY(stream, false, {HOST, address(to), DEVICE, from, n, "cuMemcpyDtoHAsync"}); }
-API cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, void* stream) { COPY(stream, false, {DEVICE, to, DEVICE, from, n, "cuMemcpyDtoDAsync"}); }
-API cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t n) { COPY(nullptr, true, {find(to) ? DEVICE : HOST, to, find(from) ? DEVICE : HOST, from, n, "cuMemcpy"}); }
+API cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void* from, size_t n, void* stream) {
+    COPY(stream, false, {DEVICE, to, HOST, address(from), n, "cuMemcpyHtoDAsync"});
+}
+API cuMemcpyDtoHAsync_v2(void* to, CUdeviceptr from, size_t n, void* stream) {
+    COPY(stream, false, {HOST, address(to), DEVICE, from, n, "cuMemcpyDtoHAsync"});
+}
+API cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t n, void* stream) {
+    COPY(stream, false, {DEVICE, to, DEVICE, from, n, "cuMemcpyDtoDAsync"});
+}
+API cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t n) {
+    COPY(nullptr, true, {find(to) ? DEVICE : HOST, to, find(from) ? DEVICE : HOST, from, n, "cuMemcpy"});
+}
 API cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t n, void* stream) {
     COPY(stream, false, {find(to) ? DEVICE : HOST, to, find(from) ? DEVICE : HOST, from, n, "cuMemcpyAsync"});
 }
@@ -109,7 +118,10 @@ API cuMemcpyPeerAsync(CUdeviceptr to, void* toContext, CUdeviceptr from, void* f
     if (const int error = peerContexts(to, toContext, from, fromContext)) return error;
     return copy(ctx, s, {DEVICE, to, DEVICE, from, n, "cuMemcpyPeerAsync"}, false);
 }
-API cuMemcpyPeer(CUdeviceptr to, void* toContext, CUdeviceptr from, void* fromContext, size_t n) { return cuMemcpyPeerAsync(to, toContext, from, fromContext, n, nullptr); }
+API cuMemcpyPeer(CUdeviceptr to, void* toContext, CUdeviceptr from, void* fromContext,
+        size_t n) {
+    return cuMemcpyPeerAsync(to, toContext, from, fromContext, n, nullptr);
+}
 
 #define FILL(stream, ...) \
     CONTEXT;              \

@@ -17,7 +17,8 @@ Pool* currentPools[MAX_DEVICES];
 Pool* currentPool(int d) { return currentPools[d] && live<Pool>().count(currentPools[d]) ? currentPools[d] : defaultPool(d); }
 
 int noMemory(const char* function, size_t size, int device) {
-    return refuse(OUT_OF_MEMORY, "%s: %zu bytes asked for, %zu of %zu are used on device %d", function, size, usedBytes(device), size_t(settings.memory), device);
+    return refuse(OUT_OF_MEMORY, "%s: %zu bytes asked for, %zu of %zu are used on device %d", function, size, usedBytes(device),
+            size_t(settings.memory), device);
 }
 }  // namespace
 
@@ -45,7 +46,8 @@ API cuMemFree_v2(CUdeviceptr p) {
     CONTEXT;
     if (!p) return OK;
     Allocation* a = find(p);
-    if (!a || a->base != p || (a->kind != Kind::DEVICE && a->kind != Kind::ORDERED)) return refuse(INVALID_VALUE, "cuMemFree: %llx is not the start of an allocation", p);
+    if (!a || a->base != p || (a->kind != Kind::DEVICE && a->kind != Kind::ORDERED))
+        return refuse(INVALID_VALUE, "cuMemFree: %llx is not the start of an allocation", p);
     if (a->freed || a->freeing) return refuse(INVALID_VALUE, "cuMemFree: %llx was freed before by %s", p, a->freedBy.c_str());
     const int error = drain(a->context);   // the driver waits for what may use it
     release(*a, "cuMemFree");
@@ -88,11 +90,13 @@ API cuMemFreeAsync(CUdeviceptr p, void* stream) {
     CONTEXT;
     STREAM(s, stream);
     Allocation* a = find(p);
-    if (!a || a->base != p || a->kind != Kind::ORDERED) return refuse(INVALID_VALUE, "cuMemFreeAsync: %llx is not the start of an allocation of cuMemAllocAsync", p);
+    if (!a || a->base != p || a->kind != Kind::ORDERED)
+        return refuse(INVALID_VALUE, "cuMemFreeAsync: %llx is not the start of an allocation of cuMemAllocAsync", p);
     if (a->freed || a->freeing) return refuse(INVALID_VALUE, "cuMemFreeAsync: %llx was freed before by %s", p, a->freedBy.c_str());
     auto op = operation(s, "cuMemFreeAsync");
     if (s->id != a->bornStream && op->clock.of(a->bornStream) < a->bornAt)
-        return refuse(INVALID_VALUE, "cuMemFreeAsync: the allocation, on stream %d, is not known to come before the free, on stream %d", a->bornStream, s->id);
+        return refuse(INVALID_VALUE, "cuMemFreeAsync: the allocation, on stream %d, is not known to come before the free, on stream %d",
+                a->bornStream, s->id);
     try {
         releaseInOrder(*op, *a);
     } catch (Fault& f) {
@@ -168,7 +172,8 @@ API cuMemAllocHost_v2(void** p, size_t n) { return cuMemHostAlloc(p, n, 0); }
 API cuMemFreeHost(void* p) {
     CONTEXT;
     Allocation* a = find(reinterpret_cast<uint64_t>(p));
-    if (!a || a->kind != Kind::PINNED || a->base != reinterpret_cast<uint64_t>(p)) return refuse(INVALID_VALUE, "cuMemFreeHost: %p is not the start of pinned memory", p);
+    if (!a || a->kind != Kind::PINNED || a->base != reinterpret_cast<uint64_t>(p))
+        return refuse(INVALID_VALUE, "cuMemFreeHost: %p is not the start of pinned memory", p);
     if (a->freed) return refuse(INVALID_VALUE, "cuMemFreeHost: %p was freed before", p);
     const int error = drain(ctx);
     release(*a, "cuMemFreeHost");
@@ -185,7 +190,8 @@ API cuMemHostRegister_v2(void* p, size_t n, unsigned) {
 API cuMemHostUnregister(void* p) {
     CONTEXT;
     Allocation* a = find(reinterpret_cast<uint64_t>(p));
-    if (!a || a->kind != Kind::REGISTERED || a->base != reinterpret_cast<uint64_t>(p)) return refuse(HOST_NOT_REGISTERED, "cuMemHostUnregister: %p is not registered", p);
+    if (!a || a->kind != Kind::REGISTERED || a->base != reinterpret_cast<uint64_t>(p))
+        return refuse(HOST_NOT_REGISTERED, "cuMemHostUnregister: %p is not registered", p);
     const int error = drain(ctx);
     release(*a, "cuMemHostUnregister");
     return error;
@@ -193,7 +199,8 @@ API cuMemHostUnregister(void* p) {
 API cuMemHostGetDevicePointer_v2(CUdeviceptr* d, void* p, unsigned) {
     CONTEXT;
     Allocation* a = find(reinterpret_cast<uint64_t>(p));
-    if (!a || a->freed || (a->kind != Kind::PINNED && a->kind != Kind::REGISTERED)) return refuse(INVALID_VALUE, "cuMemHostGetDevicePointer: %p is not pinned", p);
+    if (!a || a->freed || (a->kind != Kind::PINNED && a->kind != Kind::REGISTERED))
+        return refuse(INVALID_VALUE, "cuMemHostGetDevicePointer: %p is not pinned", p);
     *d = reinterpret_cast<CUdeviceptr>(p);
     return OK;
 }

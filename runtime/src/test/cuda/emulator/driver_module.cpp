@@ -32,14 +32,16 @@ uint64_t launches = 0;
 
 API cuModuleLoadData(void** module, const void* image) {
     CONTEXT;
-    if (!memcmp(image, "\177ELF", 4) || !memcmp(image, "\x50\xed\x55\xba", 4)) return refuse(NO_BINARY, "a cubin or fatbin cannot be interpreted: load PTX");
+    if (!memcmp(image, "\177ELF", 4) || !memcmp(image, "\x50\xed\x55\xba", 4))
+        return refuse(NO_BINARY, "a cubin or fatbin cannot be interpreted: load PTX");
     std::string error;
     auto ptx = ptx::parse(static_cast<const char*>(image), variableMemory, ctx, error);
     if (!ptx) return refuse(INVALID_PTX, "%s", error.c_str());
     const int version = ptx->versionMajor * 10 + ptx->versionMinor, newest = newestPtx(settings.driver);
     if (version > newest) {
         freeVariables(*ptx);
-        return refuse(UNSUPPORTED_PTX, "PTX %d.%d is newer than a driver of CUDA %d.%d reads (at most %d.%d)", version / 10, version % 10, int(settings.driver / 1000), int(settings.driver % 1000 / 10),
+        return refuse(UNSUPPORTED_PTX, "PTX %d.%d is newer than a driver of CUDA %d.%d reads (at most %d.%d)", version / 10, version % 10,
+                int(settings.driver / 1000), int(settings.driver % 1000 / 10),
                       newest / 10, newest % 10);
     }
     const int target = atoi(ptx->target.c_str() + 3);
@@ -98,7 +100,8 @@ API cuFuncSetAttribute(void* handle, int attribute, int value) {
     CONTEXT;
     FUNCTION(f, handle);
     if (attribute == 8) {   // dynamic shared memory
-        if (value < 0 || value + int(f->kernel->sharedBytes) > maxDynamicShared()) return refuse(INVALID_VALUE, "cuFuncSetAttribute: %d bytes of shared memory, the card has %d for a block", value, maxDynamicShared());
+        if (value < 0 || value + int(f->kernel->sharedBytes) > maxDynamicShared())
+            return refuse(INVALID_VALUE, "cuFuncSetAttribute: %d bytes of shared memory, the card has %d for a block", value, maxDynamicShared());
         f->maxDynamicShared = value;
     }
     return OK;
@@ -131,9 +134,13 @@ API cuOccupancyMaxActiveBlocksPerMultiprocessor(int* n, void* handle, int thread
     *n = std::min<size_t>(2048 / std::max(threads, 1), size_t(maxDynamicShared() + 1024) / bytes);
     return OK;
 }
-API cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* n, void* f, int threads, size_t dynamic, unsigned) { return cuOccupancyMaxActiveBlocksPerMultiprocessor(n, f, threads, dynamic); }
+API cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int* n, void* f, int threads, size_t dynamic,
+        unsigned) {
+    return cuOccupancyMaxActiveBlocksPerMultiprocessor(n, f, threads, dynamic);
+}
 
-API cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned dynamic, void* stream, void** arguments, void** extra) {
+API cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned dynamic,
+        void* stream, void** arguments, void** extra) {
     CONTEXT;
     FUNCTION(f, handle);
     STREAM(s, stream);
@@ -141,11 +148,14 @@ API cuLaunchKernel(void* handle, unsigned gx, unsigned gy, unsigned gz, unsigned
     const char* name = k.name.c_str();
     if (f->module->context != ctx) return refuse(INVALID_HANDLE, "%s: its module was loaded in another context", name);
     if (extra) return refuse(NOT_SUPPORTED, "%s: arguments by 'extra' are not emulated", name);
-    if (!gx || !gy || !gz || gx > 2147483647u || gy > 65535 || gz > 65535) return refuse(INVALID_VALUE, "%s: a grid of %u x %u x %u blocks", name, gx, gy, gz);
+    if (!gx || !gy || !gz || gx > 2147483647u || gy > 65535 || gz > 65535)
+        return refuse(INVALID_VALUE, "%s: a grid of %u x %u x %u blocks", name, gx, gy, gz);
     const uint64_t threads = uint64_t(bx) * by * bz;
     if (!threads || bz > 64 || threads > 1024) return refuse(INVALID_VALUE, "%s: a block of %u x %u x %u threads", name, bx, by, bz);
-    if (threads > k.maxThreads) return refuse(INVALID_VALUE, "%s: a block of %u threads, __launch_bounds__ says %u", name, unsigned(threads), k.maxThreads);
-    if (int64_t(dynamic) > f->maxDynamicShared) return refuse(INVALID_VALUE, "%s: %u bytes of dynamic shared memory, allowed are %d (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)", name, dynamic, f->maxDynamicShared);
+    if (threads > k.maxThreads)
+        return refuse(INVALID_VALUE, "%s: a block of %u threads, __launch_bounds__ says %u", name, unsigned(threads), k.maxThreads);
+    if (int64_t(dynamic) > f->maxDynamicShared)
+        return refuse(INVALID_VALUE, "%s: %u bytes of dynamic shared memory, allowed are %d (CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES)", name, dynamic, f->maxDynamicShared);
     if (!k.params.empty() && !arguments) return refuse(INVALID_VALUE, "%s: no arguments", name);
     std::vector<uint8_t> params(k.paramBytes + 16);   // copied now, as the driver does
     for (size_t i = 0; i < k.params.size(); i++) {

@@ -122,7 +122,8 @@ API cuEventElapsedTime(float* ms, void* from, void* to) {
     CONTEXT;
     EVENT(a, from);
     EVENT(b, to);
-    if (!a->stream || !b->stream || a->flags & 2 || b->flags & 2) return refuse(INVALID_HANDLE, "cuEventElapsedTime: an event was not recorded, or made without timing");
+    if (!a->stream || !b->stream || a->flags & 2 || b->flags & 2)
+        return refuse(INVALID_HANDLE, "cuEventElapsedTime: an event was not recorded, or made without timing");
     if (a->stream->done < a->sequence || b->stream->done < b->sequence) return NOT_READY;
     *ms = float(b->ms - a->ms);
     return OK;

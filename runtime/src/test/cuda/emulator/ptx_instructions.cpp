@@ -7,10 +7,13 @@ namespace ptx {
 namespace {
 const std::map<std::string, Op> SIBLINGS{   // opcodes that share a form with another
     {"sub", SUB}, {"max", MAX}, {"or", OR}, {"xor", XOR}, {"lg2", LG2}, {"rsqrt", RSQRT}, {"sqrt", SQRT}, {"rcp", RCP}, {"sin", SIN}, {"cos", COS}, {"tanh", TANH}};
-const std::map<std::string, int> COMPARISONS{{"eq", 0}, {"ne", 1},  {"lt", 2},  {"le", 3},  {"gt", 4},  {"ge", 5},   {"lo", 2},   {"ls", 3},   {"hi", 4},
+const std::map<std::string, int> COMPARISONS{{"eq", 0}, {"ne", 1},  {"lt", 2},  {"le", 3},  {"gt", 4},  {"ge", 5},   {"lo", 2},   {"ls", 3},
+        {"hi", 4},
                                              {"hs", 5}, {"equ", 6}, {"neu", 7}, {"ltu", 8}, {"leu", 9}, {"gtu", 10}, {"geu", 11}, {"num", 12}, {"nan", 13}};
-const std::set<std::string> SPECIAL{"%tid.x",    "%tid.y",    "%tid.z",   "%ntid.x", "%ntid.y",   "%ntid.z",       "%ctaid.x",     "%ctaid.y",     "%ctaid.z",     "%nctaid.x",
-                                    "%nctaid.y", "%nctaid.z", "%laneid",  "%warpid", "%nwarpid",  "%lanemask_eq",  "%lanemask_lt", "%lanemask_le", "%lanemask_gt", "%lanemask_ge"};
+const std::set<std::string> SPECIAL{"%tid.x",    "%tid.y",    "%tid.z",   "%ntid.x", "%ntid.y",   "%ntid.z",       "%ctaid.x",
+        "%ctaid.y",     "%ctaid.z",     "%nctaid.x",
+                                    "%nctaid.y", "%nctaid.z", "%laneid",  "%warpid", "%nwarpid",  "%lanemask_eq",  "%lanemask_lt",
+                                            "%lanemask_le", "%lanemask_gt", "%lanemask_ge"};
 
 int flopsOf(const Inst& i) {
     const bool isFloat = i.type == F32 || i.type == F64 || i.type == F16 || i.type == BF16, two = i.type == F16X2 || i.type == BF16X2;
@@ -46,6 +49,7 @@ void Parser::instruction(std::string statement) {
     modifiers(i, parts);
     operands(i, e == std::string::npos ? std::vector<std::string>{} : split(statement.substr(e), ','), form->operands, parts[0] == "atom");
     check(i, opcode);
+    if (parts[0] == "fence" || parts[0] == "membar") k->fences |= parts.back() != "cta";
     i.flops = flopsOf(i);
     i.handler = handlerOf(i);
     k->code.push_back(i);
@@ -190,7 +194,8 @@ void Parser::check(Inst& i, const std::string& opcode) {
         if (i.src[2] < 0) i.src[2] = constant(n);
         k->granule = std::min<unsigned>(k->granule, n);
     }
-    if ((i.op == LD || i.op == ST || i.op == ATOM) && (i.space == SHARED || i.space == GENERIC)) k->granule = std::min(k->granule, sizeOf(i.type) * i.width);
+    const bool maybeShared = i.space == SHARED || i.space == GENERIC;
+    if ((i.op == LD || i.op == ST || i.op == ATOM) && maybeShared) k->granule = std::min(k->granule, sizeOf(i.type) * i.width);
 }
 
 int Parser::slot(const std::string& name) { return k->regs.emplace(name, (int)k->regs.size()).first->second; }

@@ -76,6 +76,7 @@ struct Vm {
     std::span<Warp> warps;
     std::vector<card::Allocation*> seen;            // by instruction: the allocation it touched last
     const Inst* current = nullptr;
+    uint32_t firstBlock = 0, block = 0;             // numbers that no other launch has
     uint64_t fuel, instructions = 0;
     std::mt19937_64 random;
 
@@ -92,8 +93,12 @@ struct Vm {
     void newEpoch();
     // vm_async.cpp: cp.async
     void finishCopies(Warp& w, uint32_t lanes, const uint32_t* below);
+    // vm_blocks.cpp: races between blocks in global memory
+    void touchWords(card::Allocation& a, uint64_t address, unsigned n, Access kind);
+    [[noreturn]] void explainBlocks(card::Allocation& a, uint64_t word, Access kind);
+    void nextBlock();
     // vm_memory.cpp: global and local memory
-    uint8_t* globalAt(uint64_t address, unsigned n, bool writes);
+    uint8_t* globalAt(uint64_t address, unsigned n, Access kind);
     uint8_t* memoryAt(Warp& w, int lane, Space space, uint64_t address, unsigned n, Access kind);
     // vm_count.cpp
     void countGlobal(const uint64_t* addresses, uint32_t lanes, unsigned n, bool writes);

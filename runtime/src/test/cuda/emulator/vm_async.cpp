@@ -14,7 +14,7 @@ void start(Vm& vm, Warp& w, const Inst& i, uint32_t lanes) {
         sources[l] = from[l] + i.offset[1];
         if (sources[l] & (i.width - 1)) vm.fault(card::MISALIGNED, "cp.async: misaligned source");
         uint8_t* s = vm.memoryAt(w, l, SHARED, target, i.width, Access::WRITE);
-        if (n) vm.globalAt(sources[l], n, false);
+        if (n) vm.globalAt(sources[l], n, Access::READ);
         memset(s, 0xff, i.width);
         vm.mark(target, i.width, true);
         w.copies.push_back({l, w.group[l], target, n, i.width, sources[l]});

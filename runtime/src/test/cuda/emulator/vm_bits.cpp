@@ -101,9 +101,12 @@ Handler bitHandler(const Inst& i) {
             return byInteger(i.type, [](auto z) -> Handler { return unary<decltype(z)>([](decltype(z) a) { return decltype(z)(~a); }); });
         case SHL: return byInteger(i.type, [](auto z) -> Handler { return shiftLeft<decltype(z)>; });
         case SHR: return byInteger(i.type, [](auto z) -> Handler { return shiftRight<decltype(z)>; });
-        case POPC: return narrow ? unary<uint32_t>([](uint32_t a) { return uint32_t(std::popcount(a)); }) : unary<uint64_t>([](uint64_t a) { return uint64_t(std::popcount(a)); });
-        case CLZ: return narrow ? unary<uint32_t>([](uint32_t a) { return uint32_t(std::countl_zero(a)); }) : unary<uint64_t>([](uint64_t a) { return uint64_t(std::countl_zero(a)); });
-        case BREV: return narrow ? unary<uint32_t>([](uint32_t a) { return reversed<uint32_t>(a); }) : unary<uint64_t>([](uint64_t a) { return reversed<uint64_t>(a); });
+        case POPC: return narrow ? unary<uint32_t>([](uint32_t a) { return uint32_t(std::popcount(a)); })
+                : unary<uint64_t>([](uint64_t a) { return uint64_t(std::popcount(a)); });
+        case CLZ: return narrow ? unary<uint32_t>([](uint32_t a) { return uint32_t(std::countl_zero(a)); })
+                : unary<uint64_t>([](uint64_t a) { return uint64_t(std::countl_zero(a)); });
+        case BREV: return narrow ? unary<uint32_t>([](uint32_t a) { return reversed<uint32_t>(a); })
+                : unary<uint64_t>([](uint64_t a) { return reversed<uint64_t>(a); });
         case LOP3: return lop3;
         case SHF: return eachLane([](Warp& w, const Inst& i, int l) { return funnel(w, i, l); });
         case PRMT: return eachLane([](Warp& w, const Inst& i, int l) { return permute(w, i, l); });

@@ -50,7 +50,8 @@ float single(Vm& vm, const Inst& i, const Number& x) {
     } else if (i.round == 'n') {
         r = x.isUnsigned ? float(uint64_t(x.n)) : float(x.n);
     } else {
-        if (std::abs(x.n) >> 53 || (x.isUnsigned && x.n < 0)) vm.fault(card::LAUNCH_FAILED, "cvt of a 64-bit integer with a rounding direction is not supported");
+        if (std::abs(x.n) >> 53 || (x.isUnsigned && x.n < 0))
+            vm.fault(card::LAUNCH_FAILED, "cvt of a 64-bit integer with a rounding direction is not supported");
         r = toFloat(double(x.n), i.round);
     }
     if (i.ftz) r = numeric::flush(r);
@@ -106,8 +107,11 @@ Handler convertHandler(const Inst& i) {
     if (i.op == CVT_PACK) return pack;
     if (i.op != CVT) return nullptr;
     if (isInteger(i.type) && isInteger(i.type2) && !i.sat)
-        return byInteger(i.type, [&](auto from) { return byInteger(i.type2, [&](auto to) -> Handler { return direct<decltype(from), decltype(to)>; }); });
-    if (isInteger(i.type) && i.type2 == F32 && i.round == 'n' && !i.sat) return byInteger(i.type, [](auto from) -> Handler { return direct<decltype(from), float>; });
+        return byInteger(i.type, [&](auto from) {
+            return byInteger(i.type2, [&](auto to) -> Handler { return direct<decltype(from), decltype(to)>; });
+        });
+    if (isInteger(i.type) && i.type2 == F32 && i.round == 'n' && !i.sat)
+        return byInteger(i.type, [](auto from) -> Handler { return direct<decltype(from), float>; });
     if (isInteger(i.type) && i.type2 == F64) return byInteger(i.type, [](auto from) -> Handler { return direct<decltype(from), double>; });
     if (i.type == F32 && i.type2 == F64 && !i.ftz) return direct<float, double>;
     return general;

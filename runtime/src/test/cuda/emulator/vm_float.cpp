@@ -12,7 +12,8 @@ __attribute__((noinline, optimize("rounding-math"))) void directed(Vm&, Warp& w,
     fesetround(i.round == 'z' ? FE_TOWARDZERO : i.round == 'm' ? FE_DOWNWARD : i.round == 'p' ? FE_UPWARD : FE_TONEAREST);
     for (int l = 0; l < 32; l++) {
         if (!on(lanes, l)) continue;
-        volatile float x = get<float>(w.reg(i.src[0])[l]), y = get<float>(w.reg(i.src[1])[l]), z = i.op == FMA ? get<float>(w.reg(i.src[2])[l]) : 0, r;
+        volatile float x = get<float>(w.reg(i.src[0])[l]), y = get<float>(w.reg(i.src[1])[l]),
+                z = i.op == FMA ? get<float>(w.reg(i.src[2])[l]) : 0, r;
         if (i.ftz) {
             x = numeric::flush(x);
             y = numeric::flush(y);

@@ -10,7 +10,8 @@ Handler handlerOf(const Inst& i) {
         case TRAP: return [](Vm& vm, Warp&, const Inst&, uint32_t) { vm.fault(card::LAUNCH_FAILED, "trap"); };
         default: break;
     }
-    for (auto* chooser : {halfHandler, integerHandler, bitHandler, floatHandler, compareHandler, convertHandler, moveHandler, memoryHandler, warpHandler,
+    for (auto* chooser : {halfHandler, integerHandler, bitHandler, floatHandler, compareHandler, convertHandler, moveHandler, memoryHandler,
+            warpHandler,
                           matrixHandler, asyncHandler})
         if (Handler h = chooser(i)) return h;
     throw std::runtime_error("this instruction has no implementation");

@@ -67,7 +67,8 @@ void loadMatrix(Vm& vm, Warp& w, const Inst& i, uint32_t lanes) {
     for (int q = 0; q < i.width; q++)
         for (int r = 0; r < 8; r++) {
             const uint64_t at = addresses[q * 8 + r];
-            if (at & 15) vm.fault(card::MISALIGNED, "misaligned access of 16 bytes by ldmatrix, row " + std::to_string(r) + " of matrix " + std::to_string(q));
+            if (at & 15)
+                vm.fault(card::MISALIGNED, "misaligned access of 16 bytes by ldmatrix, row " + std::to_string(r) + " of matrix " + std::to_string(q));
             memcpy(tiles[q][r], vm.sharedAt(w, LDMATRIX_LANE, at, 16, Access::READ), 16);
         }
     for (int q = 0; q < i.width; q++) {

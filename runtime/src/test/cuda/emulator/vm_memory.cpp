@@ -4,10 +4,11 @@
 #include <cstring>
 
 namespace ptx {
-uint8_t* Vm::globalAt(uint64_t a, unsigned n, bool writes) {
+uint8_t* Vm::globalAt(uint64_t a, unsigned n, Access kind) {
     card::Allocation*& last = seen[current->index];
     if (!last || last->admitted != launch.op->id || a < last->base || a + n > last->base + last->size) last = &card::reach(*launch.op, a, n);
-    card::touch(*launch.op, *last, a, n, writes);
+    card::touch(*launch.op, *last, a, n, kind != Access::READ);
+    touchWords(*last, a, n, kind);
     return reinterpret_cast<uint8_t*>(a);
 }
 
@@ -24,10 +25,12 @@ uint8_t* Vm::memoryAt(Warp& w, int lane, Space space, uint64_t a, unsigned n, Ac
     }
     if (space == SHARED) return sharedAt(w, lane, uint32_t(a), n, kind);
     if (space == LOCAL) {
-        if (a + n > k.localBytes) fault(card::ILLEGAL_ADDRESS, "local memory access at " + std::to_string(a) + ", beyond the " + std::to_string(k.localBytes) + " bytes of a thread");
+        if (a + n > k.localBytes)
+            fault(card::ILLEGAL_ADDRESS, "local memory access at " + std::to_string(a) + ", beyond the " + std::to_string(k.localBytes)
+                    + " bytes of a thread");
         return w.local.data() + lane * size_t(k.localBytes) + a;
     }
-    return globalAt(a, n, kind != Access::READ);
+    return globalAt(a, n, kind);
 }
 
 namespace {
@@ -38,14 +41,15 @@ bool isGlobal(const Inst& i, const uint64_t* addresses, uint32_t lanes) {
     return true;
 }
 /** A whole warp in one allocation, side by side: checked in one go. False: lane by lane. */
-bool checkedAtOnce(Vm& vm, const Inst& i, const uint64_t* addresses, uint32_t lanes, unsigned n, bool writes) {
+bool checkedAtOnce(Vm& vm, const Inst& i, const uint64_t* addresses, uint32_t lanes, unsigned n, Access kind) {
     card::Allocation* a = vm.seen[i.index];
     if (lanes != ALL || !a || a->admitted != vm.launch.op->id) return false;
     uint64_t bits = addresses[0] & (n - 1);
     bool dense = true;
     for (int l = 1; l < 32; l++) dense &= addresses[l] == addresses[0] + l * n;
     if (bits || !dense || addresses[0] < a->base || addresses[31] + n > a->base + a->size) return false;
-    card::touch(*vm.launch.op, *a, addresses[0], 32 * n, writes);
+    card::touch(*vm.launch.op, *a, addresses[0], 32 * n, kind != Access::READ);
+    vm.touchWords(*a, addresses[0], 32 * n, kind);
     return true;
 }
 
@@ -61,7 +65,7 @@ void resolve(Vm& vm, Warp& w, const Inst& i, uint32_t lanes, unsigned n, Access 
         if (global && kind != Access::READ) vm.countGlobal(addresses, lanes, n, true);
         if (shared) vm.countShared(addresses, lanes, n);
     }
-    if (global && checkedAtOnce(vm, i, addresses, lanes, n, kind != Access::READ)) {
+    if (global && checkedAtOnce(vm, i, addresses, lanes, n, kind)) {
         for (int l = 0; l < 32; l++) out[l] = reinterpret_cast<uint8_t*>(addresses[l]);
         return;
     }

@@ -24,7 +24,8 @@ std::string place(const Inst& i, const Kernel& k) {
 
 Vm::Vm(Kernel& k, const Launch& launch)
     : k(k), launch(launch), warpCount(int(launch.block.x * launch.block.y * launch.block.z + 31) / 32),
-      sharedBytes(launch.dynamicShared ? (k.sharedBytes + 127) / 128 * 128 + launch.dynamicShared : k.sharedBytes), shift(std::countr_zero(k.granule)),
+      sharedBytes(launch.dynamicShared ? (k.sharedBytes + 127) / 128 * 128 + launch.dynamicShared : k.sharedBytes),
+              shift(std::countr_zero(k.granule)),
       stride((warpCount + 3) / 4 * 4), shared(sharedBytes + 16), cells((sharedBytes >> shift) + 2), readers(cells.size() * stride),
       clocks(size_t(warpCount) * stride), seen(k.code.size()), fuel(card::settings.fuel), random(launch.seed) {}
 
@@ -91,7 +92,8 @@ void Vm::runWarp(Warp& w) {
                 if (taken) pc = i.target;
                 if (back && instructions > end) {
                     store(lanes, pc);
-                    if (fuel < SLICE) fault(card::LAUNCH_TIMEOUT, "more than " + std::to_string(card::settings.fuel) + " warp instructions: an endless loop?");
+                    if (fuel < SLICE)
+                        fault(card::LAUNCH_TIMEOUT, "more than " + std::to_string(card::settings.fuel) + " warp instructions: an endless loop?");
                     fuel -= SLICE;
                     return;
                 }
@@ -137,7 +139,8 @@ void Vm::startLaunch() {
         if (name == "%warpid") return w;
         if (name == "%nwarpid") return warpCount;
         const uint32_t eq = 1u << l, lt = eq - 1;
-        return name == "%lanemask_eq" ? eq : name == "%lanemask_lt" ? lt : name == "%lanemask_le" ? lt | eq : name == "%lanemask_gt" ? ~(lt | eq) : ~lt;
+        return name == "%lanemask_eq" ? eq : name == "%lanemask_lt" ? lt : name == "%lanemask_le" ? lt | eq : name == "%lanemask_gt"
+                ? ~(lt | eq) : ~lt;
     };
     for (int id = 0; id < warpCount; id++) {
         Warp& w = warps[id];
@@ -204,11 +207,13 @@ void run(Kernel& k, const Launch& launch) {
     const uint64_t start = vm.random() % blocks;
     for (uint64_t n = 0; n < blocks; n++) {
         const uint64_t b = order.empty() ? (start + n % blocks * step) % blocks : order[n];
+        vm.nextBlock();
         const Dim at{unsigned(b % g.x), unsigned(b / g.x % g.y), unsigned(b / g.x / g.y)};
         try {
             vm.runBlock(at);
         } catch (Fault& f) {
-            throw Fault{f.code, k.name + " block (" + std::to_string(at.x) + "," + std::to_string(at.y) + "," + std::to_string(at.z) + "): " + f.what + vm.where(vm.current) +
+            throw Fault{f.code, k.name + " block (" + std::to_string(at.x) + "," + std::to_string(at.y) + "," + std::to_string(at.z) + "): "
+                    + f.what + vm.where(vm.current) +
                                     ", seed " + std::to_string(card::settings.seed)};
         }
     }

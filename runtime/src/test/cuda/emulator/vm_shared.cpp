@@ -15,20 +15,24 @@ void Vm::explainRace(const Warp& w, int lane, unsigned q, Access kind) {
     const Cell& c = cells[q];
     const std::string cell = "shared memory at " + std::to_string(q << shift), did = kind == Access::READ ? " read by " : " written by ";
     const std::string self = "warp " + std::to_string(w.id), other = "warp " + std::to_string(c.writer);
-    if (c.flags & IN_FLIGHT) fault(card::LAUNCH_FAILED, cell + did + self + " is the target of a cp.async of " + other + " that has not been waited for");
+    if (c.flags & IN_FLIGHT)
+        fault(card::LAUNCH_FAILED, cell + did + self + " is the target of a cp.async of " + other + " that has not been waited for");
     const uint32_t* mine = &clocks[size_t(w.id) * stride];
     if (c.writer != w.id && c.clock > mine[c.writer])
         fault(card::LAUNCH_FAILED, "race: " + cell + did + self + ", written by " + other + " with no barrier between");
     const uint32_t* r = &readers[size_t(q) * stride];
     for (int u = 0; u < warpCount; u++)
         if (u != w.id && r[u] > packed(mine[u], SEVERAL))
-            fault(card::LAUNCH_FAILED, "race: " + cell + " written by " + self + ", read before by warp " + std::to_string(u) + " with no barrier between");
+            fault(card::LAUNCH_FAILED, "race: " + cell + " written by " + self + ", read before by warp " + std::to_string(u)
+                    + " with no barrier between");
     const std::string by = lane != LDMATRIX_LANE ? "lane " + std::to_string(lane) : "ldmatrix";
     if (c.writer == w.id && c.clock == mine[w.id] && kind != Access::WRITE)
-        fault(card::LAUNCH_FAILED, "race: " + cell + " read by " + by + " of " + self + ", written by its lane " + std::to_string(c.lane) + " with no __syncwarp between");
+        fault(card::LAUNCH_FAILED, "race: " + cell + " read by " + by + " of " + self + ", written by its lane " + std::to_string(c.lane)
+                + " with no __syncwarp between");
     const uint32_t reader = r[w.id] & SEVERAL;
     fault(card::LAUNCH_FAILED, "race: " + cell + " written by " + by + " of " + self + ", read before by " +
-                                   (reader == SEVERAL ? "other lanes" : reader == LDMATRIX_LANE ? "an ldmatrix" : "its lane " + std::to_string(reader)) + " with no __syncwarp between");
+                                   (reader == SEVERAL ? "other lanes" : reader == LDMATRIX_LANE ? "an ldmatrix" : "its lane "
+                                           + std::to_string(reader)) + " with no __syncwarp between");
 }
 
 void Vm::touch(const Warp& w, int lane, uint32_t a, unsigned n, Access kind) {
@@ -58,7 +62,8 @@ void Vm::mark(uint32_t a, unsigned n, bool inFlight) {
 
 uint8_t* Vm::sharedAt(Warp& w, int lane, uint32_t a, unsigned n, Access kind) {
     if (uint64_t(a) + n > sharedBytes)
-        fault(card::ILLEGAL_ADDRESS, "shared memory access at " + std::to_string(a) + ", " + std::to_string(n) + " bytes, beyond the " + std::to_string(sharedBytes) + " bytes of the block");
+        fault(card::ILLEGAL_ADDRESS, "shared memory access at " + std::to_string(a) + ", " + std::to_string(n) + " bytes, beyond the "
+                + std::to_string(sharedBytes) + " bytes of the block");
     touch(w, lane, a, n, kind);
     return shared.data() + a;
 }

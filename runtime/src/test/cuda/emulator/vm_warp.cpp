@@ -29,7 +29,9 @@ void shuffle(Vm& vm, Warp& w, const Inst& i, uint32_t lanes) {
         int from = i.sub == 0 ? l ^ b : i.sub == 1 ? first | (b & ~segment) : i.sub == 2 ? l - b : l + b;
         inside[l] = i.sub == 2 ? from >= limit : from <= limit;
         if (!inside[l]) from = l;
-        if (!on(lanes, from & 31)) vm.fault(card::LAUNCH_FAILED, "shfl.sync: lane " + std::to_string(l) + " reads lane " + std::to_string(from) + ", which does not take part");
+        if (!on(lanes, from & 31))
+            vm.fault(card::LAUNCH_FAILED, "shfl.sync: lane " + std::to_string(l) + " reads lane " + std::to_string(from)
+                    + ", which does not take part");
         out[l] = a[from & 31];
     }
     for (int l = 0; l < 32; l++) {

@@ -30,20 +30,24 @@ import org.junit.jupiter.api.Assumptions;
 public final class EmulatedCard {
     private static EmulatedCard card;
     private static String reason;
+    private static IOException failure; // is not tried again by every test
 
     private final EmulatedCardBuild build;
     private final SymbolLookup symbols;
 
     /** The card, built and loaded at the first call; without g++ the calling test is skipped. */
     public static synchronized EmulatedCard orSkip() {
-        if (card == null && reason == null) {
+        if (card == null && reason == null && failure == null) {
             try {
                 card = new EmulatedCard();
             } catch (EmulatedCardBuild.Unavailable e) {
                 reason = e.getMessage();
             } catch (IOException e) {
-                throw new UncheckedIOException(e);
+                failure = e;
             }
+        }
+        if (failure != null) {
+            throw new UncheckedIOException("The emulated card could not be built.", failure);
         }
         Assumptions.assumeTrue(card != null, reason);
         return card;

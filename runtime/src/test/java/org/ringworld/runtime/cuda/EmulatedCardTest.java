@@ -88,6 +88,30 @@ class EmulatedCardTest {
                 .contains(explanation, name + "_wrong", "PTX line", "planted.cu:");
     }
 
+    @ParameterizedTest
+    @CsvSource({"total,1", "rows,16"})
+    void blocksThatWriteTheSameBytesAreCaught(String name, int threads) {
+        CUdeviceptr in = device(upTo(64));
+        ok(launch(kernel(planted, name), 4, threads, null, in, device(new float[64])));
+        ok(launch(kernel(planted, name), 4, threads, null, in, device(new float[64])));
+        launch(kernel(planted, name + "_wrong"), 4, threads, null, in, device(new float[64]));
+        assertThat(cuCtxSynchronize()).isEqualTo(CUDA_ERROR_LAUNCH_FAILED);
+        assertThat(card.lastError()).contains("race between blocks", "planted.cu:");
+    }
+
+    @Test
+    void blocksThatShareAWordButNoByteAreNoFault() {
+        ok(
+                launch(
+                        kernel(planted, "narrowRows"),
+                        7,
+                        13,
+                        null,
+                        device(upTo(13)),
+                        allocate(2 * 13 * 7)));
+        ok(cuCtxSynchronize());
+    }
+
     @Test
     void anIndexOnePastTheEndIsCaught() {
         int n = 207;
@@ -98,7 +122,7 @@ class EmulatedCardTest {
         launch(kernel(planted, "shift_wrong"), 4, 64, null, in, out, n);
         assertThat(cuCtxSynchronize()).isEqualTo(CUDA_ERROR_ILLEGAL_ADDRESS);
         assertThat(card.lastError())
-                .contains("4 bytes at offset 828 of an allocation of 828 bytes");
+                .contains("4 bytes at offset 828 of an allocation of 828 bytes", "beyond its end");
     }
 
     @Test
