@@ -31,8 +31,12 @@ class CudaGoldenTest {
 
     @ParameterizedTest
     @CsvSource({
-        "llama-gqa, 1", "llama-gqa, 2", "llama-gqa, 4", "llama-gqa, 8",
-        "llama3-tied, 1", "llama3-tied, 2", "llama3-tied, 4", "llama3-tied, 8"
+        "llama-gqa, 1",
+        "llama-gqa, 2",
+        "llama-gqa, 4",
+        "llama-gqa, 8",
+        "llama3-tied, 1",
+        "llama3-tied, 3"
     })
     void goldenModelsAreExactOnEveryRing(String model, int size) throws Exception {
         Path directory = GoldenTest.GOLDEN.resolve(model);
@@ -42,7 +46,7 @@ class CudaGoldenTest {
 
     /** No hop of the ring rounds anew: partial results and gradients of keys travel as F32. */
     @ParameterizedTest
-    @ValueSource(strings = {"llama-gqa", "llama3-tied"})
+    @ValueSource(strings = "llama-gqa")
     void gradientsInBf16AreNoWorseOnALongerRing(String model) throws Exception {
         Path directory = GoldenTest.GOLDEN.resolve(model);
         Row row = row(directory);
