@@ -213,9 +213,9 @@ public final class BenchCommand implements Callable<Integer> {
         for (int round = 0; round < (shapes.size() == 1 ? 1 : ROUNDS); round++) {
             for (int i = 0; i < shapes.size(); i++) {
                 List<DeviceSpec> shape = shapes.get(i);
-                limit = Math.max(limit, MachineLimits.measure(shape).flops(dtype));
+                limit = Math.max(limit, limit(shape, dtype));
                 StepBench.Result r = StepBench.run(work, shape, steps);
-                limit = Math.max(limit, MachineLimits.measure(shape).flops(dtype));
+                limit = Math.max(limit, limit(shape, dtype));
                 if (best[i] == null || r.seconds() < best[i].seconds()) {
                     best[i] = r;
                 }
@@ -230,6 +230,17 @@ public final class BenchCommand implements Callable<Integer> {
             rows.add(row);
         }
         write(rows);
+    }
+
+    /** FLOP/s that devices reach together: of each card a large product, of the CPU its units. */
+    private static double limit(List<DeviceSpec> shape, DType dtype) {
+        List<DeviceSpec> cpus = shape.stream().filter(d -> d instanceof DeviceSpec.Cpu).toList();
+        double cards =
+                shape.stream()
+                        .distinct()
+                        .mapToDouble(d -> d instanceof DeviceSpec.Cuda c ? CardBench.limit(c) : 0)
+                        .sum();
+        return cards + (cpus.isEmpty() ? 0 : MachineLimits.measure(cpus).flops(dtype));
     }
 
     /** What is asked for, or one device of all cores and a ring of one for each. */

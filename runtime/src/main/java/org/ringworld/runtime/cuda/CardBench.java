@@ -55,6 +55,23 @@ public final class CardBench implements AutoCloseable {
         }
     }
 
+    /**
+     * FLOP/s of the greatest BF16 product that is soon done, of up to 8192 rows: a card's limit.
+     */
+    public static double limit(DeviceSpec.Cuda spec) {
+        double best = 0;
+        for (int size = 256; size <= 8192; size *= 2) {
+            try (CardBench bench = new CardBench(spec, size, 1)) {
+                double seconds = bench.seconds(() -> bench.product(Product.NT, bench.product));
+                best = Math.max(best, 2.0 * size * size * size / seconds);
+                if (seconds > 0.01) {
+                    break;
+                }
+            }
+        }
+        return best;
+    }
+
     /** What was measured so far. */
     public List<BenchRow> rows() {
         return List.copyOf(rows);
