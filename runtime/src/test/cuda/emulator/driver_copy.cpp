@@ -39,7 +39,7 @@ void perform(Operation& op, const Copy& c) {
     memmove(reinterpret_cast<void*>(c.to), reinterpret_cast<void*>(c.from), c.bytes);
 }
 
-int copy(Context* ctx, Stream* s, const Copy& c, bool waits) {
+int copy(Stream* s, const Copy& c, bool waits) {
     if (!c.bytes) return OK;
     if (c.toSide == DEVICE)
         if (const int error = checked(c.name, "destination", c.to, c.bytes)) return error;
@@ -63,7 +63,7 @@ int copy(Context* ctx, Stream* s, const Copy& c, bool waits) {
     return error || !waits ? error : joined(s);
 }
 
-int fill(Context* ctx, Stream* s, CUdeviceptr p, size_t n, const char* name, unsigned value, unsigned size) {
+int fill(Stream* s, CUdeviceptr p, size_t n, const char* name, unsigned value, unsigned size) {
     if (!n) return OK;
     if (const int error = checked(name, "destination", p, n * size)) return error;
     if (p % size) return refuse(INVALID_VALUE, "%s: %llx is not a multiple of %u", name, p, size);
@@ -83,7 +83,7 @@ uint64_t address(const void* p) { return reinterpret_cast<uint64_t>(p); }
 #define COPY(stream, waits, ...)         \
     CONTEXT;                             \
     STREAM(s, stream);                   \
-    return copy(ctx, s, __VA_ARGS__, waits)
+    return copy(s, __VA_ARGS__, waits)
 
 API cuMemcpyHtoD_v2(CUdeviceptr to, const void* from, size_t n) { COPY(nullptr, true, {DEVICE, to, HOST, address(from), n, "cuMemcpyHtoD"}); }
 API cuMemcpyDtoH_v2(void* to, CUdeviceptr from, size_t n) { COPY(nullptr, true, {HOST, address(to), DEVICE, from, n, "cuMemcpyDtoH"}); }
@@ -116,7 +116,7 @@ API cuMemcpyPeerAsync(CUdeviceptr to, void* toContext, CUdeviceptr from, void* f
     CONTEXT;
     STREAM(s, stream);
     if (const int error = peerContexts(to, toContext, from, fromContext)) return error;
-    return copy(ctx, s, {DEVICE, to, DEVICE, from, n, "cuMemcpyPeerAsync"}, false);
+    return copy(s, {DEVICE, to, DEVICE, from, n, "cuMemcpyPeerAsync"}, false);
 }
 API cuMemcpyPeer(CUdeviceptr to, void* toContext, CUdeviceptr from, void* fromContext,
         size_t n) {
@@ -126,11 +126,11 @@ API cuMemcpyPeer(CUdeviceptr to, void* toContext, CUdeviceptr from, void* fromCo
 #define FILL(stream, ...) \
     CONTEXT;              \
     STREAM(s, stream);    \
-    return fill(ctx, s, __VA_ARGS__)
+    return fill(s, __VA_ARGS__)
 
 API cuMemsetD8Async(CUdeviceptr p, unsigned char v, size_t n, void* stream) { FILL(stream, p, n, "cuMemsetD8Async", v, 1); }
 API cuMemsetD16Async(CUdeviceptr p, unsigned short v, size_t n, void* stream) { FILL(stream, p, n, "cuMemsetD16Async", v, 2); }
 API cuMemsetD32Async(CUdeviceptr p, unsigned v, size_t n, void* stream) { FILL(stream, p, n, "cuMemsetD32Async", v, 4); }
-API cuMemsetD8_v2(CUdeviceptr p, unsigned char v, size_t n) { return cuMemsetD8Async(p, v, n, nullptr); }
-API cuMemsetD16_v2(CUdeviceptr p, unsigned short v, size_t n) { return cuMemsetD16Async(p, v, n, nullptr); }
-API cuMemsetD32_v2(CUdeviceptr p, unsigned v, size_t n) { return cuMemsetD32Async(p, v, n, nullptr); }
+API cuMemsetD8_v2(CUdeviceptr p, unsigned char v, size_t n) { FILL(nullptr, p, n, "cuMemsetD8 (which does not wait)", v, 1); }
+API cuMemsetD16_v2(CUdeviceptr p, unsigned short v, size_t n) { FILL(nullptr, p, n, "cuMemsetD16 (which does not wait)", v, 2); }
+API cuMemsetD32_v2(CUdeviceptr p, unsigned v, size_t n) { FILL(nullptr, p, n, "cuMemsetD32 (which does not wait)", v, 4); }

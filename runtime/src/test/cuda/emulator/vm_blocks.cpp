@@ -24,7 +24,7 @@ void Vm::nextBlock() {
 }
 
 void Vm::explainBlocks(card::Allocation& a, uint64_t word, Access kind) {
-    fault(card::LAUNCH_FAILED, "race between blocks: " + card::describe(a.base + word * 4, 4) + (kind == Access::READ ? " read" : " written") +
+    fault(card::LAUNCH_FAILED, "race between blocks: " + card::describe(a.base + word * 4, std::min<uint64_t>(4, a.size - word * 4)) + (kind == Access::READ ? " read" : " written") +
                                    " by this block, written by another of the same launch, and blocks have no order");
 }
 

@@ -25,6 +25,7 @@ import org.ringworld.runtime.cpu.BenchRow;
 import org.ringworld.runtime.cpu.HostCpu;
 import org.ringworld.runtime.cpu.KernelBench;
 import org.ringworld.runtime.cpu.MachineLimits;
+import org.ringworld.runtime.cuda.CardBench;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -34,7 +35,7 @@ import tools.jackson.databind.json.JsonMapper;
 @Command(
         name = "bench",
         description =
-                "Measure kernels, attention, whole training steps, the writing of texts or the links of a ring beside this machine's limits.",
+                "Measure kernels, attention, a card, whole training steps, the writing of texts or the links of a ring beside this machine's limits.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
@@ -46,6 +47,8 @@ import tools.jackson.databind.json.JsonMapper;
             "for how many seconds the neighbour, a second process, is then made to stand still. With",
             "steps=N, so many training steps too, in turns: one device of all cores, one thread for each rank",
             "in one process, and in two; then keys of step count too, and pings=0 leaves out all else.",
+            "",
+            "Keys of card: index, size of its product, elements of its copy, and seqLen of attention.",
             "",
             "Keys of decode: ring.size, device.threads, dtype, weights, cache, model.*, depths (tokens that are there),",
             "tokens (to be decoded), texts (at once, at last) and rounds, of which the best counts.",
@@ -72,6 +75,7 @@ public final class BenchCommand implements Callable<Integer> {
     enum What {
         kernels,
         attention,
+        card,
         step,
         decode,
         ring
@@ -84,7 +88,7 @@ public final class BenchCommand implements Callable<Integer> {
             index = "1..*",
             arity = "0..*",
             paramLabel = "key=value",
-            description = "Of step, decode or ring.")
+            description = "Of card, step, decode or ring.")
     private List<String> settings = List.of();
 
     @Option(names = "--json", description = "Write the table as JSON too.")
@@ -93,7 +97,8 @@ public final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         if ((what == What.kernels || what == What.attention) && !settings.isEmpty()) {
-            throw new UsageException("bench " + what + " takes no keys; step, decode and ring do");
+            throw new UsageException(
+                    "bench " + what + " takes no keys; card, step, decode and ring do");
         }
         HostCpu host = HostCpu.detect();
         System.out.printf(
@@ -102,6 +107,7 @@ public final class BenchCommand implements Callable<Integer> {
         switch (what) {
             case kernels -> kernels(KernelBench::kernels, host.allowedCores());
             case attention -> kernels(KernelBench::attention, host.allowedCores());
+            case card -> card();
             case step -> steps(host.allowedCores());
             case decode -> write(DecodeBench.print(settings));
             case ring -> write(RingBenchTable.print(settings));
@@ -109,31 +115,69 @@ public final class BenchCommand implements Callable<Integer> {
         return Ringworld.DONE;
     }
 
+    private static final Config CARD =
+            ConfigFactory.parseString(
+                    "index = 0, size = 8192, elements = 268435456, seqLen = 16384");
+
+    private void card() throws IOException {
+        Config config = JobFile.settings(settings, CARD);
+        int seqLen = JobReader.positive(config, "seqLen");
+        DeviceSpec.Cuda card = new DeviceSpec.Cuda(config.getInt("index"), 0);
+        try (CardBench bench =
+                new CardBench(
+                        card, JobReader.positive(config, "size"), config.getLong("elements"))) {
+            System.out.println(bench.name());
+            printHeader();
+            List<Runnable> parts =
+                    List.of(
+                            () -> bench.attention(seqLen, 64, 8, 128),
+                            () -> bench.attention(seqLen, 32, 8, 64),
+                            bench::products,
+                            bench::passes);
+            int printed = 0;
+            for (Runnable part : parts) {
+                part.run();
+                List<BenchRow> rows = bench.rows();
+                rows.subList(printed, rows.size()).forEach(BenchCommand::print);
+                printed = rows.size();
+                write(rows); // of each part at once: a later one may not end
+            }
+        }
+    }
+
     private interface Bench {
         List<BenchRow> run(int threads);
     }
 
     private void kernels(Bench bench, int cores) throws IOException {
-        System.out.printf(
-                "%-34s %-26s %7s %10s %10s %8s  %s%n",
-                "kernel", "shape", "threads", "rate", "limit", "share", "unit");
+        printHeader();
         List<BenchRow> all = new ArrayList<>();
         for (int threads : cores == 1 ? new int[] {1} : new int[] {1, cores}) {
             for (BenchRow row : bench.run(threads)) {
                 all.add(row);
-                System.out.printf(
-                        Locale.ROOT,
-                        "%-34s %-26s %7d %10.1f %10.1f %7.1f%%  %s%n",
-                        row.name(),
-                        row.shape(),
-                        row.threads(),
-                        row.rate(),
-                        row.limit(),
-                        100 * row.share(),
-                        row.unit());
+                print(row);
             }
         }
         write(all);
+    }
+
+    private static void printHeader() {
+        System.out.printf(
+                "%-34s %-26s %7s %10s %10s %8s  %s%n",
+                "kernel", "shape", "threads", "rate", "limit", "share", "unit");
+    }
+
+    private static void print(BenchRow row) {
+        System.out.printf(
+                Locale.ROOT,
+                "%-34s %-26s %7d %10.1f %10.1f %7.1f%%  %s%n",
+                row.name(),
+                row.shape(),
+                row.threads(),
+                row.rate(),
+                row.limit(),
+                100 * row.share(),
+                row.unit());
     }
 
     private void steps(int cores) throws IOException {

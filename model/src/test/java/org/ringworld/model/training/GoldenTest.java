@@ -31,7 +31,7 @@ import org.ringworld.tokenizer.packing.Row;
  * implementation, on rings of many sizes and all layouts.
  */
 class GoldenTest {
-    private static final Path GOLDEN = Path.of("../checkpoints/src/test/resources/golden");
+    static final Path GOLDEN = Path.of("../checkpoints/src/test/resources/golden");
 
     /** Larger cases of the same kinds, which are not part of a clone. */
     private static final Path LARGE = Path.of("../../shared/data/golden");
@@ -156,7 +156,7 @@ class GoldenTest {
         }
     }
 
-    private static LlamaConfig config(Path directory) throws Exception {
+    static LlamaConfig config(Path directory) throws Exception {
         try (ModelFiles files = ModelFiles.open(directory)) {
             return files.config();
         }
@@ -175,7 +175,7 @@ class GoldenTest {
                 size % 2 == 0 ? Recompute.ALL : Recompute.NONE);
     }
 
-    private static RingResult.Weights load(Path directory) {
+    static RingResult.Weights load(Path directory) {
         return parameters -> {
             try (ModelFiles files = ModelFiles.open(directory)) {
                 parameters.load(files, 0, 0);
@@ -189,7 +189,7 @@ class GoldenTest {
         checkResult(directory, row, run(directory, row, size, layout));
     }
 
-    private static void checkResult(Path directory, Row row, RingResult result) throws Exception {
+    static void checkResult(Path directory, Row row, RingResult result) throws Exception {
         try (SafeTensors expected = SafeTensors.open(directory.resolve("expected.safetensors"))) {
             checkLogits(result.logits(), row, expected.readFloats("logits"));
             double loss = expected.readFloats("loss")[0];
