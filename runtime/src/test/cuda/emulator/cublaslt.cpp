@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <dlfcn.h>
+#include <mutex>
 #include <set>
 
 #define API extern "C" __attribute__((visibility("default")))
@@ -42,8 +43,27 @@ struct Heuristic {   // cublasLtMatmulHeuristicResult_t
 };
 static_assert(sizeof(Algorithm) == 64 && sizeof(Heuristic) == 96);
 
-template <class T> std::set<const void*>& live() {
-    static std::set<const void*> handles;
+/** What was made and not destroyed; ranks in several threads call the library at once. */
+class Live {
+    std::set<const void*> handles;
+    std::mutex lock;
+
+public:
+    void insert(const void* x) {
+        std::lock_guard locked(lock);
+        handles.insert(x);
+    }
+    bool erase(const void* x) {
+        std::lock_guard locked(lock);
+        return handles.erase(x);
+    }
+    bool count(const void* x) {
+        std::lock_guard locked(lock);
+        return handles.count(x);
+    }
+};
+template <class T> Live& live() {
+    static Live handles;
     return handles;
 }
 template <class T, class... A> int create(T** out, A... values) {

@@ -109,6 +109,10 @@ final class KernelLauncher {
         return launches;
     }
 
+    /**
+     * The one place where a kernel is chosen by its card. There is one tier, compiled for each
+     * architecture; a faster one of newer cards would be another module, named here.
+     */
     private Kernel find(String name) {
         int dot = name.indexOf('.');
         CUmodule module = modules.computeIfAbsent(name.substring(0, dot), this::load);
