@@ -11,7 +11,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
-import org.ringworld.cli.cluster.CertificatesCommand;
+import org.ringworld.cli.cluster.CertificateAuthority;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.job.UsageException;
@@ -44,7 +44,7 @@ final class RingBenchTable {
         try {
             if (transports.contains(RingBench.Transport.tls)) {
                 Path made = directory.resolve("certificates");
-                CertificatesCommand.make(made, RingBench.hosts());
+                CertificateAuthority.make(made, RingBench.hosts());
             }
             for (RingBench.Transport transport : transports) {
                 boolean tls = transport == RingBench.Transport.tls;
