@@ -26,7 +26,9 @@ public abstract class KernelSuite {
 
     /** Rows and columns of its tensors. */
     protected int[][] sizes() {
-        return new int[][] {{1, 1}, {1, 13}, {3, 16}, {7, 207}, {33, 64}, {130, 1000}, {5, 4098}};
+        return new int[][] {
+            {1, 1}, {1, 13}, {3, 16}, {7, 207}, {33, 64}, {130, 1000}, {5, 4098}, {300, 5}
+        };
     }
 
     Stream<Arguments> cases() {

@@ -9,7 +9,7 @@ import org.ringworld.runtime.Tensor;
 
 /** Tensors of a device from Java arrays, and back. */
 public record TensorsOf(Device device) {
-    Tensor values(DType dtype, float[] values, long... shape) {
+    public Tensor values(DType dtype, float[] values, long... shape) {
         Tensor t = device.tensor(dtype, shape);
         if (dtype == DType.I8) {
             PlainOracle.kernels().copy(f32(values, shape), t);

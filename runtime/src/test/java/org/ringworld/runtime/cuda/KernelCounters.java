@@ -31,4 +31,20 @@ public record KernelCounters(
                 n.get(0), n.get(1), n.get(2), n.get(3), n.get(4), n.get(5), n.get(6), n.get(7),
                 n.get(8), n.get(9), n.get(10));
     }
+
+    /** What was done since {@code before}. */
+    KernelCounters since(KernelCounters before) {
+        return new KernelCounters(
+                launches - before.launches,
+                warpInstructions - before.warpInstructions,
+                threadInstructions - before.threadInstructions,
+                flops - before.flops,
+                tensorFlops - before.tensorFlops,
+                bytesRead - before.bytesRead,
+                bytesWritten - before.bytesWritten,
+                sectorsRead - before.sectorsRead,
+                sectorsWritten - before.sectorsWritten,
+                sharedAccesses - before.sharedAccesses,
+                sharedWavefronts - before.sharedWavefronts);
+    }
 }
