@@ -20,6 +20,7 @@ import org.ringworld.model.training.coordination.DeviceEpochs;
 import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceLostException;
 
 /**
  * Owns one device, its model and its end of the ring. Computation runs on the device's own thread,
@@ -33,12 +34,16 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     /** Do this, and tell what came of it. */
     public record Ordered(Order order, ActorRef<Report> replyTo) implements Command {}
 
+    /** Its device is of no more use. */
+    private record DeviceLost(String sentence) implements Command {}
+
     private final Device device;
     private final Links links;
     private final Runnable onUnsure;
     private final DeviceEpochs epochs;
     private final RankWorker worker;
     private final ExecutorService thread;
+    private final ActorRef<Command> self;
     private final AtomicInteger queued = new AtomicInteger();
     private RankLinks end;
 
@@ -62,6 +67,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
             OpenJobs jobs,
             Runnable onUnsure) {
         super(context);
+        this.self = context.getSelf();
         this.device = device;
         this.links = links;
         this.onUnsure = onUnsure;
@@ -76,6 +82,7 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     public Receive<Command> createReceive() {
         return newReceiveBuilder()
                 .onMessage(Ordered.class, this::onOrdered)
+                .onMessage(DeviceLost.class, this::onDeviceLost)
                 .onSignal(PostStop.class, signal -> onStop())
                 .build();
     }
@@ -162,6 +169,12 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
         to.tell(new Report.Pulsed(epochs.rank(), epochs.epoch(), progress, waiting));
     }
 
+    /** Whoever watches this actor goes on without it. */
+    private Behavior<Command> onDeviceLost(DeviceLost lost) {
+        getContext().getLog().error("{} leaves: {}", device.name(), lost.sentence);
+        return Behaviors.stopped();
+    }
+
     private Behavior<Command> onStop() {
         leaveRing("it stopped");
         thread.execute(worker::close);
@@ -206,6 +219,10 @@ public final class DeviceActor extends AbstractBehavior<DeviceActor.Command> {
     private Report failed(int rank, long epoch, Throwable fault, RankLinks in) {
         String sentence = Faults.sentence(fault);
         boolean broke = fault instanceof RingBrokenException || fault instanceof LinkException;
+        if (fault instanceof DeviceLostException && in != null && in.size() > 1) {
+            broke = true; // the others have the job's state
+            self.tell(new DeviceLost(sentence));
+        }
         if (in != null) {
             in.breakUp("rank " + rank + ": " + sentence);
             in.close();

@@ -35,6 +35,7 @@ import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceLostException;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.ByteTokenizer;
@@ -352,6 +353,24 @@ class CoordinatorTest {
         assertThat(failed.snapshot())
                 .isEqualTo(directory.resolve("snapshots/step-" + failed.step()));
         weights(failed.snapshot());
+    }
+
+    /** A card with an uncorrectable error; which errors are such is the device's to say. */
+    @Test
+    void aDeviceThatIsLostLeavesTheRingAndTrainingGoesOn() throws Exception {
+        List<Supplier<Device>> devices = cpus(3);
+        devices.set(
+                1,
+                () ->
+                        new FaultyDevice(
+                                "attention",
+                                40,
+                                () -> {
+                                    throw new DeviceLostException("an uncorrectable error");
+                                }));
+        Job job = Jobs.job(directory, 3, "zigzag", DType.F32, 100, Jobs.stage(16, 50, 1e-2, 1));
+        Ended ended = run(job, devices, NOTHING);
+        assertThat(ended.last).isInstanceOf(Progress.Completed.class);
     }
 
     @Test

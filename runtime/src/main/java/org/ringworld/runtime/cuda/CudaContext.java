@@ -4,6 +4,7 @@ import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
+import org.ringworld.runtime.DeviceLostException;
 
 /**
  * A card's primary context, current on whichever thread makes a call. Primary, not one of our own:
@@ -38,11 +39,11 @@ final class CudaContext {
     /**
      * Makes the context current on this thread.
      *
-     * @throws BrokenDeviceException if the card's state is lost
+     * @throws DeviceLostException if the card's state is lost
      */
     void enter() {
         if (broken != null) {
-            throw new BrokenDeviceException(broken);
+            throw new DeviceLostException(broken);
         }
         if (closed) {
             throw new IllegalStateException(name() + " is closed");
@@ -55,7 +56,7 @@ final class CudaContext {
 
     /**
      * @param what was tried, for people: {@code "copying 5 bytes to the host"}
-     * @throws BrokenDeviceException if nothing works from here on
+     * @throws DeviceLostException if nothing works from here on
      */
     void check(int result, String what) {
         if (result != CUresult.CUDA_SUCCESS) {
@@ -67,7 +68,7 @@ final class CudaContext {
         String sentence = "%s: %s failed: %s".formatted(name(), what, CudaDriver.name(result));
         if (CudaDriver.sticky(result)) {
             breakDown(sentence);
-            throw new BrokenDeviceException(broken);
+            throw new DeviceLostException(broken);
         }
         throw new CudaException(sentence);
     }

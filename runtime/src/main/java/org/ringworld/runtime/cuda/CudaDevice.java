@@ -6,6 +6,7 @@ import jcuda.driver.JCudaDriver;
 import org.ringworld.runtime.BlockSizes;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceLostException;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Event;
 import org.ringworld.runtime.KernelTimes;
@@ -257,7 +258,7 @@ public final class CudaDevice implements Device {
     public long progress() {
         try {
             return launcher.launches() + queue.happened();
-        } catch (BrokenDeviceException e) {
+        } catch (DeviceLostException e) {
             return -1; // whoever drives it is told
         }
     }

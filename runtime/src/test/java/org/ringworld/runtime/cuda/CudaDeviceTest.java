@@ -16,6 +16,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceLostException;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Event;
@@ -193,12 +194,12 @@ class CudaDeviceTest {
                                     device.kernels().fill(t, 2);
                                     read(t);
                                 })
-                        .isInstanceOf(BrokenDeviceException.class)
+                        .isInstanceOf(DeviceLostException.class)
                         .hasMessageContaining("CUDA_ERROR_ILLEGAL_ADDRESS")
                         .hasMessageEndingWith("this process cannot use the card any more");
                 assertThatThrownBy(() -> device.allocate(5))
-                        .isInstanceOf(BrokenDeviceException.class);
-                assertThatThrownBy(device::trim).isInstanceOf(BrokenDeviceException.class);
+                        .isInstanceOf(DeviceLostException.class);
+                assertThatThrownBy(device::trim).isInstanceOf(DeviceLostException.class);
             }
             assertThat(device.progress()).isEqualTo(device.progress());
         } finally {
