@@ -87,7 +87,7 @@ struct Allocation {
     struct Sector {
         uint32_t writer, reader;               // operations
     };
-    Sector* sectors = nullptr;                 // of 32 bytes: zero pages until touched
+    Sector* sectors = nullptr;                 // of 16 bytes, the widest access of a lane: zero pages until touched
     uint32_t* writers = nullptr;               // of each word of 4 bytes: the block, see vm_blocks.cpp
 };
 
@@ -99,7 +99,7 @@ Allocation& reach(Operation& op, uint64_t address, size_t n);
 void settle(Operation& op, Allocation& a, Allocation::Sector& s, bool writes);
 /** Remembers that an operation reads or writes; a fault if another did on another stream, with neither known to come first. */
 inline void touch(Operation& op, Allocation& a, uint64_t address, size_t n, bool writes) {
-    for (uint64_t q = (address - a.base) / 32, e = (address - a.base + n - 1) / 32; q <= e; q++) {
+    for (uint64_t q = (address - a.base) / 16, e = (address - a.base + n - 1) / 16; q <= e; q++) {
         Allocation::Sector& s = a.sectors[q];
         if (writes) {
             if (s.writer != op.id || s.reader != op.id) settle(op, a, s, true);

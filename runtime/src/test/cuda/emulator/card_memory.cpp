@@ -26,7 +26,7 @@ char* nextPages(size_t bytes) {
     return p;
 }
 void* zeroPages(size_t bytes) { return mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0); }
-size_t sectorBytes(const Allocation& a) { return (a.size / 32 + 2) * sizeof(Allocation::Sector); }
+size_t sectorBytes(const Allocation& a) { return (a.size / 16 + 2) * sizeof(Allocation::Sector); }
 size_t wordBytes(const Allocation& a) { return (a.size / 4 + 2) * sizeof(uint32_t); }
 bool isDevice(Kind k) { return k == Kind::DEVICE || k == Kind::ORDERED; }
 

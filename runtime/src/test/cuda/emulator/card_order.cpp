@@ -42,8 +42,8 @@ void settle(Operation& op, Allocation& a, Allocation::Sector& s, bool writes) {
     if (afterWriter && afterReader) return;
     const Past& p = past[afterWriter ? s.reader : s.writer];
     auto side = [](const std::string& what, int stream) { return what + " on stream " + std::to_string(stream); };
-    const size_t at = (&s - a.sectors) * 32;
-    throw Fault{LAUNCH_FAILED, "race between streams: " + describe(a.base + at, std::min<size_t>(32, a.size - at)) + (writes ? " written by " : " read by ")
+    const size_t at = (&s - a.sectors) * 16;
+    throw Fault{LAUNCH_FAILED, "race between streams: " + describe(a.base + at, std::min<size_t>(16, a.size - at)) + (writes ? " written by " : " read by ")
                                    + side(op.what, op.stream) + (afterWriter ? ", read by " : ", written by ") + side(*p.what, p.stream)
                                    + ", and no event or wait orders the two"};
 }
