@@ -6,6 +6,7 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.LearningRate;
@@ -53,7 +54,7 @@ public final class RandomSteps {
                         IntStream.range(0, count)
                                 .mapToObj(i -> row(at * count + i, length, model.vocabSize()))
                                 .toList();
-        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, ringSize);
+        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, RingShares.even(ringSize));
     }
 
     private static Row row(long seed, int length, int vocab) {
