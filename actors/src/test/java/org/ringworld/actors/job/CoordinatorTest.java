@@ -38,8 +38,11 @@ import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.cuda.TestCard;
 import org.ringworld.tokenizer.ByteTokenizer;
 
 class CoordinatorTest {
@@ -253,6 +256,17 @@ class CoordinatorTest {
         assertThat(position(mixed).step()).isEqualTo(8);
         assertThat(position(mixed).shares()).containsExactlyInAnyOrder(one, two);
         assertThat(difference(weights(mixed), weights(whole))).isLessThan(3e-5);
+    }
+
+    @Test
+    void aCardAndAProcessorShareRowsByWhatTheyMeasure() throws Exception {
+        DeviceSpec card = TestCard.orSkip().getFirst();
+        Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 100, Jobs.stage(32, 2, 1e-3, 1));
+        Ended ended = run(job, List.of(() -> Devices.open(card), cpu()), NOTHING);
+        assertThat(ended.last).isInstanceOf(Progress.Completed.class);
+        assertThat(position(directory).shares())
+                .extracting(DeviceShare::kind)
+                .containsExactlyInAnyOrder("cuda", "cpu (1 thread)");
     }
 
     private static Snapshot.Position position(Path run) throws Exception {

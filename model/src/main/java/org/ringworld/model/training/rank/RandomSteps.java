@@ -38,6 +38,12 @@ public final class RandomSteps {
      */
     public static StepRows rows(
             LlamaConfig model, int seqLen, long tokensPerStep, int step, int ringSize) {
+        return rows(model, seqLen, tokensPerStep, step, RingShares.even(ringSize));
+    }
+
+    /** The same in other shares than even ones. */
+    public static StepRows rows(
+            LlamaConfig model, int seqLen, long tokensPerStep, int step, RingShares shares) {
         Stage stage =
                 new Stage(
                         "random",
@@ -54,7 +60,7 @@ public final class RandomSteps {
                         IntStream.range(0, count)
                                 .mapToObj(i -> row(at * count + i, length, model.vocabSize()))
                                 .toList();
-        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, RingShares.even(ringSize));
+        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, shares);
     }
 
     private static Row row(long seed, int length, int vocab) {
