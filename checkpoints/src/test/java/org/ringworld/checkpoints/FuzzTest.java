@@ -100,7 +100,8 @@ class FuzzTest {
                 Files.writeString(tmp.resolve("weights"), "some bytes");
                 SnapshotFile.write(
                         tmp,
-                        new Snapshot.Position(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag"),
+                        new Snapshot.Position(
+                                9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag", List.of()),
                         Map.of());
                 yield tmp.resolve(name);
             }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -37,7 +38,7 @@ class InspectionTest {
                 HfDirectory.ExtraFiles.NONE,
                 Fence.NONE);
         Snapshot.Position progress =
-                new Snapshot.Position(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag");
+                new Snapshot.Position(9, 1, 2, 9, 4096, 3, 7, "seed = 7", 2, "zigzag", List.of());
         SnapshotFile.write(snapshot, progress, Map.of());
         for (Path path : new Path[] {snapshot, tmp.resolve("run")}) {
             Inspection inspection = Inspection.of(path);

@@ -71,6 +71,7 @@ public class CommandLineTest {
                 "train model.vocabSize=100 | the tokenizer has 260 tokens",
                 "train dtype=f16 | not one of f32, bf16",
                 "train ring.layout=zag | not one of zigzag, striped, contiguous",
+                "train ring.shares=3 | ring.shares = 3 is not one of auto, even",
                 "train ring.size=0 | ring.size = 0 must be at least 1",
                 "train devices=cpu | devices must be a list",
                 "train devices=[] | devices = [] makes no ring",

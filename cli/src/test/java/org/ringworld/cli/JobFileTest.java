@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.cli.train.TrainCommand;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
@@ -113,6 +114,13 @@ class JobFileTest {
                         List.of("devices=[{cpu{threads=2,memory=8 GiB}},cpu]"));
         assertThat(JobReader.read(config, 2).devices())
                 .containsExactly(new DeviceSpec.Cpu(2, 8L << 30), new DeviceSpec.Cpu(1));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"seed=1, AUTO", "ring.shares=auto, AUTO", "ring.shares=even, EVEN"})
+    void sharesGoByKindOfDeviceUnlessTheyAreToBeEven(String typed, RingShares.Choice shares) {
+        Config config = JobFile.resolve(TrainCommand.defaultJob(), List.of(typed));
+        assertThat(JobReader.read(config, 2).shares()).isEqualTo(shares);
     }
 
     @Test

@@ -117,7 +117,13 @@ public final class DeviceRing implements AutoCloseable {
             askAll(
                     rank ->
                             new Order.Host(
-                                    epoch, first + rank, work.id(), "", Order.Weights.START, ""));
+                                    epoch,
+                                    first + rank,
+                                    work.id(),
+                                    "",
+                                    Order.Weights.START,
+                                    "",
+                                    0));
             askAll(rank -> new Order.JoinRing(epoch, first + rank, places));
         } catch (RingFailedException e) {
             close();

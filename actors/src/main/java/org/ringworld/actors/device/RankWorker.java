@@ -14,7 +14,9 @@ import org.ringworld.actors.links.RankLinks;
 import org.ringworld.actors.links.ReceiveBuffers;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.decode.ServingRank;
@@ -49,6 +51,8 @@ final class RankWorker {
     private RankModel model;
     private volatile ServedModel served; // the actor tells it what comes next
     private volatile Work work; // the actor has plans made ahead
+    // Of the devices of the ring that it was last in with this work.
+    private volatile List<DeviceShare> shares = List.of();
     private Order.LoadServing servedAs;
     private Ring ring;
     private RankLinks opened;
@@ -87,7 +91,8 @@ final class RankWorker {
                 device.name(),
                 work == null ? "" : work.id(),
                 finishedStep(),
-                finished.records());
+                finished.records(),
+                shares);
     }
 
     // ---- a ring
@@ -99,7 +104,9 @@ final class RankWorker {
             work = jobs.open(order.job(), order.text());
             load(source(order), work.trains());
         }
-        return new Report.Prepared(order.rank(), order.epoch(), device.name(), finishedStep());
+        double speed = order.measured() == 0 ? 0 : model.tokensPerSecond(order.measured());
+        return new Report.Prepared(
+                order.rank(), order.epoch(), device.name(), finishedStep(), speed);
     }
 
     private ModelSource source(Order.Host order) {
@@ -114,7 +121,7 @@ final class RankWorker {
         forget();
         work = jobs.inference(Path.of(order.model()), order.settings(), order.gradients());
         load(work.start(), work.trains());
-        return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0);
+        return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0, 0);
     }
 
     Report loadServing(Order.LoadServing order) throws IOException {
@@ -138,7 +145,7 @@ final class RankWorker {
                             order.open());
             servedAs = order;
         }
-        return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0);
+        return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0, 0);
     }
 
     private void load(ModelSource source, boolean training) throws IOException {
@@ -148,6 +155,7 @@ final class RankWorker {
 
     Report join(Order.JoinRing order, RankLinks links) throws IOException {
         opened = links;
+        shares = order.shares();
         ring = links.open(buffers);
         if (served != null) {
             served.rank().join(ring);
@@ -166,12 +174,19 @@ final class RankWorker {
     void planAhead(Order.TrainStep order, int rank, int ringSize) {
         Work of = work;
         if (of instanceof OpenJob) {
-            of.plan(order.step(), rank, ringSize);
+            of.plan(order.step(), rank, ringShares(ringSize));
         }
     }
 
+    private RingShares ringShares(int ringSize) {
+        List<DeviceShare> of = shares;
+        return of.isEmpty()
+                ? RingShares.even(ringSize)
+                : new RingShares(of.stream().map(DeviceShare::sixteenths).toList());
+    }
+
     Report step(Order.TrainStep order) throws Exception {
-        RankPlan plan = planned(work.plan(order.step(), ring.rank(), ring.size()));
+        RankPlan plan = planned(work.plan(order.step(), ring.rank(), ringShares(ring.size())));
         long start = System.nanoTime();
         Ring.Times before = ring.times();
         TrainingStep.Outcome outcome = model.train(plan, ring, work.recompute());
@@ -196,7 +211,12 @@ final class RankWorker {
 
     Report evaluate(Order.EvaluateBatch order) throws Exception {
         return model.evaluate(
-                planned(work.batch(order.stage(), order.index(), ring.rank(), ring.size())),
+                planned(
+                        work.batch(
+                                order.stage(),
+                                order.index(),
+                                ring.rank(),
+                                ringShares(ring.size()))),
                 order.ropeTheta(),
                 ring,
                 order.epoch(),
@@ -247,7 +267,7 @@ final class RankWorker {
     void save(Order.SaveState order, int rank, Consumer<Report> answer) {
         long step = finished.step();
         List<SaveRequest> requests =
-                work.toSave(step, order.epoch(), order.stageEnds(), order.fence());
+                work.toSave(step, order.epoch(), shares, order.stageEnds(), order.fence());
         // The last one's writing must be over: there is one copy of the state.
         long start = System.nanoTime();
         awaitWriting();
@@ -332,6 +352,7 @@ final class RankWorker {
             jobs.done(work);
             work = null;
         }
+        shares = List.of();
         finished.begin(FinishedSteps.NOTHING);
     }
 

@@ -125,7 +125,7 @@ public final class WarmUp extends AbstractBehavior<Report> {
         ModelSource source = new ModelSource.Random(MODEL, 1, 0.02);
         work = new HeldWork("warm-up " + dtype, source, dtype, true, Recompute.Choice.NONE);
         jobs.hold(work);
-        tellAll(rank -> new Order.Host(EPOCH, rank, work.id(), "", Order.Weights.START, ""));
+        tellAll(rank -> new Order.Host(EPOCH, rank, work.id(), "", Order.Weights.START, "", 0));
         return this;
     }
 

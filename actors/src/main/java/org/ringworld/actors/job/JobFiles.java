@@ -61,8 +61,10 @@ final class JobFiles implements AutoCloseable {
             Snapshot.Newest newest = Snapshot.newest(job.output());
             newest.skipped().forEach(why -> LOG.warn("skipped {}", why));
             try (Snapshot snapshot = newest.snapshot()) {
-                return new Event.SnapshotFound(
-                        snapshot == null ? "" : snapshot.directory().toString());
+                return snapshot == null
+                        ? new Event.SnapshotFound("", List.of())
+                        : new Event.SnapshotFound(
+                                snapshot.directory().toString(), snapshot.progress().shares());
             }
         } catch (CheckpointException e) {
             return new Event.FileFault(e.getMessage());

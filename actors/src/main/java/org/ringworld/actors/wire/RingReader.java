@@ -9,6 +9,7 @@ import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.QueueAnswer;
 import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.actors.wire.RingWire.Message;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.MemoryUse;
@@ -76,7 +77,8 @@ final class RingReader {
                         m.getJob(),
                         m.getText(),
                         weights(m.getWeights()),
-                        m.getSnapshot());
+                        m.getSnapshot(),
+                        m.getMeasured());
             }
             case JOIN_RING -> {
                 RingWire.JoinRing m = message.getJoinRing();
@@ -85,7 +87,8 @@ final class RingReader {
                                 m.getEpoch(),
                                 m.getToken().toByteArray(),
                                 m.getAddressesList().stream().map(RingReader::address).toList());
-                yield new Order.JoinRing(m.getEpoch(), m.getRank(), places);
+                yield new Order.JoinRing(
+                        m.getEpoch(), m.getRank(), places, shares(m.getSharesList()));
             }
             case SYNCHRONIZE -> {
                 RingWire.Synchronize m = message.getSynchronize();
@@ -152,6 +155,10 @@ final class RingReader {
         return new LinkAddress(a.getProcess(), a.getHost(), a.getPort(), a.getSocket());
     }
 
+    private static List<DeviceShare> shares(List<RingWire.DeviceShare> shares) {
+        return shares.stream().map(s -> new DeviceShare(s.getKind(), s.getSixteenths())).toList();
+    }
+
     // ---- reports
 
     private static Report ringReport(Message message) {
@@ -165,12 +172,17 @@ final class RingReader {
                         m.getName(),
                         m.getJob(),
                         m.getFinishedStep(),
-                        m.getStepsList().stream().map(RingReader::stepped).toList());
+                        m.getStepsList().stream().map(RingReader::stepped).toList(),
+                        shares(m.getSharesList()));
             }
             case PREPARED -> {
                 RingWire.Prepared m = message.getPrepared();
                 yield new Report.Prepared(
-                        m.getRank(), m.getEpoch(), m.getDevice(), m.getFinishedStep());
+                        m.getRank(),
+                        m.getEpoch(),
+                        m.getDevice(),
+                        m.getFinishedStep(),
+                        m.getTokensPerSecond());
             }
             case JOINED ->
                     new Report.Joined(

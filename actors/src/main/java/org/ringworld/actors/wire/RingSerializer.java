@@ -17,6 +17,7 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.QueueAnswer;
 import org.ringworld.actors.wire.RingWire.Message;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.coordination.Order;
@@ -122,7 +123,8 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setJob(m.job())
                             .setText(m.text())
                             .setWeights(m.weights().ordinal())
-                            .setSnapshot(m.snapshot());
+                            .setSnapshot(m.snapshot())
+                            .setMeasured(m.measured());
             case Order.JoinRing m -> to.setJoinRing(joinRing(m));
             case Order.Synchronize m ->
                     to.getSynchronizeBuilder()
@@ -180,7 +182,8 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setRank(m.rank())
                             .setEpoch(m.epoch())
                             .setDevice(m.device())
-                            .setFinishedStep(m.finishedStep());
+                            .setFinishedStep(m.finishedStep())
+                            .setTokensPerSecond(m.tokensPerSecond());
             case Report.Joined m -> to.getJoinedBuilder().setRank(m.rank()).setEpoch(m.epoch());
             case Report.Synchronized m ->
                     to.getSynchronizedBuilder()
@@ -236,6 +239,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                 .setJob(m.job())
                 .setFinishedStep(m.finishedStep())
                 .addAllSteps(m.steps().stream().map(RingSerializer::stepped).toList())
+                .addAllShares(m.shares().stream().map(RingSerializer::share).toList())
                 .build();
     }
 
@@ -297,6 +301,14 @@ public final class RingSerializer extends SerializerWithStringManifest
                 .setToken(ByteString.copyFrom(m.places().token()))
                 .addAllAddresses(
                         m.places().addresses().stream().map(RingSerializer::address).toList())
+                .addAllShares(m.shares().stream().map(RingSerializer::share).toList())
+                .build();
+    }
+
+    private static RingWire.DeviceShare share(DeviceShare share) {
+        return RingWire.DeviceShare.newBuilder()
+                .setKind(share.kind())
+                .setSixteenths(share.sixteenths())
                 .build();
     }
 

@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.coordination.Report;
 import org.ringworld.model.training.rank.HeldWork;
@@ -76,22 +77,23 @@ class CudaRingTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"cc", "cp"})
-    void stepsFollowThoseOfACpusRing(String kinds) {
-        List<Report.Stepped> expected = train(devices("pp"));
-        List<Report.Stepped> actual = train(devices(kinds));
+    @CsvSource({"cc, 1, 1", "cp, 1, 1", "cp, 13, 3", "cp, 1, 15"})
+    void stepsFollowThoseOfACpusRing(String kinds, int first, int second) {
+        List<Report.Stepped> expected = train(devices("pp"), RingShares.even(2));
+        RingShares shares = new RingShares(List.of(first, second));
+        List<Report.Stepped> actual = train(devices(kinds), shares);
         for (int step = 0; step < expected.size(); step++) {
             assertThat(actual.get(step).outcome().lossSum() / 48)
                     .isCloseTo(expected.get(step).outcome().lossSum() / 48, within(1e-5));
         }
     }
 
-    private static List<Report.Stepped> train(List<DeviceSpec> devices) {
+    private static List<Report.Stepped> train(List<DeviceSpec> devices, RingShares shares) {
         List<Report.Stepped> steps = new ArrayList<>();
         try (DeviceRing ring =
                 new DeviceRing(work(DType.F32), Devices.open(devices), RandomSteps.LAYOUT)) {
             for (int step = 0; step < 5; step++) {
-                steps.add(ring.train(RandomSteps.rows(MODEL, 48, 48, step, 2)).getFirst());
+                steps.add(ring.train(RandomSteps.rows(MODEL, 48, 48, step, shares)).getFirst());
             }
         }
         return steps;

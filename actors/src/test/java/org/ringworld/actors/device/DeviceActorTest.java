@@ -67,7 +67,7 @@ class DeviceActorTest {
                 KIT.spawn(DeviceActor.create(rank, device, links, jobs, () -> {}));
         actor.tell(ordered(new Order.Leave(1, new DeviceId("device-" + rank))));
         probe.expectMessageClass(Report.Held.class, PATIENCE);
-        actor.tell(ordered(new Order.Host(1, rank, "work", "", Order.Weights.START, "")));
+        actor.tell(ordered(new Order.Host(1, rank, "work", "", Order.Weights.START, "", 0)));
         probe.expectMessageClass(Report.Prepared.class, PATIENCE);
         List<LinkAddress> both = List.of(links.address(), links.address());
         RingPlaces places = new RingPlaces(1, new byte[16], both);

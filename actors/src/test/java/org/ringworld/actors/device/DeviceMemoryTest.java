@@ -119,7 +119,7 @@ class DeviceMemoryTest {
     }
 
     private static Order host(long epoch, int rank, String work) {
-        return new Order.Host(epoch, rank, work, "", Order.Weights.START, "");
+        return new Order.Host(epoch, rank, work, "", Order.Weights.START, "", 0);
     }
 
     private void prepare() {

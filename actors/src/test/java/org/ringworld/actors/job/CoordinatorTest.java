@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.function.Supplier;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
@@ -26,7 +27,9 @@ import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.checkpoints.snapshot.SnapshotFile;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Progress;
@@ -36,8 +39,11 @@ import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceLostException;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.cuda.TestCard;
 import org.ringworld.tokenizer.ByteTokenizer;
 
 class CoordinatorTest {
@@ -220,6 +226,74 @@ class CoordinatorTest {
                 cpus(size),
                 NOTHING);
         assertThat(difference(weights(ring), weights(alone))).isLessThan(3e-5);
+    }
+
+    @Test
+    void devicesOfUnlikeKindsKeepTheirSharesInTheSnapshot() throws Exception {
+        Stage stage = Jobs.stage(48, 8, 1e-3, 1);
+        Path whole = directory.resolve("whole");
+        Path mixed = directory.resolve("mixed");
+        run(Jobs.job(whole, 2, "zigzag", DType.F32, 100, stage), cpus(2), NOTHING);
+        Job job = Jobs.job(mixed, 2, "zigzag", DType.F32, 100, stage);
+        run(
+                job,
+                List.of(cpu(), () -> new CpuDevice(2)),
+                (metrics, coordinator) -> {
+                    if (metrics.step() == 4) {
+                        coordinator.tell(new Coordinator.Stop());
+                    }
+                });
+        DeviceShare one = new DeviceShare("cpu (1 thread)", 3);
+        DeviceShare two = new DeviceShare("cpu (2 threads)", 13);
+        Snapshot.Position stopped = position(mixed);
+        assertThat(stopped.shares())
+                .extracting(DeviceShare::kind)
+                .containsExactlyInAnyOrder(one.kind(), two.kind());
+        assertThat(stopped.shares().stream().mapToInt(DeviceShare::sixteenths).sum()).isEqualTo(16);
+        // Such as nobody would measure here.
+        keep(mixed.resolve("snapshots/step-" + stopped.step()), stopped, List.of(two, one));
+        Ended second = run(job, List.of(() -> new CpuDevice(2), cpu()), NOTHING);
+        assertThat(second.last).isInstanceOf(Progress.Completed.class);
+        assertThat(position(mixed).step()).isEqualTo(8);
+        assertThat(position(mixed).shares()).containsExactlyInAnyOrder(one, two);
+        assertThat(difference(weights(mixed), weights(whole))).isLessThan(3e-5);
+    }
+
+    @Test
+    void aCardAndAProcessorShareRowsByWhatTheyMeasure() throws Exception {
+        DeviceSpec card = TestCard.orSkip().getFirst();
+        Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 100, Jobs.stage(32, 2, 1e-3, 1));
+        Ended ended = run(job, List.of(() -> Devices.open(card), cpu()), NOTHING);
+        assertThat(ended.last).isInstanceOf(Progress.Completed.class);
+        assertThat(position(directory).shares())
+                .extracting(DeviceShare::kind)
+                .containsExactlyInAnyOrder("cuda", "cpu (1 thread)");
+    }
+
+    private static Snapshot.Position position(Path run) throws Exception {
+        try (Snapshot newest = Snapshot.newest(run).snapshot()) {
+            return newest.progress();
+        }
+    }
+
+    private static void keep(Path snapshot, Snapshot.Position p, List<DeviceShare> shares)
+            throws Exception {
+        Files.delete(snapshot.resolve(SnapshotFile.NAME));
+        SnapshotFile.write(
+                snapshot,
+                new Snapshot.Position(
+                        p.step(),
+                        p.stage(),
+                        p.stepInStage(),
+                        p.optimizerUpdates(),
+                        p.tokensSeen(),
+                        p.epoch(),
+                        p.seed(),
+                        p.jobConf(),
+                        p.ringSize(),
+                        p.layout(),
+                        shares),
+                Map.of());
     }
 
     @ParameterizedTest

@@ -51,7 +51,7 @@ public final class FaultyDevice implements Device {
 
     @Override
     public String name() {
-        return "faulty " + real.name();
+        return real.name();
     }
 
     @Override

@@ -6,6 +6,7 @@ import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.Curriculum;
@@ -61,6 +62,7 @@ public final class Jobs {
                 Collections.nCopies(ringSize, new DeviceSpec.Cpu(1)),
                 1,
                 Layout.of(layout),
+                RingShares.Choice.AUTO,
                 model,
                 null,
                 null,

@@ -9,6 +9,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.training.Flops;
 import org.ringworld.model.training.Stage;
@@ -42,7 +43,15 @@ class StepPlanTest {
                         1,
                         of.optimizer());
         Layout layout = new ZigzagLayout();
-        return StepRows.of(1, 0, stage, 0, (_, _, _) -> List.of(ROW), layout, ringSize).step();
+        return StepRows.of(
+                        1,
+                        0,
+                        stage,
+                        0,
+                        (_, _, _) -> List.of(ROW),
+                        layout,
+                        RingShares.even(ringSize))
+                .step();
     }
 
     @ParameterizedTest

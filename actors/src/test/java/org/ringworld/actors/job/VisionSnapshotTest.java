@@ -23,7 +23,9 @@ import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.ring.RingPlaces;
@@ -110,9 +112,13 @@ class VisionSnapshotTest {
                     new HeldWork("work", source, job.dtype(), true, Recompute.Choice.AUTO) {
                         @Override
                         public List<SaveRequest> toSave(
-                                long step, long epoch, boolean stageEnds, long fence) {
+                                long step,
+                                long epoch,
+                                List<DeviceShare> shares,
+                                boolean stageEnds,
+                                long fence) {
                             SaveRequest.Training training =
-                                    new SaveRequest.Training(job, 0, step, 0, epoch);
+                                    new SaveRequest.Training(job, 0, step, 0, epoch, shares);
                             Path path = directory.resolve("snapshots/step-" + step);
                             return List.of(
                                     new SaveRequest(path, MODEL, "bytes", training, Fence.NONE));
@@ -123,7 +129,7 @@ class VisionSnapshotTest {
             OpenJobs jobs = new OpenJobs(work);
             actor = KIT.spawn(DeviceActor.create(0, new CpuDevice(1), links, jobs, () -> {}));
             ask(Report.Held.class, new Order.Leave(1, new DeviceId("device")));
-            ask(Report.Prepared.class, new Order.Host(1, 0, "work", "", Weights.START, ""));
+            ask(Report.Prepared.class, new Order.Host(1, 0, "work", "", Weights.START, "", 0));
             ask(Report.Joined.class, new Order.JoinRing(1, 0, places));
         }
 
@@ -136,7 +142,15 @@ class VisionSnapshotTest {
         double run(int from, int to) {
             double last = Double.NaN;
             for (int step = from; step < to; step++) {
-                work.hold(StepRows.of(step + 1, 0, STAGE, step, ROWS, new ZigzagLayout(), 1));
+                work.hold(
+                        StepRows.of(
+                                step + 1,
+                                0,
+                                STAGE,
+                                step,
+                                ROWS,
+                                new ZigzagLayout(),
+                                RingShares.even(1)));
                 Report.Stepped stepped =
                         ask(Report.Stepped.class, new Order.TrainStep(1, step + 1));
                 last = stepped.outcome().lossSum() + stepped.outcome().gradNorm();

@@ -23,6 +23,7 @@ import org.ringworld.actors.queue.ForwardRun;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.QueueAnswer;
 import org.ringworld.actors.queue.QueueRequest;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Made;
@@ -52,6 +53,8 @@ class RingSerializerTest {
                             3, 1e-4, 1L << 20, 0.25, 11, 1e15, new StepPlan.Bytes(1L << 34, 12)),
                     new TrainingStep.Outcome(Double.NaN, 5, 0.25),
                     new TimeSpent(1.5, 0.5, 0.2, 0.01, 1L << 33));
+    private static final List<DeviceShare> SHARES =
+            List.of(new DeviceShare("cuda", 13), new DeviceShare("cpu (1 thread)", 3));
     private static final DeviceId DEVICE = new DeviceId("pekko://a/user/device-0#17");
 
     @AfterAll
@@ -67,7 +70,8 @@ class RingSerializerTest {
         for (Order order :
                 List.of(
                         new Order.Leave(9, DEVICE),
-                        new Order.Host(9, 1, "3-job", "a = ü", Order.Weights.SNAPSHOT, "/x/step-9"),
+                        new Order.Host(
+                                9, 1, "3-job", "a = ü", Order.Weights.SNAPSHOT, "/x/step-9", 512),
                         new Order.Synchronize(9, 2, 77, List.of(STEPPED)),
                         new Order.TrainStep(9, 78),
                         new Order.EvaluateBatch(9, -1, 3, 1e6),
@@ -106,10 +110,10 @@ class RingSerializerTest {
     private static List<Report> reports() {
         LinkAddress address = new LinkAddress("process", "10.0.0.1", 25521, "/tmp/a.sock");
         return List.of(
-                new Report.Held(DEVICE, 9, address, "cpu", "3-job", -1, List.of(STEPPED)),
+                new Report.Held(DEVICE, 9, address, "cpu", "3-job", -1, List.of(STEPPED), SHARES),
                 new Report.Synchronized(1, 9, 77),
                 new Report.Pulsed(1, 9, 1L << 40, true),
-                new Report.Prepared(1, 9, "cpu (1 thread)", 77),
+                new Report.Prepared(1, 9, "cpu (1 thread)", 77, 1.5e3),
                 new Report.Joined(1, 9),
                 STEPPED,
                 new Report.Measured(1, new MemoryUse(1, 2, 3, 4, 5, 6)),
@@ -186,10 +190,11 @@ class RingSerializerTest {
                 (DeviceActor.Ordered)
                         there(
                                 new DeviceActor.Ordered(
-                                        new Order.JoinRing(4, 0, places), to.getRef()));
+                                        new Order.JoinRing(4, 0, places, SHARES), to.getRef()));
         Order.JoinRing join = (Order.JoinRing) ordered.order();
         assertThat(join.places().token()).containsExactly(1, 2);
         assertThat(join.places().addresses()).containsExactly(address);
+        assertThat(join.shares()).isEqualTo(SHARES);
         Report.Evaluated evaluated =
                 (Report.Evaluated) there(new Report.Evaluated(1, 4, 2, 0.5, 7, new int[] {0, 3}));
         assertThat(evaluated.missed()).containsExactly(0, 3);

@@ -64,6 +64,7 @@ public final class Snapshot implements AutoCloseable {
      * @param jobConf the resolved job
      * @param ringSize of the ring that wrote it; any may read it
      * @param layout of that ring, as a job file writes it
+     * @param shares of its devices by rank; empty: even ones
      */
     public record Position(
             long step,
@@ -75,7 +76,8 @@ public final class Snapshot implements AutoCloseable {
             long seed,
             String jobConf,
             int ringSize,
-            String layout) {
+            String layout,
+            List<DeviceShare> shares) {
         /**
          * @throws IllegalArgumentException where a count is negative
          */

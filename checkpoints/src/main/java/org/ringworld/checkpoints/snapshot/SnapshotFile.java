@@ -21,6 +21,7 @@ import org.ringworld.checkpoints.Json;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.proto.File;
 import org.ringworld.checkpoints.proto.Mesh;
+import org.ringworld.checkpoints.proto.Share;
 import org.ringworld.checkpoints.proto.SnapshotRecord;
 
 /**
@@ -58,7 +59,11 @@ public final class SnapshotFile {
                         .setMesh(
                                 Mesh.newBuilder()
                                         .setRingSize(progress.ringSize())
-                                        .setLayout(progress.layout()));
+                                        .setLayout(progress.layout())
+                                        .addAllShares(
+                                                progress.shares().stream()
+                                                        .map(SnapshotFile::share)
+                                                        .toList()));
         try (Stream<Path> inside = Files.list(directory)) {
             for (Path file : inside.sorted().toList()) {
                 String name = file.getFileName().toString();
@@ -76,6 +81,10 @@ public final class SnapshotFile {
         CodedOutputStream end = CodedOutputStream.newInstance(whole, bytes.length, CHECKSUM_BYTES);
         end.writeFixed32(SnapshotRecord.CRC32C_FIELD_NUMBER, checksum(bytes, bytes.length));
         Files.write(directory.resolve(NAME), whole);
+    }
+
+    private static Share share(DeviceShare share) {
+        return Share.newBuilder().setKind(share.kind()).setSixteenths(share.sixteenths()).build();
     }
 
     /** Reads it; the files that it names are not looked at. */
@@ -120,7 +129,10 @@ public final class SnapshotFile {
                     r.getSeed(),
                     r.getJobConf(),
                     r.getMesh().getRingSize(),
-                    r.getMesh().getLayout());
+                    r.getMesh().getLayout(),
+                    r.getMesh().getSharesList().stream()
+                            .map(s -> new DeviceShare(s.getKind(), s.getSixteenths()))
+                            .toList());
         } catch (IllegalArgumentException e) {
             throw new CheckpointException(directory.resolve(NAME) + ": " + e.getMessage(), e);
         }

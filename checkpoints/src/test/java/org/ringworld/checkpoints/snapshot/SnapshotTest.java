@@ -222,8 +222,9 @@ class SnapshotTest {
     }
 
     private static Snapshot.Position progress(long step, int stage) {
+        List<DeviceShare> shares = List.of(new DeviceShare("cuda", 13), new DeviceShare("cpu", 3));
         return new Snapshot.Position(
-                step, stage, 23, step, 1L << 40, 3, -5, "seed = -5\n", 4, "zigzag");
+                step, stage, 23, step, 1L << 40, 3, -5, "seed = -5\n", 4, "zigzag", shares);
     }
 
     private static MemorySegment memory(TensorSpec spec, DType dtype) {

@@ -1,35 +1,28 @@
 package org.ringworld.model.attention;
 
-import java.util.Arrays;
 import java.util.Locale;
 
 /**
  * Which tokens of a row lie on which rank of a ring. A row of any length works on any ring: what
- * does not divide is padded inside, and a rank may hold nothing but padding. Blocks travel to the
- * next rank, so keys should be needed by higher ranks.
+ * does not divide is padded inside, and a rank may hold nothing but padding. Its block is as long
+ * as its share of the row. Blocks travel to the next rank, so keys should be needed by higher
+ * ranks.
  */
 public sealed interface Layout permits ZigzagLayout, StripedLayout, ContiguousLayout {
 
     /** As a job file writes it and a snapshot keeps it; {@link #of} reads it. */
     String name();
 
-    /** Local tokens of every rank for a row of {@code seqLen}, padding included. */
-    int blockLength(int size, int seqLen);
+    /** Local tokens of a rank for a row of {@code seqLen}, padding included. */
+    int blockLength(int rank, RingShares shares, int seqLen);
 
     /**
      * The longest run of local tokens that are neighbours in the row: tiles do not cross its end.
      */
-    int chunkLength(int size, int seqLen);
+    int chunkLength(int rank, RingShares shares, int seqLen);
 
-    /** Place in the row of a rank's local token; at or past {@code seqLen} it is padding. */
-    int place(int rank, int size, int seqLen, int local);
-
-    /** The places of all of a rank's local tokens. */
-    default int[] places(int rank, int size, int seqLen) {
-        int[] places = new int[blockLength(size, seqLen)];
-        Arrays.setAll(places, local -> place(rank, size, seqLen, local));
-        return places;
-    }
+    /** Places in the row of a rank's local tokens; at or past {@code seqLen} it is padding. */
+    int[] places(int rank, RingShares shares, int seqLen);
 
     /**
      * The layout of a job: {@code zigzag}, {@code striped} or {@code contiguous}.

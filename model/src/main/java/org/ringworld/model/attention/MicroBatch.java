@@ -1,6 +1,7 @@
 package org.ringworld.model.attention;
 
 import java.util.List;
+import java.util.function.IntUnaryOperator;
 import java.util.stream.IntStream;
 import org.ringworld.tokenizer.packing.Row;
 
@@ -29,10 +30,11 @@ public final class MicroBatch {
      * Of blocks that may differ in length.
      *
      * @param size ranks
-     * @param chunkLength the longest run of a block's tokens that are neighbours in the row
+     * @param chunkLength the longest run of a rank's tokens that are neighbours in the row
      * @param tile keys of a travelling tile at most
      */
-    public MicroBatch(List<Row> rows, int size, Places places, int chunkLength, int tile) {
+    public MicroBatch(
+            List<Row> rows, int size, Places places, IntUnaryOperator chunkLength, int tile) {
         this.rows = rows;
         this.places = places;
         List<int[]> segments = BlockPositions.numberSegments(rows);
@@ -44,22 +46,23 @@ public final class MicroBatch {
         this.targetWeight = targetWeight(rows);
     }
 
-    /** Rows on a ring of {@code size}. */
+    /** Rows on a ring of {@code size} that all ranks share alike. */
     public static MicroBatch of(List<Row> rows, Layout layout, int size) {
-        return of(rows, layout, size, RingPlan.TILE);
+        return of(rows, layout, RingShares.even(size));
     }
 
-    public static MicroBatch of(List<Row> rows, Layout layout, int size, int tile) {
+    public static MicroBatch of(List<Row> rows, Layout layout, RingShares shares) {
+        return of(rows, layout, shares, RingPlan.TILE);
+    }
+
+    public static MicroBatch of(List<Row> rows, Layout layout, RingShares shares, int tile) {
         Places places =
-                rank -> rows.stream().map(r -> layout.places(rank, size, r.length())).toList();
-        return new MicroBatch(rows, size, places, chunkLength(rows, layout, size), tile);
-    }
-
-    /** Tiles end where chunks do; only rows of one length share a chunk length. */
-    private static int chunkLength(List<Row> rows, Layout layout, int size) {
+                rank -> rows.stream().map(r -> layout.places(rank, shares, r.length())).toList();
+        // Tiles end where chunks do; only rows of one length share a chunk length.
         int seqLen = rows.getFirst().length();
         boolean alike = rows.stream().allMatch(r -> r.length() == seqLen);
-        return alike ? layout.chunkLength(size, seqLen) : 1;
+        IntUnaryOperator chunkLength = rank -> alike ? layout.chunkLength(rank, shares, seqLen) : 1;
+        return new MicroBatch(rows, shares.size(), places, chunkLength, tile);
     }
 
     private static double targetWeight(List<Row> rows) {

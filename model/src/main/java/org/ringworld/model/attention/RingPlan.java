@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.IntUnaryOperator;
 
 /**
  * Who attends to which key tiles of whom, and which tiles travel over which link at which hop. A
@@ -26,8 +27,12 @@ public record RingPlan(int size, int[][] borders, BitSet[][] sees) {
     /** Keys of a travelling tile at most: 512 keep the state's traffic small beside the work. */
     public static final int TILE = 512;
 
-    /** The plan for the blocks of one micro-batch. */
-    public static RingPlan of(List<BlockPositions> blocks, int chunkLength, int tile) {
+    /**
+     * The plan for the blocks of one micro-batch.
+     *
+     * @param chunkLength of a rank's block
+     */
+    public static RingPlan of(List<BlockPositions> blocks, IntUnaryOperator chunkLength, int tile) {
         int segments = 0;
         for (BlockPositions block : blocks) {
             for (int segment : block.segments()) {
@@ -37,7 +42,8 @@ public record RingPlan(int size, int[][] borders, BitSet[][] sees) {
         int size = blocks.size();
         int[][] borders = new int[size][];
         for (int origin = 0; origin < size; origin++) {
-            borders[origin] = borders(blocks.get(origin).length(), chunkLength, tile);
+            borders[origin] =
+                    borders(blocks.get(origin).length(), chunkLength.applyAsInt(origin), tile);
         }
         BitSet[][] sees = new BitSet[size][size];
         for (int rank = 0; rank < size; rank++) {

@@ -5,6 +5,7 @@ import java.util.List;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.RingPlan;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
 
@@ -21,7 +22,7 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
             long stepInStage,
             RowStream stream,
             Layout layout,
-            int ringSize) {
+            RingShares shares) {
         int seqLen = stage.seqLenOf(stepInStage);
         int count = stage.rowsOf(stepInStage);
         List<Row> rows = stream.rows(stepInStage, seqLen, count);
@@ -29,7 +30,7 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
         List<MicroBatch> parts = new ArrayList<>();
         for (int p = 0; p < pieces; p++) {
             List<Row> piece = rows.subList(p * count / pieces, (p + 1) * count / pieces);
-            parts.add(MicroBatch.of(piece, layout, ringSize));
+            parts.add(MicroBatch.of(piece, layout, shares));
         }
         // Weights of documents are shared out among their targets; tasks weigh what is asked for 1.
         float answerWeight = stage.task() == Stage.Task.TEXT ? Float.MIN_VALUE : 1;

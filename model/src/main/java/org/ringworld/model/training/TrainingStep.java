@@ -1,6 +1,7 @@
 package org.ringworld.model.training;
 
 import java.util.List;
+import java.util.function.IntFunction;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.layers.Recompute;
@@ -20,6 +21,9 @@ import org.ringworld.runtime.Tensor;
  * is cut, never a mean of means.
  */
 public final class TrainingStep implements AutoCloseable {
+    private static final int FEW_TOKENS = 64;
+    private static final long MEASURED_NANOS = 1_000_000_000;
+
     private final Device device;
     private final WholeParameters parameters;
     private final Transformer transformer;
@@ -69,6 +73,29 @@ public final class TrainingStep implements AutoCloseable {
                         logits);
         parameters.gradients().sum(ring, 0);
         return losses;
+    }
+
+    /**
+     * Tokens that forward and backward do a second on this device alone: the best of some rows,
+     * each twice as long as the one before, whose code the first ones have compiled.
+     *
+     * @param most tokens of a row
+     * @param rows of so many tokens
+     */
+    public double tokensPerSecond(
+            LlamaConfig config, int most, IntFunction<RankBatch> rows, Ring alone) {
+        double best = 0;
+        long begin = System.nanoTime();
+        int tokens = Math.min(most, FEW_TOKENS);
+        do {
+            RankBatch batch = rows.apply(tokens);
+            long start = System.nanoTime();
+            gradients(config, batch, 1f / tokens, alone, null);
+            AdamW.norm(parameters, device, sum); // waits for all that is queued
+            best = Math.max(best, tokens * 1e9 / (System.nanoTime() - start));
+            tokens = Math.min(most, 2 * tokens);
+        } while (System.nanoTime() - begin < MEASURED_NANOS);
+        return best;
     }
 
     /**

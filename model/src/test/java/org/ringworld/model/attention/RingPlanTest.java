@@ -1,6 +1,7 @@
 package org.ringworld.model.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -48,8 +49,9 @@ class RingPlanTest {
             for (int r = 0; r <= round % 3; r++) {
                 rows.add(RandomRows.row(random, seqLen, 50));
             }
-            MicroBatch batch = MicroBatch.of(rows, layout, size, 8);
-            check(batch, rows);
+            check(MicroBatch.of(rows, layout, RingShares.even(size), 8), rows);
+            RingShares shares = RingShares.bySpeed(random.doubles(size, 0.1, 2).toArray());
+            check(MicroBatch.of(rows, layout, shares, 8), rows);
         }
     }
 
@@ -164,43 +166,77 @@ class RingPlanTest {
     void everyTokenLiesOnOneRankOnly() {
         for (Layout layout : LAYOUTS) {
             for (int size = 1; size < 9; size++) {
-                for (int seqLen = 1; seqLen < 40; seqLen++) {
-                    BitSet places = new BitSet();
-                    for (int rank = 0; rank < size; rank++) {
-                        for (int i = 0; i < layout.blockLength(size, seqLen); i++) {
-                            int place = layout.place(rank, size, seqLen, i);
-                            if (place < seqLen) {
-                                assertThat(places.get(place)).isFalse();
-                                places.set(place);
-                            }
-                        }
-                    }
-                    assertThat(places.cardinality()).isEqualTo(seqLen);
+                double[] speeds = new SplittableRandom(size).doubles(size, 0.01, 1).toArray();
+                for (int seqLen = 1; seqLen < 80; seqLen++) {
+                    checkPlaces(layout, RingShares.even(size), seqLen);
+                    checkPlaces(layout, RingShares.bySpeed(speeds), seqLen);
                 }
             }
         }
     }
 
+    private static void checkPlaces(Layout layout, RingShares shares, int seqLen) {
+        BitSet places = new BitSet();
+        for (int rank = 0; rank < shares.size(); rank++) {
+            int[] own = layout.places(rank, shares, seqLen);
+            assertThat(own).hasSize(layout.blockLength(rank, shares, seqLen));
+            for (int place : own) {
+                if (place < seqLen) {
+                    assertThat(places.get(place)).isFalse();
+                    places.set(place);
+                }
+            }
+        }
+        assertThat(places.cardinality()).isEqualTo(seqLen);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"3 13", "1 1 14", "5 4 6 1"})
+    void workIsInProportionToShares(String list) {
+        List<Integer> parts = Arrays.stream(list.split(" ")).map(Integer::valueOf).toList();
+        int seqLen = 4096;
+        Row row = document(seqLen);
+        RingShares shares = new RingShares(parts);
+        long pairs = (long) seqLen * (seqLen + 1) / 2;
+        for (int rank = 0; rank < parts.size(); rank++) {
+            double share = parts.get(rank) / 16.0;
+            assertThat(work(row, new ZigzagLayout(), shares, rank))
+                    .isEqualTo((long) (pairs * share));
+            assertThat((double) work(row, new StripedLayout(), shares, rank))
+                    .isCloseTo(pairs * share, within(pairs * 0.004));
+        }
+    }
+
+    private static long work(Row row, Layout layout, RingShares shares, int rank) {
+        MicroBatch batch = MicroBatch.of(List.of(row), layout, shares);
+        return Arrays.stream(batch.ofRank(rank).own().positions()).mapToLong(p -> p + 1L).sum();
+    }
+
+    private static Row document(int seqLen) {
+        int[] none = new int[seqLen];
+        Arrays.fill(none, -100);
+        int[] positions = IntStream.range(0, seqLen).toArray();
+        return new Row(new int[seqLen], positions, new int[seqLen], none, new float[seqLen]);
+    }
+
     @Test
     void zigzagGivesEveryRankTheSameWorkAndSendsTheFewestTiles() {
         int seqLen = 4096;
-        int[] ones = new int[seqLen];
-        int[] positions = IntStream.range(0, seqLen).toArray();
-        int[] none = new int[seqLen];
-        java.util.Arrays.fill(none, -100);
-        Row row = new Row(ones, positions, new int[seqLen], none, new float[seqLen]);
+        Row row = document(seqLen);
         int size = 4;
-        MicroBatch zigzag = MicroBatch.of(List.of(row), new ZigzagLayout(), size, 64);
+        MicroBatch zigzag =
+                MicroBatch.of(List.of(row), new ZigzagLayout(), RingShares.even(size), 64);
         long expected = (long) seqLen * (seqLen + 1) / 2 / size;
         for (SequenceBlock block : blocks(zigzag)) {
-            long work = java.util.Arrays.stream(block.positions()).mapToLong(p -> p + 1L).sum();
+            long work = Arrays.stream(block.positions()).mapToLong(p -> p + 1L).sum();
             assertThat(work).isEqualTo(expected);
         }
         // The early chunk of rank r goes all the way round, the late one only to the ranks above.
         long chunk = seqLen / (2 * size);
         long links = (long) size * (size - 1) + (long) size * (size - 1) / 2;
         assertThat(zigzag.plan().traffic().keys()).isEqualTo(chunk * links);
-        MicroBatch striped = MicroBatch.of(List.of(row), new StripedLayout(), size, 64);
+        MicroBatch striped =
+                MicroBatch.of(List.of(row), new StripedLayout(), RingShares.even(size), 64);
         assertThat(zigzag.plan().traffic().keys()).isLessThan(striped.plan().traffic().keys());
     }
 }

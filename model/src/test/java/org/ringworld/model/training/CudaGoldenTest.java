@@ -11,6 +11,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.checkpoints.safetensors.SafeTensors;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.rank.BatchFile;
@@ -68,7 +69,7 @@ class CudaGoldenTest {
                 GoldenTest.load(directory),
                 dtype,
                 row,
-                MicroBatch.of(List.of(row), new ZigzagLayout(), size, 16),
+                MicroBatch.of(List.of(row), new ZigzagLayout(), RingShares.even(size), 16),
                 size % 2 == 0 ? Recompute.ALL : Recompute.NONE);
     }
 

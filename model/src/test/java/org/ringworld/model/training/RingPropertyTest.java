@@ -15,6 +15,7 @@ import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.attention.ContiguousLayout;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.StripedLayout;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.layers.Recompute;
@@ -101,12 +102,28 @@ public class RingPropertyTest {
     }
 
     @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 4, 5, 6})
+    void resultsDoNotDependOnShares(int seed) {
+        SplittableRandom random = new SplittableRandom(seed);
+        LlamaConfig config = randomConfig(random);
+        Row row = RandomRows.row(random, random.nextInt(1, 120), config.vocabSize());
+        RingResult even = run(config, row, layout(seed), 2, DType.F32, Recompute.NONE);
+        for (int i = 0; i < 6; i++) {
+            double[] speeds = random.doubles(random.nextInt(2, 6), 0.1, 9).toArray();
+            Recompute recompute = i % 2 == 0 ? Recompute.ALL : Recompute.NONE;
+            RingShares shares = RingShares.bySpeed(speeds);
+            MicroBatch batch = MicroBatch.of(List.of(row), layout(i), shares, 8);
+            assertSame(row, run(config, row, batch, DType.F32, recompute), even);
+        }
+    }
+
+    @ParameterizedTest
     @CsvSource({"1, 1", "7, 100", "20, 37000", "1024, 1"})
     void resultsDoNotDependOnTheDevicesBlocks(int tokens, long logits) {
         SplittableRandom random = new SplittableRandom(17);
         LlamaConfig config = config(4, 2, 6, false);
         Row row = RandomRows.row(random, 59, config.vocabSize());
-        MicroBatch batch = MicroBatch.of(List.of(row), new ZigzagLayout(), 2, 8);
+        MicroBatch batch = MicroBatch.of(List.of(row), new ZigzagLayout(), RingShares.even(2), 8);
         BlockSizes blocks = new BlockSizes(tokens, logits);
         for (Recompute recompute : Recompute.values()) {
             RingResult usual = run(config, row, batch, DType.F32, recompute);

@@ -13,6 +13,7 @@ import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.SequenceBlock;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.TokenLosses;
@@ -55,7 +56,7 @@ public record RingResult(
                 weights,
                 dtype,
                 row,
-                MicroBatch.of(List.of(row), layout, size, tile),
+                MicroBatch.of(List.of(row), layout, RingShares.even(size), tile),
                 recompute);
     }
 

@@ -12,6 +12,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.model.attention.BlockPositions;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.SequenceBlock;
 import org.ringworld.tokenizer.packing.Row;
 
@@ -50,7 +51,8 @@ class StepRowsTest {
                         2L * seqLen,
                         ROWS,
                         OPTIMIZER);
-        return StepRows.of(1, 0, stage, 0, (_, _, _) -> rows, Layout.of(layout), ringSize);
+        return StepRows.of(
+                1, 0, stage, 0, (_, _, _) -> rows, Layout.of(layout), RingShares.even(ringSize));
     }
 
     /** Bytes on the Java heap for a step as one rank of a ring makes it. */

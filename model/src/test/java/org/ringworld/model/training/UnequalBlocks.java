@@ -16,7 +16,7 @@ public final class UnequalBlocks {
      */
     public static MicroBatch cut(Row row, int[] shares, boolean turns, int tile) {
         MicroBatch.Places places = rank -> List.of(places(row.length(), shares, rank, turns));
-        return new MicroBatch(List.of(row), shares.length, places, 1, tile);
+        return new MicroBatch(List.of(row), shares.length, places, _ -> 1, tile);
     }
 
     private static int[] places(int seqLen, int[] shares, int rank, boolean turns) {

@@ -1,6 +1,7 @@
 package org.ringworld.model.training.coordination;
 
 import java.util.List;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.training.StepMetrics;
 
 /** What happens to a job: all that {@link JobDecisions} ever learns. */
@@ -38,8 +39,13 @@ public sealed interface Event {
     /** Answers {@link Effect.TakeEpoch}: nothing may be written and nobody be told any more. */
     record TakenOver(String sentence) implements Event {}
 
-    /** Answers {@link Effect.FindSnapshot}; empty: there is none. */
-    record SnapshotFound(String directory) implements Event {}
+    /**
+     * Answers {@link Effect.FindSnapshot}.
+     *
+     * @param directory empty: there is none
+     * @param shares of the ring that wrote it
+     */
+    record SnapshotFound(String directory, List<DeviceShare> shares) implements Event {}
 
     /**
      * Answers {@link Effect.OpenMetrics}.

@@ -97,7 +97,7 @@ public final class JobDecisions {
                     phase = Phase.RUNNING;
                     on(work.end(failed(taken.sentence())));
                 }
-                case Event.SnapshotFound found -> formation.onSnapshot(found.directory());
+                case Event.SnapshotFound found -> formation.onSnapshot(found);
                 case Event.MetricsOpened opened -> onMetricsOpened(opened);
                 case Event.MetricsSynced _ -> work.onMetricsSynced(fence);
                 case Event.FileFault file -> onFault(file.sentence());

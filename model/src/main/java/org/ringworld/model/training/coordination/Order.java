@@ -1,6 +1,7 @@
 package org.ringworld.model.training.coordination;
 
 import java.util.List;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.ring.RingPlaces;
 
 /**
@@ -26,8 +27,16 @@ public sealed interface Order {
      * @param text the resolved configuration
      * @param weights what to do where this device does not hold the job's state
      * @param snapshot the directory for {@link Weights#SNAPSHOT}, else empty
+     * @param measured tokens of a row, at most, by which your speed is measured; 0: it is not
      */
-    record Host(long epoch, int rank, String job, String text, Weights weights, String snapshot)
+    record Host(
+            long epoch,
+            int rank,
+            String job,
+            String text,
+            Weights weights,
+            String snapshot,
+            int measured)
             implements Order {}
 
     /** Where weights come from. */
@@ -39,8 +48,18 @@ public sealed interface Order {
         SNAPSHOT
     }
 
-    /** Link up with your neighbours. */
-    record JoinRing(long epoch, int rank, RingPlaces places) implements Order {}
+    /**
+     * Link up with your neighbours.
+     *
+     * @param shares of the ring's devices in every row, by rank; empty: even ones
+     */
+    record JoinRing(long epoch, int rank, RingPlaces places, List<DeviceShare> shares)
+            implements Order {
+        /** A ring of even shares. */
+        public JoinRing(long epoch, int rank, RingPlaces places) {
+            this(epoch, rank, places, List.of());
+        }
+    }
 
     /**
      * Take over the state after {@code step} that rank {@code from} holds.

@@ -3,6 +3,7 @@ package org.ringworld.model.training.coordination;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.ring.LinkAddress;
@@ -25,6 +26,7 @@ public sealed interface Report {
      * @param job whose state it holds; empty: none
      * @param finishedStep of that job, −1 where the state is not whole
      * @param steps the last steps that it finished, oldest first
+     * @param shares of that job's ring, of which it was one; empty: even ones
      */
     record Held(
             DeviceId device,
@@ -33,15 +35,25 @@ public sealed interface Report {
             String name,
             String job,
             long finishedStep,
-            List<Stepped> steps)
+            List<Stepped> steps,
+            List<DeviceShare> shares)
             implements Report {
+        /** Whose speed it has: cards count as one kind, processors by their threads. */
+        public String kind() {
+            return name.startsWith("cuda ") ? "cuda" : name;
+        }
+
         @Override
         public int rank() {
             return -1;
         }
     }
 
-    record Prepared(int rank, long epoch, String device, long finishedStep) implements Report {}
+    /**
+     * @param tokensPerSecond of forward and backward where that was to be measured, else 0
+     */
+    record Prepared(int rank, long epoch, String device, long finishedStep, double tokensPerSecond)
+            implements Report {}
 
     record Joined(int rank, long epoch) implements Report {}
 

@@ -1,12 +1,15 @@
 package org.ringworld.model.training.coordination;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
+import java.util.stream.Collectors;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.coordination.Order.Weights;
 import org.ringworld.model.training.coordination.Report.Held;
@@ -30,6 +33,7 @@ final class RingFormation {
     private List<DeviceId> devices = List.of();
     private List<DeviceId> ring = List.of();
     private Roster roster;
+    private List<DeviceShare> shares = List.of();
     private long finishedStep;
     private boolean begun;
 
@@ -113,23 +117,50 @@ final class RingFormation {
         roster = Roster.choose(held(), id, job.ringSize());
         ring = roster.ring().stream().map(Held::device).toList();
         if (roster.winner() >= 0) {
-            host(Weights.PEER, "");
+            host(Weights.PEER, "", roster.ring().get(roster.winner()).shares());
         } else {
             effects.accept(new Effect.FindSnapshot());
         }
     }
 
-    /**
-     * Where no device holds the state, it comes from here.
-     *
-     * @param snapshot empty: there is none
-     */
-    void onSnapshot(String snapshot) {
-        host(snapshot.isEmpty() ? Weights.START : Weights.SNAPSHOT, snapshot);
+    /** Where no device holds the state, it comes from here. */
+    void onSnapshot(Event.SnapshotFound found) {
+        Weights weights = found.directory().isEmpty() ? Weights.START : Weights.SNAPSHOT;
+        host(weights, found.directory(), found.shares());
     }
 
-    private void host(Weights weights, String snapshot) {
-        tellAll(rank -> new Order.Host(epoch, rank, id, job.text(), weights, snapshot));
+    /**
+     * @param earlier shares, from where the state comes
+     */
+    private void host(Weights weights, String snapshot, List<DeviceShare> earlier) {
+        boolean differ = DeviceShares.differ(job, kinds());
+        shares = differ ? DeviceShares.kept(kinds(), earlier) : List.of();
+        int measured = differ && shares.isEmpty() ? evenBlock() : 0;
+        tellAll(rank -> new Order.Host(epoch, rank, id, job.text(), weights, snapshot, measured));
+    }
+
+    private List<String> kinds() {
+        return roster.ring().stream().map(Held::kind).toList();
+    }
+
+    /** Tokens that a rank of even shares has of a row of the first stage. */
+    private int evenBlock() {
+        return Math.ceilDiv(job.curriculum().stages().getFirst().seqLen(), ring.size());
+    }
+
+    /** By what all ranks have measured, where they were asked to. */
+    private void shareOut(List<Report.Prepared> all) {
+        double[] speeds = all.stream().mapToDouble(Report.Prepared::tokensPerSecond).toArray();
+        if (Arrays.stream(speeds).allMatch(speed -> speed > 0)) {
+            shares = DeviceShares.measured(kinds(), speeds);
+        }
+        if (!shares.isEmpty()) {
+            String each =
+                    shares.stream()
+                            .map(share -> "%s %d".formatted(share.kind(), share.sixteenths()))
+                            .collect(Collectors.joining(", "));
+            effects.accept(new Effect.Log("sixteenths of every row: " + each));
+        }
     }
 
     /**
@@ -139,19 +170,20 @@ final class RingFormation {
      */
     boolean onAnswer(Report answer) {
         List<Report> all = answers.add(answer, ring.size());
-        return !all.isEmpty() && allHave(all.getFirst());
+        return !all.isEmpty() && allHave(all);
     }
 
-    private boolean allHave(Report done) {
-        switch (done) {
+    private boolean allHave(List<Report> done) {
+        switch (done.getFirst()) {
             case Report.Prepared prepared -> {
+                shareOut(RankAnswers.as(Report.Prepared.class, done));
                 finishedStep = roster.winner() >= 0 ? roster.step() : prepared.finishedStep();
                 RingPlaces places =
                         new RingPlaces(
                                 epoch,
                                 linkToken,
                                 roster.ring().stream().map(Held::address).toList());
-                tellAll(rank -> new Order.JoinRing(epoch, rank, places));
+                tellAll(rank -> new Order.JoinRing(epoch, rank, places, shares));
             }
             case Report.Joined _ -> {
                 if (!roster.behind()) {

@@ -4,6 +4,7 @@ import java.nio.file.Path;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.runtime.DType;
@@ -35,6 +36,7 @@ public record Job(
         List<DeviceSpec> devices,
         int ringMinSize,
         Layout layout,
+        RingShares.Choice shares,
         LlamaConfig model,
         Path start,
         Path continued,

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.Stage;
 import org.ringworld.tokenizer.DataException;
@@ -166,18 +167,19 @@ public final class JobData {
     }
 
     /** One of {@link #places}, cut for a ring. */
-    public MicroBatch batch(int stage, int index, Layout layout, int ringSize) {
+    public MicroBatch batch(int stage, int index, Layout layout, RingShares shares) {
         List<Probe> evaluated = probes(stage);
-        return batch(evaluated, places(evaluated).get(index), layout, ringSize).micro();
+        return batch(evaluated, places(evaluated).get(index), layout, shares).micro();
     }
 
-    private static Batch batch(List<Probe> probes, Place place, Layout layout, int ringSize) {
+    private static Batch batch(List<Probe> probes, Place place, Layout layout, RingShares shares) {
         List<Row> rows = probes.get(place.probe).rows().subList(place.from, place.to);
-        return new Batch(place.probe, MicroBatch.of(rows, layout, ringSize));
+        return new Batch(place.probe, MicroBatch.of(rows, layout, shares));
     }
 
     /** All rows of probes, a batch at a time. */
     public static List<Batch> batches(List<Probe> probes, Layout layout, int ringSize) {
-        return places(probes).stream().map(p -> batch(probes, p, layout, ringSize)).toList();
+        RingShares even = RingShares.even(ringSize);
+        return places(probes).stream().map(p -> batch(probes, p, layout, even)).toList();
     }
 }

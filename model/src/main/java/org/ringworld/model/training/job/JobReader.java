@@ -15,6 +15,7 @@ import java.util.stream.Stream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.Curriculum;
@@ -81,6 +82,7 @@ public final class JobReader {
                 devices,
                 positive(config, "ring.minSize"),
                 layout,
+                oneOf(config, "ring.shares", RingShares.Choice.class),
                 model,
                 start,
                 path(config, "continue"),

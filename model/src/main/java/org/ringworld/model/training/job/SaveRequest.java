@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.Stage;
 
@@ -19,21 +20,33 @@ import org.ringworld.model.training.Stage;
 public record SaveRequest(
         Path path, LlamaConfig config, String tokenizer, Training training, Fence fence) {
     /** Beside the model and the optimizer's state. */
-    public record Training(Job job, int stage, long stepInStage, long tokens, long epoch) {}
+    public record Training(
+            Job job,
+            int stage,
+            long stepInStage,
+            long tokens,
+            long epoch,
+            List<DeviceShare> shares) {}
 
     /** All that is written after {@code step}: at a stage's end its models, then a snapshot. */
     public static List<SaveRequest> of(
-            Job job, long step, long epoch, boolean stageEnds, Fence fence) {
+            Job job,
+            long step,
+            long epoch,
+            List<DeviceShare> shares,
+            boolean stageEnds,
+            Fence fence) {
         List<SaveRequest> requests = new ArrayList<>();
         if (stageEnds) {
             requests.addAll(models(job, step, fence));
         }
-        requests.add(snapshot(job, step, epoch, fence));
+        requests.add(snapshot(job, step, epoch, shares, fence));
         return requests;
     }
 
     /** The state after {@code step}: {@code snapshots/step-<n>}. */
-    public static SaveRequest snapshot(Job job, long step, long epoch, Fence fence) {
+    public static SaveRequest snapshot(
+            Job job, long step, long epoch, List<DeviceShare> shares, Fence fence) {
         Curriculum.Place place =
                 job.curriculum().place(Math.clamp(step, 1, job.curriculum().steps()));
         return new SaveRequest(
@@ -45,7 +58,8 @@ public record SaveRequest(
                         place.stage(),
                         place.stepInStage() + 1,
                         job.curriculum().tokens(step),
-                        epoch),
+                        epoch,
+                        shares),
                 fence);
     }
 

@@ -112,7 +112,8 @@ public final class TrainingState implements AutoCloseable {
                 job.seed(),
                 job.text(),
                 job.ringSize(),
-                job.layout().name());
+                job.layout().name(),
+                training.shares());
     }
 
     /**

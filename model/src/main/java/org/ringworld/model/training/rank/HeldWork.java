@@ -6,8 +6,10 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Future;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.StepRows;
@@ -76,12 +78,12 @@ public class HeldWork implements Work {
     }
 
     @Override
-    public Future<RankPlan> plan(long step, int rank, int ringSize) {
+    public Future<RankPlan> plan(long step, int rank, RingShares shares) {
         return CompletableFuture.completedFuture(held(steps, step).ofRank(rank));
     }
 
     @Override
-    public Future<RankBatch> batch(int stage, int index, int rank, int ringSize) {
+    public Future<RankBatch> batch(int stage, int index, int rank, RingShares shares) {
         return CompletableFuture.completedFuture(held(batches, index).ofRank(rank));
     }
 
@@ -99,7 +101,8 @@ public class HeldWork implements Work {
     }
 
     @Override
-    public List<SaveRequest> toSave(long step, long epoch, boolean stageEnds, long fence) {
+    public List<SaveRequest> toSave(
+            long step, long epoch, List<DeviceShare> shares, boolean stageEnds, long fence) {
         throw new UnsupportedOperationException("steps that are only timed are not saved");
     }
 

@@ -6,9 +6,11 @@ import java.util.concurrent.Future;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
@@ -46,12 +48,12 @@ public record Inference(
     }
 
     @Override
-    public Future<RankPlan> plan(long step, int rank, int size) {
+    public Future<RankPlan> plan(long step, int rank, RingShares shares) {
         throw new UnsupportedOperationException("a saved model is run, not trained");
     }
 
     @Override
-    public Future<RankBatch> batch(int stage, int index, int rank, int size) {
+    public Future<RankBatch> batch(int stage, int index, int rank, RingShares shares) {
         throw new UnsupportedOperationException("a saved model has no stages");
     }
 
@@ -77,7 +79,8 @@ public record Inference(
     }
 
     @Override
-    public List<SaveRequest> toSave(long step, long epoch, boolean stageEnds, long fence) {
+    public List<SaveRequest> toSave(
+            long step, long epoch, List<DeviceShare> shares, boolean stageEnds, long fence) {
         throw new UnsupportedOperationException("a saved model is run, not trained");
     }
 

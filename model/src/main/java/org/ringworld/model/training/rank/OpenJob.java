@@ -12,7 +12,9 @@ import java.util.function.Supplier;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.RankPlan;
@@ -27,7 +29,7 @@ import org.ringworld.runtime.DType;
  * it. Every JVM of a ring makes its own, so that a step is one short message whatever its length.
  */
 public final class OpenJob implements Work {
-    /** Plans kept: one running, one ready, and again as many for a ring of another size. */
+    /** Plans kept: one running, one ready, and again as many for another ring. */
     private static final int PLANS = 4;
 
     private final String id;
@@ -108,20 +110,20 @@ public final class OpenJob implements Work {
         return data;
     }
 
-    private record StepKey(long step, int ringSize) {}
+    private record StepKey(long step, RingShares shares) {}
 
-    private record BatchKey(int stage, int index, int ringSize) {}
+    private record BatchKey(int stage, int index, RingShares shares) {}
 
     @Override
-    public CompletableFuture<RankPlan> plan(long step, int rank, int ringSize) {
+    public CompletableFuture<RankPlan> plan(long step, int rank, RingShares shares) {
         return planned(
-                new StepKey(step, ringSize),
-                () -> rows(step, ringSize),
+                new StepKey(step, shares),
+                () -> rows(step, shares),
                 rank,
                 rows -> rows.ofRank(rank));
     }
 
-    private StepRows rows(long step, int ringSize) {
+    private StepRows rows(long step, RingShares shares) {
         Curriculum.Place place = job.curriculum().place(step);
         return StepRows.of(
                 step,
@@ -130,14 +132,14 @@ public final class OpenJob implements Work {
                 place.stepInStage(),
                 data.stream(place.stage()),
                 job.layout(),
-                ringSize);
+                shares);
     }
 
     @Override
-    public CompletableFuture<RankBatch> batch(int stage, int index, int rank, int ringSize) {
+    public CompletableFuture<RankBatch> batch(int stage, int index, int rank, RingShares shares) {
         return planned(
-                new BatchKey(stage, index, ringSize),
-                () -> data.batch(stage, index, job.layout(), ringSize),
+                new BatchKey(stage, index, shares),
+                () -> data.batch(stage, index, job.layout(), shares),
                 rank,
                 batch -> batch.ofRank(rank));
     }
@@ -165,8 +167,9 @@ public final class OpenJob implements Work {
     }
 
     @Override
-    public List<SaveRequest> toSave(long step, long epoch, boolean stageEnds, long fence) {
-        return SaveRequest.of(job, step, epoch, stageEnds, Fence.of(job.output(), fence));
+    public List<SaveRequest> toSave(
+            long step, long epoch, List<DeviceShare> shares, boolean stageEnds, long fence) {
+        return SaveRequest.of(job, step, epoch, shares, stageEnds, Fence.of(job.output(), fence));
     }
 
     @Override

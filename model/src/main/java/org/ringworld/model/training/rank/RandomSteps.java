@@ -6,6 +6,7 @@ import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.LearningRate;
@@ -37,6 +38,12 @@ public final class RandomSteps {
      */
     public static StepRows rows(
             LlamaConfig model, int seqLen, long tokensPerStep, int step, int ringSize) {
+        return rows(model, seqLen, tokensPerStep, step, RingShares.even(ringSize));
+    }
+
+    /** The same in other shares than even ones. */
+    public static StepRows rows(
+            LlamaConfig model, int seqLen, long tokensPerStep, int step, RingShares shares) {
         Stage stage =
                 new Stage(
                         "random",
@@ -53,7 +60,7 @@ public final class RandomSteps {
                         IntStream.range(0, count)
                                 .mapToObj(i -> row(at * count + i, length, model.vocabSize()))
                                 .toList();
-        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, ringSize);
+        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, shares);
     }
 
     private static Row row(long seed, int length, int vocab) {

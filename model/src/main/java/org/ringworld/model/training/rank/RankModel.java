@@ -23,6 +23,7 @@ import org.ringworld.model.layers.Transformer;
 import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.ring.Frame;
 import org.ringworld.model.ring.Ring;
+import org.ringworld.model.ring.RingMember;
 import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.StepPlan;
@@ -140,6 +141,21 @@ public final class RankModel implements AutoCloseable {
                 kept,
                 workspace,
                 device.allocated() - trained.bytes() - kept - workspace);
+    }
+
+    /**
+     * Tokens that it trains on a second, without other ranks; weights stay as they are.
+     *
+     * @param most tokens of a row
+     */
+    public double tokensPerSecond(int most) {
+        LlamaConfig config = parameters.config();
+        return trainingStep.tokensPerSecond(
+                config,
+                most,
+                tokens ->
+                        RandomSteps.rows(config, tokens, tokens, 0, 1).parts().getFirst().ofRank(0),
+                new RingMember(0, 1));
     }
 
     /** One optimizer step, with all other ranks. */

@@ -4,9 +4,12 @@ import java.util.List;
 import java.util.concurrent.Future;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
+import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
 
@@ -33,10 +36,10 @@ public interface Work extends AutoCloseable {
     Recompute.Choice recompute();
 
     /** A rank's plan of a step (from 1), begun now if it was not asked for before. */
-    Future<RankPlan> plan(long step, int rank, int ringSize);
+    Future<RankPlan> plan(long step, int rank, RingShares shares);
 
     /** A rank's part of a batch of the unseen rows that the model is evaluated by after a stage. */
-    Future<RankBatch> batch(int stage, int index, int rank, int ringSize);
+    Future<RankBatch> batch(int stage, int index, int rank, RingShares shares);
 
     /** A rank's part of the batch of that name. */
     RankBatch batch(String name, int rank, int ringSize) throws CheckpointException;
@@ -44,9 +47,11 @@ public interface Work extends AutoCloseable {
     /**
      * What is written of it after a step.
      *
+     * @param shares of the ring's devices, as {@link Order.JoinRing} says them
      * @param fence the number under which its output is owned
      */
-    List<SaveRequest> toSave(long step, long epoch, boolean stageEnds, long fence);
+    List<SaveRequest> toSave(
+            long step, long epoch, List<DeviceShare> shares, boolean stageEnds, long fence);
 
     @Override
     void close();

@@ -70,6 +70,7 @@ class JobPhasesTest {
                         "cpu",
                         of,
                         step,
+                        List.of(),
                         List.of()));
     }
 
@@ -96,9 +97,10 @@ class JobPhasesTest {
         takeEpoch(begun);
         held(0, "", FinishedSteps.NOTHING);
         assertThat(held(1, "", FinishedSteps.NOTHING)).contains(new Effect.FindSnapshot());
-        assertThat(orders(on(new Event.SnapshotFound("")), Order.Host.class)).hasSize(RING);
-        told(new Report.Prepared(0, epoch, "cpu", 0));
-        assertThat(orders(told(new Report.Prepared(1, epoch, "cpu", 0)), Order.JoinRing.class))
+        assertThat(orders(on(new Event.SnapshotFound("", List.of())), Order.Host.class))
+                .hasSize(RING);
+        told(new Report.Prepared(0, epoch, "cpu", 0, 0));
+        assertThat(orders(told(new Report.Prepared(1, epoch, "cpu", 0, 0)), Order.JoinRing.class))
                 .hasSize(RING);
         told(new Report.Joined(0, epoch));
         assertThat(told(new Report.Joined(1, epoch))).containsExactly(new Effect.OpenMetrics(0));

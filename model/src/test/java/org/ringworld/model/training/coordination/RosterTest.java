@@ -30,7 +30,8 @@ class RosterTest {
                             new TrainingStep.Outcome(s, 0, 1),
                             new TimeSpent(0.1, 0.1, 0, 0, 0)));
         }
-        return new Held(new DeviceId(host + port), 2, address, "cpu", job, step, records);
+        return new Held(
+                new DeviceId(host + port), 2, address, "cpu", job, step, records, List.of());
     }
 
     @ParameterizedTest

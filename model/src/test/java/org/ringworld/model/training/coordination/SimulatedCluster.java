@@ -222,7 +222,8 @@ final class SimulatedCluster {
             }
             case Effect.TakeEpoch _ -> events.add(new Event.EpochTaken(++epoch, new byte[0]));
             case Effect.FindSnapshot _ ->
-                    events.add(new Event.SnapshotFound(snapshot == null ? "" : "snapshot"));
+                    events.add(
+                            new Event.SnapshotFound(snapshot == null ? "" : "snapshot", List.of()));
             case Effect.OpenMetrics open -> {
                 boolean continued = metricsOpen && metrics.size() <= open.step();
                 while (metrics.size() > open.step()) {
@@ -310,7 +311,8 @@ final class SimulatedCluster {
                                     device.job.isEmpty()
                                             ? FinishedSteps.NOTHING
                                             : device.finished.step(),
-                                    device.finished.records()));
+                                    device.finished.records(),
+                                    List.of()));
             case Order.Host host -> host(device, host, to);
             case Order.JoinRing join -> {
                 Map<Integer, SimulatedDevice> ring = ring(join.epoch());
@@ -394,7 +396,7 @@ final class SimulatedCluster {
         report(
                 device,
                 to,
-                new Report.Prepared(host.rank(), host.epoch(), "cpu", device.finished.step()));
+                new Report.Prepared(host.rank(), host.epoch(), "cpu", device.finished.step(), 0));
     }
 
     /** The sums of a step, by the ranks that have brought theirs. */

@@ -11,7 +11,7 @@ final class SmallJob {
     private SmallJob() {}
 
     /** Stages of 6 and {@code steps} − 6 steps. */
-    static Job of(int ring, int minimum, int steps, int snapshotEvery) {
+    static Job of(int ring, int minimum, int steps, int snapshotEvery, String... more) {
         String text =
                 """
                 output = out
@@ -23,6 +23,7 @@ final class SmallJob {
                           { task = copy, seqLen = 64, steps = %d }]
                 """
                         .formatted(ring, minimum, snapshotEvery, steps - 6);
-        return JobReader.read(JobFile.resolve(ConfigFactory.parseString(text), List.of()), ring);
+        return JobReader.read(
+                JobFile.resolve(ConfigFactory.parseString(text), List.of(more)), ring);
     }
 }

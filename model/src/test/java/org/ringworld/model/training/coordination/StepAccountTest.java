@@ -32,7 +32,8 @@ class StepAccountTest {
                 LongStream.rangeClosed(from, step).mapToObj(s -> stepped(0, s)).toList();
         LinkAddress address = new LinkAddress("p", "", 0, "");
         Report.Held held =
-                new Report.Held(new DeviceId("d"), 1, address, "cpu", "job", step, records);
+                new Report.Held(
+                        new DeviceId("d"), 1, address, "cpu", "job", step, records, List.of());
         return new Roster(List.of(held), 0, step, false);
     }
 

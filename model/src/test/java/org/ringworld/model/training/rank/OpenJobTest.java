@@ -6,6 +6,7 @@ import com.typesafe.config.ConfigFactory;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
@@ -14,6 +15,8 @@ import org.ringworld.model.training.job.JobReader;
 import org.ringworld.tokenizer.Tokenizer;
 
 class OpenJobTest {
+    private static final RingShares EVEN = RingShares.even(3);
+
     private static OpenJob open() throws Exception {
         String text =
                 """
@@ -30,9 +33,9 @@ class OpenJobTest {
     @Test
     void ranksOfOneProcessShareTheRowsOfAStepAndEachHasItsOwnPlan() throws Exception {
         try (OpenJob job = open()) {
-            RankPlan first = job.plan(2, 0, 3).get();
-            RankPlan last = job.plan(2, 2, 3).get();
-            assertThat(job.plan(2, 2, 3).get()).isSameAs(last);
+            RankPlan first = job.plan(2, 0, EVEN).get();
+            RankPlan last = job.plan(2, 2, EVEN).get();
+            assertThat(job.plan(2, 2, EVEN).get()).isSameAs(last);
             assertThat(last.step()).isSameAs(first.step());
             RankBatch of = last.parts().getFirst();
             assertThat(of.rank()).isEqualTo(2);
@@ -44,10 +47,10 @@ class OpenJobTest {
     @Test
     void aBatchOfUnseenRowsIsCutForItsRank() throws Exception {
         try (OpenJob job = open()) {
-            RankBatch batch = job.batch(0, 0, 1, 3).get();
+            RankBatch batch = job.batch(0, 0, 1, EVEN).get();
             assertThat(batch.rank()).isEqualTo(1);
-            assertThat(job.batch(0, 0, 1, 3).get()).isSameAs(batch);
-            assertThat(job.batch(0, 0, 2, 3).get().all()).isSameAs(batch.all());
+            assertThat(job.batch(0, 0, 1, EVEN).get()).isSameAs(batch);
+            assertThat(job.batch(0, 0, 2, EVEN).get().all()).isSameAs(batch.all());
         }
     }
 }
