@@ -39,11 +39,8 @@ import org.ringworld.model.training.rank.OpenJob;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceLostException;
-import org.ringworld.runtime.DeviceSpec;
-import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
-import org.ringworld.runtime.cuda.TestCard;
 import org.ringworld.tokenizer.ByteTokenizer;
 
 class CoordinatorTest {
@@ -57,18 +54,18 @@ class CoordinatorTest {
         KIT.shutdownTestKit();
     }
 
-    private record Ended(
+    record Ended(
             Progress last,
             List<StepMetrics> steps,
             List<Path> saved,
             List<Long> notSaved,
             List<Progress> evaluating) {}
 
-    private interface OnStep {
+    interface OnStep {
         void step(StepMetrics metrics, ActorRef<Coordinator.Command> coordinator) throws Exception;
     }
 
-    private static Supplier<Device> cpu() {
+    static Supplier<Device> cpu() {
         return () -> new CpuDevice(1);
     }
 
@@ -76,8 +73,7 @@ class CoordinatorTest {
         return new ArrayList<>(java.util.Collections.nCopies(size, cpu()));
     }
 
-    private static Ended run(Job job, List<Supplier<Device>> devices, OnStep onStep)
-            throws Exception {
+    static Ended run(Job job, List<Supplier<Device>> devices, OnStep onStep) throws Exception {
         return run(job, devices, Fence.claim(job.output()), onStep);
     }
 
@@ -134,7 +130,7 @@ class CoordinatorTest {
         }
     }
 
-    private static final OnStep NOTHING = (metrics, coordinator) -> {};
+    static final OnStep NOTHING = (metrics, coordinator) -> {};
 
     private static List<float[]> weights(Path model) throws Exception {
         List<float[]> all = new ArrayList<>();
@@ -259,18 +255,7 @@ class CoordinatorTest {
         assertThat(difference(weights(mixed), weights(whole))).isLessThan(3e-5);
     }
 
-    @Test
-    void aCardAndAProcessorShareRowsByWhatTheyMeasure() throws Exception {
-        DeviceSpec card = TestCard.orSkip().getFirst();
-        Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 100, Jobs.stage(32, 2, 1e-3, 1));
-        Ended ended = run(job, List.of(() -> Devices.open(card), cpu()), NOTHING);
-        assertThat(ended.last).isInstanceOf(Progress.Completed.class);
-        assertThat(position(directory).shares())
-                .extracting(DeviceShare::kind)
-                .containsExactlyInAnyOrder("cuda", "cpu (1 thread)");
-    }
-
-    private static Snapshot.Position position(Path run) throws Exception {
+    static Snapshot.Position position(Path run) throws Exception {
         try (Snapshot newest = Snapshot.newest(run).snapshot()) {
             return newest.progress();
         }
