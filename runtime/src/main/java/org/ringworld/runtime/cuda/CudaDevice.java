@@ -279,7 +279,7 @@ public final class CudaDevice implements Device {
                 launcher.close();
                 copies.close();
                 queue.close();
-            } catch (CudaException e) {
+            } catch (CudaException | DeviceLostException e) {
                 LOG.warn("{} is given up: {}", name(), e.getMessage());
             }
         }

@@ -1,6 +1,7 @@
 package org.ringworld.runtime.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.lang.foreign.Arena;
@@ -205,6 +206,28 @@ class CudaDeviceTest {
         } finally {
             device.close();
             EmulatedCard.orSkip().restart();
+        }
+        try (var again = new CudaDevice(0)) {
+            assertThat(read(filled(again, 4))).containsOnly(4);
+        }
+    }
+
+    /** What breaks it is queued still when it is closed. */
+    @Test
+    void aCardThatBreaksAtLastClosesToo() {
+        if (TestCard.real()) {
+            return;
+        }
+        var device = new CudaDevice(0);
+        Tensor t = filled(device, 1);
+        EmulatedCard card = EmulatedCard.orSkip();
+        card.lazyStreams(true);
+        card.failLaunch(1, 700);
+        try {
+            device.kernels().fill(t, 2);
+            assertThatCode(device::close).doesNotThrowAnyException();
+        } finally {
+            card.restart();
         }
         try (var again = new CudaDevice(0)) {
             assertThat(read(filled(again, 4))).containsOnly(4);
