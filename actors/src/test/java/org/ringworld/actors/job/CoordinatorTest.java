@@ -73,6 +73,14 @@ class CoordinatorTest {
         return new ArrayList<>(java.util.Collections.nCopies(size, cpu()));
     }
 
+    /** CPUs of which one fails in the call of a kernel. */
+    private static List<Supplier<Device>> withFault(
+            int size, int rank, String kernel, int call, Runnable fault) {
+        List<Supplier<Device>> devices = cpus(size);
+        devices.set(rank, () -> new FaultyDevice(kernel, call, fault));
+        return devices;
+    }
+
     static Ended run(Job job, List<Supplier<Device>> devices, OnStep onStep) throws Exception {
         return run(job, devices, Fence.claim(job.output()), onStep);
     }
@@ -392,17 +400,16 @@ class CoordinatorTest {
 
     @Test
     void aFaultInAKernelStopsTheJobWithTheLastGoodStateSaved() throws Exception {
-        List<Supplier<Device>> devices = cpus(3);
         // Layers × tiles × hops: some step after the first ones, in the middle of attention.
-        devices.set(
-                1,
-                () ->
-                        new FaultyDevice(
-                                "attention",
-                                40,
-                                () -> {
-                                    throw new IllegalStateException("a unit on the card failed");
-                                }));
+        List<Supplier<Device>> devices =
+                withFault(
+                        3,
+                        1,
+                        "attention",
+                        40,
+                        () -> {
+                            throw new IllegalStateException("a unit on the card failed");
+                        });
         Job job = Jobs.job(directory, 3, "zigzag", DType.F32, 100, Jobs.stage(16, 50, 1e-2, 1));
         Ended ended = run(job, devices, NOTHING);
         assertThat(ended.last).isInstanceOf(Progress.Failed.class);
@@ -417,16 +424,15 @@ class CoordinatorTest {
     /** A card with an uncorrectable error; which errors are such is the device's to say. */
     @Test
     void aDeviceThatIsLostLeavesTheRingAndTrainingGoesOn() throws Exception {
-        List<Supplier<Device>> devices = cpus(3);
-        devices.set(
-                1,
-                () ->
-                        new FaultyDevice(
-                                "attention",
-                                40,
-                                () -> {
-                                    throw new DeviceLostException("an uncorrectable error");
-                                }));
+        List<Supplier<Device>> devices =
+                withFault(
+                        3,
+                        1,
+                        "attention",
+                        40,
+                        () -> {
+                            throw new DeviceLostException("an uncorrectable error");
+                        });
         Job job = Jobs.job(directory, 3, "zigzag", DType.F32, 100, Jobs.stage(16, 50, 1e-2, 1));
         Ended ended = run(job, devices, NOTHING);
         assertThat(ended.last).isInstanceOf(Progress.Completed.class);
@@ -434,16 +440,15 @@ class CoordinatorTest {
 
     @Test
     void anErrorOfTheDevicesMemoryIsToldAndStateSaved() throws Exception {
-        List<Supplier<Device>> devices = cpus(2);
-        devices.set(
-                0,
-                () ->
-                        new FaultyDevice(
-                                "swiGluBackward",
-                                9,
-                                () -> {
-                                    throw new OutOfMemoryError("123 bytes for a tensor");
-                                }));
+        List<Supplier<Device>> devices =
+                withFault(
+                        2,
+                        0,
+                        "swiGluBackward",
+                        9,
+                        () -> {
+                            throw new OutOfMemoryError("123 bytes for a tensor");
+                        });
         Job job = Jobs.job(directory, 2, "zigzag", DType.F32, 100, Jobs.stage(16, 50, 1e-2, 1));
         Ended ended = run(job, devices, NOTHING);
         assertThat(((Progress.Failed) ended.last).sentence()).contains("out of memory");
