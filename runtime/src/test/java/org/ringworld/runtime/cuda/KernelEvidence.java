@@ -3,7 +3,6 @@ package org.ringworld.runtime.cuda;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -27,8 +26,6 @@ import org.ringworld.runtime.cpu.TensorsOf;
  * are ptxas's; bytes, operations and conflicts are counted by the emulated card.
  */
 public final class KernelEvidence {
-    private static final int[] ARCHITECTURES = {80, 90, 100};
-
     private final EmulatedCard card = EmulatedCard.orSkip();
     private final Device device;
     private final TensorsOf tensors;
@@ -41,40 +38,29 @@ public final class KernelEvidence {
         waitedFor = device.tensor(DType.F32, 1);
     }
 
-    public static void main(String[] args) throws IOException, InterruptedException {
+    public static void main(String[] args) throws IOException {
         registers();
         new KernelEvidence().traffic();
         System.exit(0);
     }
 
-    private static void registers() throws IOException, InterruptedException {
+    private static void registers() throws IOException {
+        Path nvcc = Nvcc.find().map(Nvcc::program).orElseThrow();
         Map<String, int[]> used = new TreeMap<>();
         Pattern kernel = Pattern.compile("Compiling entry function '(\\w+)' for 'sm_(\\d+)'");
         Pattern registers = Pattern.compile("Used (\\d+) registers");
         Pattern sharedMemory = Pattern.compile("(\\d+) bytes smem");
         Path folder = Files.createTempDirectory("kernels");
         for (String module : KernelSources.MODULES) {
-            Files.writeString(folder.resolve(module + ".cu"), KernelSources.of(module));
-            for (var header : KernelSources.headers(module).entrySet()) {
-                Files.writeString(folder.resolve(header.getKey()), header.getValue());
-            }
-            List<String> command = new ArrayList<>(List.of("nvcc", "-fatbin", "-Xptxas", "-v"));
-            for (int each : ARCHITECTURES) {
-                command.add("-gencode=arch=compute_%d,code=sm_%d".formatted(each, each));
-            }
-            command.addAll(CompiledKernels.OPTIONS);
-            command.addAll(
-                    List.of("-o", folder + "/out", folder.resolve(module + ".cu").toString()));
-            Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
             String name = null;
             int at = 0;
-            for (String line : new String(process.getInputStream().readAllBytes()).split("\n")) {
+            for (String line : KernelResourcesTest.assembled(nvcc, module, folder).split("\n")) {
                 Matcher entry = kernel.matcher(line);
                 Matcher use = registers.matcher(line);
                 if (entry.find()) {
                     name = module + "." + entry.group(1);
                     int architecture = Integer.parseInt(entry.group(2));
-                    at = IntStream.range(0, 3).filter(i -> ARCHITECTURES[i] == architecture).sum();
+                    at = KernelResourcesTest.ARCHITECTURES.indexOf(architecture);
                 } else if (use.find() && name != null) {
                     used.computeIfAbsent(name, _ -> new int[4])[at] =
                             Integer.parseInt(use.group(1));
@@ -82,7 +68,6 @@ public final class KernelEvidence {
                     used.get(name)[3] = shared.find() ? Integer.parseInt(shared.group(1)) : 0;
                 }
             }
-            process.waitFor();
         }
         System.out.println("| kernel | sm_80 | sm_90 | sm_100 | shared, bytes | warps of 64 |");
         System.out.println("| --- | --- | --- | --- | --- | --- |");

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** What the real assembler makes of the kernels, for every kind of card they are meant for. */
 class KernelResourcesTest {
-    private static final List<Integer> ARCHITECTURES = List.of(80, 90, 100);
+    static final List<Integer> ARCHITECTURES = List.of(80, 90, 100);
 
     @Test
     void noKernelSpillsOrHasAStackFrame(@TempDir Path folder) {
@@ -50,7 +50,8 @@ class KernelResourcesTest {
         return line.contains("__global__");
     }
 
-    private static String assembled(Path nvcc, String module, Path folder) {
+    /** What ptxas says of a module's kernels for each architecture. */
+    static String assembled(Path nvcc, String module, Path folder) {
         try {
             Path own = Files.createDirectories(folder.resolve(module));
             Files.writeString(own.resolve(module + ".cu"), KernelSources.of(module));
@@ -60,10 +61,7 @@ class KernelResourcesTest {
             List<String> command =
                     new ArrayList<>(List.of(nvcc.toString(), "-fatbin", "-Xptxas", "-v"));
             for (int each : ARCHITECTURES) {
-                // Compiled once, assembled for each: no line of them asks for the architecture.
-                command.add(
-                        "-gencode=arch=compute_%d,code=sm_%d"
-                                .formatted(ARCHITECTURES.getFirst(), each));
+                command.add("-gencode=arch=compute_%d,code=sm_%d".formatted(each, each));
             }
             command.addAll(CompiledKernels.OPTIONS);
             command.addAll(
