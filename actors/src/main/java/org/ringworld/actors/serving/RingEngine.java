@@ -19,6 +19,7 @@ import org.ringworld.actors.links.Links;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.Load;
 import org.ringworld.runtime.Device;
 
 /** Answers on a ring of devices of this JVM, each owned by an actor. */
@@ -28,6 +29,7 @@ public final class RingEngine implements Engine {
             new CompletableFuture<>();
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
     private volatile String ended;
+    private volatile Load load = Load.UNKNOWN;
     private final AtomicLong asked = new AtomicLong();
 
     /**
@@ -69,6 +71,7 @@ public final class RingEngine implements Engine {
                                             Epochs.from(1),
                                             Duration.ZERO,
                                             () -> ready.complete(null),
+                                            now -> load = now,
                                             this::ended),
                                     "serving"));
                     return Behaviors.empty();
@@ -92,6 +95,11 @@ public final class RingEngine implements Engine {
         }
         to.tell(new ServingActor.Asked(id, ask, answer));
         return answer;
+    }
+
+    @Override
+    public Load load() {
+        return load;
     }
 
     @Override

@@ -19,6 +19,7 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Load;
 import org.ringworld.model.decode.Scheduler;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.coordination.DeviceId;
@@ -61,6 +62,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     private final ServedRing served;
     private final Epochs epochs;
     private final Runnable onReady;
+    private final Consumer<Load> onLoad;
     private final Consumer<String> onEnd;
     private final ActorRef<Report> reports;
     private final Map<DeviceId, ActorRef<DeviceActor.Command>> devices = new LinkedHashMap<>();
@@ -79,6 +81,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
      * @param devices as many as the ring has ranks
      * @param patience after so long without {@link Heard} it ends; zero: never
      * @param onReady is run when the ring stands for the first time
+     * @param onLoad is told what there is to do, as often as it changes
      * @param onEnd is told why it is over; null: it was closed
      */
     public static Behavior<Command> create(
@@ -87,6 +90,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             Epochs epochs,
             Duration patience,
             Runnable onReady,
+            Consumer<Load> onLoad,
             Consumer<String> onEnd) {
         return Behaviors.withTimers(
                 timers ->
@@ -94,7 +98,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                                 context ->
                                         new ServingActor(
                                                 context, timers, served, devices, epochs, patience,
-                                                onReady, onEnd)));
+                                                onReady, onLoad, onEnd)));
     }
 
     private ServingActor(
@@ -105,6 +109,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             Epochs epochs,
             Duration patience,
             Runnable onReady,
+            Consumer<Load> onLoad,
             Consumer<String> onEnd)
             throws IOException {
         super(context);
@@ -113,6 +118,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
         this.served = served;
         this.epochs = epochs;
         this.onReady = onReady;
+        this.onLoad = onLoad;
         this.onEnd = onEnd;
         this.scheduler = served.scheduler();
         this.reports = context.messageAdapter(Report.class, Told::new);
@@ -167,6 +173,9 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 break;
             }
             tellAll(_ -> new Order.Serve(epoch, next.get()));
+        }
+        if (!ring.isEmpty()) {
+            onLoad.accept(scheduler.load().of(epoch, ring.stream().map(DeviceId::name).toList()));
         }
         return this;
     }

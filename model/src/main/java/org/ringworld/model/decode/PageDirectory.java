@@ -289,6 +289,19 @@ public final class PageDirectory {
         free.get(page.rank).add(page.number);
     }
 
+    /** Pages of each rank; which devices these are is not known here. */
+    List<Load.Rank> ranks() {
+        return IntStream.range(0, free.size())
+                .mapToObj(
+                        rank ->
+                                new Load.Rank(
+                                        "",
+                                        pagesOfRank,
+                                        pagesOfRank - room(rank),
+                                        idle.get(rank).size()))
+                .toList();
+    }
+
     /** Pages that are not of any open sequence, known ones among them. */
     public int room() {
         return IntStream.range(0, free.size()).map(this::room).sum();

@@ -41,6 +41,8 @@ public final class Scheduler {
     private long number;
     private int left;
     private double tokensPerSecond = 0;
+    private long read;
+    private long written;
 
     /** What came of a text. */
     public interface Listener {
@@ -140,6 +142,12 @@ public final class Scheduler {
     /** Whether nobody waits for anything. */
     public boolean isIdle() {
         return waiting.isEmpty() && going.isEmpty();
+    }
+
+    /** What there is to do. */
+    public Load load() {
+        long texts = going.values().stream().filter(text -> text.listener != null).count();
+        return new Load(0, (int) texts, waiting.size(), directory.ranks(), read, written, 0, 0);
     }
 
     /** What the ranks are to be told now, if anything. */
@@ -299,6 +307,7 @@ public final class Scheduler {
             text.isOver = text.isRead() && text.ask.most() == 0;
             endIfOver(text);
         }
+        read += tokens;
         if (tokens > 0) {
             tokensPerSecond = tokens / seconds;
         }
@@ -309,6 +318,7 @@ public final class Scheduler {
         if (text == null || text.listener == null || token.index() != text.written()) {
             return;
         }
+        written++;
         text.append(token.id());
         directory.filled(text.place, text.ids, text.filled);
         if (text.guide != null) {

@@ -152,6 +152,11 @@ final class ServingRing implements Engine {
         return answer;
     }
 
+    @Override
+    public Load load() {
+        return Load.UNKNOWN;
+    }
+
     /** Pages that are of no open text. */
     int room() throws InterruptedException {
         BlockingQueue<Integer> room = new LinkedBlockingQueue<>();
