@@ -40,7 +40,8 @@ public record HttpSettings(
                     """);
 
     /**
-     * Of a configuration with all keys.
+     * Of a configuration with all keys; the API's key may come from the environment, where no
+     * process list shows it.
      *
      * @throws UsageException where a value is none
      */
@@ -57,11 +58,22 @@ public record HttpSettings(
         return new HttpSettings(
                 http.getString("host"),
                 port,
-                http.getIsNull("apiKey") ? null : http.getString("apiKey"),
+                apiKey(http),
                 JobReader.positive(config, "http.queue"),
                 (int) maxBody,
                 JobReader.positive(config, "http.seconds"),
                 JobReader.positive(config, "http.connections"));
+    }
+
+    private static String apiKey(Config http) {
+        String key =
+                http.getIsNull("apiKey")
+                        ? System.getenv("RINGWORLD_API_KEY")
+                        : http.getString("apiKey");
+        if (key != null && key.isBlank()) {
+            throw new UsageException("http.apiKey (or RINGWORLD_API_KEY) is empty: leave it out");
+        }
+        return key;
     }
 
     /** Without the key: it is never shown. */
