@@ -190,7 +190,8 @@ public record InferenceSettings(
                         config.vocabSize(),
                         devices.size(),
                         capacity,
-                        deterministic),
+                        deterministic,
+                        false),
                 Devices.open(devices),
                 new OpenJobs(work));
     }

@@ -74,7 +74,8 @@ final class ServingRuns {
                         on.model().vocabSize(),
                         taken.size(),
                         serve.capacity(),
-                        on.options().deterministic());
+                        on.options().deterministic(),
+                        false);
         ActorRef<ServingActor.Command> actor =
                 context.spawn(
                         ServingActor.create(

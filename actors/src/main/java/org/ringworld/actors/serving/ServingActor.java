@@ -19,7 +19,9 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.PageDirectory;
 import org.ringworld.model.decode.Scheduler;
+import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Order;
@@ -30,8 +32,9 @@ import org.ringworld.model.training.coordination.Roster;
 
 /**
  * Has a ring of devices write texts: forms the ring, tells it what its {@link Scheduler} decides,
- * and hears what it made. Where a rank fails, the ring is formed anew over the same pages, and what
- * was being read is answered with the fault; all other texts go on.
+ * and hears what it made. Where a device is lost, one comes or a link breaks, the ring is formed
+ * anew of those that are there: each tells what its pages hold, and all texts are asked for again.
+ * Where a rank fails, what was being read is answered with the fault; all other texts go on.
  */
 public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /** What it is told. */
@@ -53,8 +56,17 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
 
     private record Lost(DeviceId device) implements Command {}
 
-    /** Rings that break one after the other, before it is given up. */
-    private static final int MOST_BROKEN = 3;
+    /** The ring broke, and nobody was lost so far. */
+    private record FormAnew(long epoch) implements Command {}
+
+    /** A device that is lost is told of by then, most often. */
+    private static final Duration BEFORE_FORMING_ANEW = Duration.ofMillis(300);
+
+    /** Ranks that fail one after the other, before it is given up. */
+    private static final int MOST_FAULTS = 3;
+
+    /** Reports of broken rings, one after the other: of those of half a minute. */
+    private static final int MOST_BROKEN = 100;
 
     private final TimerScheduler<Command> timers;
     private final Duration patience;
@@ -67,12 +79,14 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     private final Map<DeviceId, Held> held = new LinkedHashMap<>();
     private final RankAnswers answers = new RankAnswers();
     private final Scheduler scheduler;
-    private List<DeviceId> ring = List.of();
-    private List<Held> places = List.of();
+    private List<Held> ring = List.of();
+    private List<Report.HeldPages> pages = List.of();
     private long epoch;
+    private boolean forming;
     private boolean stands;
     private boolean ready;
     private int broken;
+    private int faults;
     private String fault;
 
     /**
@@ -138,7 +152,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 .onMessage(Asked.class, this::onAsked)
                 .onMessage(Cancelled.class, this::onCancelled)
                 .onMessage(Told.class, told -> onReport(told.report))
-                .onMessage(Lost.class, lost -> end("device " + lost.device.name() + " was lost"))
+                .onMessage(Lost.class, this::onLost)
+                .onMessage(FormAnew.class, this::onFormAnew)
                 .onMessage(Heard.class, _ -> onHeard())
                 .onMessage(Close.class, _ -> end(null))
                 .onSignal(PostStop.class, _ -> onStop())
@@ -179,16 +194,36 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
 
     private void tellAll(IntFunction<Order> order) {
         for (int rank = 0; rank < ring.size(); rank++) {
-            tell(ring.get(rank), order.apply(rank));
+            tell(ring.get(rank).device(), order.apply(rank));
         }
     }
 
     private void gather() throws IOException {
         epoch = epochs.next();
+        forming = true;
         stands = false;
         held.clear();
         answers.clear();
         devices.keySet().forEach(device -> tell(device, new Order.Leave(epoch, device)));
+    }
+
+    private Behavior<Command> onLost(Lost lost) throws IOException {
+        if (devices.remove(lost.device) == null) {
+            return this;
+        }
+        if (devices.isEmpty()) {
+            return end("device " + lost.device.name() + " was lost, the last of its ring");
+        }
+        getContext().getLog().warn("{} is lost, {} go on", lost.device.name(), devices.size());
+        gather();
+        return this;
+    }
+
+    private Behavior<Command> onFormAnew(FormAnew anew) throws IOException {
+        if (anew.epoch == epoch) {
+            gather();
+        }
+        return this;
     }
 
     private Behavior<Command> onReport(Report report) throws IOException {
@@ -197,7 +232,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 if (one.epoch() == epoch) {
                     held.put(one.device(), one);
                     if (held.size() == devices.size()) {
-                        return load();
+                        load();
                     }
                 }
             }
@@ -207,36 +242,39 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             case Report.Served made -> {
                 if (made.epoch() == epoch) {
                     broken = 0;
+                    faults = 0;
                     scheduler.made(made.made());
                     return serve();
                 }
             }
-            default -> {
-                if (epochOf(report) == epoch && !answers.add(report, ring.size()).isEmpty()) {
-                    onAll(report);
+            case Report.HeldPages one -> {
+                List<Report> all = one.epoch() == epoch ? answer(one) : List.of();
+                if (!all.isEmpty()) {
+                    pages = RankAnswers.as(Report.HeldPages.class, all);
+                    RingPlaces places = new RingPlaces(epoch, RingPlaces.newToken(), addresses());
+                    tellAll(rank -> new Order.JoinRing(epoch, rank, places));
                 }
             }
+            case Report.Joined one -> {
+                if (one.epoch() == epoch && !answer(one).isEmpty()) {
+                    begin();
+                }
+            }
+            default -> {}
         }
         return this;
     }
 
-    private static long epochOf(Report report) {
-        return switch (report) {
-            case Report.Prepared prepared -> prepared.epoch();
-            case Report.Joined joined -> joined.epoch();
-            default -> -1;
-        };
+    private List<Report> answer(Report report) {
+        return answers.add(report, ring.size());
     }
 
-    /** Ranks keep their places: their pages are known by them. */
-    private Behavior<Command> load() {
-        if (ring.isEmpty()) {
-            ring =
-                    Roster.choose(held.values(), "", devices.size()).ring().stream()
-                            .map(Held::device)
-                            .toList();
-        }
-        places = ring.stream().map(held::get).toList();
+    private List<LinkAddress> addresses() {
+        return ring.stream().map(Held::address).toList();
+    }
+
+    private void load() {
+        ring = Roster.choose(held.values(), "", devices.size()).ring();
         tellAll(
                 rank ->
                         new Order.LoadServing(
@@ -246,27 +284,21 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                                 served.settings(),
                                 served.pagesOfRank(),
                                 served.openOfRank()));
-        return this;
     }
 
-    private void onAll(Report done) {
-        if (done instanceof Report.Prepared) {
-            RingPlaces addresses =
-                    new RingPlaces(
-                            epoch,
-                            RingPlaces.newToken(),
-                            places.stream().map(Held::address).toList());
-            tellAll(rank -> new Order.JoinRing(epoch, rank, addresses));
-            return;
+    private void begin() {
+        PageDirectory directory = served.pages(addresses());
+        for (Report.HeldPages of : pages) {
+            of.pages().forEach(page -> directory.holds(of.rank(), page));
         }
+        scheduler.restart(directory, fault);
+        fault = null;
+        forming = false;
         stands = true;
-        if (ready) {
-            scheduler.restart(fault);
-        } else {
+        if (!ready) {
             ready = true;
             onReady.run();
         }
-        fault = null;
         serve();
     }
 
@@ -277,10 +309,15 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             return this;
         }
         getContext().getLog().warn("rank {}: {}", failed.rank(), failed.sentence());
-        if (!stands || ++broken > MOST_BROKEN) {
+        stands = false;
+        if (failed.ringBroke() ? ++broken > MOST_BROKEN : forming || ++faults > MOST_FAULTS) {
             return end(failed.sentence());
         }
-        fault = failed.ringBroke() ? null : failed.sentence();
+        if (failed.ringBroke()) {
+            timers.startSingleTimer(new FormAnew(epoch), BEFORE_FORMING_ANEW);
+            return this;
+        }
+        fault = failed.sentence();
         gather();
         return this;
     }

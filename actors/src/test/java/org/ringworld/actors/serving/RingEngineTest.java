@@ -45,6 +45,7 @@ import org.ringworld.model.training.rank.Inference;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceLostException;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Tensor;
@@ -89,7 +90,8 @@ class RingEngineTest {
     private RingEngine ring(List<Device> devices, int capacity) {
         int size = devices.size();
         ServedRing served =
-                new ServedRing(model.toString(), "", Jobs.MODEL.vocabSize(), size, capacity, false);
+                new ServedRing(
+                        model.toString(), "", Jobs.MODEL.vocabSize(), size, capacity, false, false);
         Inference work =
                 new Inference(
                         model,
@@ -259,6 +261,26 @@ class RingEngineTest {
             assertAsAlone(goesOn, tokens);
             Ask again = ask(2, 4000, 5);
             assertAsAlone(again, tokens(ring.ask(again)));
+        }
+    }
+
+    /** The others go on without it, each text from what they have of it. */
+    @Test
+    @Timeout(60)
+    void aDeviceThatIsLostLeavesItsRing() throws Exception {
+        Device dying =
+                new FaultyDevice(
+                        "attention",
+                        4,
+                        () -> {
+                            throw new DeviceLostException("it is broken");
+                        });
+        try (RingEngine ring = ring(Arrays.asList(new CpuDevice(1), dying, new CpuDevice(1)))) {
+            List<Ask> asks = List.of(ask(1, 200, 300), ask(2, 3000, 30), ask(3, 90, 200));
+            List<Answer> answers = asks.stream().map(ring::ask).toList();
+            for (int i = 0; i < asks.size(); i++) {
+                assertAsAlone(asks.get(i), tokens(answers.get(i)));
+            }
         }
     }
 

@@ -8,6 +8,7 @@ import java.io.NotSerializableException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -26,7 +27,10 @@ import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.HeldPage;
 import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.PageDirectory;
+import org.ringworld.model.decode.PageKey;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Serve;
 import org.ringworld.model.ring.LinkAddress;
@@ -135,9 +139,21 @@ class RingSerializerTest {
                         1L << 40,
                         List.of(
                                 new Serve.Join(
-                                        4, new int[] {1, 200_000, 3, 8}, pages, 2, 1, -4, ask)),
+                                        4,
+                                        new int[] {1, 200_000, 3, 8},
+                                        pages,
+                                        BitSet.valueOf(new long[] {5}),
+                                        1,
+                                        -4,
+                                        ask)),
                         List.of(1L, 1L << 33),
                         List.of(new Serve.Fill(4, 0, 128)),
+                        List.of(
+                                new PageDirectory.Mirror(
+                                        new PageKey(-1, 1L << 60),
+                                        70_000,
+                                        new PageDirectory.Page(1, 7),
+                                        new PageDirectory.Page(0, 9))),
                         8);
         Made made =
                 new Made(
@@ -165,6 +181,7 @@ class RingSerializerTest {
                         new DeviceActor.Ordered(new Order.Serve(9, serve), reports.getRef()),
                         new DeviceActor.Ordered(
                                 new Order.LoadServing(9, 1, "/m", "a=b", 77, 8), reports.getRef()),
+                        new Report.HeldPages(1, 9, List.of(new HeldPage(7, new PageKey(5, -6), 3))),
                         new Report.Served(1, 9, made))) {
             assertThat(there(message)).usingRecursiveComparison().isEqualTo(message);
         }
