@@ -12,6 +12,7 @@ import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.Load;
 import org.ringworld.model.decode.Made;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -72,6 +73,12 @@ public final class ClusterEngine implements Engine {
             answer.ended("interrupted");
         }
         return answer;
+    }
+
+    /** The queue does not say. */
+    @Override
+    public Load load() {
+        return Load.UNKNOWN;
     }
 
     private void cancel(long number) {

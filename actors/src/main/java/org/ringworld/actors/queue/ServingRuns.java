@@ -84,6 +84,7 @@ final class ServingRuns {
                                 epochs,
                                 PATIENCE,
                                 () -> {},
+                                _ -> {},
                                 why -> onEnd.accept(id, why)),
                         "serving-" + id);
         running.put(id, new Running(actor, new HashMap<>(), new long[1]));

@@ -20,6 +20,7 @@ import org.ringworld.actors.links.Links;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.Load;
 import org.ringworld.runtime.Device;
 
 /** Answers on a ring of devices of this JVM, each owned by an actor. */
@@ -32,6 +33,7 @@ public final class RingEngine implements Engine {
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
     private final CompletableFuture<Void> over = new CompletableFuture<>();
     private volatile String ended;
+    private volatile Load load = Load.UNKNOWN;
     private final AtomicLong asked = new AtomicLong();
 
     /**
@@ -73,6 +75,7 @@ public final class RingEngine implements Engine {
                                             Epochs.from(1),
                                             Duration.ZERO,
                                             () -> ready.complete(null),
+                                            now -> load = now,
                                             this::ended),
                                     "serving"));
                     return Behaviors.empty();
@@ -97,6 +100,11 @@ public final class RingEngine implements Engine {
         }
         to.tell(new ServingActor.Asked(id, ask, answer));
         return answer;
+    }
+
+    @Override
+    public Load load() {
+        return load;
     }
 
     @Override

@@ -19,6 +19,7 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Load;
 import org.ringworld.model.decode.PageDirectory;
 import org.ringworld.model.decode.Scheduler;
 import org.ringworld.model.ring.LinkAddress;
@@ -73,6 +74,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     private final ServedRing served;
     private final Epochs epochs;
     private final Runnable onReady;
+    private final Consumer<Load> onLoad;
     private final Consumer<String> onEnd;
     private final ActorRef<Report> reports;
     private final Map<DeviceId, ActorRef<DeviceActor.Command>> devices = new LinkedHashMap<>();
@@ -93,6 +95,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
      * @param devices as many as the ring has ranks
      * @param patience after so long without {@link Heard} it ends; zero: never
      * @param onReady is run when the ring stands for the first time
+     * @param onLoad is told what there is to do, as often as it changes
      * @param onEnd is told why it is over; null: it was closed
      */
     public static Behavior<Command> create(
@@ -101,6 +104,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             Epochs epochs,
             Duration patience,
             Runnable onReady,
+            Consumer<Load> onLoad,
             Consumer<String> onEnd) {
         return Behaviors.withTimers(
                 timers ->
@@ -108,7 +112,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                                 context ->
                                         new ServingActor(
                                                 context, timers, served, devices, epochs, patience,
-                                                onReady, onEnd)));
+                                                onReady, onLoad, onEnd)));
     }
 
     private ServingActor(
@@ -119,6 +123,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             Epochs epochs,
             Duration patience,
             Runnable onReady,
+            Consumer<Load> onLoad,
             Consumer<String> onEnd)
             throws IOException {
         super(context);
@@ -127,6 +132,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
         this.served = served;
         this.epochs = epochs;
         this.onReady = onReady;
+        this.onLoad = onLoad;
         this.onEnd = onEnd;
         this.scheduler = served.scheduler();
         this.reports = context.messageAdapter(Report.class, Told::new);
@@ -182,6 +188,12 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 break;
             }
             tellAll(_ -> new Order.Serve(epoch, next.get()));
+        }
+        if (stands) {
+            onLoad.accept(
+                    scheduler
+                            .load()
+                            .of(epoch, ring.stream().map(held -> held.device().name()).toList()));
         }
         return this;
     }

@@ -186,6 +186,9 @@ final class ServingWire {
             for (boolean hit : scores.hits()) {
                 some.addHits(hit);
             }
+            for (int i = 0; i < scores.likeliest().length; i++) {
+                some.addLikeliest(scores.likeliest()[i]).addTheirs(scores.theirs()[i]);
+            }
         }
         return to.build();
     }
@@ -214,7 +217,18 @@ final class ServingWire {
                 logprobs[i] = one.getLogprobs(i);
                 hits[i] = one.getHits(i);
             }
-            scores.add(new Made.Scores(one.getText(), one.getFrom(), logprobs, hits));
+            float[] theirs = new float[one.getTheirsCount()];
+            for (int i = 0; i < theirs.length; i++) {
+                theirs[i] = one.getTheirs(i);
+            }
+            scores.add(
+                    new Made.Scores(
+                            one.getText(),
+                            one.getFrom(),
+                            logprobs,
+                            hits,
+                            ints(one.getLikeliestList()),
+                            theirs));
         }
         Made made =
                 new Made(m.getRank(), m.getServe(), m.getLeft(), tokens, scores, m.getSeconds());

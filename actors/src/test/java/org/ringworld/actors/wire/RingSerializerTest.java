@@ -173,7 +173,9 @@ class RingSerializerTest {
                                         4,
                                         1,
                                         new float[] {-1, -2.5f},
-                                        new boolean[] {true, false})),
+                                        new boolean[] {true, false},
+                                        new int[] {3, 4},
+                                        new float[] {-1, -2})),
                         0.25);
         TestProbe<Report> reports = KIT.createTestProbe();
         for (Object message :

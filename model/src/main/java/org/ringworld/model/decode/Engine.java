@@ -12,6 +12,9 @@ public interface Engine extends AutoCloseable {
      */
     Answer ask(Ask ask);
 
+    /** What it is busy with, as far as it is known just now. From any thread. */
+    Load load();
+
     /** Ends all answers. */
     @Override
     void close();

@@ -23,6 +23,7 @@ public final class LocalEngine implements Engine {
     private final BlockingQueue<Runnable> words = new LinkedBlockingQueue<>();
     private final AtomicLong asked = new AtomicLong();
     private final Thread thread;
+    private volatile Load load;
     private boolean closed;
 
     /**
@@ -48,6 +49,7 @@ public final class LocalEngine implements Engine {
         rank.join(new RingMember(0, 1));
         this.scheduler =
                 new Scheduler(directory(), config.vocabSize(), CHUNK, 1, options.deterministic());
+        this.load = scheduler.load();
         this.thread = device.newThread("engine", this::run);
         thread.start();
     }
@@ -64,6 +66,11 @@ public final class LocalEngine implements Engine {
         return answer;
     }
 
+    @Override
+    public Load load() {
+        return load;
+    }
+
     private void run() {
         try {
             while (!closed) {
@@ -74,6 +81,7 @@ public final class LocalEngine implements Engine {
                     word = words.poll();
                 }
                 step();
+                load = scheduler.load();
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

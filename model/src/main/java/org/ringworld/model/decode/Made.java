@@ -37,6 +37,15 @@ public record Made(
      * @param from position of the first of them, at least 1
      * @param logprobs ln of the probability of each after all before it
      * @param hits whether each had the greatest logit
+     * @param likeliest as many tokens as are asked for at each place of the prompt, the likeliest
+     *     first, one place after the other
+     * @param theirs ln of the probability of each of them
      */
-    public record Scores(long text, int from, float[] logprobs, boolean[] hits) {}
+    public record Scores(
+            long text,
+            int from,
+            float[] logprobs,
+            boolean[] hits,
+            int[] likeliest,
+            float[] theirs) {}
 }

@@ -396,13 +396,21 @@ public final class PageDirectory {
         return some;
     }
 
+    /** What each rank's pages are used for. */
+    public List<Load.Rank> load() {
+        return IntStream.range(0, ranks())
+                .mapToObj(
+                        rank ->
+                                new Load.Rank(
+                                        "",
+                                        pagesOfRank,
+                                        pagesOfRank - room(rank),
+                                        idle.get(rank).size() + mirrors.get(rank).size()))
+                .toList();
+    }
+
     /** Pages that are not of any open sequence, known ones and mirrors among them. */
     public int room() {
         return IntStream.range(0, ranks()).map(this::room).sum();
-    }
-
-    /** All pages. */
-    public int pages() {
-        return ranks() * pagesOfRank;
     }
 }

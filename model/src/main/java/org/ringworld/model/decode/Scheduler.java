@@ -46,6 +46,8 @@ public final class Scheduler {
     private long recoveredPages;
     private long recomputedTokens;
     private double tokensPerSecond = 0;
+    private long read;
+    private long written;
 
     /** What came of a text. */
     public interface Listener {
@@ -171,6 +173,20 @@ public final class Scheduler {
     /** Whether nobody waits for anything. */
     public boolean isIdle() {
         return waiting.isEmpty() && going.isEmpty();
+    }
+
+    /** What there is to do. */
+    public Load load() {
+        long texts = going.values().stream().filter(text -> text.listener != null).count();
+        return new Load(
+                0,
+                (int) texts,
+                waiting.size(),
+                directory.load(),
+                read,
+                written,
+                recoveredPages,
+                recomputedTokens);
     }
 
     /** What the ranks are to be told now, if anything. */
@@ -338,6 +354,7 @@ public final class Scheduler {
             text.isOver = text.isRead() && text.ask.most() == 0;
             endIfOver(text);
         }
+        read += tokens;
         if (tokens > 0) {
             tokensPerSecond = tokens / seconds;
         }
@@ -348,6 +365,7 @@ public final class Scheduler {
         if (text == null || text.listener == null || token.index() != text.written()) {
             return;
         }
+        written++;
         text.append(token.id());
         directory.filled(text.place, text.ids, text.filled);
         if (text.guide != null) {
@@ -408,16 +426,6 @@ public final class Scheduler {
                 end(owner(text), fault, true);
             }
         }
-    }
-
-    /** Full pages that texts found again on another ring than the one that they began on. */
-    public long recoveredPages() {
-        return recoveredPages;
-    }
-
-    /** Tokens that such texts had been read to, and that were read again. */
-    public long recomputedTokens() {
-        return recomputedTokens;
     }
 
     /** The text that somebody waits for. */

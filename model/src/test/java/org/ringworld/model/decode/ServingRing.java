@@ -169,7 +169,7 @@ final class ServingRing implements Engine {
     /** Tokens that were read again after a rank was lost. */
     long recomputed() throws InterruptedException {
         BlockingQueue<Long> tokens = new LinkedBlockingQueue<>();
-        words.add(() -> tokens.add(scheduler.recomputedTokens()));
+        words.add(() -> tokens.add(scheduler.load().recomputedTokens()));
         return tokens.take();
     }
 
@@ -179,6 +179,11 @@ final class ServingRing implements Engine {
         Answer answer = new Answer(ask, () -> words.add(() -> scheduler.cancel(id)));
         words.add(() -> scheduler.ask(id, ask, answer));
         return answer;
+    }
+
+    @Override
+    public Load load() {
+        return Load.UNKNOWN;
     }
 
     /** Pages that are of no open text. */
