@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -19,7 +20,6 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.model.decode.Ask;
-import org.ringworld.model.decode.Load;
 import org.ringworld.model.decode.Scheduler;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.coordination.DeviceId;
@@ -47,6 +47,10 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /** It is over; devices are given back. */
     public record Close() implements Command {}
 
+    /** The devices that it may use from now on. */
+    public record Devices(List<ActorRef<DeviceActor.Command>> devices, boolean gracefully)
+            implements Command {}
+
     /** Somebody still waits for what is written. */
     public record Heard() implements Command {}
 
@@ -61,9 +65,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     private final Duration patience;
     private final ServedRing served;
     private final Epochs epochs;
-    private final Runnable onReady;
-    private final Consumer<Load> onLoad;
-    private final Consumer<String> onEnd;
+    private final Consumer<ServingNews> onNews;
     private final ActorRef<Report> reports;
     private final Map<DeviceId, ActorRef<DeviceActor.Command>> devices = new LinkedHashMap<>();
     private final Map<DeviceId, Held> held = new LinkedHashMap<>();
@@ -80,25 +82,21 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /**
      * @param devices as many as the ring has ranks
      * @param patience after so long without {@link Heard} it ends; zero: never
-     * @param onReady is run when the ring stands for the first time
-     * @param onLoad is told what there is to do, as often as it changes
-     * @param onEnd is told why it is over; null: it was closed
+     * @param onNews is told what becomes of it, on this actor's thread
      */
     public static Behavior<Command> create(
             ServedRing served,
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
             Duration patience,
-            Runnable onReady,
-            Consumer<Load> onLoad,
-            Consumer<String> onEnd) {
+            Consumer<ServingNews> onNews) {
         return Behaviors.withTimers(
                 timers ->
                         Behaviors.setup(
                                 context ->
                                         new ServingActor(
                                                 context, timers, served, devices, epochs, patience,
-                                                onReady, onLoad, onEnd)));
+                                                onNews)));
     }
 
     private ServingActor(
@@ -108,18 +106,14 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
             Duration patience,
-            Runnable onReady,
-            Consumer<Load> onLoad,
-            Consumer<String> onEnd)
+            Consumer<ServingNews> onNews)
             throws IOException {
         super(context);
         this.timers = timers;
         this.patience = patience;
         this.served = served;
         this.epochs = epochs;
-        this.onReady = onReady;
-        this.onLoad = onLoad;
-        this.onEnd = onEnd;
+        this.onNews = onNews;
         this.scheduler = served.scheduler();
         this.reports = context.messageAdapter(Report.class, Told::new);
         for (ActorRef<DeviceActor.Command> device : devices) {
@@ -144,7 +138,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 .onMessage(Asked.class, this::onAsked)
                 .onMessage(Cancelled.class, this::onCancelled)
                 .onMessage(Told.class, told -> onReport(told.report))
-                .onMessage(Lost.class, lost -> end("device " + lost.device.name() + " was lost"))
+                .onMessage(Lost.class, lost -> onLost(lost.device))
+                .onMessage(Devices.class, this::onDevices)
                 .onMessage(Heard.class, _ -> onHeard())
                 .onMessage(Close.class, _ -> end(null))
                 .onSignal(PostStop.class, _ -> onStop())
@@ -175,7 +170,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             tellAll(_ -> new Order.Serve(epoch, next.get()));
         }
         if (!ring.isEmpty()) {
-            onLoad.accept(scheduler.load().of(epoch, ring.stream().map(DeviceId::name).toList()));
+            List<String> names = ring.stream().map(DeviceId::name).toList();
+            onNews.accept(new ServingNews.Busy(scheduler.load().of(epoch, names)));
         }
         return this;
     }
@@ -273,8 +269,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             scheduler.restart(fault);
         } else {
             ready = true;
-            onReady.run();
         }
+        onNews.accept(new ServingNews.Stands(epoch, ring));
         fault = null;
         serve();
     }
@@ -294,10 +290,21 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
         return this;
     }
 
+    private Behavior<Command> onDevices(Devices message) {
+        List<DeviceId> stay = message.devices.stream().map(Coordinator::id).toList();
+        Optional<DeviceId> lost =
+                devices.keySet().stream().filter(d -> !stay.contains(d)).findAny();
+        return lost.isEmpty() ? this : onLost(lost.get());
+    }
+
+    private Behavior<Command> onLost(DeviceId device) {
+        return end("device " + device.name() + " was lost");
+    }
+
     private Behavior<Command> end(String sentence) {
         scheduler.failAll(sentence == null ? "the ring that writes it was closed" : sentence);
         devices.keySet().forEach(device -> tell(device, new Order.Release(epoch)));
-        onEnd.accept(sentence);
+        onNews.accept(new ServingNews.Ended(sentence));
         return Behaviors.stopped();
     }
 }

@@ -47,7 +47,7 @@ final class ServingWire {
         return to.build();
     }
 
-    private static RingWire.Sampler write(Sampler sampler) {
+    static RingWire.Sampler write(Sampler sampler) {
         return RingWire.Sampler.newBuilder()
                 .setTemperature(sampler.temperature())
                 .setTopK(sampler.topK())
@@ -72,20 +72,11 @@ final class ServingWire {
 
     private static Serve.Join read(RingWire.Join m) {
         int[] ids = ints(m.getIdsList());
-        RingWire.Sampler s = m.getSampler();
-        Sampler sampler =
-                new Sampler(
-                        s.getTemperature(),
-                        s.getTopK(),
-                        s.getTopP(),
-                        s.getMinP(),
-                        s.getRepetitionPenalty(),
-                        s.getSeed());
         Ask ask =
                 new Ask(
                         Arrays.copyOf(ids, ids.length - m.getWritten()),
                         m.getMost(),
-                        sampler,
+                        read(m.getSampler()),
                         new HashSet<>(m.getEndsList()),
                         m.getAlternatives(),
                         m.getScoresFrom(),
@@ -94,6 +85,16 @@ final class ServingWire {
                 new SequencePages(ints(m.getPageRanksList()), ints(m.getPageNumbersList()));
         return new Serve.Join(
                 m.getText(), ids, pages, m.getFilled(), m.getWritten(), m.getGuide(), ask);
+    }
+
+    static Sampler read(RingWire.Sampler s) {
+        return new Sampler(
+                s.getTemperature(),
+                s.getTopK(),
+                s.getTopP(),
+                s.getMinP(),
+                s.getRepetitionPenalty(),
+                s.getSeed());
     }
 
     static RingWire.Served write(Report.Served report) {
@@ -105,67 +106,78 @@ final class ServingWire {
                         .setServe(made.serve())
                         .setLeft(made.left())
                         .setSeconds(made.seconds());
-        for (Made.Token token : made.tokens()) {
-            RingWire.Token.Builder one =
-                    to.addTokensBuilder()
-                            .setText(token.text())
-                            .setIndex(token.index())
-                            .setId(token.id())
-                            .setLogprob(token.logprob())
-                            .setLast(token.last());
-            for (Made.Alternative other : token.alternatives()) {
-                one.addLikeliest(other.id()).addTheirLogprobs(other.logprob());
-            }
-        }
-        for (Made.Scores scores : made.scores()) {
-            RingWire.Scores.Builder some =
-                    to.addScoresBuilder().setText(scores.text()).setFrom(scores.from());
-            for (float logprob : scores.logprobs()) {
-                some.addLogprobs(logprob);
-            }
-            for (boolean hit : scores.hits()) {
-                some.addHits(hit);
-            }
-        }
+        made.tokens().forEach(token -> to.addTokens(write(token)));
+        made.scores().forEach(some -> to.addScores(write(some)));
         return to.build();
     }
 
+    static RingWire.Token write(Made.Token token) {
+        RingWire.Token.Builder one =
+                RingWire.Token.newBuilder()
+                        .setText(token.text())
+                        .setIndex(token.index())
+                        .setId(token.id())
+                        .setLogprob(token.logprob())
+                        .setLast(token.last());
+        for (Made.Alternative other : token.alternatives()) {
+            one.addLikeliest(other.id()).addTheirLogprobs(other.logprob());
+        }
+        return one.build();
+    }
+
+    static RingWire.Scores write(Made.Scores scores) {
+        RingWire.Scores.Builder some =
+                RingWire.Scores.newBuilder().setText(scores.text()).setFrom(scores.from());
+        for (float logprob : scores.logprobs()) {
+            some.addLogprobs(logprob);
+        }
+        for (boolean hit : scores.hits()) {
+            some.addHits(hit);
+        }
+        return some.build();
+    }
+
     static Report.Served read(RingWire.Served m) {
-        List<Made.Token> tokens = new ArrayList<>();
-        for (RingWire.Token one : m.getTokensList()) {
-            List<Made.Alternative> others = new ArrayList<>();
-            for (int i = 0; i < one.getLikeliestCount(); i++) {
-                others.add(new Made.Alternative(one.getLikeliest(i), one.getTheirLogprobs(i)));
-            }
-            tokens.add(
-                    new Made.Token(
-                            one.getText(),
-                            one.getIndex(),
-                            one.getId(),
-                            one.getLogprob(),
-                            others,
-                            one.getLast()));
-        }
-        List<Made.Scores> scores = new ArrayList<>();
-        for (RingWire.Scores one : m.getScoresList()) {
-            float[] logprobs = new float[one.getLogprobsCount()];
-            boolean[] hits = new boolean[logprobs.length];
-            for (int i = 0; i < logprobs.length; i++) {
-                logprobs[i] = one.getLogprobs(i);
-                hits[i] = one.getHits(i);
-            }
-            scores.add(new Made.Scores(one.getText(), one.getFrom(), logprobs, hits));
-        }
         Made made =
-                new Made(m.getRank(), m.getServe(), m.getLeft(), tokens, scores, m.getSeconds());
+                new Made(
+                        m.getRank(),
+                        m.getServe(),
+                        m.getLeft(),
+                        m.getTokensList().stream().map(ServingWire::read).toList(),
+                        m.getScoresList().stream().map(ServingWire::read).toList(),
+                        m.getSeconds());
         return new Report.Served(m.getRank(), m.getEpoch(), made);
     }
 
-    private static List<Integer> ints(int[] values) {
+    static Made.Token read(RingWire.Token one) {
+        List<Made.Alternative> others = new ArrayList<>();
+        for (int i = 0; i < one.getLikeliestCount(); i++) {
+            others.add(new Made.Alternative(one.getLikeliest(i), one.getTheirLogprobs(i)));
+        }
+        return new Made.Token(
+                one.getText(),
+                one.getIndex(),
+                one.getId(),
+                one.getLogprob(),
+                others,
+                one.getLast());
+    }
+
+    static Made.Scores read(RingWire.Scores one) {
+        float[] logprobs = new float[one.getLogprobsCount()];
+        boolean[] hits = new boolean[logprobs.length];
+        for (int i = 0; i < logprobs.length; i++) {
+            logprobs[i] = one.getLogprobs(i);
+            hits[i] = one.getHits(i);
+        }
+        return new Made.Scores(one.getText(), one.getFrom(), logprobs, hits);
+    }
+
+    static List<Integer> ints(int[] values) {
         return Arrays.stream(values).boxed().toList();
     }
 
-    private static int[] ints(List<Integer> values) {
+    static int[] ints(List<Integer> values) {
         return values.stream().mapToInt(Integer::intValue).toArray();
     }
 }
