@@ -3,20 +3,22 @@ package org.ringworld.actors.queue;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.stream.Stream;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.training.job.Job;
 
-/** The queue's jobs in the order of submission, as its directory has them. */
+/** The queue's jobs and servings in the order of submission, as its directory has them. */
 final class JobBook {
     private final Path directory;
     private final long leader;
     private final Epochs epochs;
     private final Map<String, QueuedJob> jobs = new LinkedHashMap<>();
+    private final Map<String, QueuedServing> servings = new LinkedHashMap<>();
 
     /**
      * Takes the queue over: a leader that was stopped and wakes up begins no epoch and writes
@@ -29,6 +31,9 @@ final class JobBook {
         this.epochs = Epochs.of(fence);
         for (QueuedJob job : QueuedJob.all(directory)) {
             jobs.put(job.id(), job);
+        }
+        for (QueuedServing serving : QueuedServing.FILE.all(directory)) {
+            servings.put(serving.id(), serving);
         }
     }
 
@@ -51,13 +56,34 @@ final class JobBook {
         return jobs.get(id);
     }
 
-    Set<String> ids() {
-        return jobs.keySet();
+    /** Null where there is none of that name. */
+    QueuedServing serving(String id) {
+        return servings.get(id);
+    }
+
+    /** Jobs and servings, in the order of submission. */
+    List<String> inOrder() {
+        return Stream.concat(jobs.keySet().stream(), servings.keySet().stream())
+                .sorted(Comparator.comparingInt(QueueFile::number))
+                .toList();
     }
 
     /** The sentence that says so where there is no such job. */
     String unknown(String id) {
-        return "there is no job %s; there are %s".formatted(id, ids());
+        if (servings.containsKey(id)) {
+            return "%s serves a model: it has no steps, and its log is its nodes' own"
+                    .formatted(id);
+        }
+        return "there is no job %s; there are %s".formatted(id, inOrder());
+    }
+
+    /** The serving that has a name in the API; null: none has. */
+    QueuedServing serves(String name) {
+        Collection<QueuedServing> all = servings.values();
+        return all.stream()
+                .filter(other -> !other.state().isOver() && other.name().equals(name))
+                .findFirst()
+                .orElse(null);
     }
 
     /** A job that is not over and writes into that place; null: none does. */
@@ -71,11 +97,26 @@ final class JobBook {
 
     /** A new job, the last in line. */
     QueuedJob add(String text, Job job, String output) throws IOException {
-        int number = jobs.values().stream().mapToInt(QueuedJob::number).max().orElse(0) + 1;
-        String id = number + "-" + job.name().replaceAll("[^A-Za-z0-9_.-]", "_");
         QueuedJob.State state = QueuedJob.State.QUEUED;
+        String sentence = "waits for devices";
         return keep(
-                new QueuedJob(id, text, output, job.ringSize(), state, "waits for devices", null));
+                new QueuedJob(
+                        nextId(job.name()), text, output, job.ringSize(), state, sentence, null));
+    }
+
+    /** A new serving, which has begun. */
+    QueuedServing add(String name, String model, String settings, int ringSize, long capacity)
+            throws IOException {
+        QueuedJob.State state = QueuedJob.State.RUNNING;
+        return keep(
+                new QueuedServing(
+                        nextId(name), name, model, settings, ringSize, capacity, state, ""));
+    }
+
+    private String nextId(String name) {
+        List<String> all = inOrder();
+        int last = all.isEmpty() ? 0 : QueueFile.number(all.getLast());
+        return last + 1 + "-" + name.replaceAll("[^A-Za-z0-9_.-]", "_");
     }
 
     /**
@@ -88,5 +129,13 @@ final class JobBook {
         job.write(directory);
         jobs.put(job.id(), job);
         return job;
+    }
+
+    /** Likewise of a serving. */
+    QueuedServing keep(QueuedServing serving) throws IOException {
+        epochs.next();
+        QueuedServing.FILE.write(directory, serving);
+        servings.put(serving.id(), serving);
+        return serving;
     }
 }

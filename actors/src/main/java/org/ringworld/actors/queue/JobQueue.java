@@ -31,6 +31,7 @@ import org.ringworld.actors.Faults;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Coordinator;
+import org.ringworld.actors.serving.ServingNews;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
@@ -69,6 +70,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     /** A forward or a serving has ended. */
     private record Ended(String id, String sentence) implements Command {}
 
+    private record Served(String id, ServingNews news) implements Command {}
+
     private record Hung(ActorRef<DeviceActor.Command> device) implements Command {}
 
     private final String cluster;
@@ -81,6 +84,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     private final ProgressLog progress;
     private final ForwardRuns forwards;
     private final ServingRuns servings;
+    private final StandingRuns standing;
 
     /**
      * @param directory that every node reaches
@@ -106,6 +110,14 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         this.progress = new ProgressLog(jobs.leader());
         this.forwards = new ForwardRuns(devices, jobs.epochs(), runs);
         this.servings = new ServingRuns(devices, jobs.epochs(), runs);
+        ActorRef<Command> self = context.getSelf();
+        this.standing =
+                new StandingRuns(
+                        jobs,
+                        devices,
+                        runs,
+                        context,
+                        (id, news) -> self.tell(new Served(id, news)));
         Cluster.get(context.getSystem())
                 .subscriptions()
                 .tell(
@@ -134,6 +146,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                 .onMessage(Opened.class, this::onOpened)
                 .onMessage(Told.class, this::onTold)
                 .onMessage(Ended.class, this::onEnded)
+                .onMessage(Served.class, this::onServed)
                 .onMessage(Hung.class, this::onHung)
                 .onSignal(PreRestart.class, signal -> onEnd())
                 .onSignal(PostStop.class, signal -> onEnd())
@@ -149,12 +162,12 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     // ---- devices
 
-    private Behavior<Command> onListed(Listed message) {
+    private Behavior<Command> onListed(Listed message) throws IOException {
         devices.list(message.listing.getAllServiceInstances(DEVICES));
         return assign();
     }
 
-    private Behavior<Command> onDowned(Downed message) {
+    private Behavior<Command> onDowned(Downed message) throws IOException {
         Address address = message.member.address();
         Cluster of = Cluster.get(getContext().getSystem());
         devices.takeOut(d -> address(d, of).equals(address));
@@ -167,42 +180,51 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         return address.hasGlobalScope() ? address : cluster.selfMember().address();
     }
 
-    private Behavior<Command> onDrain(Drain drain) {
+    private Behavior<Command> onDrain(Drain drain) throws IOException {
         devices.drain(drain.devices);
         assign();
         // Coordinators let go of devices between steps; who asks tries again until they have.
         List<DeviceId> leaving = drain.devices.stream().map(Coordinator::id).toList();
         boolean held =
-                running.values().stream()
-                        .anyMatch(r -> r.using.stream().anyMatch(leaving::contains));
+                standing.uses(leaving)
+                        || running.values().stream()
+                                .anyMatch(r -> r.using.stream().anyMatch(leaving::contains));
         drain.replyTo.tell(new QueueAnswer(!held, held ? "still in use" : ""));
         return this;
     }
 
-    /** Gives free devices to jobs in the order of submission, each up to its ring's size. */
-    private Behavior<Command> assign() {
-        for (QueuedJob job : jobs.all()) {
-            RunningJob runs = running.get(job.id());
-            if (job.state().isOver()) {
-                continue;
-            }
-            if (runs == null) {
-                int free = devices.free().size();
-                if (free == 0 || (free < job.ringSize() && !job.isResumed())) {
-                    continue;
-                }
-                runs = new RunningJob(job);
-                running.put(job.id(), runs);
-                open(job);
-            }
-            Optional<DevicePool.Change<ActorRef<DeviceActor.Command>>> change =
-                    devices.assign(job.id(), job.ringSize());
-            if (runs.coordinator != null && change.isPresent()) {
-                runs.coordinator.tell(
-                        new Coordinator.Devices(change.get().devices(), change.get().gracefully()));
+    /** Gives free devices in the order of submission, to each up to its ring's size. */
+    private Behavior<Command> assign() throws IOException {
+        for (String id : jobs.inOrder()) {
+            if (jobs.job(id) == null) {
+                standing.assign(jobs.serving(id));
+            } else {
+                assign(jobs.job(id));
             }
         }
         return this;
+    }
+
+    private void assign(QueuedJob job) {
+        RunningJob runs = running.get(job.id());
+        if (job.state().isOver()) {
+            return;
+        }
+        if (runs == null) {
+            int free = devices.free().size();
+            if (free == 0 || (free < job.ringSize() && !job.isResumed())) {
+                return;
+            }
+            runs = new RunningJob(job);
+            running.put(job.id(), runs);
+            open(job);
+        }
+        Optional<DevicePool.Change<ActorRef<DeviceActor.Command>>> change =
+                devices.assign(job.id(), job.ringSize());
+        if (runs.coordinator != null && change.isPresent()) {
+            runs.coordinator.tell(
+                    new Coordinator.Devices(change.get().devices(), change.get().gracefully()));
+        }
     }
 
     private Behavior<Command> onHung(Hung hung) {
@@ -329,12 +351,13 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private QueueAnswer answer(QueueRequest request) throws IOException {
         Cluster of = Cluster.get(getContext().getSystem());
-        QueueReport report = new QueueReport(cluster, of, jobs, running, progress, devices);
+        QueueReport report =
+                new QueueReport(cluster, of, jobs, running, standing, progress, devices);
         ActorRef<Command> self = getContext().getSelf();
         BiConsumer<String, String> onEnd = (id, why) -> self.tell(new Ended(id, why));
         return switch (request) {
             case QueueRequest.Submit(String text) -> submit(text);
-            case QueueRequest.Stop(String id) -> servings.stop(id) ? QueueAnswer.DONE : stop(id);
+            case QueueRequest.Stop(String id) -> stop(id);
             case QueueRequest.Jobs _ -> QueueAnswer.of(report.allJobs());
             case QueueRequest.Status _ -> QueueAnswer.of(report.status());
             case QueueRequest.Log(String id, long from) -> report.log(id, from);
@@ -342,6 +365,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             case QueueRequest.Follow(String id, long after) -> report.progress(id, after);
             case QueueRequest.Forward(ForwardRun.Request one) ->
                     forwards.begin(one, getContext(), onEnd);
+            case QueueRequest.Deploy one -> deploy(one);
             case QueueRequest.OfServing one -> servings.answer(one, getContext(), onEnd);
             case QueueRequest.Forwarded(String id) -> forwards.answer(id);
         };
@@ -364,7 +388,21 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         return QueueAnswer.ofId(id);
     }
 
+    private QueueAnswer deploy(QueueRequest.Deploy one) throws IOException {
+        QueueAnswer answer = standing.deploy(one);
+        assign();
+        return answer;
+    }
+
     private QueueAnswer stop(String id) throws IOException {
+        if (servings.stop(id)) {
+            return QueueAnswer.DONE;
+        }
+        QueueAnswer ofStanding = standing.stop(id);
+        return ofStanding == null ? stopJob(id) : ofStanding;
+    }
+
+    private QueueAnswer stopJob(String id) throws IOException {
         QueuedJob job = jobs.job(id);
         if (job == null) {
             return new QueueAnswer(false, jobs.unknown(id));
@@ -381,9 +419,14 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         return QueueAnswer.DONE;
     }
 
-    private Behavior<Command> onEnded(Ended message) {
+    private Behavior<Command> onEnded(Ended message) throws IOException {
         forwards.ended(message.id, message.sentence);
         servings.ended(message.id, message.sentence);
         return assign();
+    }
+
+    private Behavior<Command> onServed(Served message) throws IOException {
+        standing.hear(message.id, message.news);
+        return message.news instanceof ServingNews.Ended ? assign() : this;
     }
 }

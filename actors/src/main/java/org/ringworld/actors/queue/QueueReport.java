@@ -28,6 +28,7 @@ record QueueReport(
         Cluster cluster,
         JobBook jobs,
         Map<String, RunningJob> running,
+        StandingRuns standing,
         ProgressLog progress,
         DevicePool<ActorRef<DeviceActor.Command>> devices) {
     /** Bytes of a file in one answer, which is a message between nodes too, of 1 MiB at most. */
@@ -97,43 +98,54 @@ record QueueReport(
         return QueueAnswer.of(node.put("next", next));
     }
 
-    /** All jobs, in the order of submission. */
+    /** All jobs and servings, in the order of submission. */
     ArrayNode allJobs() {
         ArrayNode all = JsonMapper.shared().createArrayNode();
-        for (QueuedJob job : jobs.all()) {
+        for (String id : jobs.inOrder()) {
+            QueuedJob job = jobs.job(id);
+            QueuedServing serving = jobs.serving(id);
+            QueuedJob.State state = job == null ? serving.state() : job.state();
             ObjectNode node = all.addObject();
-            node.put("id", job.id()).put("state", job.state().name().toLowerCase());
-            node.put("output", job.output()).put("sentence", job.sentence());
-            RunningJob runs = running.get(job.id());
-            if (runs == null) {
-                continue;
-            }
-            node.put("devices", devices.of(job.id()).size()).put("ringSize", job.ringSize());
-            node.put("epoch", runs.epoch);
-            if (runs.last instanceof Progress.Waiting waiting) {
-                node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
-            }
-            if (runs.last instanceof Progress.Evaluating evaluating) {
-                String sentence = "is evaluated on unseen rows: %d of %d batches";
-                node.put("sentence", sentence.formatted(evaluating.batches(), evaluating.of()));
-            }
-            if (runs.metrics != null) {
-                node.put("step", runs.metrics.step());
-                node.put("steps", runs.hosted.job().curriculum().steps());
-                node.put("loss", runs.metrics.loss());
-                node.put("tokensPerSecond", runs.metrics.tokensPerSecond());
-            }
-            ArrayNode ranks = node.putArray("ranks");
-            for (Progress.RankTime time : runs.times) {
-                ranks.addObject()
-                        .put("device", time.device())
-                        .put("secondsCompute", time.spent().computing())
-                        .put("secondsWait", time.spent().waiting())
-                        .put("secondsReceiving", time.spent().receiving())
-                        .put("secondsExposed", time.spent().exposed());
+            node.put("id", id).put("state", state.name().toLowerCase());
+            if (job == null) {
+                standing.report(serving, node);
+            } else {
+                report(job, node);
             }
         }
         return all;
+    }
+
+    private void report(QueuedJob job, ObjectNode node) {
+        node.put("output", job.output()).put("sentence", job.sentence());
+        RunningJob runs = running.get(job.id());
+        if (runs == null) {
+            return;
+        }
+        node.put("devices", devices.of(job.id()).size()).put("ringSize", job.ringSize());
+        node.put("epoch", runs.epoch);
+        if (runs.last instanceof Progress.Waiting waiting) {
+            node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
+        }
+        if (runs.last instanceof Progress.Evaluating evaluating) {
+            String sentence = "is evaluated on unseen rows: %d of %d batches";
+            node.put("sentence", sentence.formatted(evaluating.batches(), evaluating.of()));
+        }
+        if (runs.metrics != null) {
+            node.put("step", runs.metrics.step());
+            node.put("steps", runs.hosted.job().curriculum().steps());
+            node.put("loss", runs.metrics.loss());
+            node.put("tokensPerSecond", runs.metrics.tokensPerSecond());
+        }
+        ArrayNode ranks = node.putArray("ranks");
+        for (Progress.RankTime time : runs.times) {
+            ranks.addObject()
+                    .put("device", time.device())
+                    .put("secondsCompute", time.spent().computing())
+                    .put("secondsWait", time.spent().waiting())
+                    .put("secondsReceiving", time.spent().receiving())
+                    .put("secondsExposed", time.spent().exposed());
+        }
     }
 
     /** Members, their devices, and all jobs. */

@@ -74,18 +74,23 @@ public final class RingEngine implements Engine {
                                             actors,
                                             Epochs.from(1),
                                             Duration.ZERO,
-                                            () -> ready.complete(null),
-                                            now -> load = now,
-                                            this::ended),
+                                            this::hear),
                                     "serving"));
                     return Behaviors.empty();
                 });
     }
 
-    private void ended(String fault) {
-        ready.completeExceptionally(new RingFailedException(fault));
-        ended = fault;
-        over.complete(null);
+    private void hear(ServingNews news) {
+        switch (news) {
+            case ServingNews.Stands _ -> ready.complete(null);
+            case ServingNews.Busy(Load now) -> load = now;
+            case ServingNews.Ended(String fault) -> {
+                ready.completeExceptionally(new RingFailedException(fault));
+                ended = fault;
+                over.complete(null);
+            }
+            case ServingNews.Fronts _ -> {} // there are none
+        }
     }
 
     @Override

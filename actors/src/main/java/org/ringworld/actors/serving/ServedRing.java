@@ -37,10 +37,15 @@ public record ServedRing(
     /** Words that ranks may have before them. */
     private static final int IN_FLIGHT = 2;
 
-    /** Of each rank: a text that goes around the ring has at most one page more on some. */
+    /** Of each rank, its own and the mirrors of others. */
     int pagesOfRank() {
+        return (mirrored && ranks > 1 ? 2 : 1) * planned();
+    }
+
+    /** Of each rank: a text that goes around the ring has at most one page more on some. */
+    private int planned() {
         long pages = Math.ceilDiv(capacity, PageMemory.TOKENS);
-        return Math.toIntExact((mirrored && ranks > 1 ? 2 : 1) * Math.ceilDiv(pages, ranks));
+        return Math.toIntExact(Math.ceilDiv(pages, ranks));
     }
 
     /** Of each rank: the last page of each text, and those that a chunk fills. */
@@ -66,7 +71,8 @@ public record ServedRing(
     }
 
     private PageDirectory pages(int[] mirrorOf) {
-        return new PageDirectory(mirrorOf, pagesOfRank(), SHORT, deterministic);
+        return new PageDirectory(
+                mirrorOf, pagesOfRank(), (long) ranks * planned(), SHORT, deterministic);
     }
 
     /** The next rank of another host, else of another process, else none. */

@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -19,7 +20,6 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.model.decode.Ask;
-import org.ringworld.model.decode.Load;
 import org.ringworld.model.decode.PageDirectory;
 import org.ringworld.model.decode.Scheduler;
 import org.ringworld.model.ring.LinkAddress;
@@ -41,14 +41,27 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /** What it is told. */
     public sealed interface Command {}
 
-    /** Write this. The listener is called on this actor's thread. */
-    public record Asked(long id, Ask ask, Scheduler.Listener listener) implements Command {}
+    /**
+     * Write this. The listener is called on this actor's thread.
+     *
+     * @param written tokens that it has been given before: it goes on after them
+     */
+    public record Asked(long id, Ask ask, int[] written, Scheduler.Listener listener)
+            implements Command {
+        public Asked(long id, Ask ask, Scheduler.Listener listener) {
+            this(id, ask, new int[0], listener);
+        }
+    }
 
     /** Nobody waits for it any more. */
     public record Cancelled(long id) implements Command {}
 
     /** It is over; devices are given back. */
     public record Close() implements Command {}
+
+    /** The devices that it may use from now on. */
+    public record Devices(List<ActorRef<DeviceActor.Command>> devices, boolean gracefully)
+            implements Command {}
 
     /** Somebody still waits for what is written. */
     public record Heard() implements Command {}
@@ -73,9 +86,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     private final Duration patience;
     private final ServedRing served;
     private final Epochs epochs;
-    private final Runnable onReady;
-    private final Consumer<Load> onLoad;
-    private final Consumer<String> onEnd;
+    private final Consumer<ServingNews> onNews;
     private final ActorRef<Report> reports;
     private final Map<DeviceId, ActorRef<DeviceActor.Command>> devices = new LinkedHashMap<>();
     private final Map<DeviceId, Held> held = new LinkedHashMap<>();
@@ -86,7 +97,6 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     private long epoch;
     private boolean forming;
     private boolean stands;
-    private boolean ready;
     private int broken;
     private int faults;
     private String fault;
@@ -94,25 +104,21 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /**
      * @param devices as many as the ring has ranks
      * @param patience after so long without {@link Heard} it ends; zero: never
-     * @param onReady is run when the ring stands for the first time
-     * @param onLoad is told what there is to do, as often as it changes
-     * @param onEnd is told why it is over; null: it was closed
+     * @param onNews is told what becomes of it, on this actor's thread
      */
     public static Behavior<Command> create(
             ServedRing served,
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
             Duration patience,
-            Runnable onReady,
-            Consumer<Load> onLoad,
-            Consumer<String> onEnd) {
+            Consumer<ServingNews> onNews) {
         return Behaviors.withTimers(
                 timers ->
                         Behaviors.setup(
                                 context ->
                                         new ServingActor(
                                                 context, timers, served, devices, epochs, patience,
-                                                onReady, onLoad, onEnd)));
+                                                onNews)));
     }
 
     private ServingActor(
@@ -122,24 +128,18 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
             Duration patience,
-            Runnable onReady,
-            Consumer<Load> onLoad,
-            Consumer<String> onEnd)
+            Consumer<ServingNews> onNews)
             throws IOException {
         super(context);
         this.timers = timers;
         this.patience = patience;
         this.served = served;
         this.epochs = epochs;
-        this.onReady = onReady;
-        this.onLoad = onLoad;
-        this.onEnd = onEnd;
+        this.onNews = onNews;
         this.scheduler = served.scheduler();
         this.reports = context.messageAdapter(Report.class, Told::new);
         for (ActorRef<DeviceActor.Command> device : devices) {
-            DeviceId id = Coordinator.id(device);
-            this.devices.put(id, device);
-            context.watchWith(device, new Lost(id));
+            add(Coordinator.id(device), device);
         }
         onHeard();
         gather();
@@ -160,6 +160,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 .onMessage(Told.class, told -> onReport(told.report))
                 .onMessage(Lost.class, this::onLost)
                 .onMessage(FormAnew.class, this::onFormAnew)
+                .onMessage(Devices.class, this::onDevices)
                 .onMessage(Heard.class, _ -> onHeard())
                 .onMessage(Close.class, _ -> end(null))
                 .onSignal(PostStop.class, _ -> onStop())
@@ -172,7 +173,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     }
 
     private Behavior<Command> onAsked(Asked asked) {
-        scheduler.ask(asked.id, asked.ask, asked.listener);
+        scheduler.ask(asked.id, asked.ask, asked.written, asked.listener);
         return serve();
     }
 
@@ -190,10 +191,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             tellAll(_ -> new Order.Serve(epoch, next.get()));
         }
         if (stands) {
-            onLoad.accept(
-                    scheduler
-                            .load()
-                            .of(epoch, ring.stream().map(held -> held.device().name()).toList()));
+            List<String> names = ring.stream().map(held -> held.device().name()).toList();
+            onNews.accept(new ServingNews.Busy(scheduler.load().of(epoch, names)));
         }
         return this;
     }
@@ -307,10 +306,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
         fault = null;
         forming = false;
         stands = true;
-        if (!ready) {
-            ready = true;
-            onReady.run();
-        }
+        onNews.accept(new ServingNews.Stands(epoch, ring.stream().map(Held::device).toList()));
         serve();
     }
 
@@ -334,10 +330,32 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
         return this;
     }
 
+    private Behavior<Command> onDevices(Devices message) throws IOException {
+        Set<DeviceId> before = Set.copyOf(devices.keySet());
+        Map<DeviceId, ActorRef<DeviceActor.Command>> now = new LinkedHashMap<>();
+        message.devices.forEach(device -> now.put(Coordinator.id(device), device));
+        for (DeviceId id : before) {
+            if (!now.containsKey(id)) {
+                tell(id, new Order.Release(epoch));
+            }
+        }
+        devices.clear();
+        now.forEach(this::add);
+        if (!now.keySet().equals(before)) {
+            gather();
+        }
+        return this;
+    }
+
+    private void add(DeviceId id, ActorRef<DeviceActor.Command> device) {
+        devices.put(id, device);
+        getContext().watchWith(device, new Lost(id));
+    }
+
     private Behavior<Command> end(String sentence) {
         scheduler.failAll(sentence == null ? "the ring that writes it was closed" : sentence);
         devices.keySet().forEach(device -> tell(device, new Order.Release(epoch)));
-        onEnd.accept(sentence);
+        onNews.accept(new ServingNews.Ended(sentence));
         return Behaviors.stopped();
     }
 }

@@ -96,7 +96,7 @@ final class ServingWire {
                 new PageDirectory.Page(m.getToRank(), m.getTo()));
     }
 
-    private static RingWire.Sampler write(Sampler sampler) {
+    static RingWire.Sampler write(Sampler sampler) {
         return RingWire.Sampler.newBuilder()
                 .setTemperature(sampler.temperature())
                 .setTopK(sampler.topK())
@@ -126,20 +126,11 @@ final class ServingWire {
 
     private static Serve.Join read(RingWire.Join m) {
         int[] ids = ints(m.getIdsList());
-        RingWire.Sampler s = m.getSampler();
-        Sampler sampler =
-                new Sampler(
-                        s.getTemperature(),
-                        s.getTopK(),
-                        s.getTopP(),
-                        s.getMinP(),
-                        s.getRepetitionPenalty(),
-                        s.getSeed());
         Ask ask =
                 new Ask(
                         Arrays.copyOf(ids, ids.length - m.getWritten()),
                         m.getMost(),
-                        sampler,
+                        read(m.getSampler()),
                         new HashSet<>(m.getEndsList()),
                         m.getAlternatives(),
                         m.getScoresFrom(),
@@ -156,6 +147,16 @@ final class ServingWire {
                 ask);
     }
 
+    static Sampler read(RingWire.Sampler s) {
+        return new Sampler(
+                s.getTemperature(),
+                s.getTopK(),
+                s.getTopP(),
+                s.getMinP(),
+                s.getRepetitionPenalty(),
+                s.getSeed());
+    }
+
     static RingWire.Served write(Report.Served report) {
         Made made = report.made();
         RingWire.Served.Builder to =
@@ -165,81 +166,86 @@ final class ServingWire {
                         .setServe(made.serve())
                         .setLeft(made.left())
                         .setSeconds(made.seconds());
-        for (Made.Token token : made.tokens()) {
-            RingWire.Token.Builder one =
-                    to.addTokensBuilder()
-                            .setText(token.text())
-                            .setIndex(token.index())
-                            .setId(token.id())
-                            .setLogprob(token.logprob())
-                            .setLast(token.last());
-            for (Made.Alternative other : token.alternatives()) {
-                one.addLikeliest(other.id()).addTheirLogprobs(other.logprob());
-            }
-        }
-        for (Made.Scores scores : made.scores()) {
-            RingWire.Scores.Builder some =
-                    to.addScoresBuilder().setText(scores.text()).setFrom(scores.from());
-            for (float logprob : scores.logprobs()) {
-                some.addLogprobs(logprob);
-            }
-            for (boolean hit : scores.hits()) {
-                some.addHits(hit);
-            }
-            for (int i = 0; i < scores.likeliest().length; i++) {
-                some.addLikeliest(scores.likeliest()[i]).addTheirs(scores.theirs()[i]);
-            }
-        }
+        made.tokens().forEach(token -> to.addTokens(write(token)));
+        made.scores().forEach(some -> to.addScores(write(some)));
         return to.build();
     }
 
+    static RingWire.Token write(Made.Token token) {
+        RingWire.Token.Builder one =
+                RingWire.Token.newBuilder()
+                        .setText(token.text())
+                        .setIndex(token.index())
+                        .setId(token.id())
+                        .setLogprob(token.logprob())
+                        .setLast(token.last());
+        for (Made.Alternative other : token.alternatives()) {
+            one.addLikeliest(other.id()).addTheirLogprobs(other.logprob());
+        }
+        return one.build();
+    }
+
+    static RingWire.Scores write(Made.Scores scores) {
+        RingWire.Scores.Builder some =
+                RingWire.Scores.newBuilder().setText(scores.text()).setFrom(scores.from());
+        for (float logprob : scores.logprobs()) {
+            some.addLogprobs(logprob);
+        }
+        for (boolean hit : scores.hits()) {
+            some.addHits(hit);
+        }
+        for (int i = 0; i < scores.likeliest().length; i++) {
+            some.addLikeliest(scores.likeliest()[i]).addTheirs(scores.theirs()[i]);
+        }
+        return some.build();
+    }
+
     static Report.Served read(RingWire.Served m) {
-        List<Made.Token> tokens = new ArrayList<>();
-        for (RingWire.Token one : m.getTokensList()) {
-            List<Made.Alternative> others = new ArrayList<>();
-            for (int i = 0; i < one.getLikeliestCount(); i++) {
-                others.add(new Made.Alternative(one.getLikeliest(i), one.getTheirLogprobs(i)));
-            }
-            tokens.add(
-                    new Made.Token(
-                            one.getText(),
-                            one.getIndex(),
-                            one.getId(),
-                            one.getLogprob(),
-                            others,
-                            one.getLast()));
-        }
-        List<Made.Scores> scores = new ArrayList<>();
-        for (RingWire.Scores one : m.getScoresList()) {
-            float[] logprobs = new float[one.getLogprobsCount()];
-            boolean[] hits = new boolean[logprobs.length];
-            for (int i = 0; i < logprobs.length; i++) {
-                logprobs[i] = one.getLogprobs(i);
-                hits[i] = one.getHits(i);
-            }
-            float[] theirs = new float[one.getTheirsCount()];
-            for (int i = 0; i < theirs.length; i++) {
-                theirs[i] = one.getTheirs(i);
-            }
-            scores.add(
-                    new Made.Scores(
-                            one.getText(),
-                            one.getFrom(),
-                            logprobs,
-                            hits,
-                            ints(one.getLikeliestList()),
-                            theirs));
-        }
         Made made =
-                new Made(m.getRank(), m.getServe(), m.getLeft(), tokens, scores, m.getSeconds());
+                new Made(
+                        m.getRank(),
+                        m.getServe(),
+                        m.getLeft(),
+                        m.getTokensList().stream().map(ServingWire::read).toList(),
+                        m.getScoresList().stream().map(ServingWire::read).toList(),
+                        m.getSeconds());
         return new Report.Served(m.getRank(), m.getEpoch(), made);
     }
 
-    private static List<Integer> ints(int[] values) {
+    static Made.Token read(RingWire.Token one) {
+        List<Made.Alternative> others = new ArrayList<>();
+        for (int i = 0; i < one.getLikeliestCount(); i++) {
+            others.add(new Made.Alternative(one.getLikeliest(i), one.getTheirLogprobs(i)));
+        }
+        return new Made.Token(
+                one.getText(),
+                one.getIndex(),
+                one.getId(),
+                one.getLogprob(),
+                others,
+                one.getLast());
+    }
+
+    static Made.Scores read(RingWire.Scores one) {
+        float[] logprobs = new float[one.getLogprobsCount()];
+        boolean[] hits = new boolean[logprobs.length];
+        for (int i = 0; i < logprobs.length; i++) {
+            logprobs[i] = one.getLogprobs(i);
+            hits[i] = one.getHits(i);
+        }
+        float[] theirs = new float[one.getTheirsCount()];
+        for (int i = 0; i < theirs.length; i++) {
+            theirs[i] = one.getTheirs(i);
+        }
+        return new Made.Scores(
+                one.getText(), one.getFrom(), logprobs, hits, ints(one.getLikeliestList()), theirs);
+    }
+
+    static List<Integer> ints(int[] values) {
         return Arrays.stream(values).boxed().toList();
     }
 
-    private static int[] ints(List<Integer> values) {
+    static int[] ints(List<Integer> values) {
         return values.stream().mapToInt(Integer::intValue).toArray();
     }
 }

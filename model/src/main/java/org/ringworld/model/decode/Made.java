@@ -1,5 +1,6 @@
 package org.ringworld.model.decode;
 
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -47,5 +48,24 @@ public record Made(
             float[] logprobs,
             boolean[] hits,
             int[] likeliest,
-            float[] theirs) {}
+            float[] theirs) {
+        /** Of the tokens at positions [from, to) alone. */
+        public Scores part(int start, int end) {
+            int first = start - from;
+            int last = end - from;
+            int each = likeliest.length / logprobs.length;
+            return new Scores(
+                    text,
+                    start,
+                    Arrays.copyOfRange(logprobs, first, last),
+                    Arrays.copyOfRange(hits, first, last),
+                    Arrays.copyOfRange(likeliest, each * first, each * last),
+                    Arrays.copyOfRange(theirs, each * first, each * last));
+        }
+
+        /** The same of a text of another number. */
+        public Scores of(long other) {
+            return new Scores(other, from, logprobs, hits, likeliest, theirs);
+        }
+    }
 }

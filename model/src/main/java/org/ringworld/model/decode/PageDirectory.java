@@ -33,6 +33,7 @@ public final class PageDirectory {
     public static final int NO_MIRROR = -1;
 
     private final int pagesOfRank;
+    private final long mostPages;
     private final int shortPages;
     private final boolean fixed;
     private final int[] mirrorOf;
@@ -122,12 +123,12 @@ public final class PageDirectory {
      * @param shortTokens up to so many tokens a sequence lies on one rank, if it fits there
      */
     public PageDirectory(int ranks, int pagesOfRank, int shortTokens) {
-        this(unmirrored(ranks), pagesOfRank, shortTokens, false);
+        this(unmirrored(ranks), pagesOfRank, Long.MAX_VALUE, shortTokens, false);
     }
 
     /** One where page i of every sequence lies on rank i modulo all, whoever else is there. */
     public static PageDirectory fixed(int ranks, int pagesOfRank) {
-        return new PageDirectory(unmirrored(ranks), pagesOfRank, 0, true);
+        return new PageDirectory(unmirrored(ranks), pagesOfRank, Long.MAX_VALUE, 0, true);
     }
 
     private static int[] unmirrored(int ranks) {
@@ -138,9 +139,12 @@ public final class PageDirectory {
 
     /**
      * @param mirrorOf of each rank the one that has its mirrors; −1: none
+     * @param mostPages that open sequences have at most, all together
      * @param fixed whether page i of every sequence lies on rank i modulo all
      */
-    public PageDirectory(int[] mirrorOf, int pagesOfRank, int shortTokens, boolean fixed) {
+    public PageDirectory(
+            int[] mirrorOf, int pagesOfRank, long mostPages, int shortTokens, boolean fixed) {
+        this.mostPages = mostPages;
         this.mirrorOf = mirrorOf;
         this.fixed = fixed;
         this.pagesOfRank = pagesOfRank;
@@ -154,6 +158,11 @@ public final class PageDirectory {
 
     private int ranks() {
         return mirrorOf.length;
+    }
+
+    /** Pages that open sequences have at most; where there are mirrors, the others are theirs. */
+    private long most() {
+        return Math.min(mostPages, (long) ranks() * pagesOfRank);
     }
 
     // ---- what ranks hold already
@@ -212,13 +221,13 @@ public final class PageDirectory {
      */
     public void checkFits(long most) {
         int needed = Math.toIntExact(Math.ceilDiv(most, PageMemory.TOKENS));
-        if (needed > (long) ranks() * pagesOfRank) {
+        if (needed > most()) {
             throw new TooLongException(
                     "%d tokens do not fit: there is room for %d, and %d more devices like these would be needed"
                             .formatted(
                                     most,
-                                    (long) ranks() * pagesOfRank * PageMemory.TOKENS,
-                                    Math.ceilDiv(needed, pagesOfRank) - ranks()));
+                                    most() * PageMemory.TOKENS,
+                                    Math.ceilDiv((long) needed * ranks(), most()) - ranks()));
         }
     }
 
@@ -239,7 +248,8 @@ public final class PageDirectory {
         Page first = sequence.pages[0];
         int home = first == null ? roomiest() : first.rank;
         boolean isShort = sequence.pages.length <= shortPages && room(home) >= missing.length;
-        if (!isShort && room() < missing.length) {
+        long used = (long) ranks() * pagesOfRank - room();
+        if (used + missing.length > most()) {
             return false;
         }
         for (int i : missing) {

@@ -63,7 +63,9 @@ final class ServingRing implements Engine {
         this.fixed = options.deterministic();
         this.pages = pages;
         this.shortTokens = shortTokens;
-        directory = new PageDirectory(mirrorOf(size, mirrored), pages, shortTokens, fixed);
+        directory =
+                new PageDirectory(
+                        mirrorOf(size, mirrored), pages, Long.MAX_VALUE, shortTokens, fixed);
         scheduler = new Scheduler(directory, config.vocabSize(), chunk, 2, fixed);
         LocalRing first = new LocalRing(size);
         ring = first;
@@ -137,7 +139,11 @@ final class ServingRing implements Engine {
                     words.removeIf(word -> word instanceof Told);
                     directory =
                             new PageDirectory(
-                                    mirrorOf(ranks.size(), mirrored), pages, shortTokens, fixed);
+                                    mirrorOf(ranks.size(), mirrored),
+                                    pages,
+                                    Long.MAX_VALUE,
+                                    shortTokens,
+                                    fixed);
                     for (int rank = 0; rank < ranks.size(); rank++) {
                         for (HeldPage page : ranks.get(rank).held()) {
                             directory.holds(rank, page);
