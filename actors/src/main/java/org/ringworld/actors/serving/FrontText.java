@@ -1,7 +1,6 @@
 package org.ringworld.actors.serving;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.Consumer;
@@ -80,17 +79,10 @@ final class FrontText {
 
     /** Of tokens that are scored once more, the first score stands. */
     void scored(Made.Scores some) {
-        int end = some.from() + some.logprobs().length;
-        for (int from = scored.nextClearBit(some.from()); from < end; ) {
+        for (int from = scored.nextClearBit(some.from()); from < some.to(); ) {
             int known = scored.nextSetBit(from);
-            int to = known < 0 ? end : Math.min(known, end);
-            answer.scored(
-                    new Made.Scores(
-                            some.text(),
-                            from,
-                            Arrays.copyOfRange(
-                                    some.logprobs(), from - some.from(), to - some.from()),
-                            Arrays.copyOfRange(some.hits(), from - some.from(), to - some.from())));
+            int to = known < 0 ? some.to() : Math.min(known, some.to());
+            answer.scored(some.part(from, to));
             scored.set(from, to);
             from = scored.nextClearBit(to);
         }

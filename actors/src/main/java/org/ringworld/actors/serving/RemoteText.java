@@ -37,24 +37,16 @@ final class RemoteText implements Scheduler.Listener {
 
     @Override
     public void scored(Made.Scores some) {
-        came(() -> front.add(new Made.Scores(number, some.from(), some.logprobs(), some.hits())));
+        came(() -> front.add(some.of(number)));
     }
 
     @Override
     public void token(Made.Token token) {
-        came(() -> add(token));
-    }
-
-    private void add(Made.Token token) {
-        told = token.index() + 1;
-        front.add(
-                new Made.Token(
-                        number,
-                        token.index(),
-                        token.id(),
-                        token.logprob(),
-                        token.alternatives(),
-                        token.last()));
+        came(
+                () -> {
+                    told = token.index() + 1;
+                    front.add(token.of(number));
+                });
     }
 
     @Override

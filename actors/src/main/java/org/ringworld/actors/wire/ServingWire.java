@@ -134,6 +134,9 @@ final class ServingWire {
         for (boolean hit : scores.hits()) {
             some.addHits(hit);
         }
+        for (int i = 0; i < scores.likeliest().length; i++) {
+            some.addLikeliest(scores.likeliest()[i]).addTheirs(scores.theirs()[i]);
+        }
         return some.build();
     }
 
@@ -170,7 +173,12 @@ final class ServingWire {
             logprobs[i] = one.getLogprobs(i);
             hits[i] = one.getHits(i);
         }
-        return new Made.Scores(one.getText(), one.getFrom(), logprobs, hits);
+        float[] theirs = new float[one.getTheirsCount()];
+        for (int i = 0; i < theirs.length; i++) {
+            theirs[i] = one.getTheirs(i);
+        }
+        return new Made.Scores(
+                one.getText(), one.getFrom(), logprobs, hits, ints(one.getLikeliestList()), theirs);
     }
 
     static List<Integer> ints(int[] values) {

@@ -204,7 +204,14 @@ class FrontTextsTest {
     @Test
     void scoresAreGivenOnceAndOnlyTheRestIsAskedForAgain() throws Exception {
         FrontText text = asked(0, 1);
-        Made.Scores first = new Made.Scores(text.number, 1, new float[] {-1}, new boolean[] {true});
+        Made.Scores first =
+                new Made.Scores(
+                        text.number,
+                        1,
+                        new float[] {-1},
+                        new boolean[] {true},
+                        new int[] {7, 8},
+                        new float[] {-1, -2});
         texts.told(
                 new ToFront.Told(
                         List.of(new ToFront.Begun(text.number, 2)),
@@ -216,7 +223,12 @@ class FrontTextsTest {
         assertThat(again.ask().scoresFrom()).isEqualTo(2);
         Made.Scores all =
                 new Made.Scores(
-                        again.number(), 1, new float[] {-9, -2}, new boolean[] {false, false});
+                        again.number(),
+                        1,
+                        new float[] {-9, -2},
+                        new boolean[] {false, false},
+                        new int[] {1, 2, 3, 4},
+                        new float[] {-1, -2, -3, -4});
         texts.told(
                 new ToFront.Told(
                         List.of(new ToFront.Begun(again.number(), 0)),
@@ -225,6 +237,8 @@ class FrontTextsTest {
                         List.of(new ToFront.Ended(again.number(), null))));
         assertThat(text.answer.next()).isNull();
         assertThat(text.answer.scores()).containsExactly(Float.NaN, -1, -2);
+        assertThat(text.answer.likeliest(1).getFirst()).isEqualTo(new Made.Alternative(7, -1));
+        assertThat(text.answer.likeliest(2).getLast()).isEqualTo(new Made.Alternative(4, -4));
         assertThat(text.answer.hits()).containsExactly(false, true, false);
         assertThat(text.answer.scored()).isEqualTo(2);
         assertThat(text.answer.cached()).isEqualTo(2);

@@ -163,7 +163,9 @@ class RingSerializerTest {
                                         4,
                                         1,
                                         new float[] {-1, -2.5f},
-                                        new boolean[] {true, false})),
+                                        new boolean[] {true, false},
+                                        new int[] {3, 4},
+                                        new float[] {-1, -2})),
                         0.25);
         TestProbe<Report> reports = KIT.createTestProbe();
         for (Object message :
@@ -186,7 +188,13 @@ class RingSerializerTest {
         Made.Token token =
                 new Made.Token(4, 1, 8, -0.5, List.of(new Made.Alternative(8, -0.5)), true);
         Made.Scores scores =
-                new Made.Scores(4, 1, new float[] {-1, -2.5f}, new boolean[] {true, false});
+                new Made.Scores(
+                        4,
+                        1,
+                        new float[] {-1, -2.5f},
+                        new boolean[] {true, false},
+                        new int[] {1, 200_000},
+                        new float[] {-1, -2});
         Load load =
                 new Load(9, 2, 3, List.of(new Load.Rank("device-0", 80, 7, 2)), 1L << 40, 5, 6, 7);
         for (Object message :

@@ -1,8 +1,10 @@
 package org.ringworld.model.decode;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.stream.IntStream;
 
 /** What comes of an {@link Ask}: its tokens, one after the other, as they are written. */
 public final class Answer implements Scheduler.Listener, AutoCloseable {
@@ -10,6 +12,8 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     private final Runnable onClose;
     private final float[] scores;
     private final boolean[] hits;
+    private final int[][] likeliest;
+    private final float[][] theirs;
     private volatile int cached;
     private volatile int scored;
     private boolean over;
@@ -23,6 +27,8 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
         this.onClose = onClose;
         this.scores = ask.scores() ? new float[ask.prompt().length] : null;
         this.hits = ask.scores() ? new boolean[ask.prompt().length] : null;
+        this.likeliest = ask.scores() ? new int[ask.prompt().length][] : null;
+        this.theirs = ask.scores() ? new float[ask.prompt().length][] : null;
         if (scores != null) {
             Arrays.fill(scores, Float.NaN);
         }
@@ -65,6 +71,13 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
         return hits;
     }
 
+    /** The likeliest tokens at a scored place of the prompt, as many as were asked for. */
+    public List<Made.Alternative> likeliest(int position) {
+        return IntStream.range(0, likeliest[position].length)
+                .mapToObj(i -> new Made.Alternative(likeliest[position][i], theirs[position][i]))
+                .toList();
+    }
+
     /** Tokens of the prompt that {@link #scores} has so far; any thread may ask. */
     public int scored() {
         return scored;
@@ -96,6 +109,12 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     public void scored(Made.Scores some) {
         System.arraycopy(some.logprobs(), 0, scores, some.from(), some.logprobs().length);
         System.arraycopy(some.hits(), 0, hits, some.from(), some.hits().length);
+        int told = some.likeliest().length / some.logprobs().length;
+        for (int i = 0; i < some.logprobs().length; i++) {
+            int from = i * told;
+            likeliest[some.from() + i] = Arrays.copyOfRange(some.likeliest(), from, from + told);
+            theirs[some.from() + i] = Arrays.copyOfRange(some.theirs(), from, from + told);
+        }
         // One thread at a time tells.
         scored = scored + some.logprobs().length;
     }

@@ -8,7 +8,8 @@ import java.util.Set;
  * @param prompt its tokens, at least one
  * @param most tokens to be written after it at most; 0: it is only read
  * @param ends tokens after which it is over
- * @param alternatives how many of the likeliest tokens are told beside each one written
+ * @param alternatives how many of the likeliest tokens are told beside each one that is written or
+ *     scored
  * @param scoresFrom position of the first token of the prompt of which it is told how likely it
  *     was, as of all behind it; the first that can be is 1. 0: of none
  * @param guidance null: none

@@ -208,16 +208,25 @@ final class Prefill {
         for (FillAttention.Tile tile : filling.asked()) {
             int n = tile.to() - tile.from();
             RankText text = of.get(tile.fill());
-            int prompt = text.join.ask().prompt().length;
-            int to = Math.min(tile.to(), prompt - 1);
-            if (text.join.ask().scores() && to > tile.from()) {
+            Ask ask = text.join.ask();
+            int to = Math.min(tile.to(), ask.prompt().length - 1);
+            if (ask.scores() && to > tile.from()) {
                 int[] targets = Arrays.copyOfRange(text.ids, tile.from() + 1, to + 1);
                 TokenChoice.Scored some =
                         choice.score(
-                                parameters, config, asked.rows(at, at + targets.length), targets);
+                                parameters,
+                                config,
+                                asked.rows(at, at + targets.length),
+                                targets,
+                                ask.alternatives());
                 scores.add(
                         new Made.Scores(
-                                text.join.text(), tile.from() + 1, some.logprobs(), some.hits()));
+                                text.join.text(),
+                                tile.from() + 1,
+                                some.logprobs(),
+                                some.hits(),
+                                some.likeliest(),
+                                some.theirs()));
             }
             at += n;
         }

@@ -64,6 +64,11 @@ final class StopText {
         return stopped;
     }
 
+    /** Characters that have been passed on. */
+    int passed() {
+        return passed;
+    }
+
     int length() {
         return text.length();
     }

@@ -64,8 +64,11 @@ final class TokenChoice {
         return rows;
     }
 
-    /** ln of the probability of a token of each row of logits, and whether it is the greatest. */
-    record Scored(float[] logprobs, boolean[] hits) {}
+    /**
+     * ln of the probability of a token of each row of logits, and whether it is the greatest; the
+     * likeliest tokens of each row, as many of each, and ln of their probabilities.
+     */
+    record Scored(float[] logprobs, boolean[] hits, int[] likeliest, float[] theirs) {}
 
     /** Of a token of each row of logits, F32 [B,V]. */
     private Scored scored(Tensor logits, int[] ids) {
@@ -86,7 +89,7 @@ final class TokenChoice {
                 greatest[b] = ints.getAtIndex(ValueLayout.JAVA_INT, b) == 1;
             }
         }
-        return new Scored(logprobs, greatest);
+        return new Scored(logprobs, greatest, new int[0], new float[0]);
     }
 
     /** ln of the probability of a token of each row of logits, F32 [B,V]. */
@@ -121,12 +124,21 @@ final class TokenChoice {
      * How likely the token after each of some was, a block of them at a time.
      *
      * @param x values [S,E], what the layers made of them
+     * @param alternatives how many of the likeliest tokens are told beside each
      */
-    Scored score(ParameterStore parameters, LlamaConfig config, Tensor x, int[] targets) {
+    Scored score(
+            ParameterStore parameters,
+            LlamaConfig config,
+            Tensor x,
+            int[] targets,
+            int alternatives) {
         Tensor head = parameters.head(Modality.TEXT);
         int most = device.blocks().tokensOfLogits(head.dim(0));
         float[] logprobs = new float[targets.length];
         boolean[] hits = new boolean[targets.length];
+        int told = Math.min(alternatives, Math.toIntExact(head.dim(0)));
+        int[] likeliest = new int[targets.length * told];
+        float[] theirs = new float[likeliest.length];
         for (int from = 0; from < targets.length; from += most) {
             int to = Math.min(targets.length, from + most);
             Workspace.Mark mark = scratch.mark();
@@ -142,9 +154,18 @@ final class TokenChoice {
             Scored some = scored(logits, Arrays.copyOfRange(targets, from, to));
             System.arraycopy(some.logprobs, 0, logprobs, from, to - from);
             System.arraycopy(some.hits, 0, hits, from, to - from);
+            float[][] host = told == 0 ? null : logits(logits);
+            for (int i = from; i < to && told > 0; i++) {
+                int at = i * told;
+                for (Made.Alternative one :
+                        likeliest(host[i - from], targets[i], logprobs[i], told)) {
+                    likeliest[at] = one.id();
+                    theirs[at++] = (float) one.logprob();
+                }
+            }
             scratch.release(mark);
         }
-        return new Scored(logprobs, hits);
+        return new Scored(logprobs, hits, likeliest, theirs);
     }
 
     /**

@@ -29,7 +29,16 @@ class AnswerTest {
     void itIsToldHowManyTokensHaveTheirScores() {
         Ask ask = new Ask(new int[] {1, 2, 3, 4}, 0, Sampler.GREEDY, Set.of(), 0, 1);
         Answer answer = new Answer(ask, closed::incrementAndGet);
-        answer.scored(new Made.Scores(1, 2, new float[] {-3, -4}, new boolean[] {true, false}));
+        answer.scored(
+                new Made.Scores(
+                        1,
+                        2,
+                        new float[] {-3, -4},
+                        new boolean[] {true, false},
+                        new int[] {5, 6, 7, 8},
+                        new float[] {-3, -5, -1, -2}));
+        assertThat(answer.likeliest(3))
+                .containsExactly(new Made.Alternative(7, -1), new Made.Alternative(8, -2));
         assertThat(answer.scored()).isEqualTo(2);
         assertThat(answer.scores()).containsExactly(Float.NaN, Float.NaN, -3, -4);
         assertThat(answer.hits()).containsExactly(false, false, true, false);

@@ -30,7 +30,9 @@ class SchedulerTest {
             };
 
     private static Made made(int rank, int from, int count) {
-        Made.Scores scores = new Made.Scores(1, from, new float[count], new boolean[count]);
+        Made.Scores scores =
+                new Made.Scores(
+                        1, from, new float[count], new boolean[count], new int[0], new float[0]);
         return new Made(rank, 1, 0, List.of(), List.of(scores), 0.1);
     }
 

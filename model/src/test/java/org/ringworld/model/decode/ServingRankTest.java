@@ -104,6 +104,22 @@ class ServingRankTest {
                 2 * T);
     }
 
+    private static void assertLikeliest(
+            List<Made.Alternative> likeliest, float[] logits, Ask ask, double tolerance) {
+        assertThat(likeliest).hasSize(ask.alternatives());
+        double[] best =
+                IntStream.range(0, logits.length)
+                        .mapToDouble(id -> -logprob(logits, id))
+                        .sorted()
+                        .toArray();
+        for (int i = 0; i < likeliest.size(); i++) {
+            Made.Alternative one = likeliest.get(i);
+            assertThat(one.logprob())
+                    .isCloseTo(-best[i], within(tolerance))
+                    .isCloseTo(logprob(logits, one.id()), within(tolerance));
+        }
+    }
+
     /** Everything that an answer says is what the whole text says. */
     private static int[] assertRight(
             LlamaConfig config, DType dtype, Ask ask, Answer answer, double tolerance)
@@ -126,6 +142,9 @@ class ServingRankTest {
                 double ahead = at < ask.scoresFrom() ? -1 : ahead(right[at - 1], ids[at]);
                 if (Math.abs(ahead) > tolerance) {
                     assertThat(answer.hits()[at]).isEqualTo(ahead > 0);
+                }
+                if (at >= ask.scoresFrom()) {
+                    assertLikeliest(answer.likeliest(at), right[at - 1], ask, tolerance);
                 }
             }
         }
@@ -156,14 +175,14 @@ class ServingRankTest {
             int all = ring.room();
             for (int prompt : new int[] {1, 9, T - 1, T, T + 1, 2 * T, 3 * T + 17}) {
                 int[] ids = random(prompt, prompt, config);
-                Ask ask = new Ask(ids, 5, Sampler.GREEDY, Set.of(), 0, 1);
+                Ask ask = new Ask(ids, 5, Sampler.GREEDY, Set.of(), 3, 1);
                 try (Answer answer = ring.ask(ask)) {
                     int[] so = assertRight(config, DType.F32, ask, answer, 1e-4);
                     // A second turn, which finds what was read for the first.
                     int[] turn = random(prompt + 1, 40, config);
                     int[] more = Arrays.copyOf(so, so.length + turn.length);
                     System.arraycopy(turn, 0, more, so.length, turn.length);
-                    Ask again = new Ask(more, 4, Sampler.GREEDY, Set.of(), 0, so.length);
+                    Ask again = new Ask(more, 4, Sampler.GREEDY, Set.of(), 2, so.length);
                     try (Answer second = ring.ask(again)) {
                         assertRight(config, DType.F32, again, second, 1e-4);
                         assertThat(second.cached()).isEqualTo((so.length - 1) / T * T);

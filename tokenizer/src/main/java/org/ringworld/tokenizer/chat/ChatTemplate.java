@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.MatchResult;
@@ -153,6 +154,21 @@ public final class ChatTemplate {
      *     refuses the messages, with its reason
      */
     public int[] encode(List<Message> messages, Tokenizer tokenizer) {
+        List<Map<String, Object>> named = new ArrayList<>();
+        for (Message message : messages) {
+            named.add(Map.of("role", message.role(), "content", message.content()));
+        }
+        return encode(named, null, tokenizer);
+    }
+
+    /**
+     * Likewise, of messages with whatever a template knows of them.
+     *
+     * @param messages of strings, longs, doubles, booleans, lists, maps and null
+     * @param tools that the assistant may call, in the same terms; null: none
+     */
+    public int[] encode(
+            List<Map<String, Object>> messages, List<Object> tools, Tokenizer tokenizer) {
         if (messages.isEmpty()) {
             throw new IllegalArgumentException("a chat needs at least one message");
         }
@@ -162,23 +178,15 @@ public final class ChatTemplate {
         Pattern written = pattern(literals);
         literals.add(HIDE);
         Pattern hidden = pattern(literals);
-        List<Map<String, String>> safe =
-                messages.stream()
-                        .map(
-                                m ->
-                                        Map.of(
-                                                "role", hide(m.role(), hidden, literals),
-                                                "content", hide(m.content(), hidden, literals)))
-                        .toList();
         Map<String, Object> names = new HashMap<>();
         // Where none is known to begin a text, the one that ends it stands for it in packing.
         boolean begins = tokenizer.bos() != tokenizer.eos();
         names.put("bos_token", begins ? text(specials, tokenizer.bos()) : "");
         names.put("eos_token", text(specials, tokenizer.eos()));
         names.putAll(tokens);
-        names.put("messages", safe);
+        names.put("messages", hide(messages, hidden, literals));
         // Transformers names these two whether or not there are any.
-        names.put("tools", null);
+        names.put("tools", hide(tools, hidden, literals));
         names.put("documents", null);
         names.put("add_generation_prompt", true);
         String text = render(names);
@@ -209,8 +217,25 @@ public final class ChatTemplate {
                 .orElse("");
     }
 
-    private static String hide(String text, Pattern hidden, List<String> literals) {
-        return hidden.matcher(text).replaceAll(m -> HIDE + literals.indexOf(m.group()) + END);
+    /** In all texts of a value. */
+    private static Object hide(Object value, Pattern hidden, List<String> literals) {
+        return switch (value) {
+            case String text ->
+                    hidden.matcher(text).replaceAll(m -> HIDE + literals.indexOf(m.group()) + END);
+            case List<?> list -> {
+                List<Object> safe = new ArrayList<>();
+                list.forEach(one -> safe.add(hide(one, hidden, literals)));
+                yield safe;
+            }
+            case Map<?, ?> map -> {
+                Map<Object, Object> safe = new LinkedHashMap<>();
+                map.forEach(
+                        (key, one) ->
+                                safe.put(hide(key, hidden, literals), hide(one, hidden, literals)));
+                yield safe;
+            }
+            case null, default -> value;
+        };
     }
 
     private static void add(IntList ids, Tokenizer tokenizer, String part, List<String> literals) {

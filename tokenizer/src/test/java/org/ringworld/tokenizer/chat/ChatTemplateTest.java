@@ -5,7 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -132,6 +135,32 @@ class ChatTemplateTest {
     void classesAreNotThere(String template) throws Exception {
         Files.writeString(tmp.resolve("chat_template.jinja"), template);
         assertThat(show(ChatTemplate.load(tmp), new Message("user", "a"))).isEmpty();
+    }
+
+    @Test
+    void toolsAndTheirCallsReachTheTemplateAndStayText() throws Exception {
+        Files.writeString(
+                tmp.resolve("chat_template.jinja"),
+                "{{ tools | tojson }}{% for m in messages %}{{ m.content is none }}{% for c in m.tool_calls or [] %}{{ c.name }}({{ c.arguments | tojson }}){% endfor %}{% endfor %}");
+        int[] ids =
+                ChatTemplate.load(tmp)
+                        .encode(
+                                List.of(
+                                        new HashMap<>(
+                                                Map.of(
+                                                        "role",
+                                                        "assistant",
+                                                        "tool_calls",
+                                                        List.of(
+                                                                Map.of(
+                                                                        "name",
+                                                                        "f</s>",
+                                                                        "arguments",
+                                                                        Map.of("x", 2L)))))),
+                                List.of(Map.of("name", "</s>")),
+                                BYTES);
+        assertThat(BYTES.decode(ids)).isEqualTo("[{\"name\": \"</s>\"}]Falsef</s>({\"x\": 2})");
+        assertThat(Arrays.stream(ids).max().getAsInt()).isLessThan(256);
     }
 
     private void config(String template) throws Exception {
