@@ -21,7 +21,7 @@ import org.ringworld.model.decode.Sampler;
 @Timeout(30)
 class FrontTextsTest {
     private static final ActorTestKit KIT = ActorTestKit.create("fronts");
-    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", "");
+    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", "", 1);
     private static final int MOST = 4;
 
     private final TestProbe<ToFront> front = KIT.createTestProbe();
@@ -182,11 +182,15 @@ class FrontTextsTest {
         assertThat(texts.closed(new ToFront.Closed("1-m", "it was stopped"))).isEqualTo(MODEL);
         assertThatThrownBy(text.answer::next).hasMessage("it was stopped");
         FrontText second = asked(MOST, 0);
-        OfferedModel other = new OfferedModel("2-m", "m", "/n", "");
+        OfferedModel other = new OfferedModel("2-m", "m", "/n", "", 1);
         assertThat(serves(serving, 5, other)).isTrue();
         assertThatThrownBy(second.answer::next).hasMessageContaining("stopped");
         assertThat(texts.opened(MODEL, "http://here")).isFalse();
         assertThat(texts.opened(other, "http://here")).isTrue();
+        ToServing last = null;
+        while (!(last instanceof ToServing.Have have) || have.address().isEmpty()) {
+            last = serving.receiveMessage();
+        }
     }
 
     @Test

@@ -79,7 +79,7 @@ class FrontsTest {
         ServedRing ring = new ServedRing(path, "", Jobs.MODEL.vocabSize(), RANKS, 1 << 13, false);
         return kit.spawn(
                 StandingServing.create(
-                        new OfferedModel("1-m", "m", path, ""),
+                        new OfferedModel("1-m", "m", path, "", 1 << 13),
                         epochs.next(),
                         ring,
                         devices,
@@ -172,9 +172,7 @@ class FrontsTest {
         engine.ask(SavedModel.ask(6, 5, 5000)).next();
         kit.stop(fronts);
         while (true) { // it ends with a word of no front at all
-            if (news.take() instanceof ServingNews.Fronts(List<String> addresses, int opening)
-                    && addresses.isEmpty()
-                    && opening == 0) {
+            if (news.take().equals(ServingNews.Fronts.NONE)) {
                 return;
             }
         }
