@@ -30,7 +30,7 @@ public record HttpSettings(
                     http {
                       host = "127.0.0.1"
                       port = 8080
-                      apiKey = null
+                      apiKey = null        # or in RINGWORLD_API_KEY
                       # Texts that wait or are written at once, all of a request counted.
                       queue = 256
                       maxBody = 16 MiB
@@ -38,6 +38,9 @@ public record HttpSettings(
                       connections = 512
                     }
                     """);
+
+    /** Where the key may stand instead, as processes' arguments can be seen by all. */
+    private static final String KEY_VARIABLE = "RINGWORLD_API_KEY";
 
     /**
      * Of a configuration with all keys.
@@ -57,11 +60,16 @@ public record HttpSettings(
         return new HttpSettings(
                 http.getString("host"),
                 port,
-                http.getIsNull("apiKey") ? null : http.getString("apiKey"),
+                http.getIsNull("apiKey") ? System.getenv(KEY_VARIABLE) : http.getString("apiKey"),
                 JobReader.positive(config, "http.queue"),
                 (int) maxBody,
                 JobReader.positive(config, "http.seconds"),
                 JobReader.positive(config, "http.connections"));
+    }
+
+    /** The same at another port. */
+    public HttpSettings at(int otherPort) {
+        return new HttpSettings(host, otherPort, apiKey, queue, maxBody, seconds, connections);
     }
 
     /** Without the key: it is never shown. */

@@ -35,7 +35,7 @@ final class StandingRuns {
         final ActorRef<StandingServing.Command> actor;
         List<DeviceId> using;
         long epoch;
-        ServingNews.Fronts fronts = new ServingNews.Fronts(List.of(), 0);
+        ServingNews.Fronts fronts = ServingNews.Fronts.NONE;
 
         Running(ActorRef<StandingServing.Command> actor, List<DeviceId> using) {
             this.actor = actor;
@@ -123,7 +123,11 @@ final class StandingRuns {
                 context.spawn(
                         StandingServing.create(
                                 new OfferedModel(
-                                        id, serving.name(), serving.model(), serving.settings()),
+                                        id,
+                                        serving.name(),
+                                        serving.model(),
+                                        serving.settings(),
+                                        serving.capacity()),
                                 book.epochs().next(),
                                 ring,
                                 given,
@@ -195,6 +199,8 @@ final class StandingRuns {
         to.put("opening", one.fronts.opening());
         ArrayNode fronts = to.putArray("fronts");
         one.fronts.addresses().forEach(fronts::add);
+        ArrayNode faults = to.putArray("faults");
+        one.fronts.faults().forEach(faults::add);
         to.put(
                 "sentence",
                 one.epoch == 0

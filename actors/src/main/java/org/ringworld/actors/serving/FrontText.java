@@ -79,10 +79,9 @@ final class FrontText {
 
     /** Of tokens that are scored once more, the first score stands. */
     void scored(Made.Scores some) {
-        int end = some.from() + some.logprobs().length;
-        for (int from = scored.nextClearBit(some.from()); from < end; ) {
+        for (int from = scored.nextClearBit(some.from()); from < some.to(); ) {
             int known = scored.nextSetBit(from);
-            int to = known < 0 ? end : Math.min(known, end);
+            int to = known < 0 ? some.to() : Math.min(known, some.to());
             answer.scored(some.part(from, to));
             scored.set(from, to);
             from = scored.nextClearBit(to);

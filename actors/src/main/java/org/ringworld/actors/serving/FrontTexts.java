@@ -30,6 +30,7 @@ final class FrontTexts {
         final OfferedModel offered;
         final FrontEngine engine;
         String address = "";
+        String fault = "";
         ActorRef<ToServing> serving;
         long generation;
         long lost;
@@ -239,6 +240,15 @@ final class FrontTexts {
         return model != null;
     }
 
+    /** Clients cannot ask for it here. */
+    void notOpened(OfferedModel offered, String fault) {
+        Model model = model(offered);
+        if (model != null) {
+            model.fault = fault;
+            beat(model);
+        }
+    }
+
     // ---- time
 
     /**
@@ -266,6 +276,6 @@ final class FrontTexts {
         }
         Map<Long, Integer> heard = new HashMap<>();
         of(model).forEach(text -> heard.put(text.number, text.heard()));
-        model.serving.tell(new ToServing.Have(front, model.address, heard));
+        model.serving.tell(new ToServing.Have(front, model.address, model.fault, heard));
     }
 }

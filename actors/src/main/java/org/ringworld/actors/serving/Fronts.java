@@ -137,12 +137,11 @@ public final class Fronts extends AbstractBehavior<Fronts.Command> {
 
     private Behavior<Command> onOpened(Opened message) {
         if (message.fault != null) {
-            getContext()
-                    .getLog()
-                    .error(
-                            "{} cannot be asked for at this node: {}",
-                            message.offered.name(),
-                            Faults.sentence(message.fault));
+            String sentence =
+                    "%s cannot be asked for at %s: %s"
+                            .formatted(message.offered.name(), url, Faults.sentence(message.fault));
+            getContext().getLog().error(sentence);
+            texts.notOpened(message.offered, sentence);
         } else if (texts.opened(message.offered, url)) {
             served.put(message.text, message.text.engine()::close);
         }

@@ -17,6 +17,9 @@ final class RemoteFront {
     /** At which clients ask for the model; empty: it does not know the model yet. */
     String address = "";
 
+    /** Why clients cannot ask for it there; empty: nothing hinders them. */
+    String fault = "";
+
     /** Whether it said anything lately. */
     boolean heard;
 

@@ -42,19 +42,11 @@ final class RemoteText implements Scheduler.Listener {
 
     @Override
     public void token(Made.Token token) {
-        came(() -> add(token));
-    }
-
-    private void add(Made.Token token) {
-        told = token.index() + 1;
-        front.add(
-                new Made.Token(
-                        number,
-                        token.index(),
-                        token.id(),
-                        token.logprob(),
-                        token.alternatives(),
-                        token.last()));
+        came(
+                () -> {
+                    told = token.index() + 1;
+                    front.add(token.of(number));
+                });
     }
 
     @Override

@@ -17,8 +17,12 @@ public sealed interface ServingNews {
      *
      * @param addresses of fronts, as clients reach them
      * @param opening fronts that do not know the model yet
+     * @param faults of fronts at which it cannot be asked, a sentence each
      */
-    record Fronts(List<String> addresses, int opening) implements ServingNews {}
+    record Fronts(List<String> addresses, int opening, List<String> faults) implements ServingNews {
+        /** Nobody has been found yet. */
+        public static final Fronts NONE = new Fronts(List.of(), 0, List.of());
+    }
 
     /**
      * It is over.

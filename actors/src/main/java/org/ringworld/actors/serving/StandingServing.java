@@ -57,7 +57,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
     private final ActorRef<ServingActor.Command> ring;
     private final ActorRef<ToServing> ear;
     private final Map<ActorRef<ToFront>, RemoteFront> fronts = new LinkedHashMap<>();
-    private ServingNews.Fronts told = new ServingNews.Fronts(List.of(), 0);
+    private ServingNews.Fronts told = ServingNews.Fronts.NONE;
     private Load load = Load.UNKNOWN;
     private long asked;
     private boolean flushes;
@@ -194,8 +194,10 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
     private Behavior<Command> tellFronts() {
         List<String> addresses =
                 fronts.values().stream().map(f -> f.address).filter(a -> !a.isEmpty()).toList();
-        ServingNews.Fronts now =
-                new ServingNews.Fronts(addresses, fronts.size() - addresses.size());
+        List<String> faults =
+                fronts.values().stream().map(f -> f.fault).filter(f -> !f.isEmpty()).toList();
+        int opening = fronts.size() - addresses.size() - faults.size();
+        ServingNews.Fronts now = new ServingNews.Fronts(addresses, opening, faults);
         if (!now.equals(told)) {
             told = now;
             onNews.accept(now);
@@ -223,6 +225,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
             case ToServing.Have have -> {
                 front.heard = true;
                 front.address = have.address();
+                front.fault = have.fault();
                 compare(front, have.heard());
                 front.ref.tell(new ToFront.Busy(offered.id(), load));
                 return tellFronts();

@@ -28,9 +28,10 @@ public sealed interface ToServing {
      * All that the front waits for, told every {@link Fronts#BEAT}: for nothing else does anybody
      * wait.
      *
-     * @param address at which clients ask for this model; empty: not yet
+     * @param address at which clients ask for this model; empty: they cannot yet
+     * @param fault why they never will; empty: nothing hinders them
      * @param heard of each asking, how many tokens there are
      */
-    record Have(ActorRef<ToFront> front, String address, Map<Long, Integer> heard)
+    record Have(ActorRef<ToFront> front, String address, String fault, Map<Long, Integer> heard)
             implements ToServing {}
 }

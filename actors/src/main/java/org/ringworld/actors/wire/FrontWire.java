@@ -46,6 +46,7 @@ final class FrontWire {
                     to.getHaveBuilder()
                             .setFront(text(m.front()))
                             .setAddress(m.address())
+                            .setFault(m.fault())
                             .putAllHeard(m.heard());
         }
     }
@@ -97,7 +98,8 @@ final class FrontWire {
             }
             default -> {
                 RingWire.Have m = message.getHave();
-                yield new ToServing.Have(ref(m.getFront()), m.getAddress(), m.getHeardMap());
+                yield new ToServing.Have(
+                        ref(m.getFront()), m.getAddress(), m.getFault(), m.getHeardMap());
             }
         };
     }
@@ -113,7 +115,8 @@ final class FrontWire {
                             .setId(m.offered().id())
                             .setName(m.offered().name())
                             .setModel(m.offered().model())
-                            .setSettings(m.offered().settings());
+                            .setSettings(m.offered().settings())
+                            .setCapacity(m.offered().capacity());
             case ToFront.Told m -> to.setToldTexts(write(m));
             case ToFront.Unknown m -> to.getUnknownTextsBuilder().addAllNumbers(m.numbers());
             case ToFront.Busy m -> to.setBusy(write(m));
@@ -164,7 +167,12 @@ final class FrontWire {
             case SERVES -> {
                 RingWire.Serves m = message.getServes();
                 OfferedModel offered =
-                        new OfferedModel(m.getId(), m.getName(), m.getModel(), m.getSettings());
+                        new OfferedModel(
+                                m.getId(),
+                                m.getName(),
+                                m.getModel(),
+                                m.getSettings(),
+                                m.getCapacity());
                 yield new ToFront.Serves(ref(m.getServing()), m.getGeneration(), offered);
             }
             case TOLD_TEXTS -> read(message.getToldTexts());

@@ -21,7 +21,7 @@ import org.ringworld.model.decode.Sampler;
 @Timeout(30)
 class FrontTextsTest {
     private static final ActorTestKit KIT = ActorTestKit.create("fronts");
-    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", "");
+    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", "", 1);
     private static final int MOST = 4;
 
     private final TestProbe<ToFront> front = KIT.createTestProbe();
@@ -182,11 +182,15 @@ class FrontTextsTest {
         assertThat(texts.closed(new ToFront.Closed("1-m", "it was stopped"))).isEqualTo(MODEL);
         assertThatThrownBy(text.answer::next).hasMessage("it was stopped");
         FrontText second = asked(MOST, 0);
-        OfferedModel other = new OfferedModel("2-m", "m", "/n", "");
+        OfferedModel other = new OfferedModel("2-m", "m", "/n", "", 1);
         assertThat(serves(serving, 5, other)).isTrue();
         assertThatThrownBy(second.answer::next).hasMessageContaining("stopped");
         assertThat(texts.opened(MODEL, "http://here")).isFalse();
         assertThat(texts.opened(other, "http://here")).isTrue();
+        ToServing last = null;
+        while (!(last instanceof ToServing.Have have) || have.address().isEmpty()) {
+            last = serving.receiveMessage();
+        }
     }
 
     @Test
@@ -210,8 +214,8 @@ class FrontTextsTest {
                         1,
                         new float[] {-1},
                         new boolean[] {true},
-                        new int[0],
-                        new float[0]);
+                        new int[] {7, 8},
+                        new float[] {-1, -2});
         texts.told(
                 new ToFront.Told(
                         List.of(new ToFront.Begun(text.number, 2)),
@@ -227,8 +231,8 @@ class FrontTextsTest {
                         1,
                         new float[] {-9, -2},
                         new boolean[] {false, false},
-                        new int[0],
-                        new float[0]);
+                        new int[] {1, 2, 3, 4},
+                        new float[] {-1, -2, -3, -4});
         texts.told(
                 new ToFront.Told(
                         List.of(new ToFront.Begun(again.number(), 0)),
@@ -237,6 +241,8 @@ class FrontTextsTest {
                         List.of(new ToFront.Ended(again.number(), null))));
         assertThat(text.answer.next()).isNull();
         assertThat(text.answer.scores()).containsExactly(Float.NaN, -1, -2);
+        assertThat(text.answer.likeliest(1).getFirst()).isEqualTo(new Made.Alternative(7, -1));
+        assertThat(text.answer.likeliest(2).getLast()).isEqualTo(new Made.Alternative(4, -4));
         assertThat(text.answer.hits()).containsExactly(false, true, false);
         assertThat(text.answer.scored()).isEqualTo(2);
         assertThat(text.answer.cached()).isEqualTo(2);

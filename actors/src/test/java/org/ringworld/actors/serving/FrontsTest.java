@@ -80,7 +80,7 @@ class FrontsTest {
                 new ServedRing(path, "", Jobs.MODEL.vocabSize(), RANKS, 1 << 13, false, true);
         return kit.spawn(
                 StandingServing.create(
-                        new OfferedModel("1-m", "m", path, ""),
+                        new OfferedModel("1-m", "m", path, "", 1 << 13),
                         epochs.next(),
                         ring,
                         devices,
@@ -173,9 +173,7 @@ class FrontsTest {
         engine.ask(SavedModel.ask(6, 5, 5000)).next();
         kit.stop(fronts);
         while (true) { // it ends with a word of no front at all
-            if (news.take() instanceof ServingNews.Fronts(List<String> addresses, int opening)
-                    && addresses.isEmpty()
-                    && opening == 0) {
+            if (news.take().equals(ServingNews.Fronts.NONE)) {
                 return;
             }
         }

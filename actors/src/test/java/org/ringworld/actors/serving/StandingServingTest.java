@@ -23,7 +23,7 @@ import org.ringworld.model.decode.Sampler;
 /** What a serving does with what fronts say; the ring is only listened to. */
 @Timeout(30)
 class StandingServingTest {
-    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", "");
+    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", "", 1);
     private static final Ask ASK = new Ask(new int[] {1, 2, 3}, 9, Sampler.GREEDY, Set.of());
 
     private final ActorTestKit kit = ActorTestKit.create("serving");
@@ -44,10 +44,11 @@ class StandingServingTest {
         ToFront.Serves serves = front.expectMessageClass(ToFront.Serves.class);
         assertThat(serves.offered()).isEqualTo(MODEL);
         assertThat(serves.generation()).isEqualTo(7);
-        assertThat(nextNews()).isEqualTo(new ServingNews.Fronts(List.of(), 1));
-        serves.serving().tell(new ToServing.Have(front.getRef(), "http://a:1", Map.of()));
+        assertThat(nextNews()).isEqualTo(new ServingNews.Fronts(List.of(), 1, List.of()));
+        serves.serving().tell(new ToServing.Have(front.getRef(), "http://a:1", "", Map.of()));
         front.expectMessageClass(ToFront.Busy.class);
-        assertThat(nextNews()).isEqualTo(new ServingNews.Fronts(List.of("http://a:1"), 0));
+        assertThat(nextNews())
+                .isEqualTo(new ServingNews.Fronts(List.of("http://a:1"), 0, List.of()));
         return serves.serving();
     }
 
@@ -65,7 +66,7 @@ class StandingServingTest {
     }
 
     private void have(ActorRef<ToServing> serving, Map<Long, Integer> heard) {
-        serving.tell(new ToServing.Have(front.getRef(), "http://a:1", heard));
+        serving.tell(new ToServing.Have(front.getRef(), "http://a:1", "", heard));
     }
 
     @Test
@@ -144,7 +145,7 @@ class StandingServingTest {
         ServingActor.Asked one = asked(introduced(), 50);
         front.stop();
         assertCancelled(one);
-        assertThat(nextNews()).isEqualTo(new ServingNews.Fronts(List.of(), 0));
+        assertThat(nextNews()).isEqualTo(ServingNews.Fronts.NONE);
     }
 
     /** Whoever serves next is asked; clients hear nothing of it. */

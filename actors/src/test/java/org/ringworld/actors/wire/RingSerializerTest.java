@@ -223,9 +223,11 @@ class RingSerializerTest {
                                 new Ask(new int[] {1}, 2, Sampler.GREEDY, Set.of()),
                                 new int[0]),
                         new ToServing.Cancelled(front, 7),
-                        new ToServing.Have(front, "http://a:1", Map.of(1L, 3, 1L << 40, 0)),
+                        new ToServing.Have(front, "http://a:1", "why", Map.of(1L, 3, 1L << 40, 0)),
                         new ToFront.Serves(
-                                serving, 9, new OfferedModel("3-a", "a", "/m", "x=1\ny=2")),
+                                serving,
+                                9,
+                                new OfferedModel("3-a", "a", "/m", "x=1\ny=2", 1L << 33)),
                         new ToFront.Told(
                                 List.of(new ToFront.Begun(4, 128)),
                                 List.of(scores),

@@ -27,7 +27,12 @@ public record Made(
             int id,
             double logprob,
             List<Alternative> alternatives,
-            boolean last) {}
+            boolean last) {
+        /** The same, of a text that somebody else has another number for. */
+        public Token of(long other) {
+            return new Token(other, index, id, logprob, alternatives, last);
+        }
+    }
 
     /** A token that might have been written, and ln of its probability. */
     public record Alternative(int id, double logprob) {}
@@ -49,23 +54,28 @@ public record Made(
             boolean[] hits,
             int[] likeliest,
             float[] theirs) {
-        /** Of the tokens at positions [from, to) alone. */
-        public Scores part(int start, int end) {
-            int first = start - from;
-            int last = end - from;
-            int each = likeliest.length / logprobs.length;
-            return new Scores(
-                    text,
-                    start,
-                    Arrays.copyOfRange(logprobs, first, last),
-                    Arrays.copyOfRange(hits, first, last),
-                    Arrays.copyOfRange(likeliest, each * first, each * last),
-                    Arrays.copyOfRange(theirs, each * first, each * last));
+        /** Position behind the last of them. */
+        public int to() {
+            return from + logprobs.length;
         }
 
-        /** The same of a text of another number. */
+        /** The same, of a text that somebody else has another number for. */
         public Scores of(long other) {
             return new Scores(other, from, logprobs, hits, likeliest, theirs);
+        }
+
+        /** Those of positions [first, end) alone. */
+        public Scores part(int first, int end) {
+            int told = likeliest.length / logprobs.length;
+            int a = first - from;
+            int b = end - from;
+            return new Scores(
+                    text,
+                    first,
+                    Arrays.copyOfRange(logprobs, a, b),
+                    Arrays.copyOfRange(hits, a, b),
+                    Arrays.copyOfRange(likeliest, a * told, b * told),
+                    Arrays.copyOfRange(theirs, a * told, b * told));
         }
     }
 }
