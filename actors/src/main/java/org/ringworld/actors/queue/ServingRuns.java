@@ -84,6 +84,7 @@ final class ServingRuns {
                                 taken,
                                 epochs,
                                 PATIENCE,
+                                false,
                                 news -> {
                                     if (news instanceof ServingNews.Ended(String why)) {
                                         onEnd.accept(id, why);

@@ -74,6 +74,7 @@ public final class RingEngine implements Engine {
                                             actors,
                                             Epochs.from(1),
                                             Duration.ZERO,
+                                            false,
                                             this::hear),
                                     "serving"));
                     return Behaviors.empty();

@@ -84,6 +84,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
 
     private final TimerScheduler<Command> timers;
     private final Duration patience;
+    private final boolean othersCome;
     private final ServedRing served;
     private final Epochs epochs;
     private final Consumer<ServingNews> onNews;
@@ -104,6 +105,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /**
      * @param devices as many as the ring has ranks
      * @param patience after so long without {@link Heard} it ends; zero: never
+     * @param othersCome whether it waits for others where the last of them is lost, or ends
      * @param onNews is told what becomes of it, on this actor's thread
      */
     public static Behavior<Command> create(
@@ -111,13 +113,20 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
             Duration patience,
+            boolean othersCome,
             Consumer<ServingNews> onNews) {
         return Behaviors.withTimers(
                 timers ->
                         Behaviors.setup(
                                 context ->
                                         new ServingActor(
-                                                context, timers, served, devices, epochs, patience,
+                                                context,
+                                                timers,
+                                                served,
+                                                devices,
+                                                epochs,
+                                                patience,
+                                                othersCome,
                                                 onNews)));
     }
 
@@ -128,11 +137,13 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
             Duration patience,
+            boolean othersCome,
             Consumer<ServingNews> onNews)
             throws IOException {
         super(context);
         this.timers = timers;
         this.patience = patience;
+        this.othersCome = othersCome;
         this.served = served;
         this.epochs = epochs;
         this.onNews = onNews;
@@ -222,7 +233,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
         if (devices.remove(lost.device) == null) {
             return this;
         }
-        if (devices.isEmpty()) {
+        if (devices.isEmpty() && !othersCome) {
             return end("device " + lost.device.name() + " was lost, the last of its ring");
         }
         getContext().getLog().warn("{} is lost, {} go on", lost.device.name(), devices.size());

@@ -85,6 +85,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                                     devices,
                                     epochs,
                                     Duration.ZERO,
+                                    true,
                                     news -> self.tell(new OfRing(news))),
                             "ring");
                 },
