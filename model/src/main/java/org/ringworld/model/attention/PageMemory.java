@@ -227,13 +227,16 @@ public final class PageMemory implements AutoCloseable {
     }
 
     /** All layers are complete: full pages are read from the pool from now on. */
-    void settle() {
+    public void settle() {
         List.copyOf(filled).forEach(this::release);
     }
 
-    /** What was being filled is not whole: pages that it filled stay open. */
+    /** Nobody goes on with any page that is open, be it that it was just filled. */
     public void abandon() {
         filled.clear();
+        for (int page = 0; page < pages; page++) {
+            release(page);
+        }
     }
 
     /** Positions of all places of some pages, as they lie. */

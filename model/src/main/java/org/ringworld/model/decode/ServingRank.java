@@ -296,6 +296,7 @@ public final class ServingRank implements AutoCloseable {
         for (int i = 0; i < reads.size(); i++) {
             hold(readTexts.get(i), reads.get(i));
         }
+        memory.settle();
         List<Made.Token> tokens = writes.isEmpty() ? List.of() : write(writes, last);
         chosen = writes;
         double seconds = (System.nanoTime() - start) * 1e-9;

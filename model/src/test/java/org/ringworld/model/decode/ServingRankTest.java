@@ -470,21 +470,22 @@ class ServingRankTest {
     @ParameterizedTest
     @CsvSource({"1, I8, 2", "3, I8, 2", "1, BF16, 0.5", "2, BF16, 0.5"})
     void pagesOfAnotherDtypeAreClose(int size, DType cache, double tolerance) throws Exception {
-        try (ServingRing ring = ring(GROUPED, DType.F32, cache, size, 12, T)) {
+        try (ServingRing ring = ring(GROUPED, DType.F32, cache, size, 100, T)) {
             List<Ask> asks = new ArrayList<>();
             List<Answer> answers = new ArrayList<>();
             for (int i = 0; i < 4; i++) {
                 int[] ids = random(i, i % 2 == 0 ? 3 * T - 20 : 90, GROUPED);
-                asks.add(new Ask(ids, 60, Sampler.GREEDY, Set.of()));
+                asks.add(new Ask(ids, 120, Sampler.GREEDY, Set.of()));
                 answers.add(ring.ask(asks.getLast()));
             }
-            ring.formAnew();
-            Thread.sleep(30);
-            ring.formAnew();
+            for (int i = 0; i < 25; i++) {
+                Thread.sleep(8);
+                ring.formAnew(); // open pages are given back each time
+            }
             for (int i = 0; i < asks.size(); i++) {
                 assertRight(GROUPED, DType.F32, asks.get(i), answers.get(i), tolerance);
             }
-            assertThat(ring.room()).isEqualTo(12 * size);
+            assertThat(ring.room()).isEqualTo(100 * size);
         }
     }
 }
