@@ -1,26 +1,67 @@
 package org.ringworld.actors.http;
 
+import java.net.URLDecoder;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.http.javadsl.model.ContentTypes;
-import org.apache.pekko.http.javadsl.model.HttpMethods;
+import org.apache.pekko.http.javadsl.model.HttpCharsets;
 import org.apache.pekko.http.javadsl.model.HttpRequest;
 import org.apache.pekko.http.javadsl.model.HttpResponse;
+import org.apache.pekko.http.javadsl.model.MediaTypes;
 import org.apache.pekko.stream.javadsl.Sink;
-import tools.jackson.databind.JsonNode;
+import org.apache.pekko.util.ByteString;
+import org.ringworld.actors.http.openai.ApiFault;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Which request is answered by whom. */
 final class Routes {
+    private static final String MODEL = "/v1/models/";
+
     private final ActorSystem<?> system;
     private final ServedTexts texts;
+    private final byte[] bearer;
+    private final Bodies bodies;
+    private final TextRoutes text;
+    private final Metrics metrics;
+    private final Map<String, Route> routes;
     private volatile boolean closed;
+
+    /** Of one path. */
+    private sealed interface Route {
+        /** Answers GET at once. */
+        record Get(boolean isFree, Supplier<HttpResponse> answer) implements Route {}
+
+        /** Answers POST when the body has come. */
+        record Post(TextRoutes.Work work) implements Route {}
+    }
 
     Routes(ActorSystem<?> system, HttpSettings settings, ServedTexts texts) {
         this.system = system;
         this.texts = texts;
+        this.bearer =
+                settings.apiKey() == null
+                        ? null
+                        : ("Bearer " + settings.apiKey()).getBytes(StandardCharsets.UTF_8);
+        this.bodies = new Bodies(system, settings.maxBody());
+        this.metrics = new Metrics(texts);
+        this.text = new TextRoutes(system, settings, texts, metrics);
+        this.routes =
+                Map.of(
+                        "/health", new Route.Get(true, Routes::health),
+                        "/metrics", new Route.Get(false, this::metrics),
+                        "/v1/models", new Route.Get(false, this::models),
+                        "/v1/completions", new Route.Post(text::completions),
+                        "/v1/chat/completions", new Route.Post(text::chat),
+                        "/tokenize", new Route.Post(text::tokenize),
+                        "/detokenize", new Route.Post(text::detokenize));
     }
 
     /** From now on nothing is answered any more. */
@@ -28,44 +69,138 @@ final class Routes {
         closed = true;
     }
 
+    /** Answers; never fails. */
     CompletionStage<HttpResponse> answer(HttpRequest request, Connections.Connection connection) {
+        long start = System.nanoTime();
+        return begin(request, connection)
+                .exceptionally(fault -> refused(fault).response())
+                .thenApply(
+                        response -> {
+                            system.log()
+                                    .debug(
+                                            "{} {}: {} after {} ms",
+                                            request.method().value(),
+                                            request.getUri().path(),
+                                            response.status().intValue(),
+                                            (System.nanoTime() - start) / 1_000_000);
+                            return response;
+                        });
+    }
+
+    private CompletionStage<HttpResponse> begin(
+            HttpRequest request, Connections.Connection connection) {
+        boolean taken = false;
         try {
-            return CompletableFuture.completedFuture(simple(request));
+            Route route = route(request);
+            if (route instanceof Route.Post post) {
+                CompletionStage<Bodies.Body> body = bodies.read(request);
+                taken = true;
+                return body.thenCompose(read -> text.start(post.work, read, connection));
+            }
+            return CompletableFuture.completedFuture(((Route.Get) route).answer.get());
         } catch (ApiFault e) {
-            request.entity().getDataBytes().runWith(Sink.cancelled(), system);
-            return CompletableFuture.completedFuture(e.response());
+            return CompletableFuture.failedFuture(e);
+        } finally {
+            if (!taken) {
+                // What is still on its way is not waited for: the connection ends.
+                request.entity().getDataBytes().runWith(Sink.cancelled(), system);
+            }
         }
     }
 
-    private HttpResponse simple(HttpRequest request) {
+    private ApiFault refused(Throwable fault) {
+        Throwable cause = fault instanceof CompletionException ? fault.getCause() : fault;
+        if (cause instanceof ApiFault known) {
+            return known;
+        }
+        system.log().warn("a request fails", cause);
+        return ApiFault.server(500, null, "the server failed; its log says why");
+    }
+
+    private Route route(HttpRequest request) {
         if (closed) {
             throw ApiFault.server(503, null, "the server is about to end");
         }
+        if (request.getHeader("Sec-Fetch-Site").filter(site -> isOther(site.value())).isPresent()) {
+            throw fault(403, "a page of another site asks: this server answers only its own");
+        }
         String path = request.getUri().path();
-        if (!request.method().equals(HttpMethods.GET)) {
-            throw new ApiFault(405, "invalid_request_error", null, null, path + " is for GET");
+        String method = request.method().value();
+        Route route =
+                path.startsWith(MODEL) ? new Route.Get(false, () -> model(path)) : routes.get(path);
+        checkKey(request, route);
+        switch (route) {
+            case null -> throw fault(404, "there is no " + path + " here");
+            case Route.Get _ when !method.equals("GET") -> throw fault(405, path + " is for GET");
+            case Route.Post _ when !method.equals("POST") ->
+                    throw fault(405, path + " is for POST");
+            default -> {}
         }
-        return switch (path) {
-            case "/health" -> json(JsonMapper.shared().createObjectNode().put("status", "ok"));
-            case "/v1/models" -> json(models());
-            default -> throw new ApiFault(404, "invalid_request_error", null, null, "no " + path);
-        };
+        return route;
     }
 
-    private ObjectNode models() {
+    private static boolean isOther(String site) {
+        return site.equals("cross-site") || site.equals("same-site");
+    }
+
+    private static ApiFault fault(int status, String sentence) {
+        return new ApiFault(status, "invalid_request_error", null, null, sentence);
+    }
+
+    private void checkKey(HttpRequest request, Route route) {
+        if (bearer == null || route instanceof Route.Get get && get.isFree) {
+            return;
+        }
+        byte[] given =
+                request.getHeader("Authorization")
+                        .map(header -> header.value().getBytes(StandardCharsets.UTF_8))
+                        .orElse(new byte[0]);
+        if (!MessageDigest.isEqual(given, bearer)) {
+            throw new ApiFault(
+                    401,
+                    "invalid_request_error",
+                    null,
+                    "invalid_api_key",
+                    given.length == 0
+                            ? "a key is needed: Authorization: Bearer KEY"
+                            : "the key is not the right one");
+        }
+    }
+
+    private static HttpResponse health() {
+        return TextRoutes.json(JsonMapper.shared().createObjectNode().put("status", "ok"));
+    }
+
+    private HttpResponse metrics() {
+        return HttpResponse.create()
+                .withEntity(
+                        ContentTypes.create(MediaTypes.TEXT_PLAIN, HttpCharsets.UTF_8),
+                        ByteString.fromString(metrics.text()));
+    }
+
+    private HttpResponse models() {
         ObjectNode all = JsonMapper.shared().createObjectNode().put("object", "list");
-        var data = all.putArray("data");
-        for (ServedText text : texts.present()) {
-            data.addObject()
-                    .put("id", text.name())
-                    .put("object", "model")
-                    .put("created", text.created())
-                    .put("owned_by", "ringworld");
-        }
-        return all;
+        ArrayNode data = all.putArray("data");
+        texts.present().forEach(one -> data.add(model(one)));
+        return TextRoutes.json(all);
     }
 
-    private static HttpResponse json(JsonNode json) {
-        return HttpResponse.create().withEntity(ContentTypes.APPLICATION_JSON, json.toString());
+    private HttpResponse model(String path) {
+        String name = URLDecoder.decode(path.substring(MODEL.length()), StandardCharsets.UTF_8);
+        return texts.present().stream()
+                .filter(one -> one.name().equals(name))
+                .findFirst()
+                .map(one -> TextRoutes.json(model(one)))
+                .orElseThrow(() -> TextRoutes.unknown(name));
+    }
+
+    private static ObjectNode model(ServedText text) {
+        return JsonMapper.shared()
+                .createObjectNode()
+                .put("id", text.name())
+                .put("object", "model")
+                .put("created", text.created())
+                .put("owned_by", "ringworld")
+                .put("max_model_len", text.longest());
     }
 }

@@ -45,7 +45,8 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
             return null;
         }
         Object next = coming.take();
-        over = !(next instanceof Made.Token token) || token.last();
+        // Of the prompt's scores some may come after the last token.
+        over = !(next instanceof Made.Token token) || token.last() && scores == null;
         return switch (next) {
             case Made.Token token -> token;
             case String fault -> throw new IllegalArgumentException(fault);
@@ -60,7 +61,7 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
 
     /**
      * ln of the probability of each token of the prompt that was to be scored, NaN of others; whole
-     * when {@link #next} has returned.
+     * when {@link #next} has told the end.
      */
     public float[] scores() {
         return scores;

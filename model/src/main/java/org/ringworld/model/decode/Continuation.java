@@ -27,7 +27,7 @@ public record Continuation(
     /** Is given a text as it comes. */
     public interface Out {
         /** What there was to read has been read. */
-        default void begins() {}
+        default void begins() throws InterruptedException {}
 
         /**
          * The text has got longer.
@@ -35,7 +35,7 @@ public record Continuation(
          * @param text whole characters; none where there are only tokens
          * @param tokens whose characters begin in what has been given so far
          */
-        void part(String text, List<Made.Token> tokens);
+        void part(String text, List<Made.Token> tokens) throws InterruptedException;
     }
 
     /** The tokens of a text that is gone on with, BOS first where the tokenizer adds it. */
@@ -132,8 +132,8 @@ public record Continuation(
                 (System.nanoTime() - prefilled) * 1e-9);
     }
 
-    private static int tell(
-            StringBuilder part, List<Made.Token> written, int told, int to, Out out) {
+    private static int tell(StringBuilder part, List<Made.Token> written, int told, int to, Out out)
+            throws InterruptedException {
         if (part.length() > 0 || to > told) {
             out.part(part.toString(), List.copyOf(written.subList(told, to)));
             part.setLength(0);

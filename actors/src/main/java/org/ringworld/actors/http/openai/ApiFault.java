@@ -1,4 +1,4 @@
-package org.ringworld.actors.http;
+package org.ringworld.actors.http.openai;
 
 import org.apache.pekko.http.javadsl.model.ContentTypes;
 import org.apache.pekko.http.javadsl.model.HttpResponse;
@@ -8,7 +8,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Why a request is not answered, in the shape of OpenAI's API. */
-final class ApiFault extends RuntimeException {
+public final class ApiFault extends RuntimeException {
     private static final long serialVersionUID = 1;
 
     private final int status;
@@ -20,7 +20,7 @@ final class ApiFault extends RuntimeException {
      * @param param the field of the request that is wrong; null: none
      * @param code for programs; null: none
      */
-    ApiFault(int status, String type, String param, String code, String sentence) {
+    public ApiFault(int status, String type, String param, String code, String sentence) {
         super(sentence, null, false, false);
         this.status = status;
         this.type = type;
@@ -29,21 +29,21 @@ final class ApiFault extends RuntimeException {
     }
 
     /** The request is wrong. */
-    static ApiFault request(String param, String sentence) {
+    public static ApiFault request(String param, String sentence) {
         return new ApiFault(400, "invalid_request_error", param, null, sentence);
     }
 
     /** There are too many: the client is to come again. */
-    static ApiFault busy(String sentence) {
+    public static ApiFault busy(String sentence) {
         return new ApiFault(429, "rate_limit_error", null, "rate_limit_exceeded", sentence);
     }
 
     /** The server cannot go on. */
-    static ApiFault server(int status, String code, String sentence) {
+    public static ApiFault server(int status, String code, String sentence) {
         return new ApiFault(status, "server_error", null, code, sentence);
     }
 
-    ObjectNode json() {
+    public ObjectNode json() {
         ObjectNode all = JsonMapper.shared().createObjectNode();
         all.putObject("error")
                 .put("message", getMessage())
@@ -53,7 +53,7 @@ final class ApiFault extends RuntimeException {
         return all;
     }
 
-    HttpResponse response() {
+    public HttpResponse response() {
         HttpResponse response =
                 HttpResponse.create()
                         .withStatus(StatusCodes.get(status))
