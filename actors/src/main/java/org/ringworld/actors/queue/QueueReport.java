@@ -6,12 +6,14 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.cluster.Member;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.queue.book.JobBook;
+import org.ringworld.actors.queue.book.QueuedJob;
+import org.ringworld.actors.queue.book.QueuedServing;
 import org.ringworld.model.training.coordination.Progress;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -27,9 +29,8 @@ record QueueReport(
         String name,
         Cluster cluster,
         JobBook jobs,
-        Map<String, RunningJob> running,
+        TrainingRuns trainings,
         StandingRuns standing,
-        ProgressLog progress,
         DevicePool<ActorRef<DeviceActor.Command>> devices) {
     /** Bytes of a file in one answer, which is a message between nodes too, of 1 MiB at most. */
     private static final int FILE_BYTES = 64 << 10;
@@ -83,7 +84,7 @@ record QueueReport(
         ArrayNode told = node.putArray("progress");
         long next = after;
         int chars = 0;
-        for (ProgressLog.Entry entry : progress.after(after, id)) {
+        for (ProgressLog.Entry entry : trainings.progress().after(after, id)) {
             if (chars > PROGRESS_CHARS) {
                 return QueueAnswer.of(node.put("next", next));
             }
@@ -118,7 +119,7 @@ record QueueReport(
 
     private void report(QueuedJob job, ObjectNode node) {
         node.put("output", job.output()).put("sentence", job.sentence());
-        RunningJob runs = running.get(job.id());
+        RunningJob runs = trainings.running(job.id());
         if (runs == null) {
             return;
         }

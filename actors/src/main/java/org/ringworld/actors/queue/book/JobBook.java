@@ -1,4 +1,4 @@
-package org.ringworld.actors.queue;
+package org.ringworld.actors.queue.book;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -13,7 +13,7 @@ import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.training.job.Job;
 
 /** The queue's jobs and servings in the order of submission, as its directory has them. */
-final class JobBook {
+public final class JobBook {
     private final Path directory;
     private final long leader;
     private final Epochs epochs;
@@ -24,7 +24,7 @@ final class JobBook {
      * Takes the queue over: a leader that was stopped and wakes up begins no epoch and writes
      * nothing any more.
      */
-    JobBook(Path directory, String cluster) throws IOException {
+    public JobBook(Path directory, String cluster) throws IOException {
         this.directory = directory;
         Fence fence = Fence.claim(directory, cluster);
         this.leader = fence.number();
@@ -38,38 +38,38 @@ final class JobBook {
     }
 
     /** The number of this leader of the queue, greater than that of any before it. */
-    long leader() {
+    public long leader() {
         return leader;
     }
 
     /** Numbers of epochs, for as long as this is the queue's leader. */
-    Epochs epochs() {
+    public Epochs epochs() {
         return epochs;
     }
 
-    List<QueuedJob> all() {
+    public List<QueuedJob> all() {
         return List.copyOf(jobs.values());
     }
 
     /** Null where there is none of that name. */
-    QueuedJob job(String id) {
+    public QueuedJob job(String id) {
         return jobs.get(id);
     }
 
     /** Null where there is none of that name. */
-    QueuedServing serving(String id) {
+    public QueuedServing serving(String id) {
         return servings.get(id);
     }
 
     /** Jobs and servings, in the order of submission. */
-    List<String> inOrder() {
+    public List<String> inOrder() {
         return Stream.concat(jobs.keySet().stream(), servings.keySet().stream())
                 .sorted(Comparator.comparingInt(QueueFile::number))
                 .toList();
     }
 
     /** The sentence that says so where there is no such job. */
-    String unknown(String id) {
+    public String unknown(String id) {
         if (servings.containsKey(id)) {
             return "%s serves a model: it has no steps, and its log is its nodes' own"
                     .formatted(id);
@@ -78,7 +78,7 @@ final class JobBook {
     }
 
     /** The serving that has a name in the API; null: none has. */
-    QueuedServing serves(String name) {
+    public QueuedServing serves(String name) {
         Collection<QueuedServing> all = servings.values();
         return all.stream()
                 .filter(other -> !other.state().isOver() && other.name().equals(name))
@@ -87,7 +87,7 @@ final class JobBook {
     }
 
     /** A job that is not over and writes into that place; null: none does. */
-    QueuedJob writerInto(String output) {
+    public QueuedJob writerInto(String output) {
         Collection<QueuedJob> all = jobs.values();
         return all.stream()
                 .filter(other -> !other.state().isOver() && other.output().equals(output))
@@ -96,7 +96,7 @@ final class JobBook {
     }
 
     /** A new job, the last in line. */
-    QueuedJob add(String text, Job job, String output) throws IOException {
+    public QueuedJob add(String text, Job job, String output) throws IOException {
         QueuedJob.State state = QueuedJob.State.QUEUED;
         String sentence = "waits for devices";
         return keep(
@@ -105,7 +105,8 @@ final class JobBook {
     }
 
     /** A new serving, which has begun. */
-    QueuedServing add(String name, String model, String settings, int ringSize, long capacity)
+    public QueuedServing add(
+            String name, String model, String settings, int ringSize, long capacity)
             throws IOException {
         QueuedJob.State state = QueuedJob.State.RUNNING;
         return keep(
@@ -124,7 +125,7 @@ final class JobBook {
      *
      * @throws IOException also where another keeps the queue by now, who alone may
      */
-    QueuedJob keep(QueuedJob job) throws IOException {
+    public QueuedJob keep(QueuedJob job) throws IOException {
         epochs.next();
         job.write(directory);
         jobs.put(job.id(), job);
@@ -132,7 +133,7 @@ final class JobBook {
     }
 
     /** Likewise of a serving. */
-    QueuedServing keep(QueuedServing serving) throws IOException {
+    public QueuedServing keep(QueuedServing serving) throws IOException {
         epochs.next();
         QueuedServing.FILE.write(directory, serving);
         servings.put(serving.id(), serving);

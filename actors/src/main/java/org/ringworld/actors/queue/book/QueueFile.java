@@ -1,4 +1,4 @@
-package org.ringworld.actors.queue;
+package org.ringworld.actors.queue.book;
 
 import java.io.IOException;
 import java.nio.file.Files;

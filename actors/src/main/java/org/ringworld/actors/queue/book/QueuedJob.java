@@ -1,4 +1,4 @@
-package org.ringworld.actors.queue;
+package org.ringworld.actors.queue.book;
 
 import java.io.IOException;
 import java.nio.file.Path;
@@ -33,22 +33,22 @@ public record QueuedJob(
         STOPPED,
         FAILED;
 
-        boolean isOver() {
+        public boolean isOver() {
             return compareTo(RUNNING) > 0;
         }
     }
 
-    QueuedJob now(State next, String why) {
+    public QueuedJob now(State next, String why) {
         return new QueuedJob(id, text, output, ringSize, next, why, end);
     }
 
     /** Whether it has begun: then it goes on with fewer devices than it asks for. */
-    boolean isResumed() {
+    public boolean hasBegun() {
         return state == State.RUNNING;
     }
 
     /** After the last that was heard of it. */
-    QueuedJob ended(Progress last) {
+    public QueuedJob ended(Progress last) {
         return switch (last) {
             case Progress.Completed c -> ended(c, "its model is " + c.model());
             case Progress.Interrupted i -> ended(i, "stopped after step " + i.step());
@@ -58,13 +58,13 @@ public record QueuedJob(
     }
 
     /** There is nothing to do: its model stands there. */
-    QueuedJob endedBefore() {
+    public QueuedJob endedBefore() {
         Path model = Path.of(output).resolve("final");
         return ended(new Progress.Completed(model), "it was finished already");
     }
 
     /** Stopped while it waited for devices. */
-    QueuedJob neverBegun() {
+    public QueuedJob neverBegun() {
         return ended(new Progress.Interrupted(0, null), "stopped before it began");
     }
 

@@ -1,4 +1,4 @@
-package org.ringworld.actors.queue;
+package org.ringworld.actors.queue.book;
 
 /**
  * A saved model that the cluster serves until it is stopped, a file of the queue's directory beside
@@ -12,7 +12,7 @@ package org.ringworld.actors.queue;
  * @param capacity tokens that there is room for, of all texts together
  * @param sentence how it ended
  */
-record QueuedServing(
+public record QueuedServing(
         String id,
         String name,
         String model,
@@ -24,7 +24,7 @@ record QueuedServing(
     static final QueueFile<QueuedServing> FILE =
             new QueueFile<>(".serving.json", QueuedServing.class, QueuedServing::id);
 
-    QueuedServing now(QueuedJob.State next, String why) {
+    public QueuedServing now(QueuedJob.State next, String why) {
         return new QueuedServing(id, name, model, settings, ringSize, capacity, next, why);
     }
 }
