@@ -162,7 +162,8 @@ public record InferenceSettings(
                 shares,
                 layout,
                 contextKnown,
-                maxTokens);
+                maxTokens,
+                mirrored);
     }
 
     /** Devices of the ring. */
