@@ -1,11 +1,13 @@
 package org.ringworld.actors.queue;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
@@ -153,7 +155,7 @@ class StandingRunsTest {
             Thread.sleep(5);
         }
         Engine engine = served.present().getFirst().engine();
-        Ask ask = new Ask(new int[] {1, 2, 3}, 5, Sampler.GREEDY, java.util.Set.of());
+        Ask ask = new Ask(new int[] {1, 2, 3}, 5, Sampler.GREEDY, Set.of());
         try (Answer answer = engine.ask(ask)) {
             assertThat(answer.next().index()).isZero();
         }
@@ -200,6 +202,19 @@ class StandingRunsTest {
         assertThat(ask(queue, deploy("m", 1)).text()).startsWith("1-m serves ");
         assertThat(ask(queue, deploy("n", 2)).text()).contains("1 devices are free");
         assertThat(ask(queue, new QueueRequest.Jobs()).text()).doesNotContain("2-");
+    }
+
+    @Test
+    void whatSomebodySendsIsReadWithCare() {
+        for (String json :
+                List.of(
+                        "{}",
+                        "{\"name\": \" \", \"model\": \"/m\", \"settings\": \"\", \"capacity\": 1}",
+                        "{\"name\": \"m\", \"model\": \"/m\", \"settings\": \"\", \"capacity\": 0}")) {
+            assertThatThrownBy(() -> QueueRequest.of("deploy", json))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("=");
+        }
     }
 
     @Test
