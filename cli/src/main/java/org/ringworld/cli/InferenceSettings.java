@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.actors.cluster.ClusterClient;
 import org.ringworld.actors.cluster.ClusterEngine;
@@ -126,6 +127,28 @@ public record InferenceSettings(
     /** What it computes in and is kept in, to write texts. */
     public ServedModel.Options options() {
         return new ServedModel.Options(dtype, weights, cache, deterministic, inPlace);
+    }
+
+    /** The same where there are several models at once, each on an equal part of all memory. */
+    InferenceSettings withShareOfMemory(int models) {
+        List<Device> open = Devices.open(devices);
+        List<DeviceSpec> shares = new ArrayList<>();
+        for (int i = 0; i < open.size(); i++) {
+            shares.add(devices.get(i).withMemory(open.get(i).memory() / models));
+        }
+        open.forEach(Device::close);
+        return new InferenceSettings(
+                model,
+                config,
+                dtype,
+                weights,
+                cache,
+                deterministic,
+                inPlace,
+                shares,
+                layout,
+                contextKnown,
+                maxTokens);
     }
 
     /** Devices of the ring. */

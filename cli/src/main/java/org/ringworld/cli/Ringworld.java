@@ -56,6 +56,7 @@ import picocli.CommandLine.Spec;
             GenerateCommand.class,
             ChatCommand.class,
             ScoreCommand.class,
+            ServeCommand.class,
             EvalCommand.class,
             ForwardCommand.class,
             ImportCommand.class,

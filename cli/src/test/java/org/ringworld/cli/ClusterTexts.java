@@ -13,8 +13,9 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.ringworld.actors.cluster.ClusterClient;
-import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
@@ -77,24 +78,34 @@ final class ClusterTexts {
 
     /** Clients of all nodes are answered, as one process would. */
     static void assertServed(LocalCluster cluster, Path model) throws Exception {
-        ClusterClient client = ClusterClient.of(cluster.address(1));
-        QueueRequest.Deploy deploy =
-                new QueueRequest.Deploy(
-                        "hello", model.toString(), "ring.size=2\nmodel.ropeTheta=1e4", 1 << 12);
-        ClusterClient.Deployed served = client.deploy(deploy);
-        assertThat(served.addresses()).hasSize(3);
+        List<Object> serve =
+                List.of(
+                        "serve",
+                        model,
+                        "name=hello",
+                        "ring.size=2",
+                        "maxTokens=4096",
+                        "--cluster",
+                        cluster.address(1));
+        CommandLineTest.Outcome served = CommandLineTest.run(serve.toArray());
+        assertThat(served.code()).as(served.err()).isZero();
+        Matcher says =
+                Pattern.compile("serving hello at (.*); it is job (.*)\n").matcher(served.out());
+        assertThat(says.matches()).as(served.out()).isTrue();
+        List<String> addresses = List.of(says.group(1).split(", "));
+        assertThat(addresses).hasSize(3);
         String alone = alone(model);
-        for (String address : served.addresses()) {
+        for (String address : addresses) {
             JsonNode answer = post(address);
             assertThat(answer.path("choices").path(0).path("text").asString())
                     .as(answer.toString())
                     .isEqualTo(alone);
         }
-        assertThatThrownBy(() -> client.deploy(deploy)).hasMessageContaining("another name=");
+        assertThat(CommandLineTest.run(serve.toArray()).err()).contains("another name=");
         CommandLineTest.Outcome jobs = CommandLineTest.run("jobs", "--cluster", cluster.address(0));
-        assertThat(jobs.out()).contains(served.id()).contains(served.addresses().getFirst());
-        client.stop(served.id());
-        for (String address : served.addresses()) {
+        assertThat(jobs.out()).contains(says.group(2)).contains(addresses.getFirst());
+        cluster.stop(says.group(2));
+        for (String address : addresses) {
             cluster.await(
                     "the end at " + address,
                     30,

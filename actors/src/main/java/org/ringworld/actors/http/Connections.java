@@ -112,6 +112,7 @@ final class Connections {
         }
 
         private void close() {
+            open.remove(this);
             end.shutdown();
         }
     }

@@ -39,10 +39,12 @@ public final class HttpFront implements AutoCloseable {
               idle-timeout = infinite
               request-timeout = infinite
               pipelining-limit = 2
+              transparent-head-requests = on
               backlog = 1024
               linger-timeout = 10 s
               socket-options { tcp-keep-alive = on, tcp-no-delay = on }
-              parsing { max-content-length = infinite, illegal-header-warnings = off, error-logging-verbosity = off }
+              parsing { max-content-length = infinite, illegal-header-warnings = off, error-logging-verbosity = off
+                error-handler = "org.ringworld.actors.http.IllegalRequests" }
             }
             """;
 

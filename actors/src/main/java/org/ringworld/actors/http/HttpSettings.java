@@ -39,11 +39,9 @@ public record HttpSettings(
                     }
                     """);
 
-    /** Where the key may stand instead, as processes' arguments can be seen by all. */
-    private static final String KEY_VARIABLE = "RINGWORLD_API_KEY";
-
     /**
-     * Of a configuration with all keys.
+     * Of a configuration with all keys; the API's key may come from the environment, where no
+     * process list shows it.
      *
      * @throws UsageException where a value is none
      */
@@ -60,7 +58,7 @@ public record HttpSettings(
         return new HttpSettings(
                 http.getString("host"),
                 port,
-                http.getIsNull("apiKey") ? System.getenv(KEY_VARIABLE) : http.getString("apiKey"),
+                apiKey(http),
                 JobReader.positive(config, "http.queue"),
                 (int) maxBody,
                 JobReader.positive(config, "http.seconds"),
@@ -70,6 +68,17 @@ public record HttpSettings(
     /** The same at another port. */
     public HttpSettings at(int otherPort) {
         return new HttpSettings(host, otherPort, apiKey, queue, maxBody, seconds, connections);
+    }
+
+    private static String apiKey(Config http) {
+        String key =
+                http.getIsNull("apiKey")
+                        ? System.getenv("RINGWORLD_API_KEY")
+                        : http.getString("apiKey");
+        if (key != null && key.isBlank()) {
+            throw new UsageException("http.apiKey (or RINGWORLD_API_KEY) is empty: leave it out");
+        }
+        return key;
     }
 
     /** Without the key: it is never shown. */

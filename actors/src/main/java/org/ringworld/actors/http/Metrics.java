@@ -39,11 +39,6 @@ final class Metrics {
                 "ringworld.pages.kept",
                 "Pages of earlier texts that others may begin with",
                 load -> load.ranks().stream().mapToInt(Load.Rank::kept).sum());
-        // Prometheus' clients leave "total" to counters; CONTRACT has it for this gauge.
-        gauge(
-                "ringworld.pages.total",
-                "Pages there is room for",
-                load -> load.ranks().stream().mapToInt(Load.Rank::pages).sum());
         gauge("ringworld.ring.epoch", "The ring's epoch: new after every change", Load::epoch);
         total("ringworld.recovered.pages", "Pages lost and recovered", Load::recoveredPages);
         total("ringworld.recomputed.tokens", "Tokens lost and read again", Load::recomputedTokens);
@@ -100,7 +95,14 @@ final class Metrics {
         }
     }
 
+    /** In Prometheus' text form. */
     String text() {
-        return registry.scrape();
+        double pages = sum(load -> load.ranks().stream().mapToInt(Load.Rank::pages).sum());
+        // By hand: the registry keeps "total" for counters.
+        return registry.scrape()
+                + "# HELP ringworld_pages_total Pages there is room for\n"
+                + "# TYPE ringworld_pages_total gauge\nringworld_pages_total "
+                + pages
+                + "\n";
     }
 }
