@@ -75,7 +75,8 @@ final class ServingRuns {
                         on.model().vocabSize(),
                         taken.size(),
                         serve.capacity(),
-                        on.options().deterministic());
+                        on.options().deterministic(),
+                        false);
         ActorRef<ServingActor.Command> actor =
                 context.spawn(
                         ServingActor.create(
@@ -83,6 +84,7 @@ final class ServingRuns {
                                 taken,
                                 epochs,
                                 PATIENCE,
+                                false,
                                 news -> {
                                     if (news instanceof ServingNews.Ended(String why)) {
                                         onEnd.accept(id, why);

@@ -117,9 +117,10 @@ final class StandingRuns {
                         serving.model(),
                         serving.settings(),
                         on.model().vocabSize(),
-                        given.size(),
+                        serving.ringSize(),
                         serving.capacity(),
-                        on.options().deterministic());
+                        on.options().deterministic(),
+                        on.mirrored());
         String id = serving.id();
         ActorRef<StandingServing.Command> actor =
                 context.spawn(

@@ -85,6 +85,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                                     devices,
                                     epochs,
                                     Duration.ZERO,
+                                    true,
                                     news -> self.tell(new OfRing(news))),
                             "ring");
                 },
@@ -214,7 +215,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                 RemoteText text =
                         new RemoteText(++asked, front, one.number(), getContext().getSelf());
                 front.texts.put(text.number, text);
-                ring.tell(new ServingActor.Asked(text.id, one.ask(), text));
+                ring.tell(new ServingActor.Asked(text.id, one.ask(), one.emitted(), text));
             }
             case ToServing.Cancelled one -> {
                 RemoteText text = front.texts.get(one.number());

@@ -53,6 +53,7 @@ final class RingReader {
                 yield new JobQueue.Drain(devices, ref(m.getReplyTo()));
             }
             case HELD, PREPARED, JOINED, SYNCHRONIZED, FAILED, PULSED -> ringReport(message);
+            case HELD_PAGES -> ServingWire.read(message.getHeldPages());
             case STEPPED, EVALUATED, SERVED, MEASURED, COPIED, SAVED, NOT_SAVED ->
                     workReport(message);
             case ASKED_TEXT, CANCELLED_TEXT, HAVE -> new FrontWire(refs).readToServing(message);

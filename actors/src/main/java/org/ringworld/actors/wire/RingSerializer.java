@@ -188,6 +188,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setDevice(m.device())
                             .setFinishedStep(m.finishedStep())
                             .setTokensPerSecond(m.tokensPerSecond());
+            case Report.HeldPages m -> to.setHeldPages(ServingWire.write(m));
             case Report.Joined m -> to.getJoinedBuilder().setRank(m.rank()).setEpoch(m.epoch());
             case Report.Synchronized m ->
                     to.getSynchronizedBuilder()

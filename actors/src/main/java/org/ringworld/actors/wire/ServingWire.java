@@ -1,12 +1,17 @@
 package org.ringworld.actors.wire;
 
+import com.google.protobuf.ByteString;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
 import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.HeldPage;
 import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.PageDirectory;
+import org.ringworld.model.decode.PageKey;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Serve;
 import org.ringworld.model.training.coordination.Order;
@@ -31,7 +36,7 @@ final class ServingWire {
                     .addAllIds(ints(join.ids()))
                     .addAllPageRanks(ints(join.pages().ranks()))
                     .addAllPageNumbers(ints(join.pages().numbers()))
-                    .setFilled(join.filled())
+                    .setHeld(ByteString.copyFrom(join.held().toByteArray()))
                     .setWritten(join.written())
                     .setMost(ask.most())
                     .setSampler(write(ask.sampler()))
@@ -44,7 +49,51 @@ final class ServingWire {
         for (Serve.Fill fill : serve.fills()) {
             to.addFillsBuilder().setText(fill.text()).setFrom(fill.from()).setTo(fill.to());
         }
+        for (PageDirectory.Mirror mirror : serve.mirrors()) {
+            to.addMirrorsBuilder()
+                    .setHigh(mirror.key().high())
+                    .setLow(mirror.key().low())
+                    .setIndex(mirror.index())
+                    .setFromRank(mirror.from().rank())
+                    .setFrom(mirror.from().number())
+                    .setToRank(mirror.to().rank())
+                    .setTo(mirror.to().number());
+        }
         return to.build();
+    }
+
+    static RingWire.HeldPages write(Report.HeldPages report) {
+        RingWire.HeldPages.Builder to =
+                RingWire.HeldPages.newBuilder().setRank(report.rank()).setEpoch(report.epoch());
+        for (HeldPage page : report.pages()) {
+            to.addPagesBuilder()
+                    .setNumber(page.number())
+                    .setHigh(page.key().high())
+                    .setLow(page.key().low())
+                    .setIndex(page.index());
+        }
+        return to.build();
+    }
+
+    static Report.HeldPages read(RingWire.HeldPages m) {
+        List<HeldPage> pages =
+                m.getPagesList().stream()
+                        .map(
+                                page ->
+                                        new HeldPage(
+                                                page.getNumber(),
+                                                new PageKey(page.getHigh(), page.getLow()),
+                                                page.getIndex()))
+                        .toList();
+        return new Report.HeldPages(m.getRank(), m.getEpoch(), pages);
+    }
+
+    private static PageDirectory.Mirror read(RingWire.Mirror m) {
+        return new PageDirectory.Mirror(
+                new PageKey(m.getHigh(), m.getLow()),
+                m.getIndex(),
+                new PageDirectory.Page(m.getFromRank(), m.getFrom()),
+                new PageDirectory.Page(m.getToRank(), m.getTo()));
     }
 
     static RingWire.Sampler write(Sampler sampler) {
@@ -66,7 +115,12 @@ final class ServingWire {
                         .toList();
         Serve serve =
                 new Serve(
-                        m.getNumber(), joins, List.copyOf(m.getLeavesList()), fills, m.getAhead());
+                        m.getNumber(),
+                        joins,
+                        List.copyOf(m.getLeavesList()),
+                        fills,
+                        m.getMirrorsList().stream().map(ServingWire::read).toList(),
+                        m.getAhead());
         return new Order.Serve(m.getEpoch(), serve);
     }
 
@@ -84,7 +138,13 @@ final class ServingWire {
         SequencePages pages =
                 new SequencePages(ints(m.getPageRanksList()), ints(m.getPageNumbersList()));
         return new Serve.Join(
-                m.getText(), ids, pages, m.getFilled(), m.getWritten(), m.getGuide(), ask);
+                m.getText(),
+                ids,
+                pages,
+                BitSet.valueOf(m.getHeld().toByteArray()),
+                m.getWritten(),
+                m.getGuide(),
+                ask);
     }
 
     static Sampler read(RingWire.Sampler s) {

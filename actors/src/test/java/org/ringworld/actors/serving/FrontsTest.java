@@ -42,16 +42,17 @@ class FrontsTest {
     private final Epochs epochs = Epochs.from(1);
     private final List<ActorRef<DeviceActor.Command>> devices = new ArrayList<>();
     private SavedModel model;
+    private Links links;
+    private OpenJobs jobs;
     private ActorRef<Fronts.Command> fronts;
 
     @BeforeEach
     void begin() throws Exception {
         model = SavedModel.in(directory);
-        Links links = Links.inProcess();
-        OpenJobs jobs = new OpenJobs(model.on(RANKS));
+        links = Links.inProcess();
+        jobs = new OpenJobs(model.on(RANKS));
         for (int rank = 0; rank < RANKS; rank++) {
-            devices.add(
-                    kit.spawn(DeviceActor.create(rank, new CpuDevice(1), links, jobs, () -> {})));
+            devices.add(device(rank));
         }
         fronts =
                 kit.spawn(
@@ -69,6 +70,10 @@ class FrontsTest {
                                                 0)));
     }
 
+    private ActorRef<DeviceActor.Command> device(int rank) {
+        return kit.spawn(DeviceActor.create(rank, new CpuDevice(1), links, jobs, () -> {}));
+    }
+
     @AfterEach
     void shutdown() {
         kit.shutdownTestKit();
@@ -76,7 +81,8 @@ class FrontsTest {
 
     private ActorRef<StandingServing.Command> serve() throws Exception {
         String path = model.path().toString();
-        ServedRing ring = new ServedRing(path, "", Jobs.MODEL.vocabSize(), RANKS, 1 << 13, false);
+        ServedRing ring =
+                new ServedRing(path, "", Jobs.MODEL.vocabSize(), RANKS, 1 << 13, false, true);
         return kit.spawn(
                 StandingServing.create(
                         new OfferedModel("1-m", "m", path, "", 1 << 13),
@@ -163,6 +169,31 @@ class FrontsTest {
         }
         assertAsAlone(asks, texts);
         assertThat(news).noneMatch(ServingNews.Ended.class::isInstance);
+    }
+
+    /** One is lost, another comes, all are lost, others come: the texts are the same. */
+    @Test
+    void textsGoOnWhileDevicesComeAndGo() throws Exception {
+        ActorRef<StandingServing.Command> standing = serve();
+        Engine engine = engine();
+        List<Ask> asks = asks();
+        List<Answer> answers = asks.stream().map(engine::ask).toList();
+        List<Made.Token> first = new ArrayList<>(List.of(answers.getFirst().next()));
+        kit.stop(devices.get(0));
+        first.add(answers.getFirst().next());
+        standing.tell(new StandingServing.Devices(List.of(devices.get(1), device(2)), false));
+        for (int i = 0; i < 100; i++) {
+            first.add(answers.getFirst().next());
+        }
+        standing.tell(new StandingServing.Devices(List.of(), true));
+        standing.tell(new StandingServing.Devices(List.of(device(3)), false));
+        List<List<Made.Token>> texts = new ArrayList<>();
+        for (Answer answer : answers) {
+            texts.add(SavedModel.tokens(answer));
+        }
+        first.addAll(texts.getFirst());
+        texts.set(0, first);
+        assertAsAlone(asks, texts);
     }
 
     @Test

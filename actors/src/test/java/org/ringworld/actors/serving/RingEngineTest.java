@@ -37,6 +37,7 @@ import org.ringworld.model.training.rank.HeldWork;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceLostException;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.cpu.CpuDevice;
@@ -62,7 +63,13 @@ class RingEngineTest {
         int size = devices.size();
         ServedRing served =
                 new ServedRing(
-                        model.path().toString(), "", Jobs.MODEL.vocabSize(), size, capacity, false);
+                        model.path().toString(),
+                        "",
+                        Jobs.MODEL.vocabSize(),
+                        size,
+                        capacity,
+                        false,
+                        false);
         return new RingEngine(served, devices, new OpenJobs(model.on(size)));
     }
 
@@ -196,6 +203,26 @@ class RingEngineTest {
             assertAsAlone(goesOn, tokens);
             Ask again = ask(2, 4000, 5);
             assertAsAlone(again, tokens(ring.ask(again)));
+        }
+    }
+
+    /** The others go on without it, each text from what they have of it. */
+    @Test
+    @Timeout(60)
+    void aDeviceThatIsLostLeavesItsRing() throws Exception {
+        Device dying =
+                new FaultyDevice(
+                        "attention",
+                        4,
+                        () -> {
+                            throw new DeviceLostException("it is broken");
+                        });
+        try (RingEngine ring = ring(Arrays.asList(new CpuDevice(1), dying, new CpuDevice(1)))) {
+            List<Ask> asks = List.of(ask(1, 200, 300), ask(2, 3000, 30), ask(3, 90, 200));
+            List<Answer> answers = asks.stream().map(ring::ask).toList();
+            for (int i = 0; i < asks.size(); i++) {
+                assertAsAlone(asks.get(i), tokens(answers.get(i)));
+            }
         }
     }
 

@@ -63,7 +63,8 @@ public record SavedModel(Path path) {
                 ServedModel.Options.of(DType.F32),
                 ringSize,
                 new ZigzagLayout(),
-                false);
+                false,
+                true);
     }
 
     /** A prompt of random tokens, to be gone on with greedily. */

@@ -8,6 +8,7 @@ import java.io.NotSerializableException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -30,8 +31,11 @@ import org.ringworld.actors.serving.ToServing;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.HeldPage;
 import org.ringworld.model.decode.Load;
 import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.PageDirectory;
+import org.ringworld.model.decode.PageKey;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Serve;
 import org.ringworld.model.ring.LinkAddress;
@@ -141,9 +145,21 @@ class RingSerializerTest {
                         1L << 40,
                         List.of(
                                 new Serve.Join(
-                                        4, new int[] {1, 200_000, 3, 8}, pages, 2, 1, -4, ask)),
+                                        4,
+                                        new int[] {1, 200_000, 3, 8},
+                                        pages,
+                                        BitSet.valueOf(new long[] {5}),
+                                        1,
+                                        -4,
+                                        ask)),
                         List.of(1L, 1L << 33),
                         List.of(new Serve.Fill(4, 0, 128)),
+                        List.of(
+                                new PageDirectory.Mirror(
+                                        new PageKey(-1, 1L << 60),
+                                        70_000,
+                                        new PageDirectory.Page(1, 7),
+                                        new PageDirectory.Page(0, 9))),
                         8);
         Made made =
                 new Made(
@@ -173,6 +189,7 @@ class RingSerializerTest {
                         new DeviceActor.Ordered(new Order.Serve(9, serve), reports.getRef()),
                         new DeviceActor.Ordered(
                                 new Order.LoadServing(9, 1, "/m", "a=b", 77, 8), reports.getRef()),
+                        new Report.HeldPages(1, 9, List.of(new HeldPage(7, new PageKey(5, -6), 3))),
                         new Report.Served(1, 9, made))) {
             assertThat(there(message)).usingRecursiveComparison().isEqualTo(message);
         }

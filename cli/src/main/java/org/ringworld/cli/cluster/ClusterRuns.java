@@ -66,7 +66,13 @@ public final class ClusterRuns implements JobRuns {
     /** The work that a saved model's settings come to. */
     public static Inference inference(InferenceSettings on, boolean gradients) {
         return new Inference(
-                on.model(), on.config(), on.options(), on.ringSize(), on.layout(), gradients);
+                on.model(),
+                on.config(),
+                on.options(),
+                on.ringSize(),
+                on.layout(),
+                gradients,
+                on.mirrored());
     }
 
     @Override
