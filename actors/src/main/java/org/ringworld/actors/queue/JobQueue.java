@@ -125,7 +125,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                                 DEVICES,
                                 context.messageAdapter(Receptionist.Listing.class, Listed::new)));
         context.getLog()
-                .info("this node keeps the queue: {} jobs in {}", jobs.all().size(), directory);
+                .info("this node keeps the queue: {} jobs in {}", jobs.inOrder().size(), directory);
     }
 
     @Override

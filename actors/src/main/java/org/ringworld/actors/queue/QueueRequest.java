@@ -57,7 +57,17 @@ public sealed interface QueueRequest {
      * @param capacity tokens that there is room for, of all texts together
      */
     record Deploy(String name, String model, String settings, long capacity)
-            implements QueueRequest {}
+            implements QueueRequest {
+        public Deploy {
+            if (name == null || name.isBlank()) {
+                throw new IllegalArgumentException("a model that is served needs a name: name=");
+            }
+            if (capacity < 1) {
+                throw new IllegalArgumentException(
+                        "there is to be room for %d tokens; give maxTokens=".formatted(capacity));
+            }
+        }
+    }
 
     /** Write a text; answered by its number. */
     record Asked(String id, Ask ask) implements OfServing {}

@@ -97,6 +97,9 @@ final class StandingRuns {
                 devices.assign(serving.id(), serving.ringSize());
         Running one = running.get(serving.id());
         if (one != null && change.isPresent()) {
+            if (change.get().devices().isEmpty()) {
+                one.using = List.of(); // no ring will say so
+            }
             one.actor.tell(
                     new StandingServing.Devices(change.get().devices(), change.get().gracefully()));
         }
@@ -147,7 +150,7 @@ final class StandingRuns {
         }
         switch (news) {
             case ServingNews.Stands stands -> {
-                one.using = stands.devices();
+                one.using = devices.of(id).isEmpty() ? List.of() : stands.devices();
                 one.epoch = stands.epoch();
             }
             case ServingNews.Fronts fronts -> one.fronts = fronts;
@@ -204,12 +207,16 @@ final class StandingRuns {
         one.fronts.addresses().forEach(fronts::add);
         ArrayNode faults = to.putArray("faults");
         one.fronts.faults().forEach(faults::add);
-        to.put(
-                "sentence",
-                one.epoch == 0
-                        ? "is loaded"
-                        : "serves %s at %s"
-                                .formatted(
-                                        serving.name(), String.join(", ", one.fronts.addresses())));
+        to.put("sentence", sentence(serving.name(), one));
+    }
+
+    private static String sentence(String name, Running one) {
+        if (one.using.isEmpty()) {
+            return "waits for devices";
+        }
+        if (one.epoch == 0) {
+            return "is loaded";
+        }
+        return "serves %s at %s".formatted(name, String.join(", ", one.fronts.addresses()));
     }
 }

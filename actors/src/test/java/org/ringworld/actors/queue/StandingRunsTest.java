@@ -1,11 +1,13 @@
 package org.ringworld.actors.queue;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
@@ -153,7 +155,7 @@ class StandingRunsTest {
             Thread.sleep(5);
         }
         Engine engine = served.present().getFirst().engine();
-        Ask ask = new Ask(new int[] {1, 2, 3}, 5, Sampler.GREEDY, java.util.Set.of());
+        Ask ask = new Ask(new int[] {1, 2, 3}, 5, Sampler.GREEDY, Set.of());
         try (Answer answer = engine.ask(ask)) {
             assertThat(answer.next().index()).isZero();
         }
@@ -203,24 +205,43 @@ class StandingRunsTest {
     }
 
     @Test
+    void whatSomebodySendsIsReadWithCare() {
+        for (String json :
+                List.of(
+                        "{}",
+                        "{\"name\": \" \", \"model\": \"/m\", \"settings\": \"\", \"capacity\": 1}",
+                        "{\"name\": \"m\", \"model\": \"/m\", \"settings\": \"\", \"capacity\": 0}")) {
+            assertThatThrownBy(() -> QueueRequest.of("deploy", json))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining("=");
+        }
+    }
+
+    @Test
     void aDeviceThatLeavesIsLetGoOf() throws Exception {
         ActorRef<JobQueue.Command> queue = queue();
         awaitFree(queue, 2);
         ask(queue, deploy("m", 2));
         awaitReady(queue);
-        List<ActorRef<DeviceActor.Command>> leaving = List.of(device());
-        queue.tell(new JobQueue.Drain(leaving, probe.getRef()));
-        assertThat(probe.receiveMessage().done()).isFalse();
-        do {
-            Thread.sleep(20);
+        List<ActorRef<DeviceActor.Command>> all = devices();
+        for (int left = 1; left >= 0; left--) {
+            List<ActorRef<DeviceActor.Command>> leaving = all.subList(0, 2 - left);
             queue.tell(new JobQueue.Drain(leaving, probe.getRef()));
-        } while (!probe.receiveMessage().done());
+            while (!probe.receiveMessage().done()) {
+                Thread.sleep(20);
+                queue.tell(new JobQueue.Drain(leaving, probe.getRef()));
+            }
+            int devices = left;
+            await(queue, job -> job.path("devices").asInt() == devices);
+        }
+        assertThat(await(queue, _ -> true).path("sentence").asString())
+                .isEqualTo("waits for devices");
+        assertThat(served.present()).hasSize(1);
     }
 
-    /** Any of them. */
-    private ActorRef<DeviceActor.Command> device() {
+    private List<ActorRef<DeviceActor.Command>> devices() {
         TestProbe<Receptionist.Listing> listing = kit.createTestProbe();
         kit.system().receptionist().tell(Receptionist.find(JobQueue.DEVICES, listing.getRef()));
-        return listing.receiveMessage().getServiceInstances(JobQueue.DEVICES).iterator().next();
+        return List.copyOf(listing.receiveMessage().getServiceInstances(JobQueue.DEVICES));
     }
 }
