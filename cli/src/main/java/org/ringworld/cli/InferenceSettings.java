@@ -46,6 +46,7 @@ import org.ringworld.runtime.Devices;
  * @param contextKnown whether the model's context length is its own, and no rotary base was given
  *     to go beyond it
  * @param maxTokens that there is to be room for, of all texts together; 0: nothing is said
+ * @param mirrored whether full pages of what a cluster serves lie on two ranks
  */
 public record InferenceSettings(
         Path model,
@@ -58,7 +59,8 @@ public record InferenceSettings(
         List<DeviceSpec> devices,
         Layout layout,
         boolean contextKnown,
-        int maxTokens) {
+        int maxTokens,
+        boolean mirrored) {
     private static final Config DEFAULTS =
             ConfigFactory.parseString(
                     """
@@ -72,6 +74,8 @@ public record InferenceSettings(
                     maxTokens = null
                     # Whether a text is the same, bit for bit, whatever else is written beside it.
                     deterministic = false
+                    # Whether a serving of a cluster keeps full pages on a second host or process, too: auto or off.
+                    mirror = auto
                     # Whether weights are read where their files are mapped, or copied at first.
                     inPlace = true
                     # For a file of weights without a config.json beside it.
@@ -102,10 +106,20 @@ public record InferenceSettings(
                     DeviceReader.ofRing(given, cores),
                     Layout.of(given.getString("ring.layout")),
                     given.getIsNull("model.ropeTheta") && given.getIsNull("model.numHeads"),
-                    given.getIsNull("maxTokens") ? 0 : JobReader.positive(given, "maxTokens"));
+                    given.getIsNull("maxTokens") ? 0 : JobReader.positive(given, "maxTokens"),
+                    mirrored(given.getString("mirror")));
         } catch (IllegalArgumentException | com.typesafe.config.ConfigException e) {
             throw new UsageException(e.getMessage());
         }
+    }
+
+    private static boolean mirrored(String word) {
+        return switch (word) {
+            case "auto" -> true;
+            case "off" -> false;
+            default ->
+                    throw new UsageException("mirror = %s is neither auto nor off".formatted(word));
+        };
     }
 
     private static DType kept(Config given, String key, DType dtype) {
@@ -148,7 +162,8 @@ public record InferenceSettings(
                 shares,
                 layout,
                 contextKnown,
-                maxTokens);
+                maxTokens,
+                mirrored);
     }
 
     /** Devices of the ring. */
@@ -205,7 +220,7 @@ public record InferenceSettings(
             return new LocalEngine(
                     Devices.open(devices.getFirst()), open(), config, options(), capacity);
         }
-        Inference work = new Inference(model, config, options(), ringSize(), layout, false);
+        Inference work = new Inference(model, config, options(), ringSize(), layout, false, false);
         return new RingEngine(
                 new ServedRing(
                         model.toString(),
@@ -213,7 +228,8 @@ public record InferenceSettings(
                         config.vocabSize(),
                         devices.size(),
                         capacity,
-                        deterministic),
+                        deterministic,
+                        false),
                 Devices.open(devices),
                 new OpenJobs(work));
     }

@@ -13,12 +13,17 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
+import org.ringworld.actors.cluster.ClusterClient;
 import org.ringworld.actors.http.HttpFront;
 import org.ringworld.actors.http.HttpSettings;
 import org.ringworld.actors.http.ServedTexts;
+import org.ringworld.actors.queue.QueueRequest;
+import org.ringworld.checkpoints.snapshot.RunDirectory;
+import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -40,6 +45,7 @@ import picocli.CommandLine.Parameters;
             "  ringworld serve MODEL",
             "  ringworld serve MODEL http.port=9000 ring.size=2 maxTokens=65536",
             "  ringworld serve runs/needles --follow",
+            "  ringworld serve MODEL ring.size=3 --cluster 127.0.0.1:25520",
             "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"model\": \"MODEL\",",
             "    \"messages\": [{\"role\": \"user\", \"content\": \"Who hid the letter?\"}]}'"
         })
@@ -67,6 +73,9 @@ final class ServeCommand implements Callable<Integer> {
                     "MODEL is a run: take each newer model as it is saved. What is being written ends with the model it began with; each of the two has half of the devices' memory.")
     private boolean follow;
 
+    @ArgGroup(exclusive = false)
+    private InCluster cluster;
+
     @Override
     public Integer call() throws Exception {
         List<String> own = new ArrayList<>();
@@ -78,6 +87,9 @@ final class ServeCommand implements Callable<Integer> {
         HttpSettings http =
                 HttpSettings.of(config.withValue("http.queue", config.getValue("queue")));
         String name = config.getIsNull("name") ? name(model) : config.getString("name");
+        if (cluster != null) {
+            return serveThere(name, own, inference);
+        }
         ServedTexts texts = new ServedTexts();
         ServedRun run = new ServedRun(model, name, inference, follow, texts);
         run.load();
@@ -96,6 +108,30 @@ final class ServeCommand implements Callable<Integer> {
             run.follow();
         }
         system.getWhenTerminated().toCompletableFuture().join();
+        return Ringworld.DONE;
+    }
+
+    /** Returns when it is ready: from then on it is the cluster's. */
+    private int serveThere(String name, List<String> own, List<String> inference) throws Exception {
+        if (follow || own.stream().anyMatch(key -> !key.startsWith("name"))) {
+            throw new UsageException(
+                    "--cluster: --follow is for one process, and http.* are keys of its nodes: ringworld node http.port=…");
+        }
+        // Whoever serves it next is to serve the same model, whatever its run has saved by then.
+        Path newest = RunDirectory.newestModel(model).toAbsolutePath().normalize();
+        InferenceSettings on = InferenceSettings.of(inference, newest);
+        TextModel.open(on).template();
+        ClusterClient.Deployed served =
+                cluster.client()
+                        .deploy(
+                                new QueueRequest.Deploy(
+                                        name,
+                                        newest.toString(),
+                                        String.join("\n", inference),
+                                        ServedRun.room(on)));
+        System.out.printf(
+                "serving %s at %s; it is job %s%n",
+                name, String.join(", ", served.addresses()), served.id());
         return Ringworld.DONE;
     }
 

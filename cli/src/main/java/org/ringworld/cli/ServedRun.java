@@ -56,7 +56,7 @@ final class ServedRun {
         InferenceSettings on = InferenceSettings.of(keys, newest.path);
         TextModel text = TextModel.open(models > 1 ? on.withShareOfMemory(models) : on);
         int context = text.on().config().maxPositionEmbeddings();
-        room = text.on().room(Math.max(context, Scheduler.TEXTS * Math.min(context, USUAL)));
+        room = room(text.on());
         int longest = text.on().contextKnown() ? Math.min(context, room) : room;
         open.acquireUninterruptibly();
         Engine engine = null;
@@ -86,6 +86,12 @@ final class ServedRun {
                     own.close();
                     open.release();
                 });
+    }
+
+    /** Tokens that there is room for, where nothing is said: of usual texts, or the longest one. */
+    static int room(InferenceSettings on) {
+        int context = on.config().maxPositionEmbeddings();
+        return on.room(Math.max(context, Scheduler.TEXTS * Math.min(context, USUAL)));
     }
 
     private Saved newest() throws IOException {

@@ -1,8 +1,6 @@
 package org.ringworld.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.within;
 
 import java.io.IOException;
 import java.net.InetAddress;
@@ -11,8 +9,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
-import java.util.SplittableRandom;
 import java.util.concurrent.FutureTask;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -26,11 +22,6 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.actors.cluster.ClusterClient;
-import org.ringworld.model.decode.Answer;
-import org.ringworld.model.decode.Ask;
-import org.ringworld.model.decode.Engine;
-import org.ringworld.model.decode.Made;
-import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Progress;
 
@@ -221,7 +212,7 @@ class ClusterTest {
         Path gqa = Path.of("../checkpoints/src/test/resources/golden/llama-gqa");
         forward(cluster, gqa, gqa, "gqa");
         for (String name : List.of("tied", "packed_1_5_7_11")) {
-            assertSameTexts(cluster, cases.resolve(name));
+            ClusterTexts.assertSame(cluster, cases.resolve(name));
         }
         Path there = directory.resolve("nothing");
         CommandLineTest.Outcome lost =
@@ -238,52 +229,6 @@ class ClusterTest {
         assertThat(lost.code()).isEqualTo(Ringworld.FAILED);
         assertThat(lost.err()).contains("3 devices are free, 4 are needed");
         leave();
-    }
-
-    /** What a ring of three processes writes is what one process does. */
-    private static void assertSameTexts(LocalCluster cluster, Path model) throws Exception {
-        List<String> settings = List.of("ring.size=3", "device.threads=1");
-        InferenceSettings on = InferenceSettings.of(settings, model);
-        int vocab = on.config().vocabSize();
-        List<Ask> asks = new ArrayList<>();
-        for (int n : List.of(1, 40, 1500)) {
-            int[] ids = new SplittableRandom(n).ints(n, 0, vocab).toArray();
-            asks.add(new Ask(ids, 9, Sampler.GREEDY, Set.of(), 1, n == 40 ? 1 : 0));
-        }
-        ClusterClient client = ClusterClient.of("127.0.0.1:" + cluster.port(0));
-        List<List<Made.Token>> texts = new ArrayList<>();
-        List<float[]> scores = new ArrayList<>();
-        List<boolean[]> hits = new ArrayList<>();
-        for (Engine one : List.of(on.engine(4096), on.engine(4096, settings, client))) {
-            try (Engine engine = one) {
-                List<Answer> answers = asks.stream().map(engine::ask).toList();
-                for (Answer answer : answers) {
-                    List<Made.Token> tokens = new ArrayList<>();
-                    for (var next = answer.next(); next != null; next = answer.next()) {
-                        tokens.add(next);
-                    }
-                    texts.add(tokens);
-                }
-                scores.add(answers.get(1).scores());
-                hits.add(answers.get(1).hits());
-                int[] wrong = {1, vocab};
-                Answer refused = engine.ask(new Ask(wrong, 1, Sampler.GREEDY, Set.of()));
-                assertThatThrownBy(refused::next).hasMessageContaining("the model's are 0 to");
-            }
-        }
-        for (int i = 0; i < asks.size(); i++) {
-            assertThat(texts.get(i)).hasSize(9);
-            for (int at = 0; at < 9; at++) {
-                Made.Token one = texts.get(i).get(at);
-                Made.Token other = texts.get(i + 3).get(at);
-                assertThat(other.id()).as("token %d of text %d", at, i).isEqualTo(one.id());
-                assertThat(other.logprob()).isCloseTo(one.logprob(), within(1e-4));
-            }
-        }
-        assertThat(hits.get(1)).isEqualTo(hits.get(0));
-        for (int at = 1; at < 40; at++) {
-            assertThat(scores.get(1)[at]).isCloseTo(scores.get(0)[at], within(1e-4f));
-        }
     }
 
     private void forward(LocalCluster cluster, Path model, Path batch, String name)
@@ -312,6 +257,14 @@ class ClusterTest {
         try (Stream<Path> files = Files.list(directory)) {
             assertThat(files.filter(f -> f.toString().contains(".part-"))).isEmpty();
         }
+    }
+
+    @Test
+    void aModelIsServedAtAnyNodeUntilItIsStopped() throws Exception {
+        LocalCluster cluster = three();
+        Path model = TinyModel.write(directory, TinyModel.tokenizer());
+        ClusterTexts.assertServed(cluster, model);
+        leave();
     }
 
     @Test

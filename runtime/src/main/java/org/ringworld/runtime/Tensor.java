@@ -117,6 +117,11 @@ public final class Tensor {
         return new Tensor(device, dtype, memory, same, newShape);
     }
 
+    /** The same memory as F32, whatever it means, to be copied as it is; without its scales. */
+    public Tensor bits() {
+        return new Tensor(device, DType.F32, memory, memory.byteSize() / DType.F32.bytes());
+    }
+
     /** Rows [from, to) of the first axis, without a copy. */
     public Tensor rows(long from, long to) {
         if (from < 0 || to < from || to > shape[0]) {

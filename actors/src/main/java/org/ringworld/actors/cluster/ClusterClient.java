@@ -42,6 +42,9 @@ public record ClusterClient(List<String> nodes, NodeSettings.TlsFiles tls, Durat
     private static final Duration ANSWER = Duration.ofSeconds(20);
     private static final Duration PAUSE = Duration.ofMillis(500);
 
+    /** So long the last fronts of a cluster may take to know a model that others serve already. */
+    private static final Duration OPENING = Duration.ofSeconds(10);
+
     /**
      * The cluster that a node belongs to, or one of several of its nodes; none: {@link #LOCAL}.
      *
@@ -129,6 +132,48 @@ public record ClusterClient(List<String> nodes, NodeSettings.TlsFiles tls, Durat
         List<StepMetrics> earlier = MetricsFile.steps(text.toString(), formed.step());
         return new Progress.Formed(
                 formed.epoch(), formed.size(), formed.device(), formed.step(), earlier);
+    }
+
+    /** A model that a cluster serves: as it stands among the jobs, and where it is asked. */
+    public record Deployed(String id, List<String> addresses) {}
+
+    /**
+     * Has a saved model served to the clients of all nodes until it is stopped; returns when it is
+     * ready.
+     *
+     * @throws IOException in the cluster's own sentence where that cannot be
+     */
+    public Deployed deploy(QueueRequest.Deploy deploy) throws IOException, InterruptedException {
+        String id = ask(deploy).path("id").asString();
+        long ready = 0;
+        while (true) {
+            JsonNode job = job(id);
+            if (!job.path("state").asString().equals("running")) {
+                throw new IOException(job.path("sentence").asString());
+            }
+            boolean some = job.path("epoch").asLong() > 0 && !job.path("fronts").isEmpty();
+            ready = some && ready == 0 ? System.nanoTime() : ready;
+            boolean all = job.path("opening").asInt() == 0;
+            boolean none = all && job.path("fronts").isEmpty();
+            if (none && !job.path("faults").isEmpty()) {
+                stop(id);
+                throw new IOException(job.path("faults").path(0).asString());
+            }
+            if (some && (all || System.nanoTime() - ready > OPENING.toNanos())) {
+                return new Deployed(
+                        id, job.path("fronts").valueStream().map(JsonNode::asString).toList());
+            }
+            Thread.sleep(PAUSE);
+        }
+    }
+
+    private JsonNode job(String id) throws IOException, InterruptedException {
+        for (JsonNode job : askPatiently(new QueueRequest.Jobs())) {
+            if (job.path("id").asString().equals(id)) {
+                return job;
+            }
+        }
+        throw new IOException("the cluster knows nothing of %s any more".formatted(id));
     }
 
     /** Has a job save its state and end; submitted again it goes on. */

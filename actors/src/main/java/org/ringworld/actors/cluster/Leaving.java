@@ -14,16 +14,21 @@ import org.apache.pekko.actor.typed.javadsl.AskPattern;
 import org.apache.pekko.cluster.MemberStatus;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.http.HttpFront;
 import org.ringworld.actors.links.Links;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.QueueAnswer;
 
-/** How a node goes: first its devices leave their rings, then its links end, then the JVM. */
+/**
+ * How a node goes: first its devices leave their rings and its clients are answered, then its links
+ * end, then the JVM.
+ */
 record Leaving(
         ActorSystem<Void> system,
         ActorRef<JobQueue.Command> queue,
         List<ActorRef<DeviceActor.Command>> devices,
-        Links links) {
+        Links links,
+        HttpFront http) {
     private static final Duration LONGEST_DRAIN = Duration.ofSeconds(50);
     private static final int LONGEST_END_SECONDS = 20;
 
@@ -34,6 +39,7 @@ record Leaving(
                 CoordinatedShutdown.PhaseBeforeServiceUnbind(),
                 "drain",
                 () -> drained(System.nanoTime()));
+        shutdown.addTask(CoordinatedShutdown.PhaseBeforeServiceUnbind(), "http", this::answered);
         shutdown.addTask(
                 // Not later: the last phase ends this JVM, whatever else it has to do.
                 CoordinatedShutdown.PhaseBeforeActorSystemTerminate(),
@@ -71,6 +77,13 @@ record Leaving(
                                         ? CompletableFuture.completedFuture(Done.getInstance())
                                         : drained(since),
                         CompletableFuture.delayedExecutor(100, TimeUnit.MILLISECONDS));
+    }
+
+    /** What clients of this node wait for is written on, by whichever nodes. */
+    private CompletionStage<Done> answered() {
+        return outside()
+                ? CompletableFuture.completedFuture(Done.getInstance())
+                : CompletableFuture.runAsync(http::close).thenApply(_ -> Done.getInstance());
     }
 
     /**

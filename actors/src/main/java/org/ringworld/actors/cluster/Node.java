@@ -38,9 +38,13 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.device.ThreadPriority;
 import org.ringworld.actors.device.WarmUp;
+import org.ringworld.actors.http.HttpFront;
+import org.ringworld.actors.http.HttpSettings;
+import org.ringworld.actors.http.ServedTexts;
 import org.ringworld.actors.links.Links;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.JobRuns;
+import org.ringworld.actors.serving.Fronts;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Devices;
 
@@ -136,19 +140,25 @@ public final class Node extends AbstractBehavior<Node.Command> {
     private static void requireFreePorts(NodeSettings settings) throws IOException {
         String[] purposes = {"other nodes", "links", "control", "health", "bootstrap"};
         for (int i = 0; i < purposes.length; i++) {
-            try (ServerSocket socket = new ServerSocket()) {
-                socket.bind(new InetSocketAddress(settings.host(), settings.port() + i));
-            } catch (IOException e) {
-                throw new IOException(
-                        "port %d at %s, for %s, cannot be had: %s; a node takes five from port = %d on"
-                                .formatted(
-                                        settings.port() + i,
-                                        settings.host(),
-                                        purposes[i],
-                                        e.getMessage(),
-                                        settings.port()),
-                        e);
-            }
+            requireFree(
+                    settings.host(),
+                    settings.port() + i,
+                    purposes[i],
+                    "a node takes five from port = %d on".formatted(settings.port()));
+        }
+        HttpSettings http = settings.http();
+        requireFree(http.host(), http.port(), "HTTP", "give another http.port=");
+    }
+
+    private static void requireFree(String host, int port, String purpose, String advice)
+            throws IOException {
+        try (ServerSocket socket = new ServerSocket()) {
+            socket.bind(new InetSocketAddress(host, port));
+        } catch (IOException e) {
+            throw new IOException(
+                    "port %d at %s, for %s, cannot be had: %s; %s"
+                            .formatted(port, host, purpose, e.getMessage(), advice),
+                    e);
         }
     }
 
@@ -231,7 +241,10 @@ public final class Node extends AbstractBehavior<Node.Command> {
                 WarmUp.create(devices, host, links, () -> context.getSelf().tell(new Warm())),
                 "warm-up");
         Control.start(context.getSystem(), settings, queue, tls);
-        new Leaving(context.getSystem(), queue, List.copyOf(devices), links).prepare();
+        ServedTexts texts = new ServedTexts();
+        HttpFront http = HttpFront.open(context.getSystem(), settings.http(), texts);
+        context.spawn(Fronts.create(texts, http.url(), runs::served), "fronts");
+        new Leaving(context.getSystem(), queue, List.copyOf(devices), links, http).prepare();
     }
 
     @Override

@@ -13,12 +13,12 @@ import java.util.Set;
  * Where a node is.
  *
  * @param host its name or address as Pekko writes it: small letters, IPv6 without brackets
- * @param port the first of its five
+ * @param port the first of its six
  */
 public record NodeAddress(String host, int port) {
     private static final String IPV6_LOOPBACK = "::1";
     private static final List<String> LOOPBACK = List.of("127.0.0.1", IPV6_LOOPBACK);
-    private static final int LAST_PORT = 65_535 - 4;
+    private static final int LAST_PORT = 65_535 - 5;
 
     /**
      * A node's {@code host:port}; an IPv6 address stands in brackets.
@@ -44,11 +44,11 @@ public record NodeAddress(String host, int port) {
         }
     }
 
-    /** Itself, where all five of its ports can be. */
+    /** Itself, where all six of its ports can be. */
     NodeAddress checked(String key) {
         if (port < 1 || port > LAST_PORT) {
             throw new IllegalArgumentException(
-                    "%s: port %d; a node's first port is from 1 to %d, for it has the four after it too"
+                    "%s: port %d; a node's first port is from 1 to %d, for it has the five after it too"
                             .formatted(key, port, LAST_PORT));
         }
         if (host.equals("0.0.0.0") || host.equals("0:0:0:0:0:0:0:0")) {

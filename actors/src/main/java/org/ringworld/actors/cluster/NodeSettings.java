@@ -5,7 +5,9 @@ import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Collectors;
+import org.ringworld.actors.http.HttpSettings;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
@@ -14,13 +16,15 @@ import org.ringworld.runtime.DeviceSpec;
 /**
  * How a node takes part in a cluster: the keys of NODE.conf, whose defaults are node-defaults.conf.
  *
- * @param port of Artery; links, control, health and bootstrap have the four after it
+ * @param port of Artery; links, control, health and bootstrap have the four after it, HTTP the
+ *     fifth unless it is told otherwise
  * @param peers some nodes of the cluster
  * @param dns a name whose addresses are the nodes, all with this node's port; null: the peers
  * @param devices that it gives to the cluster
  * @param queue the directory of the cluster's jobs, which every node reaches
  * @param sockets the directory of unix-domain sockets
  * @param tls null: plain
+ * @param http where clients ask for models that the cluster serves
  */
 public record NodeSettings(
         String cluster,
@@ -32,7 +36,10 @@ public record NodeSettings(
         List<DeviceSpec> devices,
         Path queue,
         Path sockets,
-        TlsFiles tls) {
+        TlsFiles tls,
+        HttpSettings http) {
+    private static final String LOOPBACK = "127.0.0.1";
+
     /** PEM files. */
     public record TlsFiles(Path key, Path certificate, Path authority) {}
 
@@ -91,7 +98,28 @@ public record NodeSettings(
                 DeviceReader.read(config, Runtime.getRuntime().availableProcessors()),
                 path(config, "queue"),
                 Path.of(System.getProperty("java.io.tmpdir")),
-                tls);
+                tls,
+                http(config, own));
+    }
+
+    /** On loopback unless it is told otherwise. */
+    private static HttpSettings http(Config config, NodeAddress own) {
+        String host = LinkAddress.isLoopback(own.host()) ? own.host() : LOOPBACK;
+        Config http = config.getConfig("http");
+        Config places =
+                ConfigFactory.parseMap(
+                        Map.of(
+                                "http.host",
+                                http.getIsNull("host") ? host : http.getString("host"),
+                                "http.port",
+                                http.getIsNull("port")
+                                        ? httpPort(own.port())
+                                        : http.getInt("port")));
+        return HttpSettings.of(places.withFallback(config));
+    }
+
+    private static int httpPort(int port) {
+        return port + 5;
     }
 
     private static Path path(Config config, String key) {
@@ -132,13 +160,24 @@ public record NodeSettings(
                 devices,
                 queue,
                 sockets,
-                tls);
+                tls,
+                http);
     }
 
-    /** The same node on another port. */
+    /** The same node on another port, and so its HTTP, unless that has one of its own. */
     public NodeSettings at(int otherPort) {
         return new NodeSettings(
-                cluster, host, otherPort, peers, dns, minNodes, devices, queue, sockets, tls);
+                cluster,
+                host,
+                otherPort,
+                peers,
+                dns,
+                minNodes,
+                devices,
+                queue,
+                sockets,
+                tls,
+                http.port() == httpPort(port) ? http.at(httpPort(otherPort)) : http);
     }
 
     /** The actor system's configuration: cluster.conf with this node's addresses. */

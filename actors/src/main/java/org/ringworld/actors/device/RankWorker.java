@@ -145,7 +145,7 @@ final class RankWorker {
                             order.open());
             servedAs = order;
         }
-        return new Report.Prepared(order.rank(), order.epoch(), device.name(), 0, 0);
+        return new Report.HeldPages(order.rank(), order.epoch(), served.rank().held());
     }
 
     private void load(ModelSource source, boolean training) throws IOException {

@@ -30,7 +30,7 @@ public record HttpSettings(
                     http {
                       host = "127.0.0.1"
                       port = 8080
-                      apiKey = null
+                      apiKey = null        # or in RINGWORLD_API_KEY
                       # Texts that wait or are written at once, all of a request counted.
                       queue = 256
                       maxBody = 16 MiB
@@ -63,6 +63,11 @@ public record HttpSettings(
                 (int) maxBody,
                 JobReader.positive(config, "http.seconds"),
                 JobReader.positive(config, "http.connections"));
+    }
+
+    /** The same at another port. */
+    public HttpSettings at(int otherPort) {
+        return new HttpSettings(host, otherPort, apiKey, queue, maxBody, seconds, connections);
     }
 
     private static String apiKey(Config http) {

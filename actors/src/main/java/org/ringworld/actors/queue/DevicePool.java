@@ -72,13 +72,20 @@ final class DevicePool<D> {
      * @throws IllegalStateException saying that so many are not free
      */
     List<D> take(String id, int needed) {
+        requireFree(needed);
+        assign(id, needed);
+        return of(id);
+    }
+
+    /**
+     * @throws IllegalStateException saying that so many are not free
+     */
+    void requireFree(int needed) {
         int free = free().size();
         if (free < needed) {
             throw new IllegalStateException(
                     "%d devices are free, %d are needed".formatted(free, needed));
         }
-        assign(id, needed);
-        return of(id);
     }
 
     /** Those that nobody has, in order. */

@@ -3,14 +3,8 @@ package org.ringworld.actors.queue;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
-import java.util.function.Consumer;
 import org.apache.pekko.actor.Address;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.Behavior;
@@ -31,9 +25,10 @@ import org.ringworld.actors.Faults;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Coordinator;
+import org.ringworld.actors.queue.book.JobBook;
+import org.ringworld.actors.serving.ServingNews;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Progress;
-import org.ringworld.model.training.job.Job;
 
 /**
  * The cluster's one queue of jobs: gives devices to them in the order of submission and runs a
@@ -62,25 +57,28 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private record Downed(Member member) implements Command {}
 
-    private record Opened(OpenedJob job) implements Command {}
+    /** A job's data has been read, or cannot be. */
+    record Opened(OpenedJob job) implements Command {}
 
-    private record Told(String id, Progress progress) implements Command {}
+    /** A job says something. */
+    record Told(String id, Progress progress) implements Command {}
 
     /** A forward or a serving has ended. */
     private record Ended(String id, String sentence) implements Command {}
 
-    private record Hung(ActorRef<DeviceActor.Command> device) implements Command {}
+    private record Served(String id, ServingNews news) implements Command {}
+
+    /** A device does not get on. */
+    record Hung(ActorRef<DeviceActor.Command> device) implements Command {}
 
     private final String cluster;
-    private final JobRuns runs;
-    private final OpenJobs host;
     private final JobBook jobs;
     private final DevicePool<ActorRef<DeviceActor.Command>> devices =
             new DevicePool<>(Comparator.comparing(d -> d.path().toString()));
-    private final Map<String, RunningJob> running = new LinkedHashMap<>();
-    private final ProgressLog progress;
+    private final TrainingRuns trainings;
     private final ForwardRuns forwards;
     private final ServingRuns servings;
+    private final StandingRuns standing;
 
     /**
      * @param directory that every node reaches
@@ -100,12 +98,18 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             throws IOException {
         super(context);
         this.cluster = cluster;
-        this.runs = runs;
-        this.host = host;
         this.jobs = new JobBook(directory, cluster);
-        this.progress = new ProgressLog(jobs.leader());
+        this.trainings = new TrainingRuns(jobs, devices, runs, host, context, cluster);
         this.forwards = new ForwardRuns(devices, jobs.epochs(), runs);
         this.servings = new ServingRuns(devices, jobs.epochs(), runs);
+        ActorRef<Command> self = context.getSelf();
+        this.standing =
+                new StandingRuns(
+                        jobs,
+                        devices,
+                        runs,
+                        context,
+                        (id, news) -> self.tell(new Served(id, news)));
         Cluster.get(context.getSystem())
                 .subscriptions()
                 .tell(
@@ -121,7 +125,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                                 DEVICES,
                                 context.messageAdapter(Receptionist.Listing.class, Listed::new)));
         context.getLog()
-                .info("this node keeps the queue: {} jobs in {}", jobs.all().size(), directory);
+                .info("this node keeps the queue: {} jobs in {}", jobs.inOrder().size(), directory);
     }
 
     @Override
@@ -134,27 +138,26 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                 .onMessage(Opened.class, this::onOpened)
                 .onMessage(Told.class, this::onTold)
                 .onMessage(Ended.class, this::onEnded)
+                .onMessage(Served.class, this::onServed)
                 .onMessage(Hung.class, this::onHung)
                 .onSignal(PreRestart.class, signal -> onEnd())
                 .onSignal(PostStop.class, signal -> onEnd())
                 .build();
     }
 
-    /** Its jobs' coordinators end with it; whoever keeps the queue next opens their data anew. */
     private Behavior<Command> onEnd() {
-        running.values().stream().map(r -> r.hosted).filter(Objects::nonNull).forEach(host::done);
-        running.clear();
+        trainings.leave();
         return this;
     }
 
     // ---- devices
 
-    private Behavior<Command> onListed(Listed message) {
+    private Behavior<Command> onListed(Listed message) throws IOException {
         devices.list(message.listing.getAllServiceInstances(DEVICES));
         return assign();
     }
 
-    private Behavior<Command> onDowned(Downed message) {
+    private Behavior<Command> onDowned(Downed message) throws IOException {
         Address address = message.member.address();
         Cluster of = Cluster.get(getContext().getSystem());
         devices.takeOut(d -> address(d, of).equals(address));
@@ -167,39 +170,23 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         return address.hasGlobalScope() ? address : cluster.selfMember().address();
     }
 
-    private Behavior<Command> onDrain(Drain drain) {
+    private Behavior<Command> onDrain(Drain drain) throws IOException {
         devices.drain(drain.devices);
         assign();
         // Coordinators let go of devices between steps; who asks tries again until they have.
         List<DeviceId> leaving = drain.devices.stream().map(Coordinator::id).toList();
-        boolean held =
-                running.values().stream()
-                        .anyMatch(r -> r.using.stream().anyMatch(leaving::contains));
+        boolean held = standing.uses(leaving) || trainings.uses(leaving);
         drain.replyTo.tell(new QueueAnswer(!held, held ? "still in use" : ""));
         return this;
     }
 
-    /** Gives free devices to jobs in the order of submission, each up to its ring's size. */
-    private Behavior<Command> assign() {
-        for (QueuedJob job : jobs.all()) {
-            RunningJob runs = running.get(job.id());
-            if (job.state().isOver()) {
-                continue;
-            }
-            if (runs == null) {
-                int free = devices.free().size();
-                if (free == 0 || (free < job.ringSize() && !job.isResumed())) {
-                    continue;
-                }
-                runs = new RunningJob(job);
-                running.put(job.id(), runs);
-                open(job);
-            }
-            Optional<DevicePool.Change<ActorRef<DeviceActor.Command>>> change =
-                    devices.assign(job.id(), job.ringSize());
-            if (runs.coordinator != null && change.isPresent()) {
-                runs.coordinator.tell(
-                        new Coordinator.Devices(change.get().devices(), change.get().gracefully()));
+    /** Gives free devices in the order of submission, to each up to its ring's size. */
+    private Behavior<Command> assign() throws IOException {
+        for (String id : jobs.inOrder()) {
+            if (jobs.job(id) == null) {
+                standing.assign(jobs.serving(id));
+            } else {
+                trainings.assign(jobs.job(id));
             }
         }
         return this;
@@ -209,109 +196,6 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
         Cluster of = Cluster.get(getContext().getSystem());
         getContext().getLog().warn("{} does not get on: its node is taken out", hung.device.path());
         of.manager().tell(new Down(address(hung.device, of)));
-        return this;
-    }
-
-    // ---- jobs
-
-    /** Reads the job's data on another thread; it may take long. */
-    private void open(QueuedJob job) {
-        CompletableFuture<OpenedJob> opened =
-                CompletableFuture.supplyAsync(
-                        () -> OpenedJob.open(job, host, runs, cluster),
-                        task -> Thread.ofPlatform().daemon().name("job-opener").start(task));
-        getContext().pipeToSelf(opened, (value, error) -> new Opened(value));
-    }
-
-    private Behavior<Command> onOpened(Opened message) throws IOException {
-        OpenedJob opened = message.job;
-        String id = opened.queued().id();
-        RunningJob runs = running.get(id);
-        if (opened.fence() == null || runs == null) {
-            return notBegun(opened, opened.fault(), runs != null);
-        }
-        Job job = opened.job().job();
-        Consumer<Progress> report;
-        try {
-            report = this.runs.report(job, opened.flopsOfThread() * job.ringSize());
-        } catch (IOException | RuntimeException e) {
-            return notBegun(opened, Faults.sentence(e), true);
-        }
-        ActorRef<Command> self = getContext().getSelf();
-        ActorRef<Progress> listener =
-                getContext().spawnAnonymous(listener(report, p -> self.tell(new Told(id, p))));
-        runs.hosted = opened.job();
-        runs.coordinator =
-                getContext()
-                        .spawn(
-                                Coordinator.create(
-                                        opened.job(),
-                                        devices.of(id),
-                                        opened.flopsOfThread(),
-                                        jobs.epochs(),
-                                        opened.fence(),
-                                        opened.queued().isResumed(),
-                                        listener,
-                                        device -> self.tell(new Hung(device))),
-                                "coordinator-" + id);
-        jobs.keep(opened.queued().now(QueuedJob.State.RUNNING, ""));
-        return this;
-    }
-
-    private static Behavior<Progress> listener(
-            Consumer<Progress> report, Consumer<Progress> queue) {
-        return Behaviors.receiveMessage(
-                progress -> {
-                    report.accept(progress);
-                    queue.accept(progress);
-                    return progress.isLast() ? Behaviors.stopped() : Behaviors.same();
-                });
-    }
-
-    /**
-     * A job that there is nothing to do for, or that cannot be opened.
-     *
-     * @param fault why it cannot; null: it was finished already
-     * @param wanted false: it was stopped meanwhile, which is on record
-     */
-    private Behavior<Command> notBegun(OpenedJob opened, String fault, boolean wanted)
-            throws IOException {
-        opened.letGo(host);
-        if (wanted) {
-            QueuedJob job = opened.queued();
-            letGo(job.id());
-            boolean done = fault == null;
-            jobs.keep(done ? job.endedBefore() : job.ended(new Progress.Failed(fault, 0, null)));
-        }
-        return assign();
-    }
-
-    private void letGo(String id) {
-        running.remove(id);
-        devices.giveBack(id);
-    }
-
-    private Behavior<Command> onTold(Told told) throws IOException {
-        RunningJob runs = running.get(told.id);
-        if (runs == null) {
-            return this;
-        }
-        runs.hear(told.progress);
-        if (told.progress instanceof Progress.Formed formed) {
-            String line = "epoch {} of {} is formed by {}: {} devices, step {} is finished";
-            Address here = Cluster.get(getContext().getSystem()).selfMember().address();
-            getContext()
-                    .getLog()
-                    .info(line, formed.epoch(), told.id, here, formed.size(), formed.step());
-        }
-        if (told.progress.isLast()) {
-            letGo(told.id);
-            host.done(runs.hosted);
-            jobs.keep(runs.job.ended(told.progress));
-            assign();
-        } else {
-            progress.add(told.id, told.progress);
-        }
         return this;
     }
 
@@ -329,12 +213,12 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private QueueAnswer answer(QueueRequest request) throws IOException {
         Cluster of = Cluster.get(getContext().getSystem());
-        QueueReport report = new QueueReport(cluster, of, jobs, running, progress, devices);
+        QueueReport report = new QueueReport(cluster, of, jobs, trainings, standing, devices);
         ActorRef<Command> self = getContext().getSelf();
         BiConsumer<String, String> onEnd = (id, why) -> self.tell(new Ended(id, why));
         return switch (request) {
-            case QueueRequest.Submit(String text) -> submit(text);
-            case QueueRequest.Stop(String id) -> servings.stop(id) ? QueueAnswer.DONE : stop(id);
+            case QueueRequest.Submit(String text) -> begins(trainings.submit(text));
+            case QueueRequest.Stop(String id) -> stop(id);
             case QueueRequest.Jobs _ -> QueueAnswer.of(report.allJobs());
             case QueueRequest.Status _ -> QueueAnswer.of(report.status());
             case QueueRequest.Log(String id, long from) -> report.log(id, from);
@@ -342,48 +226,44 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             case QueueRequest.Follow(String id, long after) -> report.progress(id, after);
             case QueueRequest.Forward(ForwardRun.Request one) ->
                     forwards.begin(one, getContext(), onEnd);
+            case QueueRequest.Deploy one -> begins(standing.deploy(one));
             case QueueRequest.OfServing one -> servings.answer(one, getContext(), onEnd);
             case QueueRequest.Forwarded(String id) -> forwards.answer(id);
         };
     }
 
-    private QueueAnswer submit(String text) throws IOException {
-        Job job;
-        try {
-            job = runs.read(text);
-        } catch (RuntimeException e) {
-            return new QueueAnswer(false, Faults.sentence(e));
-        }
-        String output = job.output().toAbsolutePath().normalize().toString();
-        QueuedJob other = jobs.writerInto(output);
-        if (other != null) {
-            return new QueueAnswer(false, "job %s writes into %s".formatted(other.id(), output));
-        }
-        String id = jobs.add(text, job, output).id();
+    /** What was taken has its devices before whoever gave it hears of it. */
+    private QueueAnswer begins(QueueAnswer taken) throws IOException {
         assign();
-        return QueueAnswer.ofId(id);
+        return taken;
     }
 
     private QueueAnswer stop(String id) throws IOException {
-        QueuedJob job = jobs.job(id);
-        if (job == null) {
-            return new QueueAnswer(false, jobs.unknown(id));
+        if (servings.stop(id)) {
+            return QueueAnswer.DONE;
         }
-        RunningJob runs = running.get(id);
-        if (runs != null && runs.coordinator != null) {
-            runs.coordinator.tell(new Coordinator.Stop());
-        } else if (job.state().isOver()) {
-            return new QueueAnswer(false, "job %s is over: %s".formatted(id, job.sentence()));
-        } else {
-            letGo(id);
-            jobs.keep(job.neverBegun());
-        }
-        return QueueAnswer.DONE;
+        QueueAnswer ofStanding = standing.stop(id);
+        return ofStanding == null ? trainings.stop(id) : ofStanding;
     }
 
-    private Behavior<Command> onEnded(Ended message) {
+    private Behavior<Command> onEnded(Ended message) throws IOException {
         forwards.ended(message.id, message.sentence);
         servings.ended(message.id, message.sentence);
         return assign();
+    }
+
+    private Behavior<Command> onOpened(Opened message) throws IOException {
+        trainings.opened(message.job);
+        return assign();
+    }
+
+    private Behavior<Command> onTold(Told told) throws IOException {
+        trainings.hear(told.id, told.progress);
+        return told.progress.isLast() ? assign() : this;
+    }
+
+    private Behavior<Command> onServed(Served message) throws IOException {
+        standing.hear(message.id, message.news);
+        return message.news instanceof ServingNews.Ended ? assign() : this;
     }
 }

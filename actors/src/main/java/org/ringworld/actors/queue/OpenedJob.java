@@ -2,6 +2,7 @@ package org.ringworld.actors.queue;
 
 import org.ringworld.actors.Faults;
 import org.ringworld.actors.device.OpenJobs;
+import org.ringworld.actors.queue.book.QueuedJob;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.model.training.rank.OpenJob;

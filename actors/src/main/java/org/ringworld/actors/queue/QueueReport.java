@@ -6,12 +6,14 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Set;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.cluster.Member;
 import org.apache.pekko.cluster.typed.Cluster;
 import org.ringworld.actors.device.DeviceActor;
+import org.ringworld.actors.queue.book.JobBook;
+import org.ringworld.actors.queue.book.QueuedJob;
+import org.ringworld.actors.queue.book.QueuedServing;
 import org.ringworld.model.training.coordination.Progress;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -27,8 +29,8 @@ record QueueReport(
         String name,
         Cluster cluster,
         JobBook jobs,
-        Map<String, RunningJob> running,
-        ProgressLog progress,
+        TrainingRuns trainings,
+        StandingRuns standing,
         DevicePool<ActorRef<DeviceActor.Command>> devices) {
     /** Bytes of a file in one answer, which is a message between nodes too, of 1 MiB at most. */
     private static final int FILE_BYTES = 64 << 10;
@@ -82,7 +84,7 @@ record QueueReport(
         ArrayNode told = node.putArray("progress");
         long next = after;
         int chars = 0;
-        for (ProgressLog.Entry entry : progress.after(after, id)) {
+        for (ProgressLog.Entry entry : trainings.progress().after(after, id)) {
             if (chars > PROGRESS_CHARS) {
                 return QueueAnswer.of(node.put("next", next));
             }
@@ -97,43 +99,54 @@ record QueueReport(
         return QueueAnswer.of(node.put("next", next));
     }
 
-    /** All jobs, in the order of submission. */
+    /** All jobs and servings, in the order of submission. */
     ArrayNode allJobs() {
         ArrayNode all = JsonMapper.shared().createArrayNode();
-        for (QueuedJob job : jobs.all()) {
+        for (String id : jobs.inOrder()) {
+            QueuedJob job = jobs.job(id);
+            QueuedServing serving = jobs.serving(id);
+            QueuedJob.State state = job == null ? serving.state() : job.state();
             ObjectNode node = all.addObject();
-            node.put("id", job.id()).put("state", job.state().name().toLowerCase());
-            node.put("output", job.output()).put("sentence", job.sentence());
-            RunningJob runs = running.get(job.id());
-            if (runs == null) {
-                continue;
-            }
-            node.put("devices", devices.of(job.id()).size()).put("ringSize", job.ringSize());
-            node.put("epoch", runs.epoch);
-            if (runs.last instanceof Progress.Waiting waiting) {
-                node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
-            }
-            if (runs.last instanceof Progress.Evaluating evaluating) {
-                String sentence = "is evaluated on unseen rows: %d of %d batches";
-                node.put("sentence", sentence.formatted(evaluating.batches(), evaluating.of()));
-            }
-            if (runs.metrics != null) {
-                node.put("step", runs.metrics.step());
-                node.put("steps", runs.hosted.job().curriculum().steps());
-                node.put("loss", runs.metrics.loss());
-                node.put("tokensPerSecond", runs.metrics.tokensPerSecond());
-            }
-            ArrayNode ranks = node.putArray("ranks");
-            for (Progress.RankTime time : runs.times) {
-                ranks.addObject()
-                        .put("device", time.device())
-                        .put("secondsCompute", time.spent().computing())
-                        .put("secondsWait", time.spent().waiting())
-                        .put("secondsReceiving", time.spent().receiving())
-                        .put("secondsExposed", time.spent().exposed());
+            node.put("id", id).put("state", state.name().toLowerCase());
+            if (job == null) {
+                standing.report(serving, node);
+            } else {
+                report(job, node);
             }
         }
         return all;
+    }
+
+    private void report(QueuedJob job, ObjectNode node) {
+        node.put("output", job.output()).put("sentence", job.sentence());
+        RunningJob runs = trainings.running(job.id());
+        if (runs == null) {
+            return;
+        }
+        node.put("devices", devices.of(job.id()).size()).put("ringSize", job.ringSize());
+        node.put("epoch", runs.epoch);
+        if (runs.last instanceof Progress.Waiting waiting) {
+            node.put("sentence", "waits for %d devices".formatted(waiting.needed()));
+        }
+        if (runs.last instanceof Progress.Evaluating evaluating) {
+            String sentence = "is evaluated on unseen rows: %d of %d batches";
+            node.put("sentence", sentence.formatted(evaluating.batches(), evaluating.of()));
+        }
+        if (runs.metrics != null) {
+            node.put("step", runs.metrics.step());
+            node.put("steps", runs.hosted.job().curriculum().steps());
+            node.put("loss", runs.metrics.loss());
+            node.put("tokensPerSecond", runs.metrics.tokensPerSecond());
+        }
+        ArrayNode ranks = node.putArray("ranks");
+        for (Progress.RankTime time : runs.times) {
+            ranks.addObject()
+                    .put("device", time.device())
+                    .put("secondsCompute", time.spent().computing())
+                    .put("secondsWait", time.spent().waiting())
+                    .put("secondsReceiving", time.spent().receiving())
+                    .put("secondsExposed", time.spent().exposed());
+        }
     }
 
     /** Members, their devices, and all jobs. */

@@ -47,6 +47,28 @@ public sealed interface QueueRequest {
      */
     record Serve(String model, String settings, long capacity) implements OfServing {}
 
+    /**
+     * Serve a saved model to the clients of all nodes until it is stopped, whatever becomes of
+     * nodes; answered by its id among the jobs. Refused where so many devices are not free.
+     *
+     * @param name of the model in the API
+     * @param model its path, one of every member's
+     * @param settings {@code key=value}, a line each, as the command line's generate takes them
+     * @param capacity tokens that there is room for, of all texts together
+     */
+    record Deploy(String name, String model, String settings, long capacity)
+            implements QueueRequest {
+        public Deploy {
+            if (name == null || name.isBlank()) {
+                throw new IllegalArgumentException("a model that is served needs a name: name=");
+            }
+            if (capacity < 1) {
+                throw new IllegalArgumentException(
+                        "there is to be room for %d tokens; give maxTokens=".formatted(capacity));
+            }
+        }
+    }
+
     /** Write a text; answered by its number. */
     record Asked(String id, Ask ask) implements OfServing {}
 
@@ -72,6 +94,7 @@ public sealed interface QueueRequest {
             case "follow" -> new Follow(id(argument), from(argument));
             case "forward" -> new Forward(json(argument, ForwardRun.Request.class));
             case "serve" -> json(argument, Serve.class);
+            case "deploy" -> json(argument, Deploy.class);
             case "asked" -> json(argument, Asked.class);
             case "answers" -> json(argument, Answers.class);
             case "cancel" -> json(argument, Cancel.class);
@@ -113,6 +136,7 @@ public sealed interface QueueRequest {
             case Follow follow -> follow.id + " " + follow.after;
             case Forward forward -> JsonMapper.shared().writeValueAsString(forward.request);
             case Forwarded forwarded -> forwarded.id;
+            case Deploy deploy -> JsonMapper.shared().writeValueAsString(deploy);
             case OfServing serving -> JsonMapper.shared().writeValueAsString(serving);
         };
     }

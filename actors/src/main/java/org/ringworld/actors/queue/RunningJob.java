@@ -3,6 +3,7 @@ package org.ringworld.actors.queue;
 import java.util.List;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.ringworld.actors.job.Coordinator;
+import org.ringworld.actors.queue.book.QueuedJob;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Progress;

@@ -14,6 +14,7 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.actors.serving.ServedRing;
 import org.ringworld.actors.serving.ServingActor;
+import org.ringworld.actors.serving.ServingNews;
 import org.ringworld.model.training.rank.Inference;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -74,7 +75,8 @@ final class ServingRuns {
                         on.model().vocabSize(),
                         taken.size(),
                         serve.capacity(),
-                        on.options().deterministic());
+                        on.options().deterministic(),
+                        false);
         ActorRef<ServingActor.Command> actor =
                 context.spawn(
                         ServingActor.create(
@@ -82,9 +84,12 @@ final class ServingRuns {
                                 taken,
                                 epochs,
                                 PATIENCE,
-                                () -> {},
-                                _ -> {},
-                                why -> onEnd.accept(id, why)),
+                                false,
+                                news -> {
+                                    if (news instanceof ServingNews.Ended(String why)) {
+                                        onEnd.accept(id, why);
+                                    }
+                                }),
                         "serving-" + id);
         running.put(id, new Running(actor, new HashMap<>(), new long[1]));
         return QueueAnswer.ofId(id);

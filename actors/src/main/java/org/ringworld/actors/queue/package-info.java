@@ -1,6 +1,7 @@
 /**
  * The one queue of a cluster, its singleton: jobs that wait for devices, run and survive the loss
- * of nodes, and forwards of saved models. Begin with {@link JobQueue}, then {@link QueuedJob},
- * which lies in a file, and {@link DevicePool}.
+ * of nodes, saved models that are served until they are stopped, and forwards of others. Begin with
+ * {@link JobQueue}, then {@link DevicePool}; what lies in files is in {@link
+ * org.ringworld.actors.queue.book}.
  */
 package org.ringworld.actors.queue;

@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.ActorSystem;
@@ -24,10 +25,13 @@ import org.ringworld.runtime.Device;
 
 /** Answers on a ring of devices of this JVM, each owned by an actor. */
 public final class RingEngine implements Engine {
+    private static final long CLOSING_SECONDS = 10;
+
     private final ActorSystem<Void> system;
     private final CompletableFuture<ActorRef<ServingActor.Command>> serving =
             new CompletableFuture<>();
     private final CompletableFuture<Void> ready = new CompletableFuture<>();
+    private final CompletableFuture<Void> over = new CompletableFuture<>();
     private volatile String ended;
     private volatile Load load = Load.UNKNOWN;
     private final AtomicLong asked = new AtomicLong();
@@ -70,17 +74,24 @@ public final class RingEngine implements Engine {
                                             actors,
                                             Epochs.from(1),
                                             Duration.ZERO,
-                                            () -> ready.complete(null),
-                                            now -> load = now,
-                                            this::ended),
+                                            false,
+                                            this::hear),
                                     "serving"));
                     return Behaviors.empty();
                 });
     }
 
-    private void ended(String fault) {
-        ready.completeExceptionally(new RingFailedException(fault));
-        ended = fault;
+    private void hear(ServingNews news) {
+        switch (news) {
+            case ServingNews.Stands _ -> ready.complete(null);
+            case ServingNews.Busy(Load now) -> load = now;
+            case ServingNews.Ended(String fault) -> {
+                ready.completeExceptionally(new RingFailedException(fault));
+                ended = fault;
+                over.complete(null);
+            }
+            case ServingNews.Fronts _ -> {} // there are none
+        }
     }
 
     @Override
@@ -104,6 +115,9 @@ public final class RingEngine implements Engine {
 
     @Override
     public void close() {
+        // Else the loss of each device would be an event in the life of its ring.
+        serving.thenAccept(actor -> actor.tell(new ServingActor.Close()));
+        over.completeOnTimeout(null, CLOSING_SECONDS, TimeUnit.SECONDS).join();
         system.terminate();
         system.getWhenTerminated().toCompletableFuture().join();
     }

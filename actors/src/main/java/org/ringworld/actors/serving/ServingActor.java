@@ -5,6 +5,7 @@ import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import org.apache.pekko.actor.typed.ActorRef;
@@ -19,8 +20,9 @@ import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.model.decode.Ask;
-import org.ringworld.model.decode.Load;
+import org.ringworld.model.decode.PageDirectory;
 import org.ringworld.model.decode.Scheduler;
+import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Order;
@@ -31,21 +33,35 @@ import org.ringworld.model.training.coordination.Roster;
 
 /**
  * Has a ring of devices write texts: forms the ring, tells it what its {@link Scheduler} decides,
- * and hears what it made. Where a rank fails, the ring is formed anew over the same pages, and what
- * was being read is answered with the fault; all other texts go on.
+ * and hears what it made. Where a device is lost, one comes or a link breaks, the ring is formed
+ * anew of those that are there: each tells what its pages hold, and all texts are asked for again.
+ * Where a rank fails, what was being read is answered with the fault; all other texts go on.
  */
 public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /** What it is told. */
     public sealed interface Command {}
 
-    /** Write this. The listener is called on this actor's thread. */
-    public record Asked(long id, Ask ask, Scheduler.Listener listener) implements Command {}
+    /**
+     * Write this. The listener is called on this actor's thread.
+     *
+     * @param written tokens that it has been given before: it goes on after them
+     */
+    public record Asked(long id, Ask ask, int[] written, Scheduler.Listener listener)
+            implements Command {
+        public Asked(long id, Ask ask, Scheduler.Listener listener) {
+            this(id, ask, new int[0], listener);
+        }
+    }
 
     /** Nobody waits for it any more. */
     public record Cancelled(long id) implements Command {}
 
     /** It is over; devices are given back. */
     public record Close() implements Command {}
+
+    /** The devices that it may use from now on. */
+    public record Devices(List<ActorRef<DeviceActor.Command>> devices, boolean gracefully)
+            implements Command {}
 
     /** Somebody still waits for what is written. */
     public record Heard() implements Command {}
@@ -54,51 +70,64 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
 
     private record Lost(DeviceId device) implements Command {}
 
-    /** Rings that break one after the other, before it is given up. */
-    private static final int MOST_BROKEN = 3;
+    /** The ring broke, and nobody was lost so far. */
+    private record FormAnew(long epoch) implements Command {}
+
+    /** A device that is lost is told of by then, most often. */
+    private static final Duration BEFORE_FORMING_ANEW = Duration.ofMillis(300);
+
+    /** Ranks that fail one after the other, before it is given up. */
+    private static final int MOST_FAULTS = 3;
+
+    /** Reports of broken rings, one after the other: of those of half a minute. */
+    private static final int MOST_BROKEN = 100;
 
     private final TimerScheduler<Command> timers;
     private final Duration patience;
+    private final boolean othersCome;
     private final ServedRing served;
     private final Epochs epochs;
-    private final Runnable onReady;
-    private final Consumer<Load> onLoad;
-    private final Consumer<String> onEnd;
+    private final Consumer<ServingNews> onNews;
     private final ActorRef<Report> reports;
     private final Map<DeviceId, ActorRef<DeviceActor.Command>> devices = new LinkedHashMap<>();
     private final Map<DeviceId, Held> held = new LinkedHashMap<>();
     private final RankAnswers answers = new RankAnswers();
     private final Scheduler scheduler;
-    private List<DeviceId> ring = List.of();
-    private List<Held> places = List.of();
+    private List<Held> ring = List.of();
+    private List<Report.HeldPages> pages = List.of();
     private long epoch;
+    private boolean forming;
     private boolean stands;
-    private boolean ready;
     private int broken;
+    private int faults;
     private String fault;
 
     /**
      * @param devices as many as the ring has ranks
      * @param patience after so long without {@link Heard} it ends; zero: never
-     * @param onReady is run when the ring stands for the first time
-     * @param onLoad is told what there is to do, as often as it changes
-     * @param onEnd is told why it is over; null: it was closed
+     * @param othersCome whether it waits for others where the last of them is lost, or ends
+     * @param onNews is told what becomes of it, on this actor's thread
      */
     public static Behavior<Command> create(
             ServedRing served,
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
             Duration patience,
-            Runnable onReady,
-            Consumer<Load> onLoad,
-            Consumer<String> onEnd) {
+            boolean othersCome,
+            Consumer<ServingNews> onNews) {
         return Behaviors.withTimers(
                 timers ->
                         Behaviors.setup(
                                 context ->
                                         new ServingActor(
-                                                context, timers, served, devices, epochs, patience,
-                                                onReady, onLoad, onEnd)));
+                                                context,
+                                                timers,
+                                                served,
+                                                devices,
+                                                epochs,
+                                                patience,
+                                                othersCome,
+                                                onNews)));
     }
 
     private ServingActor(
@@ -108,24 +137,20 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             List<ActorRef<DeviceActor.Command>> devices,
             Epochs epochs,
             Duration patience,
-            Runnable onReady,
-            Consumer<Load> onLoad,
-            Consumer<String> onEnd)
+            boolean othersCome,
+            Consumer<ServingNews> onNews)
             throws IOException {
         super(context);
         this.timers = timers;
         this.patience = patience;
+        this.othersCome = othersCome;
         this.served = served;
         this.epochs = epochs;
-        this.onReady = onReady;
-        this.onLoad = onLoad;
-        this.onEnd = onEnd;
+        this.onNews = onNews;
         this.scheduler = served.scheduler();
         this.reports = context.messageAdapter(Report.class, Told::new);
         for (ActorRef<DeviceActor.Command> device : devices) {
-            DeviceId id = Coordinator.id(device);
-            this.devices.put(id, device);
-            context.watchWith(device, new Lost(id));
+            add(Coordinator.id(device), device);
         }
         onHeard();
         gather();
@@ -144,7 +169,9 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 .onMessage(Asked.class, this::onAsked)
                 .onMessage(Cancelled.class, this::onCancelled)
                 .onMessage(Told.class, told -> onReport(told.report))
-                .onMessage(Lost.class, lost -> end("device " + lost.device.name() + " was lost"))
+                .onMessage(Lost.class, this::onLost)
+                .onMessage(FormAnew.class, this::onFormAnew)
+                .onMessage(Devices.class, this::onDevices)
                 .onMessage(Heard.class, _ -> onHeard())
                 .onMessage(Close.class, _ -> end(null))
                 .onSignal(PostStop.class, _ -> onStop())
@@ -157,7 +184,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     }
 
     private Behavior<Command> onAsked(Asked asked) {
-        scheduler.ask(asked.id, asked.ask, asked.listener);
+        scheduler.ask(asked.id, asked.ask, asked.written, asked.listener);
         return serve();
     }
 
@@ -174,8 +201,9 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             }
             tellAll(_ -> new Order.Serve(epoch, next.get()));
         }
-        if (!ring.isEmpty()) {
-            onLoad.accept(scheduler.load().of(epoch, ring.stream().map(DeviceId::name).toList()));
+        if (stands) {
+            List<String> names = ring.stream().map(held -> held.device().name()).toList();
+            onNews.accept(new ServingNews.Busy(scheduler.load().of(epoch, names)));
         }
         return this;
     }
@@ -188,16 +216,36 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
 
     private void tellAll(IntFunction<Order> order) {
         for (int rank = 0; rank < ring.size(); rank++) {
-            tell(ring.get(rank), order.apply(rank));
+            tell(ring.get(rank).device(), order.apply(rank));
         }
     }
 
     private void gather() throws IOException {
         epoch = epochs.next();
+        forming = true;
         stands = false;
         held.clear();
         answers.clear();
         devices.keySet().forEach(device -> tell(device, new Order.Leave(epoch, device)));
+    }
+
+    private Behavior<Command> onLost(Lost lost) throws IOException {
+        if (devices.remove(lost.device) == null) {
+            return this;
+        }
+        if (devices.isEmpty() && !othersCome) {
+            return end("device " + lost.device.name() + " was lost, the last of its ring");
+        }
+        getContext().getLog().warn("{} is lost, {} go on", lost.device.name(), devices.size());
+        gather();
+        return this;
+    }
+
+    private Behavior<Command> onFormAnew(FormAnew anew) throws IOException {
+        if (anew.epoch == epoch) {
+            gather();
+        }
+        return this;
     }
 
     private Behavior<Command> onReport(Report report) throws IOException {
@@ -206,7 +254,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                 if (one.epoch() == epoch) {
                     held.put(one.device(), one);
                     if (held.size() == devices.size()) {
-                        return load();
+                        load();
                     }
                 }
             }
@@ -216,36 +264,39 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             case Report.Served made -> {
                 if (made.epoch() == epoch) {
                     broken = 0;
+                    faults = 0;
                     scheduler.made(made.made());
                     return serve();
                 }
             }
-            default -> {
-                if (epochOf(report) == epoch && !answers.add(report, ring.size()).isEmpty()) {
-                    onAll(report);
+            case Report.HeldPages one -> {
+                List<Report> all = one.epoch() == epoch ? answer(one) : List.of();
+                if (!all.isEmpty()) {
+                    pages = RankAnswers.as(Report.HeldPages.class, all);
+                    RingPlaces places = new RingPlaces(epoch, RingPlaces.newToken(), addresses());
+                    tellAll(rank -> new Order.JoinRing(epoch, rank, places));
                 }
             }
+            case Report.Joined one -> {
+                if (one.epoch() == epoch && !answer(one).isEmpty()) {
+                    begin();
+                }
+            }
+            default -> {}
         }
         return this;
     }
 
-    private static long epochOf(Report report) {
-        return switch (report) {
-            case Report.Prepared prepared -> prepared.epoch();
-            case Report.Joined joined -> joined.epoch();
-            default -> -1;
-        };
+    private List<Report> answer(Report report) {
+        return answers.add(report, ring.size());
     }
 
-    /** Ranks keep their places: their pages are known by them. */
-    private Behavior<Command> load() {
-        if (ring.isEmpty()) {
-            ring =
-                    Roster.choose(held.values(), "", devices.size()).ring().stream()
-                            .map(Held::device)
-                            .toList();
-        }
-        places = ring.stream().map(held::get).toList();
+    private List<LinkAddress> addresses() {
+        return ring.stream().map(Held::address).toList();
+    }
+
+    private void load() {
+        ring = Roster.choose(held.values(), "", devices.size()).ring();
         tellAll(
                 rank ->
                         new Order.LoadServing(
@@ -255,27 +306,27 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                                 served.settings(),
                                 served.pagesOfRank(),
                                 served.openOfRank()));
-        return this;
     }
 
-    private void onAll(Report done) {
-        if (done instanceof Report.Prepared) {
-            RingPlaces addresses =
-                    new RingPlaces(
-                            epoch,
-                            RingPlaces.newToken(),
-                            places.stream().map(Held::address).toList());
-            tellAll(rank -> new Order.JoinRing(epoch, rank, addresses));
-            return;
+    private void begin() {
+        PageDirectory directory = served.pages(addresses());
+        for (Report.HeldPages of : pages) {
+            of.pages().forEach(page -> directory.holds(of.rank(), page));
         }
-        stands = true;
-        if (ready) {
-            scheduler.restart(fault);
-        } else {
-            ready = true;
-            onReady.run();
-        }
+        scheduler.restart(directory, fault);
         fault = null;
+        forming = false;
+        stands = true;
+        int held = pages.stream().mapToInt(of -> of.pages().size()).sum();
+        getContext()
+                .getLog()
+                .info(
+                        "epoch {} of {} is formed: {} devices, which hold {} pages",
+                        epoch,
+                        served.model(),
+                        ring.size(),
+                        held);
+        onNews.accept(new ServingNews.Stands(epoch, ring.stream().map(Held::device).toList()));
         serve();
     }
 
@@ -286,18 +337,45 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             return this;
         }
         getContext().getLog().warn("rank {}: {}", failed.rank(), failed.sentence());
-        if (!stands || ++broken > MOST_BROKEN) {
+        stands = false;
+        if (failed.ringBroke() ? ++broken > MOST_BROKEN : forming || ++faults > MOST_FAULTS) {
             return end(failed.sentence());
         }
-        fault = failed.ringBroke() ? null : failed.sentence();
+        if (failed.ringBroke()) {
+            timers.startSingleTimer(new FormAnew(epoch), BEFORE_FORMING_ANEW);
+            return this;
+        }
+        fault = failed.sentence();
         gather();
         return this;
+    }
+
+    private Behavior<Command> onDevices(Devices message) throws IOException {
+        Set<DeviceId> before = Set.copyOf(devices.keySet());
+        Map<DeviceId, ActorRef<DeviceActor.Command>> now = new LinkedHashMap<>();
+        message.devices.forEach(device -> now.put(Coordinator.id(device), device));
+        for (DeviceId id : before) {
+            if (!now.containsKey(id)) {
+                tell(id, new Order.Release(epoch));
+            }
+        }
+        devices.clear();
+        now.forEach(this::add);
+        if (!now.keySet().equals(before)) {
+            gather();
+        }
+        return this;
+    }
+
+    private void add(DeviceId id, ActorRef<DeviceActor.Command> device) {
+        devices.put(id, device);
+        getContext().watchWith(device, new Lost(id));
     }
 
     private Behavior<Command> end(String sentence) {
         scheduler.failAll(sentence == null ? "the ring that writes it was closed" : sentence);
         devices.keySet().forEach(device -> tell(device, new Order.Release(epoch)));
-        onEnd.accept(sentence);
+        onNews.accept(new ServingNews.Ended(sentence));
         return Behaviors.stopped();
     }
 }

@@ -53,8 +53,12 @@ final class RingReader {
                 yield new JobQueue.Drain(devices, ref(m.getReplyTo()));
             }
             case HELD, PREPARED, JOINED, SYNCHRONIZED, FAILED, PULSED -> ringReport(message);
+            case HELD_PAGES -> ServingWire.read(message.getHeldPages());
             case STEPPED, EVALUATED, SERVED, MEASURED, COPIED, SAVED, NOT_SAVED ->
                     workReport(message);
+            case ASKED_TEXT, CANCELLED_TEXT, HAVE -> new FrontWire(refs).readToServing(message);
+            case SERVES, TOLD_TEXTS, UNKNOWN_TEXTS, BUSY, CLOSED ->
+                    new FrontWire(refs).readToFront(message);
             case LEAVE, HOST, JOIN_RING, SYNCHRONIZE, PULSE, RELEASE ->
                     new DeviceActor.Ordered(ringOrder(message), ref(message.getReplyTo()));
             default -> new DeviceActor.Ordered(workOrder(message), ref(message.getReplyTo()));

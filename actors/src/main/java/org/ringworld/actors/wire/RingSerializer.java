@@ -16,6 +16,8 @@ import org.apache.pekko.serialization.SerializerWithStringManifest;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.QueueAnswer;
+import org.ringworld.actors.serving.ToFront;
+import org.ringworld.actors.serving.ToServing;
 import org.ringworld.actors.wire.RingWire.Message;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.ring.LinkAddress;
@@ -106,6 +108,8 @@ public final class RingSerializer extends SerializerWithStringManifest
                     to.getDrainBuilder()
                             .addAllDevices(m.devices().stream().map(this::text).toList())
                             .setReplyTo(text(m.replyTo()));
+            case ToServing m -> new FrontWire(refs).write(m, to);
+            case ToFront m -> new FrontWire(refs).write(m, to);
             default ->
                     throw new IllegalArgumentException("not for the wire: " + message.getClass());
         }
@@ -184,6 +188,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setDevice(m.device())
                             .setFinishedStep(m.finishedStep())
                             .setTokensPerSecond(m.tokensPerSecond());
+            case Report.HeldPages m -> to.setHeldPages(ServingWire.write(m));
             case Report.Joined m -> to.getJoinedBuilder().setRank(m.rank()).setEpoch(m.epoch());
             case Report.Synchronized m ->
                     to.getSynchronizedBuilder()

@@ -1,12 +1,17 @@
 package org.ringworld.actors.wire;
 
+import com.google.protobuf.ByteString;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.HashSet;
 import java.util.List;
 import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.HeldPage;
 import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.PageDirectory;
+import org.ringworld.model.decode.PageKey;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Serve;
 import org.ringworld.model.training.coordination.Order;
@@ -31,7 +36,7 @@ final class ServingWire {
                     .addAllIds(ints(join.ids()))
                     .addAllPageRanks(ints(join.pages().ranks()))
                     .addAllPageNumbers(ints(join.pages().numbers()))
-                    .setFilled(join.filled())
+                    .setHeld(ByteString.copyFrom(join.held().toByteArray()))
                     .setWritten(join.written())
                     .setMost(ask.most())
                     .setSampler(write(ask.sampler()))
@@ -44,10 +49,54 @@ final class ServingWire {
         for (Serve.Fill fill : serve.fills()) {
             to.addFillsBuilder().setText(fill.text()).setFrom(fill.from()).setTo(fill.to());
         }
+        for (PageDirectory.Mirror mirror : serve.mirrors()) {
+            to.addMirrorsBuilder()
+                    .setHigh(mirror.key().high())
+                    .setLow(mirror.key().low())
+                    .setIndex(mirror.index())
+                    .setFromRank(mirror.from().rank())
+                    .setFrom(mirror.from().number())
+                    .setToRank(mirror.to().rank())
+                    .setTo(mirror.to().number());
+        }
         return to.build();
     }
 
-    private static RingWire.Sampler write(Sampler sampler) {
+    static RingWire.HeldPages write(Report.HeldPages report) {
+        RingWire.HeldPages.Builder to =
+                RingWire.HeldPages.newBuilder().setRank(report.rank()).setEpoch(report.epoch());
+        for (HeldPage page : report.pages()) {
+            to.addPagesBuilder()
+                    .setNumber(page.number())
+                    .setHigh(page.key().high())
+                    .setLow(page.key().low())
+                    .setIndex(page.index());
+        }
+        return to.build();
+    }
+
+    static Report.HeldPages read(RingWire.HeldPages m) {
+        List<HeldPage> pages =
+                m.getPagesList().stream()
+                        .map(
+                                page ->
+                                        new HeldPage(
+                                                page.getNumber(),
+                                                new PageKey(page.getHigh(), page.getLow()),
+                                                page.getIndex()))
+                        .toList();
+        return new Report.HeldPages(m.getRank(), m.getEpoch(), pages);
+    }
+
+    private static PageDirectory.Mirror read(RingWire.Mirror m) {
+        return new PageDirectory.Mirror(
+                new PageKey(m.getHigh(), m.getLow()),
+                m.getIndex(),
+                new PageDirectory.Page(m.getFromRank(), m.getFrom()),
+                new PageDirectory.Page(m.getToRank(), m.getTo()));
+    }
+
+    static RingWire.Sampler write(Sampler sampler) {
         return RingWire.Sampler.newBuilder()
                 .setTemperature(sampler.temperature())
                 .setTopK(sampler.topK())
@@ -66,26 +115,22 @@ final class ServingWire {
                         .toList();
         Serve serve =
                 new Serve(
-                        m.getNumber(), joins, List.copyOf(m.getLeavesList()), fills, m.getAhead());
+                        m.getNumber(),
+                        joins,
+                        List.copyOf(m.getLeavesList()),
+                        fills,
+                        m.getMirrorsList().stream().map(ServingWire::read).toList(),
+                        m.getAhead());
         return new Order.Serve(m.getEpoch(), serve);
     }
 
     private static Serve.Join read(RingWire.Join m) {
         int[] ids = ints(m.getIdsList());
-        RingWire.Sampler s = m.getSampler();
-        Sampler sampler =
-                new Sampler(
-                        s.getTemperature(),
-                        s.getTopK(),
-                        s.getTopP(),
-                        s.getMinP(),
-                        s.getRepetitionPenalty(),
-                        s.getSeed());
         Ask ask =
                 new Ask(
                         Arrays.copyOf(ids, ids.length - m.getWritten()),
                         m.getMost(),
-                        sampler,
+                        read(m.getSampler()),
                         new HashSet<>(m.getEndsList()),
                         m.getAlternatives(),
                         m.getScoresFrom(),
@@ -93,7 +138,23 @@ final class ServingWire {
         SequencePages pages =
                 new SequencePages(ints(m.getPageRanksList()), ints(m.getPageNumbersList()));
         return new Serve.Join(
-                m.getText(), ids, pages, m.getFilled(), m.getWritten(), m.getGuide(), ask);
+                m.getText(),
+                ids,
+                pages,
+                BitSet.valueOf(m.getHeld().toByteArray()),
+                m.getWritten(),
+                m.getGuide(),
+                ask);
+    }
+
+    static Sampler read(RingWire.Sampler s) {
+        return new Sampler(
+                s.getTemperature(),
+                s.getTopK(),
+                s.getTopP(),
+                s.getMinP(),
+                s.getRepetitionPenalty(),
+                s.getSeed());
     }
 
     static RingWire.Served write(Report.Served report) {
@@ -105,81 +166,86 @@ final class ServingWire {
                         .setServe(made.serve())
                         .setLeft(made.left())
                         .setSeconds(made.seconds());
-        for (Made.Token token : made.tokens()) {
-            RingWire.Token.Builder one =
-                    to.addTokensBuilder()
-                            .setText(token.text())
-                            .setIndex(token.index())
-                            .setId(token.id())
-                            .setLogprob(token.logprob())
-                            .setLast(token.last());
-            for (Made.Alternative other : token.alternatives()) {
-                one.addLikeliest(other.id()).addTheirLogprobs(other.logprob());
-            }
-        }
-        for (Made.Scores scores : made.scores()) {
-            RingWire.Scores.Builder some =
-                    to.addScoresBuilder().setText(scores.text()).setFrom(scores.from());
-            for (float logprob : scores.logprobs()) {
-                some.addLogprobs(logprob);
-            }
-            for (boolean hit : scores.hits()) {
-                some.addHits(hit);
-            }
-            for (int i = 0; i < scores.likeliest().length; i++) {
-                some.addLikeliest(scores.likeliest()[i]).addTheirs(scores.theirs()[i]);
-            }
-        }
+        made.tokens().forEach(token -> to.addTokens(write(token)));
+        made.scores().forEach(some -> to.addScores(write(some)));
         return to.build();
     }
 
+    static RingWire.Token write(Made.Token token) {
+        RingWire.Token.Builder one =
+                RingWire.Token.newBuilder()
+                        .setText(token.text())
+                        .setIndex(token.index())
+                        .setId(token.id())
+                        .setLogprob(token.logprob())
+                        .setLast(token.last());
+        for (Made.Alternative other : token.alternatives()) {
+            one.addLikeliest(other.id()).addTheirLogprobs(other.logprob());
+        }
+        return one.build();
+    }
+
+    static RingWire.Scores write(Made.Scores scores) {
+        RingWire.Scores.Builder some =
+                RingWire.Scores.newBuilder().setText(scores.text()).setFrom(scores.from());
+        for (float logprob : scores.logprobs()) {
+            some.addLogprobs(logprob);
+        }
+        for (boolean hit : scores.hits()) {
+            some.addHits(hit);
+        }
+        for (int i = 0; i < scores.likeliest().length; i++) {
+            some.addLikeliest(scores.likeliest()[i]).addTheirs(scores.theirs()[i]);
+        }
+        return some.build();
+    }
+
     static Report.Served read(RingWire.Served m) {
-        List<Made.Token> tokens = new ArrayList<>();
-        for (RingWire.Token one : m.getTokensList()) {
-            List<Made.Alternative> others = new ArrayList<>();
-            for (int i = 0; i < one.getLikeliestCount(); i++) {
-                others.add(new Made.Alternative(one.getLikeliest(i), one.getTheirLogprobs(i)));
-            }
-            tokens.add(
-                    new Made.Token(
-                            one.getText(),
-                            one.getIndex(),
-                            one.getId(),
-                            one.getLogprob(),
-                            others,
-                            one.getLast()));
-        }
-        List<Made.Scores> scores = new ArrayList<>();
-        for (RingWire.Scores one : m.getScoresList()) {
-            float[] logprobs = new float[one.getLogprobsCount()];
-            boolean[] hits = new boolean[logprobs.length];
-            for (int i = 0; i < logprobs.length; i++) {
-                logprobs[i] = one.getLogprobs(i);
-                hits[i] = one.getHits(i);
-            }
-            float[] theirs = new float[one.getTheirsCount()];
-            for (int i = 0; i < theirs.length; i++) {
-                theirs[i] = one.getTheirs(i);
-            }
-            scores.add(
-                    new Made.Scores(
-                            one.getText(),
-                            one.getFrom(),
-                            logprobs,
-                            hits,
-                            ints(one.getLikeliestList()),
-                            theirs));
-        }
         Made made =
-                new Made(m.getRank(), m.getServe(), m.getLeft(), tokens, scores, m.getSeconds());
+                new Made(
+                        m.getRank(),
+                        m.getServe(),
+                        m.getLeft(),
+                        m.getTokensList().stream().map(ServingWire::read).toList(),
+                        m.getScoresList().stream().map(ServingWire::read).toList(),
+                        m.getSeconds());
         return new Report.Served(m.getRank(), m.getEpoch(), made);
     }
 
-    private static List<Integer> ints(int[] values) {
+    static Made.Token read(RingWire.Token one) {
+        List<Made.Alternative> others = new ArrayList<>();
+        for (int i = 0; i < one.getLikeliestCount(); i++) {
+            others.add(new Made.Alternative(one.getLikeliest(i), one.getTheirLogprobs(i)));
+        }
+        return new Made.Token(
+                one.getText(),
+                one.getIndex(),
+                one.getId(),
+                one.getLogprob(),
+                others,
+                one.getLast());
+    }
+
+    static Made.Scores read(RingWire.Scores one) {
+        float[] logprobs = new float[one.getLogprobsCount()];
+        boolean[] hits = new boolean[logprobs.length];
+        for (int i = 0; i < logprobs.length; i++) {
+            logprobs[i] = one.getLogprobs(i);
+            hits[i] = one.getHits(i);
+        }
+        float[] theirs = new float[one.getTheirsCount()];
+        for (int i = 0; i < theirs.length; i++) {
+            theirs[i] = one.getTheirs(i);
+        }
+        return new Made.Scores(
+                one.getText(), one.getFrom(), logprobs, hits, ints(one.getLikeliestList()), theirs);
+    }
+
+    static List<Integer> ints(int[] values) {
         return Arrays.stream(values).boxed().toList();
     }
 
-    private static int[] ints(List<Integer> values) {
+    static int[] ints(List<Integer> values) {
         return values.stream().mapToInt(Integer::intValue).toArray();
     }
 }

@@ -68,6 +68,22 @@ class NodeSettingsTest {
         assertThat(mayBegin(node)).isFalse();
     }
 
+    /** On loopback unless somebody says otherwise, and behind the node's own ports. */
+    @Test
+    void clientsAskAtAPortOfTheirOwn() {
+        assertThat(settings("port = 26000", false).http().port()).isEqualTo(26005);
+        assertThat(settings("port = 26000", false).at(26010).http().port()).isEqualTo(26015);
+        NodeSettings own = settings("port = 26000, http.port = 80, http.apiKey = s3cret", false);
+        assertThat(own.at(26010).http().port()).isEqualTo(80);
+        assertThat(own.http().apiKey()).isEqualTo("s3cret");
+        assertThat(own.toString()).doesNotContain("s3cret");
+        assertThat(settings("host = 127.0.0.7", false).http().host()).isEqualTo("127.0.0.7");
+        assertThat(settings("host = 10.0.0.1, insecure = true", false).http().host())
+                .isEqualTo("127.0.0.1");
+        String open = "host = 10.0.0.1, insecure = true, http.host = 10.0.0.1";
+        assertThat(settings(open, false).http().host()).isEqualTo("10.0.0.1");
+    }
+
     @Test
     void aNodeHasTheDevicesThatItNames() {
         assertThat(settings("", false).devices()).containsExactly(new DeviceSpec.Cpu(1));
@@ -171,8 +187,8 @@ class NodeSettingsTest {
     }
 
     @Test
-    void aPortLeavesRoomForTheFourAfterIt() {
-        assertThat(settings("port = 65531", false).bootstrapPort()).isEqualTo(65_535);
-        assertThatThrownBy(() -> settings("port = 65532", false)).hasMessageContaining("65531");
+    void aPortLeavesRoomForTheFiveAfterIt() {
+        assertThat(settings("port = 65530", false).http().port()).isEqualTo(65_535);
+        assertThatThrownBy(() -> settings("port = 65531", false)).hasMessageContaining("65530");
     }
 }

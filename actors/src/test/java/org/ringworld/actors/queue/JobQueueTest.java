@@ -35,7 +35,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 /** A queue on one node of its own. */
 class JobQueueTest {
-    private static final Config ONE_NODE =
+    static final Config ONE_NODE =
             ConfigFactory.parseString(
                             """
                             pekko.actor.provider = cluster

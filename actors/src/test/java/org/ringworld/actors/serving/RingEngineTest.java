@@ -3,9 +3,9 @@ package org.ringworld.actors.serving;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.ringworld.actors.serving.SavedModel.ask;
+import static org.ringworld.actors.serving.SavedModel.tokens;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,30 +24,22 @@ import org.ringworld.actors.device.DeviceRing;
 import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.FaultyDevice;
 import org.ringworld.actors.job.Jobs;
-import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.checkpoints.files.Fence;
-import org.ringworld.checkpoints.hf.HfDirectory;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
-import org.ringworld.model.decode.Engine;
-import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.layers.Recompute;
-import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.training.coordination.AskedProbes;
 import org.ringworld.model.training.job.Probe;
 import org.ringworld.model.training.rank.HeldWork;
-import org.ringworld.model.training.rank.Inference;
 import org.ringworld.model.training.rank.ModelSource;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceLostException;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
-import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.SequencePacking;
@@ -56,30 +48,11 @@ class RingEngineTest {
     private static final int CAPACITY = 1 << 13;
 
     @TempDir private Path directory;
-    private Path model;
+    private SavedModel model;
 
     @BeforeEach
     void write() throws Exception {
-        model = directory.resolve("model");
-        try (Device device = new CpuDevice(1);
-                WholeParameters whole = new WholeParameters(device, Jobs.MODEL, DType.F32);
-                Arena arena = Arena.ofConfined()) {
-            whole.initialize(3, 0.3);
-            HfDirectory.write(
-                    model,
-                    Jobs.MODEL,
-                    DType.F32,
-                    whole.specs(),
-                    spec -> {
-                        Tensor weight = whole.weight(whole.specs().indexOf(spec));
-                        MemorySegment host = arena.allocate(weight.bytes(), 64);
-                        device.copyOut(weight, host);
-                        return host;
-                    },
-                    _ -> {},
-                    Fence.claim(directory),
-                    1 << 20);
-        }
+        model = SavedModel.in(directory);
     }
 
     private RingEngine ring(List<Device> devices) {
@@ -89,48 +62,19 @@ class RingEngineTest {
     private RingEngine ring(List<Device> devices, int capacity) {
         int size = devices.size();
         ServedRing served =
-                new ServedRing(model.toString(), "", Jobs.MODEL.vocabSize(), size, capacity, false);
-        Inference work =
-                new Inference(
-                        model,
-                        Jobs.MODEL,
-                        ServedModel.Options.of(DType.F32),
+                new ServedRing(
+                        model.path().toString(),
+                        "",
+                        Jobs.MODEL.vocabSize(),
                         size,
-                        new ZigzagLayout(),
+                        capacity,
+                        false,
                         false);
-        return new RingEngine(served, devices, new OpenJobs(work));
-    }
-
-    private static Ask ask(int seed, int prompt, int most) {
-        int[] ids = new SplittableRandom(seed).ints(prompt, 0, Jobs.MODEL.vocabSize()).toArray();
-        return new Ask(ids, most, Sampler.GREEDY, Set.of(), 2, 1);
-    }
-
-    private static List<Made.Token> tokens(Answer answer) throws InterruptedException {
-        List<Made.Token> tokens = new ArrayList<>();
-        for (Made.Token next = answer.next(); next != null; next = answer.next()) {
-            tokens.add(next);
-        }
-        return tokens;
-    }
-
-    /** What one device writes alone. */
-    private List<Made.Token> alone(Ask ask) throws Exception {
-        ModelFiles files = ModelFiles.open(model);
-        try (Engine engine =
-                        new LocalEngine(
-                                new CpuDevice(1),
-                                files,
-                                Jobs.MODEL,
-                                ServedModel.Options.of(DType.F32),
-                                CAPACITY);
-                Answer answer = engine.ask(ask)) {
-            return tokens(answer);
-        }
+        return new RingEngine(served, devices, new OpenJobs(model.on(size)));
     }
 
     private void assertAsAlone(Ask ask, List<Made.Token> tokens) throws Exception {
-        List<Made.Token> right = alone(ask);
+        List<Made.Token> right = model.alone(ask);
         assertThat(tokens).hasSameSizeAs(right);
         for (int i = 0; i < right.size(); i++) {
             assertThat(tokens.get(i).id()).isEqualTo(right.get(i).id());
@@ -177,7 +121,7 @@ class RingEngineTest {
             int[] prompt = Arrays.copyOf(common, length);
             prompt[length - 1] = random.nextInt(vocab);
             int[] written =
-                    alone(new Ask(prompt, 3, Sampler.GREEDY, Set.of(), 2, 0)).stream()
+                    model.alone(new Ask(prompt, 3, Sampler.GREEDY, Set.of(), 2, 0)).stream()
                             .mapToInt(Made.Token::id)
                             .toArray();
             written[1] = i % 2 == 0 ? written[1] : (written[1] + 1) % vocab;
@@ -214,7 +158,7 @@ class RingEngineTest {
         HeldWork work =
                 new HeldWork(
                         "model",
-                        new ModelSource.Files(Jobs.MODEL, model),
+                        new ModelSource.Files(Jobs.MODEL, model.path()),
                         DType.F32,
                         false,
                         Recompute.Choice.ALL);
@@ -259,6 +203,26 @@ class RingEngineTest {
             assertAsAlone(goesOn, tokens);
             Ask again = ask(2, 4000, 5);
             assertAsAlone(again, tokens(ring.ask(again)));
+        }
+    }
+
+    /** The others go on without it, each text from what they have of it. */
+    @Test
+    @Timeout(60)
+    void aDeviceThatIsLostLeavesItsRing() throws Exception {
+        Device dying =
+                new FaultyDevice(
+                        "attention",
+                        4,
+                        () -> {
+                            throw new DeviceLostException("it is broken");
+                        });
+        try (RingEngine ring = ring(Arrays.asList(new CpuDevice(1), dying, new CpuDevice(1)))) {
+            List<Ask> asks = List.of(ask(1, 200, 300), ask(2, 3000, 30), ask(3, 90, 200));
+            List<Answer> answers = asks.stream().map(ring::ask).toList();
+            for (int i = 0; i < asks.size(); i++) {
+                assertAsAlone(asks.get(i), tokens(answers.get(i)));
+            }
         }
     }
 

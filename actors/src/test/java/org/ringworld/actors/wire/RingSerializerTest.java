@@ -8,6 +8,7 @@ import java.io.NotSerializableException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -15,6 +16,7 @@ import java.util.Set;
 import org.apache.pekko.actor.ExtendedActorSystem;
 import org.apache.pekko.actor.testkit.typed.javadsl.ActorTestKit;
 import org.apache.pekko.actor.testkit.typed.javadsl.TestProbe;
+import org.apache.pekko.actor.typed.ActorRef;
 import org.apache.pekko.actor.typed.javadsl.Adapter;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -23,10 +25,17 @@ import org.ringworld.actors.queue.ForwardRun;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.QueueAnswer;
 import org.ringworld.actors.queue.QueueRequest;
+import org.ringworld.actors.serving.OfferedModel;
+import org.ringworld.actors.serving.ToFront;
+import org.ringworld.actors.serving.ToServing;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.HeldPage;
+import org.ringworld.model.decode.Load;
 import org.ringworld.model.decode.Made;
+import org.ringworld.model.decode.PageDirectory;
+import org.ringworld.model.decode.PageKey;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Serve;
 import org.ringworld.model.ring.LinkAddress;
@@ -97,6 +106,7 @@ class RingSerializerTest {
                         new QueueRequest.Follow("3-job", 77L << 32),
                         new QueueRequest.Forward(forward),
                         new QueueRequest.Forwarded("f1"),
+                        new QueueRequest.Deploy("lwm", "/m", "a=b\nc=d", 1L << 33),
                         new QueueRequest.Serve("/m", "a=b\nc=d", 1L << 33),
                         new QueueRequest.Answers("s1", Map.of(1L, 3, 2L, 0)),
                         new QueueRequest.Cancel("s1", 4))) {
@@ -135,9 +145,21 @@ class RingSerializerTest {
                         1L << 40,
                         List.of(
                                 new Serve.Join(
-                                        4, new int[] {1, 200_000, 3, 8}, pages, 2, 1, -4, ask)),
+                                        4,
+                                        new int[] {1, 200_000, 3, 8},
+                                        pages,
+                                        BitSet.valueOf(new long[] {5}),
+                                        1,
+                                        -4,
+                                        ask)),
                         List.of(1L, 1L << 33),
                         List.of(new Serve.Fill(4, 0, 128)),
+                        List.of(
+                                new PageDirectory.Mirror(
+                                        new PageKey(-1, 1L << 60),
+                                        70_000,
+                                        new PageDirectory.Page(1, 7),
+                                        new PageDirectory.Page(0, 9))),
                         8);
         Made made =
                 new Made(
@@ -167,7 +189,53 @@ class RingSerializerTest {
                         new DeviceActor.Ordered(new Order.Serve(9, serve), reports.getRef()),
                         new DeviceActor.Ordered(
                                 new Order.LoadServing(9, 1, "/m", "a=b", 77, 8), reports.getRef()),
+                        new Report.HeldPages(1, 9, List.of(new HeldPage(7, new PageKey(5, -6), 3))),
                         new Report.Served(1, 9, made))) {
+            assertThat(there(message)).usingRecursiveComparison().isEqualTo(message);
+        }
+    }
+
+    @Test
+    void whatFrontsAndServingsSayIsTheSameOnTheOtherSide() throws Exception {
+        ActorRef<ToFront> front = KIT.<ToFront>createTestProbe().getRef();
+        ActorRef<ToServing> serving = KIT.<ToServing>createTestProbe().getRef();
+        Sampler sampler = new Sampler(0.7, 40, 0.9, 0.05, 1.1, -7L);
+        Ask.Guidance guidance = new Ask.Guidance(new int[] {7, 8}, 3.5);
+        Ask ask = new Ask(new int[] {1, 200_000, 3}, 9, sampler, Set.of(2, 3), 5, 2, guidance);
+        Made.Token token =
+                new Made.Token(4, 1, 8, -0.5, List.of(new Made.Alternative(8, -0.5)), true);
+        Made.Scores scores =
+                new Made.Scores(
+                        4,
+                        1,
+                        new float[] {-1, -2.5f},
+                        new boolean[] {true, false},
+                        new int[] {1, 200_000},
+                        new float[] {-1, -2});
+        Load load =
+                new Load(9, 2, 3, List.of(new Load.Rank("device-0", 80, 7, 2)), 1L << 40, 5, 6, 7);
+        for (Object message :
+                List.of(
+                        new ToServing.Asked(front, 1L << 40, ask, new int[] {5, 200_001}),
+                        new ToServing.Asked(
+                                front,
+                                1,
+                                new Ask(new int[] {1}, 2, Sampler.GREEDY, Set.of()),
+                                new int[0]),
+                        new ToServing.Cancelled(front, 7),
+                        new ToServing.Have(front, "http://a:1", "why", Map.of(1L, 3, 1L << 40, 0)),
+                        new ToFront.Serves(
+                                serving,
+                                9,
+                                new OfferedModel("3-a", "a", "/m", "x=1\ny=2", 1L << 33)),
+                        new ToFront.Told(
+                                List.of(new ToFront.Begun(4, 128)),
+                                List.of(scores),
+                                List.of(token),
+                                List.of(new ToFront.Ended(4, null), new ToFront.Ended(5, ""))),
+                        new ToFront.Unknown(Set.of(4L, 1L << 40)),
+                        new ToFront.Busy("3-a", load),
+                        new ToFront.Closed("3-a", "it was stopped"))) {
             assertThat(there(message)).usingRecursiveComparison().isEqualTo(message);
         }
     }

@@ -9,17 +9,22 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import org.ringworld.actors.http.ServedText;
 import org.ringworld.actors.job.Run;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.JobRuns;
+import org.ringworld.actors.serving.OfferedModel;
 import org.ringworld.cli.InferenceSettings;
+import org.ringworld.cli.TextModel;
 import org.ringworld.cli.train.TrainingReport;
+import org.ringworld.model.decode.Engine;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobReader;
 import org.ringworld.model.training.rank.Inference;
 import org.ringworld.runtime.cpu.MachineLimits;
+import org.ringworld.tokenizer.DataException;
 
 /** Jobs as a node of a cluster reads, begins and tells of them. */
 public final class ClusterRuns implements JobRuns {
@@ -41,10 +46,33 @@ public final class ClusterRuns implements JobRuns {
         return inference(InferenceSettings.of(settings.lines().toList(), model), gradients);
     }
 
+    @Override
+    public ServedText served(OfferedModel offered, Engine engine)
+            throws IOException, DataException {
+        Path model = Path.of(offered.model());
+        InferenceSettings on = InferenceSettings.of(offered.settings().lines().toList(), model);
+        TextModel text = TextModel.open(on);
+        long context = on.contextKnown() ? on.config().maxPositionEmbeddings() : offered.capacity();
+        return new ServedText(
+                offered.name(),
+                engine,
+                text.tokenizer(),
+                text.template(),
+                on.config().vocabSize(),
+                (int) Math.min(context, offered.capacity()),
+                System.currentTimeMillis() / 1000);
+    }
+
     /** The work that a saved model's settings come to. */
     public static Inference inference(InferenceSettings on, boolean gradients) {
         return new Inference(
-                on.model(), on.config(), on.options(), on.ringSize(), on.layout(), gradients);
+                on.model(),
+                on.config(),
+                on.options(),
+                on.ringSize(),
+                on.layout(),
+                gradients,
+                on.mirrored());
     }
 
     @Override

@@ -35,7 +35,7 @@ import picocli.CommandLine.Parameters;
                     + " order. A node that the cluster has taken out ends with code 255 and is to be"
                     + " started again.",
             "",
-            "Keys: cluster, host, port, peers, minNodes, devices, queue, tls.{key,certificate,authority}, insecure.",
+            "Keys: cluster, host, port, peers, minNodes, devices, queue, http.{host,port,apiKey,…}, tls.{key,certificate,authority}, insecure.",
             "",
             "Examples:",
             "  ringworld node",
@@ -48,7 +48,7 @@ import picocli.CommandLine.Parameters;
         })
 public final class NodeCommand implements Callable<Integer> {
     private static final int NODES_OF_A_MACHINE = 4;
-    private static final int PORTS_OF_A_NODE = 5;
+    private static final int PORTS_OF_A_NODE = 6;
 
     @Parameters(
             arity = "0..*",

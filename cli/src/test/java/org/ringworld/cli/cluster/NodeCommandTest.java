@@ -25,7 +25,7 @@ class NodeCommandTest {
     @TempDir private Path directory;
 
     @ParameterizedTest
-    @CsvSource({"0,other nodes", "1,links", "2,control", "3,health", "4,bootstrap"})
+    @CsvSource({"0,other nodes", "1,links", "2,control", "3,health", "4,bootstrap", "5,HTTP"})
     void aPortThatIsTakenIsNamed(int offset, String purpose) throws Exception {
         try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
             int port = taken.getLocalPort();
@@ -35,7 +35,7 @@ class NodeCommandTest {
                             "port=" + (port - offset),
                             "queue=" + directory.resolve("queue"));
             assertThat(outcome.code()).isEqualTo(Ringworld.FAILED);
-            // Another of the five may be somebody's too, by chance.
+            // Another of the six may be somebody's too, by chance.
             if (!outcome.err().contains("port " + port)) {
                 assertThat(outcome.err()).contains("cannot be had");
                 return;

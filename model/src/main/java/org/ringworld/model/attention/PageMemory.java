@@ -183,7 +183,7 @@ public final class PageMemory implements AutoCloseable {
      */
     void place(int page, int from, int first, int n) {
         if (hasSlots() && !isOpen(page)) {
-            open(page, from);
+            open(page);
         }
         for (int i = 0; i < n; i++) {
             known[page * TOKENS + from + i] = first + i;
@@ -194,20 +194,15 @@ public final class PageMemory implements AutoCloseable {
         }
     }
 
-    private void open(int page, int from) {
+    private void open(int page) {
         if (freeSlots.isEmpty()) {
             throw new IllegalStateException(
                     "%d pages are open, and no more can be".formatted(slots[0].dim(0)));
         }
         int slot = freeSlots.remove();
         slotOf[page] = slot;
-        Arrays.fill(known, page * TOKENS + from, (page + 1) * TOKENS, NOWHERE);
+        Arrays.fill(known, page * TOKENS, (page + 1) * TOKENS, NOWHERE);
         zero(slots, slot);
-        // It was full, on a ring that broke before anybody heard of it.
-        for (int layer = 0; from > 0 && layer < pools.length; layer++) {
-            Tensor full = pools[layer].rows(page, page + 1);
-            device.kernels().copy(full, slots[layer].rows(slot, slot + 1));
-        }
     }
 
     /** What is hidden is multiplied by 0, which a NaN outlives. */
@@ -232,13 +227,16 @@ public final class PageMemory implements AutoCloseable {
     }
 
     /** All layers are complete: full pages are read from the pool from now on. */
-    void settle() {
+    public void settle() {
         List.copyOf(filled).forEach(this::release);
     }
 
-    /** What was being filled is not whole: pages that it filled stay open. */
+    /** Nobody goes on with any page that is open, be it that it was just filled. */
     public void abandon() {
         filled.clear();
+        for (int page = 0; page < pages; page++) {
+            release(page);
+        }
     }
 
     /** Positions of all places of some pages, as they lie. */
@@ -259,6 +257,31 @@ public final class PageMemory implements AutoCloseable {
         Arrays.fill(known, page * TOKENS, (page + 1) * TOKENS, NOWHERE);
         copyPositions(page);
         zero(pools, page);
+    }
+
+    /**
+     * A full page's memory, to be copied as it is to where another device has the same: of each
+     * layer its keys and values, and their scales where they have some.
+     */
+    public List<Tensor> parts(int page) {
+        List<Tensor> parts = new ArrayList<>();
+        for (Tensor pool : pools) {
+            Tensor row = pool.rows(page, page + 1);
+            parts.add(row.scales() == null ? row : row.bits());
+            if (row.scales() != null) {
+                parts.add(row.scales());
+            }
+        }
+        return parts;
+    }
+
+    /** A page's memory has come from elsewhere: it is full, and the index-th of its texts. */
+    public void hold(int page, int index) {
+        release(page);
+        for (int i = 0; i < TOKENS; i++) {
+            known[page * TOKENS + i] = index * TOKENS + i;
+        }
+        copyPositions(page);
     }
 
     /** Nobody goes on with a page: its slot is free for another, and a full one is in the pool. */

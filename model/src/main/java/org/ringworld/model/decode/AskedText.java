@@ -1,5 +1,6 @@
 package org.ringworld.model.decode;
 
+import java.util.Arrays;
 import java.util.BitSet;
 
 /** A text as the {@link Scheduler} knows it. */
@@ -10,14 +11,19 @@ final class AskedText {
     // The other stream of a guided one; it gets the same tokens.
     final AskedText guide;
     final BitSet scored = new BitSet();
+    final PageKey.Chain keys = new PageKey.Chain();
     PageDirectory.Sequence place;
     int[] ids;
     int length;
 
+    boolean hasBegun;
     boolean isOver;
 
     /** Positions whose keys and values are there. */
     int filled;
+
+    /** Positions whose keys and values were there on another ring; 0: it has been on none. */
+    int wasRead;
 
     /** Positions that are to be read before it is gone on with. */
     int reads;
@@ -25,26 +31,33 @@ final class AskedText {
     /** Of these, those that ranks were told to read. */
     int toldTo;
 
-    AskedText(long id, Ask ask, Scheduler.Listener listener) {
+    /**
+     * @param written tokens that it has been given before
+     */
+    AskedText(long id, Ask ask, int[] written, Scheduler.Listener listener) {
         this.id = id;
         this.ask = ask;
         this.listener = listener;
-        this.ids = ask.prompt();
-        this.length = ids.length;
-        this.guide = ask.guidance() == null ? null : new AskedText(-id, ask.unguided(), null);
+        this.length = ask.prompt().length + written.length;
+        this.ids = Arrays.copyOf(ask.prompt(), length);
+        System.arraycopy(written, 0, ids, ask.prompt().length, written.length);
+        this.wasRead = written.length == 0 ? 0 : length - 1;
+        this.guide =
+                ask.guidance() == null ? null : new AskedText(-id, ask.unguided(), written, null);
+    }
+
+    /** Its tokens up to the first after which logits are computed, known or not. */
+    int[] begin() {
+        int first = length - 1;
+        if (!isScored()) {
+            first = scored.nextClearBit(ask.firstAsked() + 1) - 1;
+        }
+        return Arrays.copyOf(ids, first + 1);
     }
 
     /** Whether all is told that was asked of the prompt. */
     boolean isScored() {
-        return isScoredTo(ask.prompt().length - 1);
-    }
-
-    /** Whether all is told that was asked of what has been read. */
-    boolean isScoredSoFar() {
-        return isScoredTo(Math.min(filled, ask.prompt().length - 1));
-    }
-
-    private boolean isScoredTo(int last) {
+        int last = ask.prompt().length - 1;
         return !ask.scores() || scored.nextClearBit(ask.firstAsked() + 1) > last;
     }
 
@@ -63,7 +76,10 @@ final class AskedText {
     }
 
     /** It joins the ranks, with what is in its pages. */
-    void joins() {
+    void joins(PageDirectory.Sequence in) {
+        place = in;
+        ids = Arrays.copyOf(ids, ask.longest());
+        filled = in.missing(0);
         // Behind the last token of what is only scored nobody asks anything.
         boolean isScoredAlone = ask.scores() && ask.most() == 0;
         reads = isScoredAlone ? Math.max(1, length - 1) : length;

@@ -12,8 +12,8 @@ import java.util.stream.IntStream;
  * @param ranks of its ring
  * @param read tokens of prompts that it has read, without those that were read before
  * @param written tokens that it has written
- * @param recoveredPages that were lost with a rank and taken from elsewhere
- * @param recomputedTokens that were lost with a rank and read again
+ * @param recoveredPages that texts found again on another ring than the one they began on
+ * @param recomputedTokens that such texts had been read to, and that were read again
  */
 public record Load(
         long epoch,
@@ -33,7 +33,7 @@ public record Load(
      * @param device that it is; empty: the only one
      * @param pages that there is room for
      * @param used of these, pages of texts that are read or written
-     * @param kept of these, pages of earlier texts that others may begin with
+     * @param kept of the others, pages of earlier texts that some may begin with, and mirrors
      */
     public record Rank(String device, int pages, int used, int kept) {}
 

@@ -18,6 +18,7 @@ public final class LocalEngine implements Engine {
     private final Device device;
     private final ServedModel model;
     private final ServingRank rank;
+    private final int pages;
     private final Scheduler scheduler;
     private final BlockingQueue<Runnable> words = new LinkedBlockingQueue<>();
     private final AtomicLong asked = new AtomicLong();
@@ -40,22 +41,21 @@ public final class LocalEngine implements Engine {
             ServedModel.Options options,
             int capacity)
             throws CheckpointException {
-        int pages = PageMemory.pages(capacity);
+        this.pages = PageMemory.pages(capacity);
         this.device = device;
         int open = Scheduler.TEXTS + PageMemory.pages(CHUNK) + 1;
         this.model = new ServedModel(device, files, config, options, pages, open);
         this.rank = model.rank();
         rank.join(new RingMember(0, 1));
         this.scheduler =
-                new Scheduler(
-                        new PageDirectory(1, pages, capacity),
-                        config.vocabSize(),
-                        CHUNK,
-                        1,
-                        options.deterministic());
+                new Scheduler(directory(), config.vocabSize(), CHUNK, 1, options.deterministic());
         this.load = scheduler.load();
         this.thread = device.newThread("engine", this::run);
         thread.start();
+    }
+
+    private PageDirectory directory() {
+        return new PageDirectory(1, pages, 0);
     }
 
     @Override
@@ -105,7 +105,9 @@ public final class LocalEngine implements Engine {
         } catch (RuntimeException | OutOfMemoryError e) {
             // What was being read is to blame; the others go on.
             rank.join(new RingMember(0, 1));
-            scheduler.restart(e.getMessage() == null ? e.toString() : e.getMessage());
+            PageDirectory pages = directory();
+            rank.held().forEach(page -> pages.holds(0, page));
+            scheduler.restart(pages, e.getMessage() == null ? e.toString() : e.getMessage());
         }
     }
 

@@ -1,5 +1,6 @@
 package org.ringworld.model.decode;
 
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -26,7 +27,12 @@ public record Made(
             int id,
             double logprob,
             List<Alternative> alternatives,
-            boolean last) {}
+            boolean last) {
+        /** The same, of a text that somebody else has another number for. */
+        public Token of(long other) {
+            return new Token(other, index, id, logprob, alternatives, last);
+        }
+    }
 
     /** A token that might have been written, and ln of its probability. */
     public record Alternative(int id, double logprob) {}
@@ -47,5 +53,29 @@ public record Made(
             float[] logprobs,
             boolean[] hits,
             int[] likeliest,
-            float[] theirs) {}
+            float[] theirs) {
+        /** Position behind the last of them. */
+        public int to() {
+            return from + logprobs.length;
+        }
+
+        /** The same, of a text that somebody else has another number for. */
+        public Scores of(long other) {
+            return new Scores(other, from, logprobs, hits, likeliest, theirs);
+        }
+
+        /** Those of positions [first, end) alone. */
+        public Scores part(int first, int end) {
+            int told = likeliest.length / logprobs.length;
+            int a = first - from;
+            int b = end - from;
+            return new Scores(
+                    text,
+                    first,
+                    Arrays.copyOfRange(logprobs, a, b),
+                    Arrays.copyOfRange(hits, a, b),
+                    Arrays.copyOfRange(likeliest, a * told, b * told),
+                    Arrays.copyOfRange(theirs, a * told, b * told));
+        }
+    }
 }

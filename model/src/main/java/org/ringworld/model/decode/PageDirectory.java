@@ -1,14 +1,16 @@
 package org.ringworld.model.decode;
 
-import java.nio.IntBuffer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 import org.ringworld.model.attention.PageMemory;
 
@@ -20,61 +22,89 @@ import org.ringworld.model.attention.PageMemory;
  * <p>Width is placement: a short sequence lies on the rank with the most room, a long one goes
  * around all ranks page by page. Full pages are found again by the tokens in and before them
  * (SGLang's RadixAttention, Zheng et al. 2023): sequences that begin alike share them, and they
- * stay after their sequences until room is needed, the least recently used going first.
+ * stay after their sequences until room is needed, the least recently used going first. What ranks
+ * hold when a ring is formed anew is found the same way, whatever is missing in between.
+ *
+ * <p>A full page may have a mirror on another rank, which takes its place when its own is lost.
+ * Mirrors are given up where there is no other room.
  */
 public final class PageDirectory {
+    /** In place of a rank that has mirrors: none does. */
+    public static final int NO_MIRROR = -1;
+
     private final int pagesOfRank;
+    private final long mostPages;
     private final int shortPages;
     private final boolean fixed;
-    private final List<Deque<Integer>> free = new ArrayList<>();
-    private final Map<Chain, Shared> known = new HashMap<>();
+    private final int[] mirrorOf;
+    private final List<LinkedHashSet<Integer>> free = new ArrayList<>();
+    private final Map<PageKey, Shared> known = new HashMap<>();
     // Of each rank the known pages that no open sequence has, by number, least recently used first.
     private final List<LinkedHashMap<Integer, Shared>> idle = new ArrayList<>();
-    private long made;
+    // Of each rank the mirrors that lie there, oldest first.
+    private final List<LinkedHashMap<Integer, Shared>> mirrors = new ArrayList<>();
+    private final Deque<Shared> unmirrored = new ArrayDeque<>();
 
     /** A page of a rank's memory. */
     public record Page(int rank, int number) {}
 
-    /**
-     * What a full page holds.
-     *
-     * @param before the serial of the page before it; 0: it is the first
-     * @param ids of its tokens
-     */
-    private record Chain(long before, IntBuffer ids) {}
+    /** A full page that is to be copied to another rank; it holds these tokens from now on. */
+    public record Mirror(PageKey key, int index, Page from, Page to) {}
 
     /** A full page that sequences may have in common; its users are counted. */
     private static final class Shared {
+        final PageKey key;
+        final int index;
         final Page page;
-        final Chain chain;
-        final long serial;
-        int users = 1;
+        Page mirror;
+        int users;
 
-        Shared(Page page, Chain chain, long serial) {
+        Shared(PageKey key, int index, Page page) {
+            this.key = key;
+            this.index = index;
             this.page = page;
-            this.chain = chain;
-            this.serial = serial;
         }
     }
 
     /** The pages of one open sequence. */
     public static final class Sequence {
-        private final List<Page> pages = new ArrayList<>();
-        private final List<Shared> full = new ArrayList<>();
-        private final int cached;
+        private final PageKey.Chain keys;
+        private final Page[] pages;
+        private final Shared[] full;
+        private final BitSet held = new BitSet();
+        private int shared;
 
-        private Sequence(int cached) {
-            this.cached = cached;
+        private Sequence(PageKey.Chain keys, int pages) {
+            this.keys = keys;
+            this.pages = new Page[pages];
+            this.full = new Shared[pages];
         }
 
         /** That hold its positions, {@link PageMemory#TOKENS} each, in order. */
         public List<Page> pages() {
-            return List.copyOf(pages);
+            return Arrays.asList(pages);
         }
 
-        /** Tokens of the prompt whose keys and values are there already. */
+        /** By index, those whose keys and values were there when it was opened. */
+        public BitSet held() {
+            return (BitSet) held.clone();
+        }
+
+        /** Tokens whose keys and values were. */
         public int cached() {
-            return cached;
+            return held.cardinality() * PageMemory.TOKENS;
+        }
+
+        /** The first position, from this one on, whose keys and values were not. */
+        int missing(int position) {
+            int page = position / PageMemory.TOKENS;
+            return held.get(page) ? held.nextClearBit(page) * PageMemory.TOKENS : position;
+        }
+
+        /** Where the missing ones end that this position is among, as far as is known. */
+        int missingEnd(int position) {
+            int next = held.nextSetBit(position / PageMemory.TOKENS);
+            return next < 0 ? Integer.MAX_VALUE : next * PageMemory.TOKENS;
         }
     }
 
@@ -93,47 +123,95 @@ public final class PageDirectory {
      * @param shortTokens up to so many tokens a sequence lies on one rank, if it fits there
      */
     public PageDirectory(int ranks, int pagesOfRank, int shortTokens) {
-        this(ranks, pagesOfRank, shortTokens, false);
+        this(unmirrored(ranks), pagesOfRank, Long.MAX_VALUE, shortTokens, false);
     }
 
     /** One where page i of every sequence lies on rank i modulo all, whoever else is there. */
     public static PageDirectory fixed(int ranks, int pagesOfRank) {
-        return new PageDirectory(ranks, pagesOfRank, 0, true);
+        return new PageDirectory(unmirrored(ranks), pagesOfRank, Long.MAX_VALUE, 0, true);
     }
 
-    private PageDirectory(int ranks, int pagesOfRank, int shortTokens, boolean fixed) {
+    private static int[] unmirrored(int ranks) {
+        int[] none = new int[ranks];
+        Arrays.fill(none, NO_MIRROR);
+        return none;
+    }
+
+    /**
+     * @param mirrorOf of each rank the one that has its mirrors; −1: none
+     * @param mostPages that open sequences have at most, all together
+     * @param fixed whether page i of every sequence lies on rank i modulo all
+     */
+    public PageDirectory(
+            int[] mirrorOf, int pagesOfRank, long mostPages, int shortTokens, boolean fixed) {
+        this.mostPages = mostPages;
+        this.mirrorOf = mirrorOf;
         this.fixed = fixed;
         this.pagesOfRank = pagesOfRank;
         this.shortPages = PageMemory.pages(shortTokens);
-        for (int rank = 0; rank < ranks; rank++) {
-            free.add(new ArrayDeque<>(IntStream.range(0, pagesOfRank).boxed().toList()));
+        for (int rank = 0; rank < mirrorOf.length; rank++) {
+            free.add(new LinkedHashSet<>(IntStream.range(0, pagesOfRank).boxed().toList()));
             idle.add(new LinkedHashMap<>());
+            mirrors.add(new LinkedHashMap<>());
         }
     }
+
+    private int ranks() {
+        return mirrorOf.length;
+    }
+
+    /** Pages that open sequences have at most; where there are mirrors, the others are theirs. */
+    private long most() {
+        return Math.min(mostPages, (long) ranks() * pagesOfRank);
+    }
+
+    // ---- what ranks hold already
+
+    /** A rank's page holds this; told before anything is opened. */
+    public void holds(int rank, HeldPage held) {
+        Page page = new Page(rank, held.number());
+        Shared same = known.get(held.key());
+        if (same == null) {
+            free.get(rank).remove(held.number());
+            Shared shared = new Shared(held.key(), held.index(), page);
+            known.put(held.key(), shared);
+            idle.get(rank).put(held.number(), shared);
+        } else if (same.mirror == null && mirrorOf[same.page.rank] == rank) {
+            free.get(rank).remove(held.number());
+            same.mirror = page;
+            mirrors.get(rank).put(held.number(), same);
+        }
+    }
+
+    // ---- sequences
 
     /**
      * Pages for a sequence.
      *
+     * @param keys of its full pages
      * @param prompt its first tokens, at least one, of which the last is not taken from elsewhere
      * @param most tokens that it may come to have, the prompt among them
      * @return null where there is no room as long as the others are there
      * @throws TooLongException where there never is
      */
-    public Sequence open(int[] prompt, int most) {
+    public Sequence open(PageKey.Chain keys, int[] prompt, int most) {
         checkFits(most);
-        int needed = PageMemory.pages(most);
+        Sequence sequence = new Sequence(keys, PageMemory.pages(most));
         // The last token is always computed: what follows is asked of it.
-        List<Shared> prefix = prefix(prompt, (prompt.length - 1) / PageMemory.TOKENS);
-        prefix.forEach(this::use);
-        List<Page> own = place(prefix, needed - prefix.size());
-        if (own == null) {
-            prefix.reversed().forEach(this::leave);
+        for (int i = 0; i < (prompt.length - 1) / PageMemory.TOKENS; i++) {
+            Shared shared = known.get(keys.of(prompt, i));
+            if (shared != null && (!fixed || shared.page.rank == i % ranks())) {
+                use(shared);
+                sequence.full[i] = shared;
+                sequence.pages[i] = shared.page;
+                sequence.held.set(i);
+            }
+        }
+        if (!place(sequence)) {
+            leaveAll(sequence);
             return null;
         }
-        Sequence sequence = new Sequence(prefix.size() * PageMemory.TOKENS);
-        sequence.full.addAll(prefix);
-        prefix.forEach(shared -> sequence.pages.add(shared.page));
-        sequence.pages.addAll(own);
+        Arrays.stream(sequence.full).filter(Objects::nonNull).forEach(this::wantMirror);
         return sequence;
     }
 
@@ -143,13 +221,13 @@ public final class PageDirectory {
      */
     public void checkFits(long most) {
         int needed = Math.toIntExact(Math.ceilDiv(most, PageMemory.TOKENS));
-        if (needed > (long) free.size() * pagesOfRank) {
+        if (needed > most()) {
             throw new TooLongException(
                     "%d tokens do not fit: there is room for %d, and %d more devices like these would be needed"
                             .formatted(
                                     most,
-                                    (long) free.size() * pagesOfRank * PageMemory.TOKENS,
-                                    Math.ceilDiv(needed, pagesOfRank) - free.size()));
+                                    most() * PageMemory.TOKENS,
+                                    Math.ceilDiv((long) needed * ranks(), most()) - ranks()));
         }
     }
 
@@ -158,85 +236,85 @@ public final class PageDirectory {
         checkFits((long) (PageMemory.pages(most) + PageMemory.pages(other)) * PageMemory.TOKENS);
     }
 
-    /** Full pages that hold how a prompt begins, as many as there are. */
-    private List<Shared> prefix(int[] prompt, int most) {
-        List<Shared> prefix = new ArrayList<>();
-        long before = 0;
-        while (prefix.size() < most) {
-            Shared next = known.get(chain(before, prompt, prefix.size()));
-            if (next == null) {
-                break;
-            }
-            prefix.add(next);
-            before = next.serial;
-        }
-        return prefix;
-    }
-
-    private static Chain chain(long before, int[] ids, int page) {
-        int from = page * PageMemory.TOKENS;
-        return new Chain(before, IntBuffer.wrap(ids, from, PageMemory.TOKENS).slice());
-    }
-
-    private List<Page> place(List<Shared> prefix, int count) {
-        int all = prefix.size() + count;
+    /** Gives a sequence the pages that it lacks; false, and none, where there is no room. */
+    private boolean place(Sequence sequence) {
+        int[] missing =
+                IntStream.range(0, sequence.pages.length)
+                        .filter(i -> sequence.pages[i] == null)
+                        .toArray();
         if (fixed) {
-            return placeFixed(prefix.size(), all);
+            return placeFixed(sequence, missing);
         }
-        List<Page> own = new ArrayList<>();
-        int home = prefix.isEmpty() ? roomiest() : prefix.getFirst().page.rank;
-        if (all <= shortPages && room(home) >= count) {
-            for (int i = 0; i < count; i++) {
-                own.add(take(home));
-            }
-            return own;
+        Page first = sequence.pages[0];
+        int home = first == null ? roomiest() : first.rank;
+        boolean isShort = sequence.pages.length <= shortPages && room(home) >= missing.length;
+        long used = (long) ranks() * pagesOfRank - room();
+        if (used + missing.length > most()) {
+            return false;
         }
-        if (room() < count) {
-            return null;
+        for (int i : missing) {
+            int rank = i == 0 || isShort ? home : (sequence.pages[i - 1].rank + 1) % ranks();
+            sequence.pages[i] = take(room(rank) == 0 ? roomiest() : rank);
         }
-        int rank = prefix.isEmpty() ? home : prefix.getLast().page.rank + 1;
-        for (int i = 0; i < count; i++) {
-            rank %= free.size();
-            if (room(rank) == 0) {
-                rank = roomiest();
-            }
-            own.add(take(rank++));
-        }
-        return own;
+        return true;
     }
 
-    private List<Page> placeFixed(int from, int end) {
-        int ranks = free.size();
-        int[] needed = new int[ranks];
-        for (int i = from; i < end; i++) {
-            if (++needed[i % ranks] > room(i % ranks)) {
-                return null;
+    private boolean placeFixed(Sequence sequence, int[] missing) {
+        int[] needed = new int[ranks()];
+        for (int i : missing) {
+            if (++needed[i % ranks()] > room(i % ranks())) {
+                return false;
             }
         }
-        return IntStream.range(from, end).mapToObj(i -> take(i % ranks)).toList();
+        for (int i : missing) {
+            sequence.pages[i] = take(i % ranks());
+        }
+        return true;
     }
 
-    /** Pages that a rank can give: free ones, and those that nobody uses at present. */
+    /** Pages that a rank can give: free ones, those that nobody uses at present, and mirrors. */
     private int room(int rank) {
-        return free.get(rank).size() + idle.get(rank).size();
+        return free.get(rank).size() + idle.get(rank).size() + mirrors.get(rank).size();
     }
 
     private int roomiest() {
         int best = 0;
-        for (int rank = 1; rank < free.size(); rank++) {
+        for (int rank = 1; rank < ranks(); rank++) {
             best = room(rank) > room(best) ? rank : best;
         }
         return best;
     }
 
     private Page take(int rank) {
-        Integer number = free.get(rank).poll();
-        if (number != null) {
-            return new Page(rank, number);
+        Integer unused = takeUnused(rank);
+        if (unused != null) {
+            return new Page(rank, unused);
         }
-        Shared oldest = idle.get(rank).pollFirstEntry().getValue();
-        known.remove(oldest.chain);
-        return oldest.page;
+        Shared oldest = mirrors.get(rank).pollFirstEntry().getValue();
+        Page mirror = oldest.mirror;
+        oldest.mirror = null;
+        return mirror;
+    }
+
+    /** A page that no open sequence has any good of; null where there is none. */
+    private Integer takeUnused(int rank) {
+        if (!free.get(rank).isEmpty()) {
+            return free.get(rank).removeFirst();
+        }
+        Map.Entry<Integer, Shared> oldest = idle.get(rank).pollFirstEntry();
+        if (oldest == null) {
+            return null;
+        }
+        forget(oldest.getValue());
+        return oldest.getKey();
+    }
+
+    private void forget(Shared shared) {
+        known.remove(shared.key);
+        if (shared.mirror != null) {
+            mirrors.get(shared.mirror.rank).remove(shared.mirror.number);
+            release(shared.mirror);
+        }
     }
 
     /**
@@ -244,29 +322,38 @@ public final class PageDirectory {
      * shared from now on.
      */
     public void filled(Sequence sequence, int[] ids, int length) {
-        while ((sequence.full.size() + 1) * PageMemory.TOKENS <= length) {
-            int i = sequence.full.size();
-            long before = i == 0 ? 0 : sequence.full.get(i - 1).serial;
-            int from = i * PageMemory.TOKENS;
-            Chain chain = chain(before, Arrays.copyOfRange(ids, from, from + PageMemory.TOKENS), 0);
-            // Where two computed the same at once, one stays known; what follows is of both.
-            Shared same = known.get(chain);
-            long serial = same == null ? ++made : same.serial;
-            Shared shared = new Shared(sequence.pages.get(i), chain, serial);
-            known.putIfAbsent(chain, shared);
-            sequence.full.add(shared);
+        for (; (sequence.shared + 1) * PageMemory.TOKENS <= length; sequence.shared++) {
+            int i = sequence.shared;
+            if (sequence.full[i] != null) {
+                continue;
+            }
+            Shared shared = new Shared(sequence.keys.of(ids, i), i, sequence.pages[i]);
+            shared.users = 1;
+            sequence.full[i] = shared;
+            // Where two computed the same at once, one stays known.
+            if (known.putIfAbsent(shared.key, shared) == null) {
+                wantMirror(shared);
+            }
         }
     }
 
     /** Gives a sequence's pages back. */
     public void close(Sequence sequence) {
-        for (int i = sequence.full.size(); i < sequence.pages.size(); i++) {
-            release(sequence.pages.get(i));
+        for (int i = 0; i < sequence.pages.length; i++) {
+            if (sequence.full[i] == null) {
+                release(sequence.pages[i]);
+            }
         }
-        // From its end: what came first is what other sequences begin with.
-        sequence.full.reversed().forEach(this::leave);
-        sequence.full.clear();
-        sequence.pages.clear();
+        leaveAll(sequence);
+    }
+
+    /** From its end: what came first is what other sequences begin with. */
+    private void leaveAll(Sequence sequence) {
+        for (int i = sequence.full.length - 1; i >= 0; i--) {
+            if (sequence.full[i] != null) {
+                leave(sequence.full[i]);
+            }
+        }
     }
 
     private void use(Shared shared) {
@@ -278,7 +365,7 @@ public final class PageDirectory {
         if (--shared.users > 0) {
             return;
         }
-        if (known.get(shared.chain) == shared) {
+        if (known.get(shared.key) == shared) {
             idle.get(shared.page.rank).put(shared.page.number, shared);
         } else {
             release(shared.page);
@@ -289,21 +376,51 @@ public final class PageDirectory {
         free.get(page.rank).add(page.number);
     }
 
-    /** Pages of each rank; which devices these are is not known here. */
-    List<Load.Rank> ranks() {
-        return IntStream.range(0, free.size())
+    // ---- mirrors
+
+    private void wantMirror(Shared shared) {
+        if (shared.mirror == null && mirrorOf[shared.page.rank] != NO_MIRROR) {
+            unmirrored.add(shared);
+        }
+    }
+
+    /** Full pages that have no mirror yet and get one now, at most so many. */
+    public List<Mirror> mirrors(int most) {
+        List<Mirror> some = new ArrayList<>();
+        while (some.size() < most && !unmirrored.isEmpty()) {
+            Shared shared = unmirrored.remove();
+            if (shared.mirror != null || known.get(shared.key) != shared) {
+                continue;
+            }
+            int rank = mirrorOf[shared.page.rank];
+            Integer number = takeUnused(rank);
+            // Taking it may have cost the very page that it was for.
+            if (number != null && known.get(shared.key) == shared) {
+                shared.mirror = new Page(rank, number);
+                mirrors.get(rank).put(number, shared);
+                some.add(new Mirror(shared.key, shared.index, shared.page, shared.mirror));
+            } else if (number != null) {
+                free.get(rank).add(number);
+            }
+        }
+        return some;
+    }
+
+    /** What each rank's pages are used for. */
+    public List<Load.Rank> load() {
+        return IntStream.range(0, ranks())
                 .mapToObj(
                         rank ->
                                 new Load.Rank(
                                         "",
                                         pagesOfRank,
                                         pagesOfRank - room(rank),
-                                        idle.get(rank).size()))
+                                        idle.get(rank).size() + mirrors.get(rank).size()))
                 .toList();
     }
 
-    /** Pages that are not of any open sequence, known ones among them. */
+    /** Pages that are not of any open sequence, known ones and mirrors among them. */
     public int room() {
-        return IntStream.range(0, free.size()).map(this::room).sum();
+        return IntStream.range(0, ranks()).map(this::room).sum();
     }
 }

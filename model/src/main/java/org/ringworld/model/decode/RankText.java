@@ -5,6 +5,7 @@ import java.util.Arrays;
 /** A text as a rank knows it. */
 final class RankText {
     final Serve.Join join;
+    final PageKey.Chain keys = new PageKey.Chain();
     final int[] ids;
     int length;
     int written;

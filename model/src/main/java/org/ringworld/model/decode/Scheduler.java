@@ -24,10 +24,13 @@ public final class Scheduler {
     /** Texts that are computed at once, both streams of a guided one counted. */
     public static final int TEXTS = 32;
 
+    /** Pages that are copied to other ranks in a step. */
+    private static final int MIRRORS = 8;
+
     /** The longest that a chunk may take while others wait for their tokens. */
     private static final double CHUNK_SECONDS = 0.15;
 
-    private final PageDirectory directory;
+    private PageDirectory directory;
     private final int vocabSize;
     private final int chunk;
     private final int inFlight;
@@ -40,6 +43,8 @@ public final class Scheduler {
     private final List<AskedText> joins = new ArrayList<>();
     private long number;
     private int left;
+    private long recoveredPages;
+    private long recomputedTokens;
     private double tokensPerSecond = 0;
     private long read;
     private long written;
@@ -77,9 +82,26 @@ public final class Scheduler {
 
     /** Somebody asks; what is wrong with it is told at once. */
     public void ask(long id, Ask ask, Listener listener) {
+        ask(id, ask, new int[0], listener);
+    }
+
+    /**
+     * Somebody asks again, who knows how the text goes on: the next token is the one after those.
+     *
+     * @param written fewer than are asked for
+     */
+    public void ask(long id, Ask ask, int[] written, Listener listener) {
         String fault = fault(ask);
         if (fault == null) {
-            waiting.add(new AskedText(id, ask, listener));
+            fault = idFault(written);
+        }
+        if (fault == null && written.length > 0 && written.length >= ask.most()) {
+            fault =
+                    "%d tokens are written and %d were asked for"
+                            .formatted(written.length, ask.most());
+        }
+        if (fault == null) {
+            waiting.add(new AskedText(id, ask, written, listener));
         } else {
             listener.ended(fault);
         }
@@ -99,12 +121,21 @@ public final class Scheduler {
                 return fault;
             }
         }
-        for (int id : ask.prompt()) {
+        String fault = idFault(ask.prompt());
+        return fault == null ? roomFault(ask) : fault;
+    }
+
+    private String idFault(int[] ids) {
+        for (int id : ids) {
             if (id < 0 || id >= vocabSize) {
                 return "the prompt has token %d, the model's are 0 to %d"
                         .formatted(id, vocabSize - 1);
             }
         }
+        return null;
+    }
+
+    private String roomFault(Ask ask) {
         try {
             directory.checkFits(ask.longest());
             if (ask.guidance() != null) {
@@ -147,7 +178,15 @@ public final class Scheduler {
     /** What there is to do. */
     public Load load() {
         long texts = going.values().stream().filter(text -> text.listener != null).count();
-        return new Load(0, (int) texts, waiting.size(), directory.ranks(), read, written, 0, 0);
+        return new Load(
+                0,
+                (int) texts,
+                waiting.size(),
+                directory.load(),
+                read,
+                written,
+                recoveredPages,
+                recomputedTokens);
     }
 
     /** What the ranks are to be told now, if anything. */
@@ -158,7 +197,9 @@ public final class Scheduler {
         admit();
         List<Serve.Fill> fills = fills();
         boolean decodes = going.values().stream().anyMatch(AskedText::isRead);
-        boolean news = !joins.isEmpty() || !leaves.isEmpty() || !fills.isEmpty();
+        List<PageDirectory.Mirror> mirrors = directory.mirrors(MIRRORS);
+        boolean news =
+                !joins.isEmpty() || !leaves.isEmpty() || !fills.isEmpty() || !mirrors.isEmpty();
         if (!news && !(decodes && told.isEmpty() && left <= AHEAD / 2)) {
             return Optional.empty();
         }
@@ -168,6 +209,7 @@ public final class Scheduler {
                         joins.stream().map(this::join).toList(),
                         List.copyOf(leaves),
                         fills,
+                        mirrors,
                         AHEAD);
         joins.clear();
         leaves.clear();
@@ -178,33 +220,37 @@ public final class Scheduler {
     private void admit() {
         while (!waiting.isEmpty() && going.size() + 2 <= TEXTS) {
             AskedText text = waiting.peek();
-            if (!open(text)) {
+            PageDirectory.Sequence place = open(text);
+            if (place == null) {
                 return;
             }
-            if (text.guide != null && !open(text.guide)) {
-                directory.close(text.place);
+            PageDirectory.Sequence other = text.guide == null ? null : open(text.guide);
+            if (text.guide != null && other == null) {
+                directory.close(place);
                 return;
             }
             waiting.remove();
-            begin(text);
-            if (text.guide != null) {
-                begin(text.guide);
+            if (text.wasRead > 0) {
+                recoveredPages += place.held().cardinality();
+                recomputedTokens += Math.max(0, text.wasRead - place.cached());
             }
-            text.listener.begins(text.place.cached());
+            begin(text, place);
+            if (other != null) {
+                begin(text.guide, other);
+            }
+            if (!text.hasBegun) {
+                text.hasBegun = true;
+                text.listener.begins(place.cached());
+            }
         }
     }
 
-    private boolean open(AskedText text) {
-        // From where logits are asked on, tokens are computed, known or not.
-        int[] begin = Arrays.copyOf(text.ask.prompt(), text.ask.firstAsked() + 1);
-        text.place = directory.open(begin, text.ask.longest());
-        return text.place != null;
+    private PageDirectory.Sequence open(AskedText text) {
+        return directory.open(text.keys, text.begin(), text.ask.longest());
     }
 
-    private void begin(AskedText text) {
-        text.ids = Arrays.copyOf(text.ids, text.ask.longest());
-        text.filled = text.place.cached();
-        text.joins();
+    private void begin(AskedText text, PageDirectory.Sequence place) {
+        text.joins(place);
         going.put(text.id, text);
         joins.add(text);
     }
@@ -217,7 +263,7 @@ public final class Scheduler {
                 new SequencePages(
                         pages.stream().mapToInt(PageDirectory.Page::rank).toArray(),
                         pages.stream().mapToInt(PageDirectory.Page::number).toArray()),
-                text.filled,
+                text.place.held(),
                 text.written(),
                 text.guide == null ? 0 : text.guide.id,
                 text.ask);
@@ -253,15 +299,16 @@ public final class Scheduler {
         if (room <= 0 || text.toldTo >= end) {
             return room;
         }
-        int to = Math.min(end, text.toldTo + room);
+        int most = Math.min(end, text.place.missingEnd(text.toldTo));
+        int to = Math.min(most, text.toldTo + room);
         int border = to / PageMemory.TOKENS * PageMemory.TOKENS;
-        to = to < end && border > text.toldTo ? border : to;
-        if (wholePages && to < end && to % PageMemory.TOKENS > 0) {
+        to = to < most && border > text.toldTo ? border : to;
+        if (wholePages && to < most && to % PageMemory.TOKENS > 0) {
             return 0; // it comes next
         }
         fills.add(new Serve.Fill(text.id, text.toldTo, to));
         int left = room - (to - text.toldTo);
-        text.toldTo = to;
+        text.toldTo = text.place.missing(to);
         return left;
     }
 
@@ -302,7 +349,7 @@ public final class Scheduler {
             if (text == null) {
                 continue;
             }
-            text.filled = fill.to();
+            text.filled = text.place.missing(fill.to());
             directory.filled(text.place, text.ids, text.filled);
             text.isOver = text.isRead() && text.ask.most() == 0;
             endIfOver(text);
@@ -338,35 +385,47 @@ public final class Scheduler {
     }
 
     /**
-     * The ranks have forgotten everything but their pages: they are told all again.
+     * The ranks are others, or have forgotten everything but their pages: all texts are asked for
+     * anew, and go on from what is found there.
      *
+     * @param pages of the new ring, with what they hold
      * @param fault why what was being read cannot be answered; null: it goes on, too
      */
-    public void restart(String fault) {
+    public void restart(PageDirectory pages, String fault) {
         if (fault != null) {
-            boolean reading = told.stream().anyMatch(serve -> !serve.fills().isEmpty());
-            for (AskedText text : List.copyOf(going.values())) {
-                boolean read =
-                        told.stream()
-                                .flatMap(serve -> serve.fills().stream())
-                                .anyMatch(fill -> fill.text() == text.id);
-                if ((read || !reading) && going.containsKey(text.id)) {
-                    end(owner(text), fault, true);
-                }
-            }
+            endWhatWasRead(fault);
         }
-        // A rank that is gone knew how likely tokens were that are not read again.
-        for (AskedText text : List.copyOf(going.values())) {
-            if (!text.isScoredSoFar()) {
-                end(text, "a device was lost while the prompt was scored: ask again", true);
-            }
-        }
+        List<AskedText> all = new ArrayList<>(going.values());
+        all.removeIf(text -> text.listener == null); // its text sees to it
+        all.forEach(text -> text.wasRead = text.filled);
+        all.reversed().forEach(waiting::addFirst);
+        going.clear();
         told.clear();
         leaves.clear();
         joins.clear();
-        joins.addAll(going.values());
-        going.values().forEach(AskedText::joins);
         left = 0;
+        directory = pages;
+        for (AskedText text : List.copyOf(waiting)) {
+            String tooLong = roomFault(text.ask);
+            // All that was asked of one that is only scored may have been told.
+            if (tooLong != null || (text.ask.most() == 0 && text.ask.scores() && text.isScored())) {
+                waiting.remove(text);
+                text.listener.ended(tooLong);
+            }
+        }
+    }
+
+    private void endWhatWasRead(String fault) {
+        boolean reading = told.stream().anyMatch(serve -> !serve.fills().isEmpty());
+        for (AskedText text : List.copyOf(going.values())) {
+            boolean read =
+                    told.stream()
+                            .flatMap(serve -> serve.fills().stream())
+                            .anyMatch(fill -> fill.text() == text.id);
+            if ((read || !reading) && going.containsKey(text.id)) {
+                end(owner(text), fault, true);
+            }
+        }
     }
 
     /** The text that somebody waits for. */

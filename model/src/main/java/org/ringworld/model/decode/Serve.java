@@ -1,5 +1,6 @@
 package org.ringworld.model.decode;
 
+import java.util.BitSet;
 import java.util.List;
 import org.ringworld.model.attention.SequencePages;
 
@@ -11,15 +12,22 @@ import org.ringworld.model.attention.SequencePages;
  * @param joins texts that begin
  * @param leaves texts that are over; their pages may be another's from now on
  * @param fills what is read in the first of the steps
+ * @param mirrors pages that are copied to other ranks meanwhile
  */
-public record Serve(long number, List<Join> joins, List<Long> leaves, List<Fill> fills, int ahead) {
+public record Serve(
+        long number,
+        List<Join> joins,
+        List<Long> leaves,
+        List<Fill> fills,
+        List<PageDirectory.Mirror> mirrors,
+        int ahead) {
 
     /**
      * A text begins, or is gone on with on a new ring.
      *
      * @param ids tokens that are known
      * @param pages for as many as it may come to have
-     * @param filled of the tokens, those whose keys and values are in the pages
+     * @param held of the pages, by index, those that hold the keys and values of their tokens
      * @param written of the tokens, those that were not of the prompt
      * @param guide the text whose logits its own are told apart from; 0: none
      */
@@ -27,7 +35,7 @@ public record Serve(long number, List<Join> joins, List<Long> leaves, List<Fill>
             long text,
             int[] ids,
             SequencePages pages,
-            int filled,
+            BitSet held,
             int written,
             long guide,
             Ask ask) {}

@@ -12,6 +12,7 @@ import org.ringworld.model.attention.FillAttention;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.attention.PagedAttention;
+import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.layers.RotaryEmbedding;
 import org.ringworld.model.layers.SharedLayers;
@@ -50,6 +51,8 @@ public final class ServingRank implements AutoCloseable {
     private final Queue<Serve> inbox = new ConcurrentLinkedQueue<>();
 
     private final Map<Long, RankText> texts = new LinkedHashMap<>();
+    // By number, the pages that are full and whole.
+    private final Map<Integer, HeldPage> held = new LinkedHashMap<>();
     // Texts that the last step wrote a token of, in order.
     private List<RankText> chosen = List.of();
     private Ring ring;
@@ -132,9 +135,20 @@ public final class ServingRank implements AutoCloseable {
             if (!running) {
                 return null;
             }
-            List<Serve.Fill> fills = say == TAKE_NEXT ? takeNext() : List.of();
+            Serve next = say == TAKE_NEXT ? takeNext() : null;
             left--;
-            return compute(fills, start);
+            if (next == null) {
+                return compute(List.of(), start);
+            }
+            // Whatever they held, it is not that if the ring breaks now.
+            next.mirrors().stream()
+                    .filter(mirror -> mirror.to().rank() == ring.rank())
+                    .forEach(mirror -> held.remove(mirror.to().number()));
+            PageMirrors mirrors =
+                    PageMirrors.begin(ring, device, memory, Frame.of(step, 4), next.mirrors());
+            Made made = compute(next.fills(), start);
+            mirrors.await().forEach(this::hold);
+            return made;
         } finally {
             scratch.release(mark);
         }
@@ -189,7 +203,7 @@ public final class ServingRank implements AutoCloseable {
         return text.isRead && !text.isOver && text.join.ask().most() > 0;
     }
 
-    private List<Serve.Fill> takeNext() {
+    private Serve takeNext() {
         if (inbox.isEmpty()) {
             ring.awaitUntil(() -> !inbox.isEmpty());
         }
@@ -201,7 +215,7 @@ public final class ServingRank implements AutoCloseable {
         }
         serve = next.number();
         left = next.ahead();
-        return next.fills();
+        return next;
     }
 
     private void leave(long id) {
@@ -216,9 +230,30 @@ public final class ServingRank implements AutoCloseable {
     /** What a page held of another text must not be seen. */
     private void clearPages(Serve.Join join) {
         int[] ranks = join.pages().ranks();
-        for (int i = PageMemory.pages(join.filled()); i < ranks.length; i++) {
-            if (ranks[i] == ring.rank()) {
-                memory.clear(join.pages().numbers()[i]);
+        for (int i = 0; i < ranks.length; i++) {
+            if (ranks[i] == ring.rank() && !join.held().get(i)) {
+                int page = join.pages().numbers()[i];
+                memory.clear(page);
+                held.remove(page);
+            }
+        }
+    }
+
+    /** The pages that are full and whole, whatever ring comes next. */
+    public List<HeldPage> held() {
+        return List.copyOf(held.values());
+    }
+
+    private void hold(HeldPage page) {
+        held.put(page.number(), page);
+    }
+
+    /** Keys and values of these positions are there: pages that end among them are full. */
+    private void hold(RankText text, FillAttention.Fill fill) {
+        SequencePages pages = text.join.pages();
+        for (int i = fill.from() / PageMemory.TOKENS; i < fill.to() / PageMemory.TOKENS; i++) {
+            if (pages.ranks()[i] == ring.rank()) {
+                hold(new HeldPage(pages.numbers()[i], text.keys.of(text.ids, i), i));
             }
         }
     }
@@ -254,7 +289,14 @@ public final class ServingRank implements AutoCloseable {
         }
         if (ring.size() > 1 && !together.isEmpty()) {
             decode(together, decodes, last);
+            for (int i = 0; i < together.size(); i++) {
+                hold(decodes.get(i), together.get(i));
+            }
         }
+        for (int i = 0; i < reads.size(); i++) {
+            hold(readTexts.get(i), reads.get(i));
+        }
+        memory.settle();
         List<Made.Token> tokens = writes.isEmpty() ? List.of() : write(writes, last);
         chosen = writes;
         double seconds = (System.nanoTime() - start) * 1e-9;

@@ -51,7 +51,9 @@ public record Frame(long step, int part, int layer, Pass pass, int hop, int orig
         /** Queries that look into the pages of other ranks. */
         QUERIES(Group.BLOCKS),
         /** What such queries found there. */
-        FOUND(Group.BLOCKS);
+        FOUND(Group.BLOCKS),
+        /** A full page of a cache, for a rank that is to have it too. */
+        PAGE(Group.COPIES);
 
         private final Group group;
 

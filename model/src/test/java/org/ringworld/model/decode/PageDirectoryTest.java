@@ -22,6 +22,10 @@ class PageDirectoryTest {
         return IntStream.range(from, from + n).toArray();
     }
 
+    private static Sequence open(PageDirectory pages, int[] prompt, int most) {
+        return pages.open(new PageKey.Chain(), prompt, most);
+    }
+
     private static List<Integer> ranks(Sequence sequence) {
         return sequence.pages().stream().map(Page::rank).toList();
     }
@@ -29,11 +33,11 @@ class PageDirectoryTest {
     @Test
     void aShortSequenceLiesOnTheEmptiestRankAndALongOneOnAll() {
         PageDirectory pages = new PageDirectory(3, 10, 2 * T);
-        Sequence first = pages.open(ids(0, 5), 2 * T);
+        Sequence first = open(pages, ids(0, 5), 2 * T);
         assertThat(ranks(first)).isEqualTo(List.of(0, 0));
-        assertThat(ranks(pages.open(ids(10, 5), T))).isEqualTo(List.of(1));
-        assertThat(ranks(pages.open(ids(20, 5), T))).isEqualTo(List.of(2));
-        Sequence wide = pages.open(ids(30, 5), 6 * T + 1);
+        assertThat(ranks(open(pages, ids(10, 5), T))).isEqualTo(List.of(1));
+        assertThat(ranks(open(pages, ids(20, 5), T))).isEqualTo(List.of(2));
+        Sequence wide = open(pages, ids(30, 5), 6 * T + 1);
         assertThat(ranks(wide)).isEqualTo(List.of(1, 2, 0, 1, 2, 0, 1));
         pages.close(first);
         pages.close(wide);
@@ -43,25 +47,25 @@ class PageDirectoryTest {
     @Test
     void whatNeverFitsIsRefusedWithWhatWould() {
         PageDirectory pages = new PageDirectory(2, 10, T);
-        assertThatThrownBy(() -> pages.open(ids(0, 5), 41 * T))
+        assertThatThrownBy(() -> open(pages, ids(0, 5), 41 * T))
                 .isInstanceOf(PageDirectory.TooLongException.class)
                 .hasMessageContaining("5248 tokens do not fit: there is room for 2560")
                 .hasMessageContaining("3 more devices");
-        Sequence all = pages.open(ids(0, 5), 20 * T);
-        assertThat(pages.open(ids(0, 5), 1)).as("not now").isNull();
+        Sequence all = open(pages, ids(0, 5), 20 * T);
+        assertThat(open(pages, ids(0, 5), 1)).as("not now").isNull();
         pages.close(all);
-        assertThat(pages.open(ids(0, 5), 1)).isNotNull();
+        assertThat(open(pages, ids(0, 5), 1)).isNotNull();
     }
 
     @Test
     void whatBeginsAlikeIsComputedOnce() {
         PageDirectory pages = new PageDirectory(1, 10, T);
         int[] book = ids(0, 3 * T + 7);
-        Sequence first = pages.open(book, 4 * T);
+        Sequence first = open(pages, book, 4 * T);
         assertThat(first.cached()).isZero();
         pages.filled(first, book, book.length);
         List<Page> read = first.pages().subList(0, 3);
-        Sequence beside = pages.open(book, 4 * T);
+        Sequence beside = open(pages, book, 4 * T);
         assertThat(beside.cached()).isEqualTo(3 * T);
         assertThat(beside.pages().subList(0, 3)).isEqualTo(read);
         pages.close(first);
@@ -69,24 +73,24 @@ class PageDirectoryTest {
         assertThat(pages.room()).isEqualTo(10);
         int[] other = book.clone();
         other[T] = -1;
-        assertThat(pages.open(other, 2 * T).cached()).as("one page alike").isEqualTo(T);
+        assertThat(open(pages, other, 2 * T).cached()).as("one page alike").isEqualTo(T);
         int[] whole = Arrays.copyOf(book, 2 * T);
-        assertThat(pages.open(whole, 2 * T).cached()).as("the last token is asked").isEqualTo(T);
+        assertThat(open(pages, whole, 2 * T).cached()).as("the last token is asked").isEqualTo(T);
     }
 
     @Test
     void theLeastRecentlyUsedGoesFirstAndFromItsEnd() {
         PageDirectory pages = new PageDirectory(1, 6, T);
         for (int i = 0; i < 3; i++) {
-            Sequence sequence = pages.open(ids(1000 * i, 2 * T), 2 * T);
+            Sequence sequence = open(pages, ids(1000 * i, 2 * T), 2 * T);
             pages.filled(sequence, ids(1000 * i, 2 * T), 2 * T);
             pages.close(sequence);
         }
         // Used again, the first is the last to go.
-        pages.close(pages.open(ids(0, 2 * T + 1), 2 * T));
-        pages.open(ids(5000, 1), 3 * T);
-        assertThat(pages.open(ids(0, 2 * T + 1), 2 * T).cached()).isEqualTo(2 * T);
-        assertThat(pages.open(ids(2000, 2 * T + 1), T).cached()).isEqualTo(T);
+        pages.close(open(pages, ids(0, 2 * T + 1), 2 * T));
+        open(pages, ids(5000, 1), 3 * T);
+        assertThat(open(pages, ids(0, 2 * T + 1), 2 * T).cached()).isEqualTo(2 * T);
+        assertThat(open(pages, ids(2000, 2 * T + 1), T).cached()).isEqualTo(T);
     }
 
     /**
@@ -117,7 +121,7 @@ class PageDirectoryTest {
                         continue;
                     }
                     int room = pages.room();
-                    Sequence sequence = pages.open(ids, length);
+                    Sequence sequence = open(pages, ids, length);
                     if (sequence == null) {
                         assertThat(pages.room()).isEqualTo(room);
                         continue;

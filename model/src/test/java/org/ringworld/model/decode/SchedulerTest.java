@@ -46,21 +46,57 @@ class SchedulerTest {
         return scheduler;
     }
 
+    private static PageDirectory holding(PageKey.Chain keys, int... pages) {
+        PageDirectory directory = new PageDirectory(2, 10, 0);
+        for (int page : pages) {
+            PageKey key = keys.of(new int[3 * T], page);
+            directory.holds(page % 2, new HeldPage(7, key, page));
+        }
+        return directory;
+    }
+
     @Test
-    void whatALostRankDidNotTellIsNotWaitedFor() {
+    void whatALostRankDidNotTellIsReadAgain() {
         Scheduler scheduler = reading();
-        scheduler.restart(null);
-        assertThat(ends).singleElement().asString().contains("ask again");
-        assertThat(scheduler.isIdle()).isTrue();
+        scheduler.restart(holding(new PageKey.Chain(), 0, 1), null);
+        assertThat(ends).isEmpty();
+        assertThat(scheduler.next().orElseThrow().fills())
+                .containsExactly(new Serve.Fill(1, T, 3 * T - 1));
     }
 
     @Test
     void whatAllRanksToldIsGoneOnWith() {
         Scheduler scheduler = reading();
         scheduler.made(made(1, T + 1, T));
-        scheduler.restart(null);
+        scheduler.restart(holding(new PageKey.Chain(), 0, 1), null);
         assertThat(ends).isEmpty();
         assertThat(scheduler.next().orElseThrow().fills())
                 .containsExactly(new Serve.Fill(1, 2 * T, 3 * T - 1));
+    }
+
+    @Test
+    void onlyPagesThatNobodyHoldsAreReadAgain() {
+        Scheduler scheduler = new Scheduler(new PageDirectory(2, 10, 0), 100, 8 * T, 1, false);
+        scheduler.ask(1, new Ask(new int[5 * T + 3], 9, Sampler.GREEDY, Set.of()), listener);
+        scheduler.next();
+        scheduler.restart(holding(new PageKey.Chain(), 0, 2), null);
+        assertThat(scheduler.next().orElseThrow().fills())
+                .containsExactly(new Serve.Fill(1, T, 2 * T));
+        scheduler.made(new Made(0, 2, 0, List.of(), List.of(), 0.1));
+        assertThat(scheduler.next().orElseThrow().fills())
+                .containsExactly(new Serve.Fill(1, 3 * T, 5 * T + 3));
+    }
+
+    @Test
+    void whoAsksAgainIsToldTheNextToken() {
+        Scheduler scheduler = new Scheduler(new PageDirectory(2, 10, 0), 100, 8 * T, 1, false);
+        Ask ask = new Ask(new int[] {1, 2}, 4, Sampler.GREEDY, Set.of());
+        scheduler.ask(1, ask, new int[] {3, 4}, listener);
+        Serve serve = scheduler.next().orElseThrow();
+        assertThat(serve.joins().getFirst().ids()).containsExactly(1, 2, 3, 4);
+        assertThat(serve.joins().getFirst().written()).isEqualTo(2);
+        assertThat(serve.fills()).containsExactly(new Serve.Fill(1, 0, 4));
+        scheduler.ask(2, ask, new int[] {3, 4, 5, 6}, listener);
+        assertThat(ends).singleElement().asString().contains("4 tokens are written");
     }
 }

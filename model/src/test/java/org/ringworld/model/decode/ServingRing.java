@@ -3,9 +3,12 @@ package org.ringworld.model.decode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.layers.ParameterStore;
 import org.ringworld.model.ring.LocalRing;
@@ -15,9 +18,13 @@ import org.ringworld.runtime.cpu.CpuDevice;
 
 /** A ring of ranks in this JVM, each on a thread of its own, told what to do by a scheduler. */
 final class ServingRing implements Engine {
-    private final PageDirectory directory;
+    private final boolean fixed;
+    private final boolean mirrored;
+    private final int pages;
+    private final int shortTokens;
     private final Scheduler scheduler;
-    private final List<ServingRank> ranks = new ArrayList<>();
+    private final List<ServingRank> ranks = new CopyOnWriteArrayList<>();
+    private PageDirectory directory;
     private final List<Thread> threads = new ArrayList<>();
     private final BlockingQueue<Runnable> words = new LinkedBlockingQueue<>();
     private volatile LocalRing ring;
@@ -41,6 +48,7 @@ final class ServingRing implements Engine {
     /**
      * @param shortTokens up to which a text lies on one rank
      * @param chunk tokens that are read at a time
+     * @param mirrored whether each rank's full pages lie on the next one, too
      */
     ServingRing(
             Model model,
@@ -49,12 +57,15 @@ final class ServingRing implements Engine {
             int size,
             int pages,
             int shortTokens,
-            int chunk) {
-        boolean fixed = options.deterministic();
+            int chunk,
+            boolean mirrored) {
+        this.mirrored = mirrored;
+        this.fixed = options.deterministic();
+        this.pages = pages;
+        this.shortTokens = shortTokens;
         directory =
-                fixed
-                        ? PageDirectory.fixed(size, pages)
-                        : new PageDirectory(size, pages, shortTokens);
+                new PageDirectory(
+                        mirrorOf(size, mirrored), pages, Long.MAX_VALUE, shortTokens, fixed);
         scheduler = new Scheduler(directory, config.vocabSize(), chunk, 2, fixed);
         LocalRing first = new LocalRing(size);
         ring = first;
@@ -63,28 +74,33 @@ final class ServingRing implements Engine {
             ServingRank one = new ServingRank(device, model.on(device), config, options, pages, 40);
             one.join(ring.member(rank));
             ranks.add(one);
-            int number = rank;
             threads.add(
                     Thread.ofPlatform()
                             .start(
                                     () -> {
-                                        drive(number, one, first);
+                                        drive(one, first);
                                         device.close();
                                     }));
         }
         driver = Thread.ofPlatform().start(this::schedule);
     }
 
+    private static int[] mirrorOf(int size, boolean mirrored) {
+        return IntStream.range(0, size)
+                .map(rank -> mirrored && size > 1 ? (rank + 1) % size : -1)
+                .toArray();
+    }
+
     /**
      * @param first the ring that it has joined already
      */
-    private void drive(int number, ServingRank rank, LocalRing first) {
+    private void drive(ServingRank rank, LocalRing first) {
         LocalRing in = first;
-        while (!closed) {
+        while (!closed && ranks.contains(rank)) {
             try {
                 if (in != ring) {
                     in = ring;
-                    rank.join(in.member(number));
+                    rank.join(in.member(ranks.indexOf(rank)));
                     joined.countDown();
                 }
                 Made made = rank.hasWork() ? rank.step() : null;
@@ -95,7 +111,7 @@ final class ServingRing implements Engine {
                 }
             } catch (RingBrokenException e) {
                 LocalRing broken = in;
-                while (!closed && broken == ring) {
+                while (!closed && broken == ring && ranks.contains(rank)) {
                     Thread.onSpinWait();
                 }
             } catch (Throwable e) {
@@ -106,22 +122,34 @@ final class ServingRing implements Engine {
         rank.close();
     }
 
-    /** All ranks leave their ring and form another. */
-    void formAnew() throws InterruptedException {
+    /** All ranks leave their ring and form another; some are gone, with all that they had. */
+    void formAnew(Integer... lost) throws InterruptedException {
         CountDownLatch over = new CountDownLatch(1);
-        joined = new CountDownLatch(ranks.size());
         words.add(
                 () -> {
-                    LocalRing old = ring;
+                    ring.breakUp("a new one is formed");
+                    ranks.removeAll(Stream.of(lost).map(ranks::get).toList());
+                    joined = new CountDownLatch(ranks.size());
                     ring = new LocalRing(ranks.size());
-                    old.breakUp("a new one is formed");
                     try {
                         joined.await();
                     } catch (InterruptedException e) {
                         throw new IllegalStateException(e);
                     }
                     words.removeIf(word -> word instanceof Told);
-                    scheduler.restart(null);
+                    directory =
+                            new PageDirectory(
+                                    mirrorOf(ranks.size(), mirrored),
+                                    pages,
+                                    Long.MAX_VALUE,
+                                    shortTokens,
+                                    fixed);
+                    for (int rank = 0; rank < ranks.size(); rank++) {
+                        for (HeldPage page : ranks.get(rank).held()) {
+                            directory.holds(rank, page);
+                        }
+                    }
+                    scheduler.restart(directory, null);
                     over.countDown();
                 });
         over.await();
@@ -142,6 +170,13 @@ final class ServingRing implements Engine {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** Tokens that were read again after a rank was lost. */
+    long recomputed() throws InterruptedException {
+        BlockingQueue<Long> tokens = new LinkedBlockingQueue<>();
+        words.add(() -> tokens.add(scheduler.load().recomputedTokens()));
+        return tokens.take();
     }
 
     @Override

@@ -300,7 +300,7 @@ public final class JobDecisions {
             case Report.Copied copied -> on(work.onCopied(copied, nanos));
             case Report.Saved saved -> on(work.onSaved(saved, nanos));
             case Report.NotSaved not -> on(work.onNotSaved(not, nanos));
-            case Report.Measured _, Report.Forwarded _, Report.Served _ ->
+            case Report.Measured _, Report.Forwarded _, Report.Served _, Report.HeldPages _ ->
                     throw new IllegalStateException("unexpected " + report);
         }
     }

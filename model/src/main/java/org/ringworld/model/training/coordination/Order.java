@@ -93,7 +93,8 @@ public sealed interface Order {
 
     /**
      * Become rank {@code rank} and hold a saved model's weights, to write texts with it, and pages
-     * for their keys and values. Who has them already keeps them and what they hold.
+     * for their keys and values. Who has them already keeps them and what they hold. Answered by
+     * {@link Report.HeldPages}.
      *
      * @param model its path
      * @param settings {@code key=value}, a line each, as the command line's generate takes them

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.Modality;
+import org.ringworld.model.decode.HeldPage;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.training.MemoryUse;
@@ -54,6 +55,9 @@ public sealed interface Report {
      */
     record Prepared(int rank, long epoch, String device, long finishedStep, double tokensPerSecond)
             implements Report {}
+
+    /** A model is there, to write texts with it, and these of its pages are full. */
+    record HeldPages(int rank, long epoch, List<HeldPage> pages) implements Report {}
 
     record Joined(int rank, long epoch) implements Report {}
 

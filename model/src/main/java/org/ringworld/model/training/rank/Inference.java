@@ -18,14 +18,19 @@ import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
 import org.ringworld.tokenizer.packing.Row;
 
-/** A saved model that is run: on batches of files, or to write texts. */
+/**
+ * A saved model that is run: on batches of files, or to write texts.
+ *
+ * @param mirrored whether full pages of what a cluster serves lie on two ranks
+ */
 public record Inference(
         Path path,
         LlamaConfig model,
         ServedModel.Options options,
         int ringSize,
         Layout layout,
-        boolean trains)
+        boolean trains,
+        boolean mirrored)
         implements Work {
     @Override
     public DType dtype() {

@@ -1,4 +1,4 @@
-package org.ringworld.actors.queue;
+package org.ringworld.actors.queue.book;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

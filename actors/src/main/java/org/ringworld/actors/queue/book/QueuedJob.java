@@ -1,16 +1,9 @@
-package org.ringworld.actors.queue;
+package org.ringworld.actors.queue.book;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 import org.ringworld.model.training.coordination.Progress;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * A job of a cluster's queue, a file of the queue's directory: whoever keeps the queue next finds
@@ -29,7 +22,8 @@ public record QueuedJob(
         State state,
         String sentence,
         Progress end) {
-    private static final String SUFFIX = ".job.json";
+    private static final QueueFile<QueuedJob> FILE =
+            new QueueFile<>(".job.json", QueuedJob.class, QueuedJob::id);
 
     /** What has become of it. */
     public enum State {
@@ -39,22 +33,22 @@ public record QueuedJob(
         STOPPED,
         FAILED;
 
-        boolean isOver() {
+        public boolean isOver() {
             return compareTo(RUNNING) > 0;
         }
     }
 
-    QueuedJob now(State next, String why) {
+    public QueuedJob now(State next, String why) {
         return new QueuedJob(id, text, output, ringSize, next, why, end);
     }
 
     /** Whether it has begun: then it goes on with fewer devices than it asks for. */
-    boolean isResumed() {
+    public boolean hasBegun() {
         return state == State.RUNNING;
     }
 
     /** After the last that was heard of it. */
-    QueuedJob ended(Progress last) {
+    public QueuedJob ended(Progress last) {
         return switch (last) {
             case Progress.Completed c -> ended(c, "its model is " + c.model());
             case Progress.Interrupted i -> ended(i, "stopped after step " + i.step());
@@ -64,13 +58,13 @@ public record QueuedJob(
     }
 
     /** There is nothing to do: its model stands there. */
-    QueuedJob endedBefore() {
+    public QueuedJob endedBefore() {
         Path model = Path.of(output).resolve("final");
         return ended(new Progress.Completed(model), "it was finished already");
     }
 
     /** Stopped while it waited for devices. */
-    QueuedJob neverBegun() {
+    public QueuedJob neverBegun() {
         return ended(new Progress.Interrupted(0, null), "stopped before it began");
     }
 
@@ -85,34 +79,16 @@ public record QueuedJob(
     }
 
     int number() {
-        return Integer.parseInt(id.substring(0, id.indexOf('-')));
+        return QueueFile.number(id);
     }
 
     /** All jobs of a queue, in the order of submission. */
     static List<QueuedJob> all(Path queue) throws IOException {
-        List<QueuedJob> jobs = new ArrayList<>();
-        Files.createDirectories(queue);
-        try (Stream<Path> files = Files.list(queue)) {
-            for (Path file : files.filter(f -> f.toString().endsWith(SUFFIX)).toList()) {
-                try {
-                    jobs.add(JsonMapper.shared().readValue(file.toFile(), QueuedJob.class));
-                } catch (JacksonException e) {
-                    throw new IOException(file + " is no job: " + e.getOriginalMessage(), e);
-                }
-            }
-        }
-        jobs.sort(Comparator.comparingInt(QueuedJob::number));
-        return jobs;
+        return FILE.all(queue);
     }
 
     /** Writes it into the queue's directory, whole or not at all. */
     void write(Path queue) throws IOException {
-        Path temporary = queue.resolve(id + SUFFIX + ".tmp");
-        Files.writeString(temporary, JsonMapper.shared().writeValueAsString(this));
-        Files.move(
-                temporary,
-                queue.resolve(id + SUFFIX),
-                StandardCopyOption.ATOMIC_MOVE,
-                StandardCopyOption.REPLACE_EXISTING);
+        FILE.write(queue, this);
     }
 }
