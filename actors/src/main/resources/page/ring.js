@@ -5,6 +5,7 @@ const $ = id => document.getElementById(id);
 const SVG = 'http://www.w3.org/2000/svg';
 const SHOWS_LOST_FOR = 15_000;
 const MOST_EVENTS = 50;
+const RADIUS = 112;
 let before = null;
 let lost = [];
 
@@ -81,13 +82,12 @@ function draw(ranks, now) {
   const picture = $('picture');
   const parts = [picture.querySelector('title')];
   const all = [...ranks, ...lost];
-  const radius = all.length > 1 ? 112 : 0;
-  const size = Math.min(34, all.length > 1 ? 112 * Math.sin(Math.PI / all.length) * .8 : 34);
-  parts.push(svg('circle', { cx: 160, cy: 160, r: radius || 70, class: 'track' }));
+  const size = all.length > 1 ? Math.min(34, RADIUS * Math.sin(Math.PI / all.length) * .8) : 34;
+  parts.push(svg('circle', { cx: 160, cy: 160, r: RADIUS, class: 'track' }));
   all.forEach((rank, i) => {
     const angle = 2 * Math.PI * i / all.length - Math.PI / 2;
-    const x = 160 + (radius || 70) * Math.cos(angle);
-    const y = 160 + (radius || 70) * Math.sin(angle);
+    const x = 160 + RADIUS * Math.cos(angle);
+    const y = 160 + RADIUS * Math.sin(angle);
     const group = svg('g', { class: rank.until ? 'lost' : '' });
     const pages = Math.max(1, rank.pages);
     group.append(
@@ -98,9 +98,10 @@ function draw(ranks, now) {
       svg('text', { x, y }, rank.until ? '✕' : rank.number));
     parts.push(group);
   });
+  const reads = rate(now, 'read') > 0 && rate(now, 'written') === 0;
   parts.push(
-    svg('text', { x: 160, y: 150, class: 'middle' }, shown(rate(now, 'written'))),
-    svg('text', { x: 160, y: 176, class: 'under' }, 'tokens/s'));
+    svg('text', { x: 160, y: 150, class: 'middle' }, shown(rate(now, reads ? 'read' : 'written'))),
+    svg('text', { x: 160, y: 176, class: 'under' }, `tokens ${reads ? 'read' : 'written'} a second`));
   picture.replaceChildren(...parts);
 }
 
