@@ -113,28 +113,28 @@ sealed interface Reply {
         @Override
         public void begins(ChoiceShape shape) throws InterruptedException {
             if (shape.first() != null) {
-                send(shape.first());
+                chunk(shape.first());
             }
         }
 
         @Override
         public void part(int index, ChoiceShape shape, ChoiceShape.Part part)
                 throws InterruptedException {
-            send(shape.choice(List.of(part), null, true));
+            chunk(shape.choice(List.of(part), null, true));
         }
 
         @Override
         public void over(int index, ChoiceShape shape, String finish) throws InterruptedException {
-            send(shape.choice(List.of(), finish, true));
+            chunk(shape.choice(List.of(), finish, true));
         }
 
-        private void send(ObjectNode choice) throws InterruptedException {
+        private void chunk(ObjectNode choice) throws InterruptedException {
             ObjectNode all = envelope.node();
             all.putArray("choices").add(choice);
             if (stream.usage()) {
                 all.set("usage", stream.usageSoFar() ? usage.json() : null);
             }
-            send((JsonNode) all);
+            send(all);
         }
 
         /** All texts are over. */
@@ -143,7 +143,7 @@ sealed interface Reply {
                 ObjectNode all = envelope.node();
                 all.putArray("choices");
                 all.set("usage", usage.json());
-                send((JsonNode) all);
+                send(all);
             }
             offer("data: [DONE]\n\n");
             queue.complete();

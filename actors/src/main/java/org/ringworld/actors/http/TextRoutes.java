@@ -1,5 +1,6 @@
 package org.ringworld.actors.http;
 
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -37,6 +38,12 @@ final class TextRoutes {
 
     /** A stream that has nothing to say says so, lest somebody on its way thinks it is dead. */
     private static final Duration SILENT_FOR = Duration.ofSeconds(1);
+
+    /** Who takes nothing for so long is not waited for any more. */
+    private static final Duration TAKES_WITHIN = Duration.ofSeconds(60);
+
+    /** An answer over this is given piece by piece. */
+    private static final int PIECE = 1 << 16;
 
     /** Of what is longer only a few are read into tokens at once: it takes memory and time. */
     private static final int LONG_BODY = 1 << 18;
@@ -189,7 +196,10 @@ final class TextRoutes {
             AtomicBoolean late)
             throws InterruptedException {
         Pair<SourceQueueWithComplete<ByteString>, Source<ByteString, NotUsed>> events =
-                Source.<ByteString>queue(BEHIND, OverflowStrategy.backpressure(), request.texts())
+                Source.<ByteString>queue(
+                                BEHIND,
+                                OverflowStrategy.backpressure(),
+                                request.texts() + 1) // what fails it comes between
                         .preMaterialize(system);
         response.complete(
                 HttpResponse.create()
@@ -205,7 +215,8 @@ final class TextRoutes {
                                                         SILENT_FOR,
                                                         () ->
                                                                 ByteString.fromString(
-                                                                        ": working\n\n")))));
+                                                                        ": working\n\n"))
+                                                .backpressureTimeout(TAKES_WITHIN))));
         Reply.Events reply = new Reply.Events(envelope, request.stream(), usage, events.first());
         try {
             new TextRun(model, request, usage, metrics, reply).run();
@@ -286,6 +297,18 @@ final class TextRoutes {
     }
 
     static HttpResponse json(JsonNode json) {
-        return HttpResponse.create().withEntity(ContentTypes.APPLICATION_JSON, json.toString());
+        byte[] bytes = json.toString().getBytes(StandardCharsets.UTF_8);
+        if (bytes.length <= PIECE) {
+            return HttpResponse.create()
+                    .withEntity(HttpEntities.create(ContentTypes.APPLICATION_JSON, bytes));
+        }
+        ByteString all = ByteString.fromArrayUnsafe(bytes);
+        Source<ByteString, NotUsed> pieces =
+                Source.range(0, (bytes.length - 1) / PIECE)
+                        .map(i -> all.slice(i * PIECE, (i + 1) * PIECE))
+                        .backpressureTimeout(TAKES_WITHIN);
+        return HttpResponse.create()
+                .withEntity(
+                        HttpEntities.create(ContentTypes.APPLICATION_JSON, bytes.length, pieces));
     }
 }

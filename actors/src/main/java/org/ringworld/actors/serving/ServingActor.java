@@ -317,6 +317,15 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
         fault = null;
         forming = false;
         stands = true;
+        int held = pages.stream().mapToInt(of -> of.pages().size()).sum();
+        getContext()
+                .getLog()
+                .info(
+                        "epoch {} of {} is formed: {} devices, which hold {} pages",
+                        epoch,
+                        served.model(),
+                        ring.size(),
+                        held);
         onNews.accept(new ServingNews.Stands(epoch, ring.stream().map(Held::device).toList()));
         serve();
     }

@@ -1,0 +1,303 @@
+package org.ringworld.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.concurrent.FutureTask;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+import org.ringworld.actors.cluster.ClusterClient;
+import org.ringworld.actors.queue.QueueRequest;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/**
+ * Clients that read streams from a cluster whose nodes die: every stream ends, with the tokens of
+ * an undisturbed one. Prints, for each fault, the longest that a client saw nothing, and how many
+ * tokens were read again.
+ */
+@EnabledOnOs(OS.LINUX)
+class ServingFaultsTest {
+    private static final HttpClient HTTP = HttpClient.newHttpClient();
+
+    /** Where the two best log-probabilities are closer, rounding may choose. */
+    private static final double TIE = 1e-4;
+
+    private static final int STREAMS = 8;
+    private static final int TOKENS = 250;
+
+    @TempDir private Path directory;
+
+    private enum Fault {
+        WORKER,
+        SCHEDULER,
+        TWO,
+        STOPPED
+    }
+
+    /**
+     * A token as a client gets it.
+     *
+     * @param ahead of the next best, ln of the probability
+     */
+    private record Token(String text, double ahead, long nanos) {}
+
+    private record Seen(Fault fault, double longest, long recomputed, int tokens) {}
+
+    private Path model() {
+        Path run = directory.resolve("run");
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run(
+                        "train",
+                        "model.initStd=0.2",
+                        "stages=[{task=copy,seqLen=4096,steps=1,tokensPerStep=4096}]",
+                        "output=" + run);
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        return run.resolve("final");
+    }
+
+    /** Of different lengths, some of them sampled; some begin alike. */
+    private static String request(int stream, int tokens) {
+        Random random = new Random(stream / 2);
+        String prompt =
+                IntStream.range(0, stream % 4 == 3 ? 1500 : 30 + 170 * (stream % 4))
+                        .mapToObj(_ -> Integer.toString(random.nextInt(256)))
+                        .collect(Collectors.joining(",", "[", "]"));
+        return """
+        {"model": "m", "prompt": %s, "max_tokens": %d, "temperature": %s, "seed": 5, "logprobs": 2, "stream": true}
+        """
+                .formatted(prompt, tokens - 15 * stream, stream % 3 == 2 ? "0.7" : "0");
+    }
+
+    /** Reads a stream to its end; {@code tokens} is what came of it so far. */
+    private static Void read(String front, String body, List<Token> tokens) throws Exception {
+        HttpRequest request =
+                HttpRequest.newBuilder(URI.create(front + "/v1/completions"))
+                        .header("Content-Type", "application/json")
+                        .POST(HttpRequest.BodyPublishers.ofString(body))
+                        .build();
+        HttpResponse<Stream<String>> response =
+                HTTP.send(request, HttpResponse.BodyHandlers.ofLines());
+        boolean[] done = new boolean[1];
+        response.body()
+                .filter(line -> !line.isEmpty() && !line.startsWith(":"))
+                .forEach(
+                        line -> {
+                            assertThat(line).startsWith("data: ");
+                            done[0] |= line.equals("data: [DONE]");
+                            if (!done[0]) {
+                                add(JsonMapper.shared().readTree(line.substring(6)), tokens);
+                            }
+                        });
+        assertThat(done[0]).as("a stream that ends").isTrue();
+        return null;
+    }
+
+    private static void add(JsonNode chunk, List<Token> tokens) {
+        assertThat(chunk.has("error")).as(chunk.toString()).isFalse();
+        JsonNode logprobs = chunk.path("choices").path(0).path("logprobs");
+        for (int i = 0; i < logprobs.path("tokens").size(); i++) {
+            List<Double> best =
+                    logprobs.path("top_logprobs")
+                            .path(i)
+                            .valueStream()
+                            .map(JsonNode::asDouble)
+                            .sorted(Collections.reverseOrder())
+                            .toList();
+            double ahead = best.size() < 2 ? Double.MAX_VALUE : best.get(0) - best.get(1);
+            String text = logprobs.path("tokens").path(i).asString();
+            tokens.add(new Token(text, ahead, System.nanoTime()));
+        }
+    }
+
+    private static double metric(String front, String name) throws Exception {
+        HttpRequest request = HttpRequest.newBuilder(URI.create(front + "/metrics")).build();
+        return HTTP.send(request, HttpResponse.BodyHandlers.ofLines())
+                .body()
+                .filter(line -> line.startsWith(name + " ") || line.startsWith(name + "{"))
+                .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' '))))
+                .sum();
+    }
+
+    private static final class Streams {
+        final List<List<Token>> tokens = new ArrayList<>();
+        final List<FutureTask<Void>> reads = new ArrayList<>();
+
+        Streams(List<String> fronts, int most) {
+            for (int i = 0; i < STREAMS; i++) {
+                List<Token> some = Collections.synchronizedList(new ArrayList<>());
+                String front = fronts.get(i % fronts.size());
+                String request = request(i, most);
+                FutureTask<Void> read = new FutureTask<>(() -> read(front, request, some));
+                tokens.add(some);
+                reads.add(read);
+                Thread.ofVirtual().start(read);
+            }
+        }
+
+        void await() throws Exception {
+            for (FutureTask<Void> read : reads) {
+                read.get();
+            }
+        }
+
+        /** The longest that one of them had nothing, in seconds, after a moment. */
+        double longest(long since) {
+            double longest = 0;
+            for (List<Token> some : tokens) {
+                long last = since;
+                for (Token token : some) {
+                    if (token.nanos > since) {
+                        longest = Math.max(longest, (token.nanos - last) * 1e-9);
+                        last = token.nanos;
+                    }
+                }
+            }
+            return longest;
+        }
+    }
+
+    /** Up to a token that might have been another one. */
+    private static void assertSame(Streams right, Streams disturbed) {
+        for (int i = 0; i < STREAMS; i++) {
+            List<Token> a = right.tokens.get(i);
+            List<Token> b = disturbed.tokens.get(i);
+            for (int at = 0; at < a.size(); at++) {
+                if (b.size() <= at || !a.get(at).text.equals(b.get(at).text)) {
+                    assertThat(a.get(at).ahead)
+                            .as("token %d of stream %d of %d", at, i, b.size())
+                            .isLessThan(TIE);
+                    System.out.printf("stream %d parts at a tie, token %d%n", i, at);
+                    break;
+                }
+            }
+            assertThat(b).as("stream %d", i).hasSizeGreaterThan(0);
+        }
+    }
+
+    private Seen inflict(
+            LocalCluster cluster, Fault fault, List<String> fronts, Streams right, Random random)
+            throws Exception {
+        int nodes = fronts.size();
+        int scheduler = cluster.leader();
+        int worker = (scheduler + 1 + random.nextInt(nodes - 1)) % nodes;
+        int other = (worker + 1) % nodes == scheduler ? (worker + 2) % nodes : (worker + 1) % nodes;
+        List<Integer> victims =
+                switch (fault) {
+                    case WORKER, STOPPED -> List.of(worker);
+                    case SCHEDULER -> List.of(scheduler);
+                    case TWO -> List.of(worker, random.nextBoolean() ? scheduler : other);
+                };
+        List<String> living =
+                IntStream.range(0, nodes)
+                        .filter(node -> !victims.contains(node))
+                        .mapToObj(fronts::get)
+                        .toList();
+        double before = metric(living.getFirst(), "ringworld_recomputed_tokens_total");
+        Streams streams = new Streams(living, TOKENS);
+        cluster.await(
+                "tokens", 60, () -> streams.tokens.stream().allMatch(some -> some.size() > 4));
+        Thread.sleep(random.nextInt(300));
+        long start = System.nanoTime();
+        for (int victim : victims) {
+            if (fault == Fault.STOPPED) {
+                cluster.signal(victim, "STOP");
+            } else {
+                cluster.kill(victim);
+            }
+        }
+        streams.await();
+        assertSame(right, streams);
+        cluster.await("pages", 20, () -> isIdle(living.getFirst()));
+        double after = metric(living.getFirst(), "ringworld_recomputed_tokens_total");
+        if (fault == Fault.STOPPED) {
+            cluster.signal(worker, "CONT");
+            cluster.process(worker).waitFor();
+        }
+        int tokens = streams.tokens.stream().mapToInt(List::size).sum();
+        // Whoever schedules now has counted from 0.
+        double recomputed = after < before ? after : after - before;
+        return new Seen(fault, streams.longest(start), (long) recomputed, tokens);
+    }
+
+    private static boolean isIdle(String front) {
+        try {
+            return metric(front, "ringworld_pages_used") == 0
+                    && metric(front, "ringworld_requests_running") == 0;
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private void streamsOutlive(int nodes, List<Fault> faults, long seed) throws Exception {
+        Random random = new Random(seed);
+        Path model = model();
+        try (LocalCluster cluster = new LocalCluster(directory, nodes)) {
+            ClusterClient client = ClusterClient.of(cluster.address(0));
+            String settings = "ring.size=" + nodes + "\ndevice.threads=1";
+            ClusterClient.Deployed served =
+                    client.deploy(
+                            new QueueRequest.Deploy("m", model.toString(), settings, 1 << 15));
+            assertThat(served.addresses()).hasSize(nodes);
+            List<String> fronts =
+                    IntStream.range(0, nodes)
+                            .mapToObj(node -> "http://127.0.0.1:" + (cluster.port(node) + 5))
+                            .toList();
+            double pages = metric(fronts.getFirst(), "ringworld_pages_total");
+            Streams right = new Streams(fronts, TOKENS);
+            right.await();
+            for (Fault fault : faults) {
+                Seen seen = inflict(cluster, fault, fronts, right, random);
+                System.out.printf(
+                        Locale.ROOT,
+                        "%-10s longest pause %.2f s, %d tokens read again, %d written%n",
+                        seen.fault,
+                        seen.longest,
+                        seen.recomputed,
+                        seen.tokens);
+                cluster.restore();
+                cluster.await(
+                        "the whole ring",
+                        60,
+                        () -> {
+                            try {
+                                return metric(fronts.getFirst(), "ringworld_pages_total") == pages;
+                            } catch (Exception e) {
+                                return false;
+                            }
+                        });
+            }
+        }
+    }
+
+    @Test
+    void streamsOutliveAWorkerAndTheirScheduler() throws Exception {
+        streamsOutlive(3, List.of(Fault.WORKER), 1);
+    }
+
+    @Test
+    @Tag("slow")
+    void streamsOutliveThirtyFaults() throws Exception {
+        Random random = new Random(7);
+        List<Fault> faults =
+                Stream.generate(() -> Fault.values()[random.nextInt(Fault.values().length)])
+                        .limit(30)
+                        .toList();
+        streamsOutlive(4, faults, 7);
+    }
+}
