@@ -3,6 +3,7 @@ package org.ringworld.actors.http;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -17,6 +18,7 @@ import org.apache.pekko.http.javadsl.model.MediaTypes;
 import org.apache.pekko.stream.javadsl.Sink;
 import org.apache.pekko.util.ByteString;
 import org.ringworld.actors.http.openai.ApiFault;
+import org.ringworld.model.decode.Load;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -54,14 +56,17 @@ final class Routes {
         this.metrics = new Metrics(texts);
         this.text = new TextRoutes(system, settings, texts, metrics);
         this.routes =
-                Map.of(
-                        "/health", new Route.Get(true, Routes::health),
-                        "/metrics", new Route.Get(false, this::metrics),
-                        "/v1/models", new Route.Get(false, this::models),
-                        "/v1/completions", new Route.Post(text::completions),
-                        "/v1/chat/completions", new Route.Post(text::chat),
-                        "/tokenize", new Route.Post(text::tokenize),
-                        "/detokenize", new Route.Post(text::detokenize));
+                new HashMap<>(
+                        Map.of(
+                                "/health", new Route.Get(true, Routes::health),
+                                "/metrics", new Route.Get(false, this::metrics),
+                                "/ring", new Route.Get(false, this::ring),
+                                "/v1/models", new Route.Get(false, this::models),
+                                "/v1/completions", new Route.Post(text::completions),
+                                "/v1/chat/completions", new Route.Post(text::chat),
+                                "/tokenize", new Route.Post(text::tokenize),
+                                "/detokenize", new Route.Post(text::detokenize)));
+        Page.files().forEach((path, file) -> routes.put(path, new Route.Get(true, () -> file)));
     }
 
     /** From now on nothing is answered any more. */
@@ -121,14 +126,14 @@ final class Routes {
         if (closed) {
             throw ApiFault.server(503, null, "the server is about to end");
         }
-        if (request.getHeader("Sec-Fetch-Site").filter(site -> isOther(site.value())).isPresent()) {
-            throw fault(403, "a page of another site asks: this server answers only its own");
-        }
         String path = request.getUri().path();
         String method = request.method().value();
         Route route =
                 path.startsWith(MODEL) ? new Route.Get(false, () -> model(path)) : routes.get(path);
-        checkKey(request, route);
+        if (!(route instanceof Route.Get get && get.isFree)) {
+            checkSite(request);
+            checkKey(request);
+        }
         switch (route) {
             case null -> throw fault(404, "there is no " + path + " here");
             case Route.Get _ when !method.equals("GET") -> throw fault(405, path + " is for GET");
@@ -147,8 +152,14 @@ final class Routes {
         return new ApiFault(status, "invalid_request_error", null, null, sentence);
     }
 
-    private void checkKey(HttpRequest request, Route route) {
-        if (bearer == null || route instanceof Route.Get get && get.isFree) {
+    private static void checkSite(HttpRequest request) {
+        if (request.getHeader("Sec-Fetch-Site").filter(site -> isOther(site.value())).isPresent()) {
+            throw fault(403, "a page of another site asks: this server answers only its own");
+        }
+    }
+
+    private void checkKey(HttpRequest request) {
+        if (bearer == null) {
             return;
         }
         byte[] given =
@@ -176,6 +187,34 @@ final class Routes {
                 .withEntity(
                         ContentTypes.create(MediaTypes.TEXT_PLAIN, HttpCharsets.UTF_8),
                         ByteString.fromString(metrics.text()));
+    }
+
+    /** What there is to do for whom, as far as engines say. */
+    private HttpResponse ring() {
+        ObjectNode all = JsonMapper.shared().createObjectNode();
+        ArrayNode models = all.putArray("models");
+        for (ServedText one : texts.used()) {
+            Load load = one.engine().load();
+            ObjectNode model =
+                    models.addObject()
+                            .put("name", one.name())
+                            .put("epoch", load.epoch())
+                            .put("running", load.running())
+                            .put("waiting", load.waiting())
+                            .put("read", load.read())
+                            .put("written", load.written())
+                            .put("recovered_pages", load.recoveredPages())
+                            .put("recomputed_tokens", load.recomputedTokens());
+            ArrayNode ranks = model.putArray("ranks");
+            for (Load.Rank rank : load.ranks()) {
+                ranks.addObject()
+                        .put("device", rank.device())
+                        .put("pages", rank.pages())
+                        .put("used", rank.used())
+                        .put("kept", rank.kept());
+            }
+        }
+        return TextRoutes.json(all);
     }
 
     private HttpResponse models() {

@@ -201,6 +201,8 @@ final class TextRoutes {
                                 OverflowStrategy.backpressure(),
                                 request.texts() + 1) // what fails it comes between
                         .preMaterialize(system);
+        Reply.Events reply = new Reply.Events(envelope, request.stream(), usage, events.first());
+        TextRun run = new TextRun(model, request, usage, metrics, reply);
         response.complete(
                 HttpResponse.create()
                         .addHeaders(
@@ -215,11 +217,12 @@ final class TextRoutes {
                                                         SILENT_FOR,
                                                         () ->
                                                                 ByteString.fromString(
-                                                                        ": working\n\n"))
+                                                                        ": "
+                                                                                + run.progress()
+                                                                                + "\n\n"))
                                                 .backpressureTimeout(TAKES_WITHIN))));
-        Reply.Events reply = new Reply.Events(envelope, request.stream(), usage, events.first());
         try {
-            new TextRun(model, request, usage, metrics, reply).run();
+            run.run();
             reply.finish();
         } catch (ApiFault e) {
             reply.fail(e);

@@ -1,5 +1,6 @@
 package org.ringworld.actors.http;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletionService;
 import java.util.concurrent.CountDownLatch;
@@ -30,6 +31,7 @@ final class TextRun {
     private final Metrics metrics;
     private final Reply reply;
     private final Tokenizer tokenizer;
+    private final List<Text> texts = new ArrayList<>();
     private final long start = System.nanoTime();
 
     TextRun(ServedText model, TextRequest request, Usage usage, Metrics metrics, Reply reply) {
@@ -39,6 +41,19 @@ final class TextRun {
         this.metrics = metrics;
         this.reply = reply;
         this.tokenizer = model.tokenizer();
+        for (int p = 0; p < request.prompts().size(); p++) {
+            CountDownLatch read = new CountDownLatch(1);
+            for (int i = 0; i < request.choices(); i++) {
+                texts.add(new Text(p, i, read));
+            }
+        }
+    }
+
+    /** What a client is told that waits: how far its prompts have been read. From any thread. */
+    String progress() {
+        int read = texts.stream().mapToInt(Text::read).sum();
+        int all = request.promptTokens();
+        return read < all ? "read %d of %d".formatted(read, all) : "writing";
     }
 
     /**
@@ -50,16 +65,10 @@ final class TextRun {
     void run() throws InterruptedException {
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
             try {
-                CompletionService<Void> texts = new ExecutorCompletionService<>(threads);
-                for (int p = 0; p < request.prompts().size(); p++) {
-                    CountDownLatch read = new CountDownLatch(1);
-                    for (int i = 0; i < request.choices(); i++) {
-                        Text text = new Text(p, i, read);
-                        texts.submit(text::write);
-                    }
-                }
-                for (int i = 0; i < request.texts(); i++) {
-                    texts.take().get();
+                CompletionService<Void> done = new ExecutorCompletionService<>(threads);
+                texts.forEach(text -> done.submit(text::write));
+                for (int i = 0; i < texts.size(); i++) {
+                    done.take().get();
                 }
             } catch (ExecutionException e) {
                 throw fault(e.getCause());
@@ -85,7 +94,7 @@ final class TextRun {
         private final int choice;
         private final CountDownLatch read;
         private final ChoiceShape shape;
-        private Answer answer;
+        private volatile Answer answer;
 
         /**
          * @param read tells when the prompt has been read for the first of its texts: the others
@@ -112,6 +121,12 @@ final class TextRun {
                 }
             }
             return decoder;
+        }
+
+        /** Tokens of the prompt that have been read, told of one of its texts. */
+        private int read() {
+            Answer asked = answer;
+            return choice > 0 || asked == null ? 0 : asked.read();
         }
 
         Void write() throws InterruptedException {

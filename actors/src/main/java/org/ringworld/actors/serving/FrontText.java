@@ -70,11 +70,13 @@ final class FrontText {
         ended = true;
     }
 
-    void begins(int cachedTokens) {
+    /** Its prompt has been read so far; more than once where a serving was lost. */
+    void begins(int cachedTokens, int readTokens) {
         if (!begun) {
             begun = true;
             answer.begins(cachedTokens);
         }
+        answer.read(readTokens);
     }
 
     /** Of tokens that are scored once more, the first score stands. */

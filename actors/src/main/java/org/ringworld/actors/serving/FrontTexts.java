@@ -133,7 +133,7 @@ final class FrontTexts {
         for (ToFront.Begun one : told.begun()) {
             FrontText text = texts.get(one.number());
             if (text != null) {
-                text.begins(one.cached());
+                text.begins(one.cached(), one.read());
             }
         }
         for (Made.Scores some : told.scores()) {

@@ -19,6 +19,8 @@ final class RemoteText implements Scheduler.Listener {
 
     int toldBefore;
 
+    private int cached;
+
     private final ActorRef<StandingServing.Command> to;
 
     RemoteText(long id, RemoteFront front, long number, ActorRef<StandingServing.Command> to) {
@@ -32,7 +34,14 @@ final class RemoteText implements Scheduler.Listener {
 
     @Override
     public void begins(int cachedTokens) {
-        came(() -> front.add(new ToFront.Begun(number, cachedTokens)));
+        cached = cachedTokens;
+        came(() -> front.add(new ToFront.Begun(number, cachedTokens, cachedTokens)));
+    }
+
+    @Override
+    public void read(int tokens) {
+        ToFront.Begun so = new ToFront.Begun(number, cached, tokens);
+        came(() -> front.add(so));
     }
 
     @Override

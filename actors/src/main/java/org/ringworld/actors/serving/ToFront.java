@@ -26,11 +26,12 @@ public sealed interface ToFront {
             implements ToFront {}
 
     /**
-     * A text begins to be read.
+     * A text is being read.
      *
      * @param cached tokens of its prompt that had been read before
+     * @param read tokens of its prompt that have been read by now
      */
-    record Begun(long number, int cached) {}
+    record Begun(long number, int cached, int read) {}
 
     /**
      * A text is over.

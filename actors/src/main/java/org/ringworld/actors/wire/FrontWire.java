@@ -127,7 +127,10 @@ final class FrontWire {
     private static RingWire.ToldTexts write(ToFront.Told m) {
         RingWire.ToldTexts.Builder to = RingWire.ToldTexts.newBuilder();
         for (ToFront.Begun one : m.begun()) {
-            to.addBegunBuilder().setNumber(one.number()).setCached(one.cached());
+            to.addBegunBuilder()
+                    .setNumber(one.number())
+                    .setCached(one.cached())
+                    .setRead(one.read());
         }
         m.scores().forEach(some -> to.addScores(ServingWire.write(some)));
         m.tokens().forEach(token -> to.addTokens(ServingWire.write(token)));
@@ -189,7 +192,10 @@ final class FrontWire {
     private static ToFront.Told read(RingWire.ToldTexts m) {
         return new ToFront.Told(
                 m.getBegunList().stream()
-                        .map(one -> new ToFront.Begun(one.getNumber(), one.getCached()))
+                        .map(
+                                one ->
+                                        new ToFront.Begun(
+                                                one.getNumber(), one.getCached(), one.getRead()))
                         .toList(),
                 m.getScoresList().stream().map(ServingWire::read).toList(),
                 m.getTokensList().stream().map(ServingWire::read).toList(),

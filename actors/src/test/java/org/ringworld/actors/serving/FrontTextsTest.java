@@ -218,7 +218,7 @@ class FrontTextsTest {
                         new float[] {-1, -2});
         texts.told(
                 new ToFront.Told(
-                        List.of(new ToFront.Begun(text.number, 2)),
+                        List.of(new ToFront.Begun(text.number, 2, 3)),
                         List.of(first),
                         List.of(),
                         List.of()));
@@ -235,11 +235,12 @@ class FrontTextsTest {
                         new float[] {-1, -2, -3, -4});
         texts.told(
                 new ToFront.Told(
-                        List.of(new ToFront.Begun(again.number(), 0)),
+                        List.of(new ToFront.Begun(again.number(), 0, 3)),
                         List.of(all),
                         List.of(),
                         List.of(new ToFront.Ended(again.number(), null))));
         assertThat(text.answer.next()).isNull();
+        assertThat(text.answer.read()).isEqualTo(3);
         assertThat(text.answer.scores()).containsExactly(Float.NaN, -1, -2);
         assertThat(text.answer.likeliest(1).getFirst()).isEqualTo(new Made.Alternative(7, -1));
         assertThat(text.answer.likeliest(2).getLast()).isEqualTo(new Made.Alternative(4, -4));

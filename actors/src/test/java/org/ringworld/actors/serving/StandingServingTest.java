@@ -92,7 +92,7 @@ class StandingServingTest {
         for (boolean over = false; !over; messages++) {
             ToFront.Told told = front.expectMessageClass(ToFront.Told.class);
             if (messages == 0) {
-                assertThat(told.begun()).containsExactly(new ToFront.Begun(50, 128));
+                assertThat(told.begun()).containsExactly(new ToFront.Begun(50, 128, 128));
             }
             tokens.addAll(told.tokens());
             over = told.ended().contains(new ToFront.Ended(50, null));

@@ -229,7 +229,7 @@ class RingSerializerTest {
                                 9,
                                 new OfferedModel("3-a", "a", "/m", "x=1\ny=2", 1L << 33)),
                         new ToFront.Told(
-                                List.of(new ToFront.Begun(4, 128)),
+                                List.of(new ToFront.Begun(4, 128, 256)),
                                 List.of(scores),
                                 List.of(token),
                                 List.of(new ToFront.Ended(4, null), new ToFront.Ended(5, ""))),

@@ -16,6 +16,7 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     private final float[][] theirs;
     private volatile int cached;
     private volatile int scored;
+    private volatile int read;
     private boolean over;
 
     private record End() {}
@@ -57,6 +58,11 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     /** Tokens of the prompt that had been read for others before. */
     public int cached() {
         return cached;
+    }
+
+    /** Tokens of the prompt that have been read so far, cached ones among them; from any thread. */
+    public int read() {
+        return read;
     }
 
     /**
@@ -104,6 +110,12 @@ public final class Answer implements Scheduler.Listener, AutoCloseable {
     @Override
     public void begins(int cachedTokens) {
         cached = cachedTokens;
+        read = cachedTokens;
+    }
+
+    @Override
+    public void read(int tokens) {
+        read = tokens;
     }
 
     @Override

@@ -53,6 +53,9 @@ public final class Scheduler {
     public interface Listener {
         void begins(int cachedTokens);
 
+        /** So many tokens of the prompt have been read, those that were cached among them. */
+        default void read(int tokens) {}
+
         void token(Made.Token token);
 
         void scored(Made.Scores scores);
@@ -351,6 +354,9 @@ public final class Scheduler {
             }
             text.filled = text.place.missing(fill.to());
             directory.filled(text.place, text.ids, text.filled);
+            if (text.listener != null) {
+                text.listener.read(Math.min(text.filled, text.ask.prompt().length));
+            }
             text.isOver = text.isRead() && text.ask.most() == 0;
             endIfOver(text);
         }
