@@ -235,6 +235,14 @@ class ServingFaultsTest {
         return new Seen(fault, streams.longest(start), (long) recomputed, tokens);
     }
 
+    private static double pages(String front) {
+        try {
+            return metric(front, "ringworld_pages_total");
+        } catch (Exception e) {
+            return 0; // it is being started again
+        }
+    }
+
     private static boolean isIdle(String front) {
         try {
             return metric(front, "ringworld_pages_used") == 0
@@ -258,9 +266,10 @@ class ServingFaultsTest {
                     IntStream.range(0, nodes)
                             .mapToObj(node -> "http://127.0.0.1:" + (cluster.port(node) + 5))
                             .toList();
-            double pages = metric(fronts.getFirst(), "ringworld_pages_total");
             Streams right = new Streams(fronts, TOKENS);
             right.await();
+            cluster.await("the load", 20, () -> pages(fronts.getFirst()) > 0);
+            double pages = pages(fronts.getFirst());
             for (Fault fault : faults) {
                 Seen seen = inflict(cluster, fault, fronts, right, random);
                 System.out.printf(
@@ -271,23 +280,14 @@ class ServingFaultsTest {
                         seen.recomputed,
                         seen.tokens);
                 cluster.restore();
-                cluster.await(
-                        "the whole ring",
-                        60,
-                        () -> {
-                            try {
-                                return metric(fronts.getFirst(), "ringworld_pages_total") == pages;
-                            } catch (Exception e) {
-                                return false;
-                            }
-                        });
+                cluster.await("the whole ring", 60, () -> pages(fronts.getFirst()) == pages);
             }
         }
     }
 
     @Test
     void streamsOutliveAWorkerAndTheirScheduler() throws Exception {
-        streamsOutlive(3, List.of(Fault.WORKER), 1);
+        streamsOutlive(3, List.of(Fault.WORKER, Fault.SCHEDULER), 1);
     }
 
     @Test

@@ -34,6 +34,7 @@ record Leaving(
 
     /** Arranges that it goes so, whoever tells it to go. */
     void prepare() {
+        CompletableFuture<Done> closed = new CompletableFuture<>();
         CoordinatedShutdown shutdown = CoordinatedShutdown.get(Adapter.toClassic(system));
         shutdown.addTask(
                 CoordinatedShutdown.PhaseBeforeServiceUnbind(),
@@ -46,15 +47,17 @@ record Leaving(
                 "links",
                 () -> {
                     links.close();
-                    return CompletableFuture.completedFuture(Done.getInstance());
+                    closed.complete(Done.getInstance());
+                    return closed;
                 });
-        Runtime.getRuntime().addShutdownHook(new Thread(this::closeLinksLast, "close-links"));
+        Runtime.getRuntime()
+                .addShutdownHook(new Thread(() -> closeLinksLast(closed), "close-links"));
     }
 
     /** Also where this process is told to end before it could say how it leaves. */
-    private void closeLinksLast() {
-        system.getWhenTerminated()
-                .toCompletableFuture()
+    private void closeLinksLast(CompletableFuture<Done> closed) {
+        // Who leaves by itself ends the JVM before it says that its system has ended.
+        CompletableFuture.anyOf(closed, system.getWhenTerminated().toCompletableFuture())
                 .completeOnTimeout(Done.getInstance(), LONGEST_END_SECONDS, TimeUnit.SECONDS)
                 .join();
         links.close();

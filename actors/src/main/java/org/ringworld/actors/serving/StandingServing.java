@@ -43,6 +43,8 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
 
     private record Beat() implements Command {}
 
+    private record TellLoad() implements Command {}
+
     /** Something came of a text. */
     record Came(RemoteText text, Runnable news) implements Command {}
 
@@ -50,6 +52,9 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
     private record Flush() implements Command {}
 
     private record OfRing(ServingNews news) implements Command {}
+
+    /** So often fronts are told what there is to do, as long as that changes. */
+    private static final Duration LOADS = Duration.ofMillis(500);
 
     private final OfferedModel offered;
     private final long generation;
@@ -59,6 +64,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
     private final Map<ActorRef<ToFront>, RemoteFront> fronts = new LinkedHashMap<>();
     private ServingNews.Fronts told = ServingNews.Fronts.NONE;
     private Load load = Load.UNKNOWN;
+    private Load toldLoad = load;
     private long asked;
     private boolean flushes;
 
@@ -105,6 +111,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                         Behaviors.setup(
                                 context -> {
                                     timers.startTimerWithFixedDelay(new Beat(), Fronts.BEAT);
+                                    timers.startTimerWithFixedDelay(new TellLoad(), LOADS);
                                     return new StandingServing(
                                             context,
                                             offered,
@@ -144,6 +151,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                 .onMessage(Came.class, this::onCame)
                 .onMessage(Flush.class, _ -> onFlush())
                 .onMessage(Beat.class, _ -> onBeat())
+                .onMessage(TellLoad.class, _ -> onTellLoad())
                 .onMessage(Listed.class, this::onListed)
                 .onMessage(FrontLost.class, lost -> onFrontLost(lost.front))
                 .onMessage(Devices.class, this::onDevices)
@@ -182,6 +190,14 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                 introduce(front);
             }
             front.heard = false;
+        }
+        return this;
+    }
+
+    private Behavior<Command> onTellLoad() {
+        if (!load.equals(toldLoad)) {
+            toldLoad = load;
+            fronts.keySet().forEach(front -> front.tell(new ToFront.Busy(offered.id(), load)));
         }
         return this;
     }
@@ -228,7 +244,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                 front.address = have.address();
                 front.fault = have.fault();
                 compare(front, have.heard());
-                front.ref.tell(new ToFront.Busy(offered.id(), load));
+                front.ref.tell(new ToFront.Busy(offered.id(), toldLoad));
                 return tellFronts();
             }
         }
@@ -291,7 +307,11 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
             case ServingNews.Ended ended -> {
                 return end(ended.sentence());
             }
-            case ServingNews.Busy busy -> load = busy.load();
+            case ServingNews.Busy busy -> {
+                load = busy.load();
+                // Of a new ring they hear at once.
+                return load.epoch() == toldLoad.epoch() ? this : onTellLoad();
+            }
             default -> onNews.accept(news);
         }
         return this;

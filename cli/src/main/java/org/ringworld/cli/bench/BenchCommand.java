@@ -53,12 +53,16 @@ import tools.jackson.databind.json.JsonMapper;
             "Keys of decode: ring.size, device.threads, dtype, weights, cache, model.*, depths (tokens that are there),",
             "tokens (to be decoded), texts (at once, at last) and rounds, of which the best counts.",
             "",
+            "Keys of serve, a server that runs already: url, apiKey, clients (at once), requests of each, their prompt",
+            "and tokens; long, a prompt during which one client asks, at so many moments.",
+            "",
             "Examples:",
             "  ringworld bench kernels",
             "  ringworld bench attention --json attention.json",
             "  ringworld bench step",
             "  ringworld bench step ring.size=4 device.threads=1 dtype=bf16 seqLen=8192",
             "  ringworld bench decode dtype=bf16 depths=[0,8192]",
+            "  ringworld bench serve url=http://127.0.0.1:8080 clients=[1,16] long=16384",
             "  ringworld bench ring",
             "  ringworld bench ring transports=[unix] stopped=10 --json ring.json",
             "  ringworld bench ring pings=0 steps=10 seqLen=16384 dtype=bf16 model.numLayers=2"
@@ -78,6 +82,7 @@ public final class BenchCommand implements Callable<Integer> {
         card,
         step,
         decode,
+        serve,
         ring
     }
 
@@ -88,7 +93,7 @@ public final class BenchCommand implements Callable<Integer> {
             index = "1..*",
             arity = "0..*",
             paramLabel = "key=value",
-            description = "Of card, step, decode or ring.")
+            description = "Of card, step, decode, serve or ring.")
     private List<String> settings = List.of();
 
     @Option(names = "--json", description = "Write the table as JSON too.")
@@ -98,7 +103,7 @@ public final class BenchCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         if ((what == What.kernels || what == What.attention) && !settings.isEmpty()) {
             throw new UsageException(
-                    "bench " + what + " takes no keys; card, step, decode and ring do");
+                    "bench " + what + " takes no keys; card, step, decode, serve and ring do");
         }
         HostCpu host = HostCpu.detect();
         System.out.printf(
@@ -110,6 +115,7 @@ public final class BenchCommand implements Callable<Integer> {
             case card -> card();
             case step -> steps(host.allowedCores());
             case decode -> write(DecodeBench.print(settings));
+            case serve -> write(ServeBench.print(settings));
             case ring -> write(RingBenchTable.print(settings));
         }
         return Ringworld.DONE;

@@ -32,6 +32,7 @@ final class ServingRing implements Engine {
     private volatile boolean closed;
     private volatile String fault;
     private volatile CountDownLatch joined;
+    private final CountDownLatch stopped;
     private long asked;
 
     private record Told(Scheduler scheduler, Made made) implements Runnable {
@@ -61,6 +62,7 @@ final class ServingRing implements Engine {
             boolean mirrored) {
         this.mirrored = mirrored;
         this.fixed = options.deterministic();
+        this.stopped = new CountDownLatch(size);
         this.pages = pages;
         this.shortTokens = shortTokens;
         directory =
@@ -119,7 +121,23 @@ final class ServingRing implements Engine {
                 in.breakUp(fault);
             }
         }
+        awaitOthers();
         rank.close();
+    }
+
+    /** What this rank sent by reference may be read until the others have left its ring. */
+    private void awaitOthers() {
+        try {
+            while (!closed && joined.getCount() > 0) {
+                Thread.onSpinWait();
+            }
+            stopped.countDown();
+            if (closed) {
+                stopped.await();
+            }
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** All ranks leave their ring and form another; some are gone, with all that they had. */
@@ -128,8 +146,8 @@ final class ServingRing implements Engine {
         words.add(
                 () -> {
                     ring.breakUp("a new one is formed");
+                    joined = new CountDownLatch(ranks.size() - lost.length);
                     ranks.removeAll(Stream.of(lost).map(ranks::get).toList());
-                    joined = new CountDownLatch(ranks.size());
                     ring = new LocalRing(ranks.size());
                     try {
                         joined.await();
