@@ -6,6 +6,9 @@ const SVG = 'http://www.w3.org/2000/svg';
 const SHOWS_LOST_FOR = 15_000;
 const MOST_EVENTS = 50;
 const RADIUS = 112;
+// What the ring said in the last seconds, oldest first: a node hears of it now and then.
+const RATES_OVER = 4_000;
+let history = [];
 let before = null;
 let lost = [];
 
@@ -30,8 +33,10 @@ function ranksOf(state) {
 }
 
 const total = (state, key) => state.models.reduce((sum, model) => sum + model[key], 0);
-const rate = (now, key) =>
-  before ? Math.max(0, (total(now.state, key) - total(before.state, key)) / ((now.at - before.at) / 1000)) : 0;
+const rate = (now, key) => {
+  const then = history[0] ?? now;
+  return now.at > then.at ? Math.max(0, total(now.state, key) - total(then.state, key)) / (now.at - then.at) * 1000 : 0;
+};
 const shown = number => number >= 100 ? Math.round(number).toLocaleString('en') : number.toFixed(1);
 
 // ---- what happened
@@ -149,6 +154,8 @@ async function look() {
     if (response.ok) {
       const now = { state: await response.json(), at: performance.now() };
       compare(now);
+      const late = history.filter(one => now.at - one.at <= RATES_OVER);
+      history = [...(late.length ? late : history.slice(-1)), now];
       show(now);
       before = now;
     }

@@ -36,7 +36,8 @@ import picocli.CommandLine.Parameters;
         showDefaultValues = true,
         footer = {
             "",
-            "Routes: /v1/chat/completions, /v1/completions, /v1/models, /tokenize, /detokenize, /metrics, /health.",
+            "Routes: /v1/chat/completions, /v1/completions, /v1/models, /tokenize, /detokenize, /metrics, /health,",
+            "/ring, and at / a page to talk with the model and to look at the ring.",
             "Keys: http.{host,port,apiKey,maxBody,seconds,connections}, queue, name, and those of generate.",
             "SERVE.conf has the same keys. The API's key may come from RINGWORLD_API_KEY, too.",
             "SIGTERM and Ctrl-C let what is being written end, for up to 30 seconds.",

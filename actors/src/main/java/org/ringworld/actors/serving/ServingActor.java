@@ -9,6 +9,7 @@ import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import org.apache.pekko.actor.typed.ActorRef;
+import org.apache.pekko.actor.typed.ActorRefResolver;
 import org.apache.pekko.actor.typed.Behavior;
 import org.apache.pekko.actor.typed.PostStop;
 import org.apache.pekko.actor.typed.javadsl.AbstractBehavior;
@@ -94,6 +95,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     private final RankAnswers answers = new RankAnswers();
     private final Scheduler scheduler;
     private List<Held> ring = List.of();
+    // Of its devices, as every node calls them.
+    private List<String> names = List.of();
     private List<Report.HeldPages> pages = List.of();
     private long epoch;
     private boolean forming;
@@ -202,7 +205,6 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             tellAll(_ -> new Order.Serve(epoch, next.get()));
         }
         if (stands) {
-            List<String> names = ring.stream().map(held -> held.device().name()).toList();
             onNews.accept(new ServingNews.Busy(scheduler.load().of(epoch, names)));
         }
         return this;
@@ -297,6 +299,11 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
 
     private void load() {
         ring = Roster.choose(held.values(), "", devices.size()).ring();
+        ActorRefResolver refs = ActorRefResolver.get(getContext().getSystem());
+        names =
+                ring.stream()
+                        .map(one -> refs.toSerializationFormat(devices.get(one.device())))
+                        .toList();
         tellAll(
                 rank ->
                         new Order.LoadServing(

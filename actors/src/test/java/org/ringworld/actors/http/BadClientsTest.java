@@ -380,7 +380,8 @@ class BadClientsTest {
         HttpSettings locked = new HttpSettings("127.0.0.1", 0, "secret", 3, 1 << 20, 60, 100);
         assertThat(locked.toString()).doesNotContain("secret");
         try (TinyFront front = new TinyFront(directory, locked)) {
-            for (String path : List.of("/v1/models", "/metrics", "/nothing", COMPLETIONS)) {
+            for (String path :
+                    List.of("/v1/models", "/metrics", "/ring", "/nothing", COMPLETIONS)) {
                 for (String key :
                         List.of("", "Bearer", "Bearer secre", "Bearer secrets", "Basic secret")) {
                     HttpRequest.Builder request = front.request(path);
@@ -399,6 +400,7 @@ class BadClientsTest {
             assertThat(front.client.send(right, HttpResponse.BodyHandlers.ofString()).statusCode())
                     .isEqualTo(200);
             assertThat(front.get("/health").statusCode()).isEqualTo(200);
+            assertThat(front.get("/").statusCode()).isEqualTo(200);
         }
     }
 

@@ -3,10 +3,13 @@ package org.ringworld.actors.http;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -20,6 +23,7 @@ import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Sampler;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 
 @Timeout(120)
 class CompletionsTest {
@@ -252,6 +256,33 @@ class CompletionsTest {
                 .mapToDouble(line -> Double.parseDouble(line.substring(name.length() + 1)))
                 .findFirst()
                 .orElseThrow();
+    }
+
+    @Test
+    void whatTheRingHasToDoIsTold() throws Exception {
+        JsonNode model =
+                JsonMapper.shared().readTree(tiny.get("/ring").body()).path("models").path(0);
+        assertThat(model.path("name").asString()).isEqualTo("tiny");
+        assertThat(model.path("ranks").path(0).path("pages").asInt()).isEqualTo(64);
+        assertThat(model.path("running").isInt()).isTrue();
+    }
+
+    /** It works without any other server. */
+    @Test
+    void thePageAsksForItsOwnFilesAlone() throws Exception {
+        HttpResponse<String> page = tiny.get("/");
+        assertThat(page.headers().firstValue("Content-Security-Policy").orElseThrow())
+                .startsWith("default-src 'none'; script-src 'self'");
+        Matcher files = Pattern.compile("(?:src|href)=\"([^\"]+)\"").matcher(page.body());
+        int found = 0;
+        while (files.find()) {
+            HttpResponse<String> file = tiny.get("/" + files.group(1));
+            assertThat(file.statusCode()).as(files.group(1)).isEqualTo(200);
+            assertThat(file.body().replace("http://www.w3.org/2000/svg", ""))
+                    .doesNotContain("http:", "https:", "innerHTML");
+            found++;
+        }
+        assertThat(found).isGreaterThan(3);
     }
 
     @Test
