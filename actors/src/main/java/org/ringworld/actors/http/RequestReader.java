@@ -253,7 +253,7 @@ final class RequestReader {
                 fields.integer("top_k", 0, -1, Integer.MAX_VALUE) == -1 // all, as others say it
                         ? 0
                         : fields.integer("top_k", 0, 0, Integer.MAX_VALUE),
-                fields.number("top_p", 1, Double.MIN_NORMAL, 1),
+                Math.max(Double.MIN_NORMAL, fields.number("top_p", 1, 0, 1)),
                 fields.number("min_p", 0, 0, 1),
                 fields.number("repetition_penalty", 1, 0.01, 100),
                 fields.integer(

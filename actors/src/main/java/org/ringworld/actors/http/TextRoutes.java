@@ -126,6 +126,12 @@ final class TextRoutes {
         try (ServedTexts.Lease model = take(fields)) {
             TextRequest request =
                     atOnce(body, () -> read.apply(new RequestReader(fields, model.text())));
+            if (request.texts() > queue) {
+                throw ApiFault.request(
+                        "n",
+                        "%d texts are asked for, this server has %d at once at most"
+                                .formatted(request.texts(), queue));
+            }
             if (!room.tryAcquire(request.texts())) {
                 throw ApiFault.busy("%d texts are waited for already: try again".formatted(queue));
             }

@@ -74,7 +74,7 @@ class BadClientsTest {
                 "{'prompt': 'a', 'max_tokens': 1.5} | max_tokens | must be an integer",
                 "{'prompt': 'a', 'temperature': -0.1} | temperature | must be 0 to",
                 "{'prompt': 'a', 'temperature': 'hot'} | temperature | must be a number",
-                "{'prompt': 'a', 'top_p': 0} | top_p | must be",
+                "{'prompt': 'a', 'top_p': 1.1} | top_p | must be 0 to 1",
                 "{'prompt': 'a', 'top_k': -2} | top_k | must be",
                 "{'prompt': 'a', 'n': 0} | n | must be 1 to 128",
                 "{'prompt': ['a', 'b'], 'n': 100} | prompt | asks for 200 texts",
@@ -354,7 +354,18 @@ class BadClientsTest {
                         .isEqualTo(200);
             }
             front.awaitIdle();
-            fault(front.post(COMPLETIONS, "{\"prompt\": \"a\", \"n\": 4}"), 429);
+            fault(front.post(COMPLETIONS, "{\"prompt\": \"a\", \"n\": 4}"), 400);
+        }
+    }
+
+    @Test
+    void whoAsksAnEngineThatIsClosedIsToldSo() throws Exception {
+        try (TinyFront front = new TinyFront(directory)) {
+            front.engine.close();
+            JsonNode fault = fault(front.post(COMPLETIONS, "{\"prompt\": \"a\"}"), 503);
+            assertThat(fault.path("message").asString()).isEqualTo("the engine was closed");
+            String stream = front.post(COMPLETIONS, "{\"prompt\": \"a\", \"stream\": true}").body();
+            fault(stream.substring("data: ".length()));
         }
     }
 

@@ -15,6 +15,8 @@ public final class LocalEngine implements Engine {
     /** Tokens that are read at a time. */
     private static final int CHUNK = 512;
 
+    private static final String CLOSED = "the engine was closed";
+
     private final Device device;
     private final ServedModel model;
     private final ServingRank rank;
@@ -25,6 +27,7 @@ public final class LocalEngine implements Engine {
     private final Thread thread;
     private volatile Load load;
     private boolean closed;
+    private volatile boolean over;
 
     /**
      * A model with room for so many tokens, of all texts together, each in whole pages.
@@ -63,6 +66,9 @@ public final class LocalEngine implements Engine {
         long id = asked.incrementAndGet();
         Answer answer = new Answer(ask, () -> words.add(() -> scheduler.cancel(id)));
         words.add(() -> scheduler.ask(id, ask, answer));
+        if (over) { // nobody hears the word
+            answer.ended(CLOSED);
+        }
         return answer;
     }
 
@@ -86,7 +92,12 @@ public final class LocalEngine implements Engine {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
-            scheduler.failAll("the engine was closed");
+            // Also where the thread fails: nobody waits for ever.
+            over = true;
+            for (Runnable word = words.poll(); word != null; word = words.poll()) {
+                word.run();
+            }
+            scheduler.failAll(CLOSED);
             model.close();
             device.close();
         }
