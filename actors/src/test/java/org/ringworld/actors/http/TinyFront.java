@@ -146,6 +146,22 @@ final class TinyFront implements AutoCloseable {
                 .toList();
     }
 
+    /** The fault of an answer, of whose shape everything is looked at. */
+    static JsonNode fault(HttpResponse<String> response, int status) {
+        assertThat(response.statusCode()).as(response.body()).isEqualTo(status);
+        return fault(response.body());
+    }
+
+    static JsonNode fault(String body) {
+        JsonNode json = JsonMapper.shared().readTree(body);
+        assertThat(json.propertyNames()).containsExactly("error");
+        JsonNode error = json.path("error");
+        assertThat(error.propertyNames()).containsExactly("message", "type", "param", "code");
+        assertThat(error.path("message").asString()).isNotEmpty();
+        assertThat(error.path("type").isString()).isTrue();
+        return error;
+    }
+
     /** Waits until nothing is written and no page is in use. */
     void awaitIdle() throws InterruptedException {
         long until = System.nanoTime() + 10_000_000_000L;
