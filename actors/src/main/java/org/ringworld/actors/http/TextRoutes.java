@@ -18,6 +18,7 @@ import org.apache.pekko.http.javadsl.model.HttpResponse;
 import org.apache.pekko.http.javadsl.model.MediaTypes;
 import org.apache.pekko.http.javadsl.model.headers.RawHeader;
 import org.apache.pekko.japi.Pair;
+import org.apache.pekko.stream.BackpressureTimeoutException;
 import org.apache.pekko.stream.OverflowStrategy;
 import org.apache.pekko.stream.javadsl.Source;
 import org.apache.pekko.stream.javadsl.SourceQueueWithComplete;
@@ -212,15 +213,11 @@ final class TextRoutes {
                         .withEntity(
                                 HttpEntities.createChunked(
                                         MediaTypes.TEXT_EVENT_STREAM.toContentType(),
-                                        events.second()
-                                                .keepAlive(
-                                                        SILENT_FOR,
-                                                        () ->
-                                                                ByteString.fromString(
-                                                                        ": "
-                                                                                + run.progress()
-                                                                                + "\n\n"))
-                                                .backpressureTimeout(TAKES_WITHIN))));
+                                        taken(
+                                                events.second()
+                                                        .keepAlive(
+                                                                SILENT_FOR,
+                                                                () -> comment(run.progress()))))));
         try {
             run.run();
             reply.finish();
@@ -236,6 +233,10 @@ final class TextRoutes {
             system.log().warn("a stream fails", e);
             reply.fail(broken());
         }
+    }
+
+    private static ByteString comment(String text) {
+        return ByteString.fromString(": " + text + "\n\n");
     }
 
     /** The model that is asked; where there is only one, it need not be named. */
@@ -308,10 +309,24 @@ final class TextRoutes {
         ByteString all = ByteString.fromArrayUnsafe(bytes);
         Source<ByteString, NotUsed> pieces =
                 Source.range(0, (bytes.length - 1) / PIECE)
-                        .map(i -> all.slice(i * PIECE, (i + 1) * PIECE))
-                        .backpressureTimeout(TAKES_WITHIN);
+                        .map(i -> all.slice(i * PIECE, (i + 1) * PIECE));
         return HttpResponse.create()
                 .withEntity(
-                        HttpEntities.create(ContentTypes.APPLICATION_JSON, bytes.length, pieces));
+                        HttpEntities.create(
+                                ContentTypes.APPLICATION_JSON, bytes.length, taken(pieces)));
+    }
+
+    /** Fails where the client takes nothing for too long, which ends its connection. */
+    private static Source<ByteString, NotUsed> taken(Source<ByteString, NotUsed> answer) {
+        return answer.backpressureTimeout(TAKES_WITHIN)
+                .mapError(BackpressureTimeoutException.class, _ -> new NotTakenException());
+    }
+
+    private static final class NotTakenException extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        NotTakenException() {
+            super("the client took nothing for " + TAKES_WITHIN, null, false, false);
+        }
     }
 }
