@@ -140,7 +140,7 @@ class BadClientsTest {
             Socket socket = connect();
             socket.getOutputStream()
                     .write(
-                            post("{\"prompt\": [7], \"max_tokens\": 1000, \"n\": 3, \"stream\": %s}"
+                            post("{\"prompt\": [7], \"max_tokens\": 1000, \"temperature\": 0, \"n\": 3, \"stream\": %s}"
                                             .formatted(stream))
                                     .getBytes(UTF_8));
             sockets.add(socket);
@@ -190,7 +190,7 @@ class BadClientsTest {
                             front.request(COMPLETIONS)
                                     .POST(
                                             HttpRequest.BodyPublishers.ofString(
-                                                    "{\"prompt\": [7], \"max_tokens\": 1000, \"n\": 2, \"stream\": true}"))
+                                                    "{\"prompt\": [7], \"max_tokens\": 1000, \"temperature\": 0, \"n\": 2, \"stream\": true}"))
                                     .build(),
                             HttpResponse.BodyHandlers.ofInputStream());
             try (InputStream stream = going.get().body()) {
@@ -222,7 +222,8 @@ class BadClientsTest {
     void aRequestThatTakesTooLongIsEnded() throws Exception {
         HttpSettings quick = new HttpSettings("127.0.0.1", 0, null, 64, 1 << 20, 1, 100);
         try (TinyFront front = new TinyFront(directory, quick)) {
-            String body = "{\"prompt\": [7], \"max_tokens\": 1000, \"n\": 60, \"stream\": %s}";
+            String body =
+                    "{\"prompt\": [7], \"max_tokens\": 1000, \"temperature\": 0, \"n\": 60, \"stream\": %s}";
             HttpResponse<String> whole = front.post(COMPLETIONS, body.formatted(false));
             assertThat(fault(whole, 504).path("code").asString()).isEqualTo("timeout");
             front.awaitIdle();
