@@ -100,8 +100,7 @@ final class StandingRuns {
             if (change.get().devices().isEmpty()) {
                 one.using = List.of(); // no ring will say so
             }
-            one.actor.tell(
-                    new StandingServing.Devices(change.get().devices(), change.get().gracefully()));
+            one.actor.tell(new StandingServing.Devices(change.get().devices()));
         }
         if (one == null && !devices.of(serving.id()).isEmpty()) {
             try {

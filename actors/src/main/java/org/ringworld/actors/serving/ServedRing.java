@@ -1,6 +1,5 @@
 package org.ringworld.actors.serving;
 
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ringworld.model.attention.PageMemory;
@@ -57,9 +56,8 @@ public record ServedRing(
      * One that knows of the ring as it is planned; {@link Scheduler#restart} tells it of others.
      */
     Scheduler scheduler() {
-        int[] none = new int[ranks];
-        Arrays.fill(none, PageDirectory.NO_MIRROR);
-        return new Scheduler(pages(none), vocabSize, CHUNK * ranks, IN_FLIGHT, deterministic);
+        PageDirectory pages = pages(PageDirectory.unmirrored(ranks));
+        return new Scheduler(pages, vocabSize, CHUNK * ranks, IN_FLIGHT, deterministic);
     }
 
     /** The pages of a ring whose ranks are at these places. */

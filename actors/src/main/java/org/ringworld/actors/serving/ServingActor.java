@@ -61,8 +61,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     public record Close() implements Command {}
 
     /** The devices that it may use from now on. */
-    public record Devices(List<ActorRef<DeviceActor.Command>> devices, boolean gracefully)
-            implements Command {}
+    public record Devices(List<ActorRef<DeviceActor.Command>> devices) implements Command {}
 
     /** Somebody still waits for what is written. */
     public record Heard() implements Command {}

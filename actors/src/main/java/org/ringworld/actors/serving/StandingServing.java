@@ -29,8 +29,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
     public sealed interface Command {}
 
     /** The devices that it may use from now on. */
-    public record Devices(List<ActorRef<DeviceActor.Command>> devices, boolean gracefully)
-            implements Command {}
+    public record Devices(List<ActorRef<DeviceActor.Command>> devices) implements Command {}
 
     /** It is over; devices are given back. */
     public record Close() implements Command {}
@@ -293,7 +292,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
     // ---- the ring
 
     private Behavior<Command> onDevices(Devices message) {
-        ring.tell(new ServingActor.Devices(message.devices, message.gracefully));
+        ring.tell(new ServingActor.Devices(message.devices));
         return this;
     }
 

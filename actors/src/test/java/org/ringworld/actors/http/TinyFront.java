@@ -3,29 +3,22 @@ package org.ringworld.actors.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.ConfigFactory;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.pekko.actor.typed.ActorSystem;
 import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.ringworld.actors.job.Jobs;
+import org.ringworld.actors.serving.SavedModel;
 import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.checkpoints.files.Fence;
-import org.ringworld.checkpoints.hf.HfDirectory;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.ServedModel;
-import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.runtime.DType;
-import org.ringworld.runtime.Device;
-import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.Tokenizer;
@@ -50,11 +43,7 @@ final class TinyFront implements AutoCloseable {
      * @param settings of which the port does not matter
      */
     TinyFront(Path directory, HttpSettings settings) throws Exception {
-        Path model = directory.resolve("tiny");
-        if (!Files.exists(model)) {
-            write(model);
-        }
-        this.engine = engine(model);
+        this.engine = engine(SavedModel.in(directory).path());
         this.system = ActorSystem.create(Behaviors.empty(), "front", ConfigFactory.load());
         put("tiny");
         this.front = HttpFront.open(system, settings, texts);
@@ -88,28 +77,6 @@ final class TinyFront implements AutoCloseable {
                         LONGEST,
                         1_700_000_000),
                 unused::incrementAndGet);
-    }
-
-    private static void write(Path model) throws Exception {
-        try (Device device = new CpuDevice(1);
-                WholeParameters whole = new WholeParameters(device, Jobs.MODEL, DType.F32);
-                Arena arena = Arena.ofConfined()) {
-            whole.initialize(3, 0.3);
-            HfDirectory.write(
-                    model,
-                    Jobs.MODEL,
-                    DType.F32,
-                    whole.specs(),
-                    spec -> {
-                        Tensor weight = whole.weight(whole.specs().indexOf(spec));
-                        MemorySegment host = arena.allocate(weight.bytes(), 64);
-                        device.copyOut(weight, host);
-                        return host;
-                    },
-                    _ -> {},
-                    Fence.claim(model.getParent()),
-                    1 << 20);
-        }
     }
 
     HttpRequest.Builder request(String path) {

@@ -18,7 +18,6 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.actors.device.DeviceActor;
 import org.ringworld.actors.device.OpenJobs;
-import org.ringworld.actors.http.ServedText;
 import org.ringworld.actors.http.ServedTexts;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.actors.job.Jobs;
@@ -54,20 +53,7 @@ class FrontsTest {
         for (int rank = 0; rank < RANKS; rank++) {
             devices.add(device(rank));
         }
-        fronts =
-                kit.spawn(
-                        Fronts.create(
-                                served,
-                                "http://here",
-                                (offered, engine) ->
-                                        new ServedText(
-                                                offered.name(),
-                                                engine,
-                                                null,
-                                                null,
-                                                Jobs.MODEL.vocabSize(),
-                                                1 << 13,
-                                                0)));
+        fronts = kit.spawn(Fronts.create(served, "http://here", SavedModel::served));
     }
 
     private ActorRef<DeviceActor.Command> device(int rank) {
@@ -181,12 +167,12 @@ class FrontsTest {
         List<Made.Token> first = new ArrayList<>(List.of(answers.getFirst().next()));
         kit.stop(devices.get(0));
         first.add(answers.getFirst().next());
-        standing.tell(new StandingServing.Devices(List.of(devices.get(1), device(2)), false));
+        standing.tell(new StandingServing.Devices(List.of(devices.get(1), device(2))));
         for (int i = 0; i < 100; i++) {
             first.add(answers.getFirst().next());
         }
-        standing.tell(new StandingServing.Devices(List.of(), true));
-        standing.tell(new StandingServing.Devices(List.of(device(3)), false));
+        standing.tell(new StandingServing.Devices(List.of()));
+        standing.tell(new StandingServing.Devices(List.of(device(3))));
         List<List<Made.Token>> texts = new ArrayList<>();
         for (Answer answer : answers) {
             texts.add(SavedModel.tokens(answer));

@@ -2,11 +2,13 @@ package org.ringworld.actors.serving;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import org.ringworld.actors.http.ServedText;
 import org.ringworld.actors.job.Jobs;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.files.Fence;
@@ -30,9 +32,16 @@ import org.ringworld.runtime.cpu.CpuDevice;
 public record SavedModel(Path path) {
     private static final int CAPACITY = 1 << 13;
 
-    /** Writes one. */
+    /** Writes one, unless it is there. */
     public static SavedModel in(Path directory) throws Exception {
         Path model = directory.resolve("model");
+        if (!Files.exists(model)) {
+            write(model);
+        }
+        return new SavedModel(model);
+    }
+
+    private static void write(Path model) throws Exception {
         try (Device device = new CpuDevice(1);
                 WholeParameters whole = new WholeParameters(device, Jobs.MODEL, DType.F32);
                 Arena arena = Arena.ofConfined()) {
@@ -49,10 +58,15 @@ public record SavedModel(Path path) {
                         return host;
                     },
                     _ -> {},
-                    Fence.claim(directory),
+                    Fence.claim(model.getParent()),
                     1 << 20);
         }
-        return new SavedModel(model);
+    }
+
+    /** As a front has it whose clients give tokens. */
+    public static ServedText served(OfferedModel offered, Engine engine) {
+        return new ServedText(
+                offered.name(), engine, null, null, Jobs.MODEL.vocabSize(), CAPACITY, 0);
     }
 
     /** To write texts with, on so many devices. */

@@ -126,12 +126,8 @@ public final class PageDirectory {
         this(unmirrored(ranks), pagesOfRank, Long.MAX_VALUE, shortTokens, false);
     }
 
-    /** One where page i of every sequence lies on rank i modulo all, whoever else is there. */
-    public static PageDirectory fixed(int ranks, int pagesOfRank) {
-        return new PageDirectory(unmirrored(ranks), pagesOfRank, Long.MAX_VALUE, 0, true);
-    }
-
-    private static int[] unmirrored(int ranks) {
+    /** In place of the ranks that have mirrors: none does. */
+    public static int[] unmirrored(int ranks) {
         int[] none = new int[ranks];
         Arrays.fill(none, NO_MIRROR);
         return none;
