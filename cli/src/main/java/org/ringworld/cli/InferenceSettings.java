@@ -224,6 +224,7 @@ public record InferenceSettings(
         return new RingEngine(
                 new ServedRing(
                         model.toString(),
+                        0,
                         "",
                         config.vocabSize(),
                         devices.size(),

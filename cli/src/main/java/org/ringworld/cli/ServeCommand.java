@@ -5,6 +5,8 @@ import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigParseOptions;
 import com.typesafe.config.ConfigRenderOptions;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
@@ -47,6 +49,7 @@ import picocli.CommandLine.Parameters;
             "  ringworld serve MODEL http.port=9000 ring.size=2 maxTokens=65536",
             "  ringworld serve runs/needles --follow",
             "  ringworld serve MODEL ring.size=3 --cluster 127.0.0.1:25520",
+            "  ringworld serve runs/needles --follow --cluster 127.0.0.1:25520",
             "  curl http://127.0.0.1:8080/v1/chat/completions -d '{\"model\": \"MODEL\",",
             "    \"messages\": [{\"role\": \"user\", \"content\": \"Who hid the letter?\"}]}'"
         })
@@ -71,7 +74,7 @@ final class ServeCommand implements Callable<Integer> {
     @Option(
             names = "--follow",
             description =
-                    "MODEL is a run: take each newer model as it is saved. What is being written ends with the model it began with; each of the two has half of the devices' memory.")
+                    "MODEL is a run: take each newer model as it is saved. What is being written ends with the model it began with; each of the two has half of the devices' memory, and on a cluster devices of its own.")
     private boolean follow;
 
     @ArgGroup(exclusive = false)
@@ -96,7 +99,9 @@ final class ServeCommand implements Callable<Integer> {
         run.load();
         ActorSystem<Void> system =
                 ActorSystem.create(Behaviors.empty(), "front", ConfigFactory.load());
-        HttpFront front = HttpFront.open(system, http, texts);
+        HttpFront front =
+                HttpFront.open(
+                        system, http, texts, new PrometheusMeterRegistry(PrometheusConfig.DEFAULT));
         Runtime.getRuntime().addShutdownHook(new Thread(front::close, "on-signal"));
         if (http.apiKey() == null && !isLoopback(http.host())) {
             System.err.println(
@@ -114,12 +119,12 @@ final class ServeCommand implements Callable<Integer> {
 
     /** Returns when it is ready: from then on it is the cluster's. */
     private int serveThere(String name, List<String> own, List<String> inference) throws Exception {
-        if (follow || own.stream().anyMatch(key -> !key.startsWith("name"))) {
+        if (own.stream().anyMatch(key -> !key.startsWith("name"))) {
             throw new UsageException(
-                    "--cluster: --follow is for one process, and http.* are keys of its nodes: ringworld node http.port=…");
+                    "--cluster: http.* are keys of its nodes: ringworld node http.port=…");
         }
-        // Whoever serves it next is to serve the same model, whatever its run has saved by then.
-        Path newest = RunDirectory.newestModel(model).toAbsolutePath().normalize();
+        Path here = model.toAbsolutePath().normalize();
+        Path newest = RunDirectory.newestModel(here);
         InferenceSettings on = InferenceSettings.of(inference, newest);
         TextModel.open(on).template();
         ClusterClient.Deployed served =
@@ -127,7 +132,9 @@ final class ServeCommand implements Callable<Integer> {
                         .deploy(
                                 new QueueRequest.Deploy(
                                         name,
-                                        newest.toString(),
+                                        // Else it is this model, whatever its run saves later.
+                                        (follow ? here : newest).toString(),
+                                        follow,
                                         String.join("\n", inference),
                                         ServedRun.room(on)));
         System.out.printf(

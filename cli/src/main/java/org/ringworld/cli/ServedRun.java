@@ -1,9 +1,7 @@
 package org.ringworld.cli;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.FileTime;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Semaphore;
@@ -30,12 +28,9 @@ final class ServedRun {
     private final int models;
     // One is served, and one may be what others end with.
     private final Semaphore open;
-    private Saved saved;
+    private RunDirectory.SavedModel saved;
     private ServedText served;
     private int room;
-
-    /** A model as it was saved. */
-    private record Saved(Path path, FileTime at) {}
 
     /**
      * @param keys of {@link InferenceSettings}
@@ -52,8 +47,8 @@ final class ServedRun {
 
     /** Serves the model that is the newest now. */
     void load() throws IOException, CheckpointException, DataException {
-        Saved newest = newest();
-        InferenceSettings on = InferenceSettings.of(keys, newest.path);
+        RunDirectory.SavedModel newest = RunDirectory.newest(model);
+        InferenceSettings on = InferenceSettings.of(keys, newest.path());
         TextModel text = TextModel.open(models > 1 ? on.withShareOfMemory(models) : on);
         int context = text.on().config().maxPositionEmbeddings();
         room = room(text.on());
@@ -70,7 +65,7 @@ final class ServedRun {
                             text.template(),
                             text.on().config().vocabSize(),
                             longest,
-                            newest.at.toMillis() / 1000);
+                            newest.at() / 1000);
         } catch (IOException | RuntimeException | Error e) {
             if (engine != null) {
                 engine.close();
@@ -94,25 +89,20 @@ final class ServedRun {
         return on.room(Math.max(context, Scheduler.TEXTS * Math.min(context, USUAL)));
     }
 
-    private Saved newest() throws IOException {
-        Path newest = RunDirectory.newestModel(model);
-        return new Saved(newest, Files.getLastModifiedTime(newest));
-    }
-
     /** Serves each newer model as it is saved; returns when interrupted. */
     void follow() throws InterruptedException {
-        Saved tried = saved;
+        RunDirectory.SavedModel tried = saved;
         while (true) {
             Thread.sleep(BETWEEN_LOOKS);
             try {
-                Saved newest = newest();
+                RunDirectory.SavedModel newest = RunDirectory.newest(model);
                 // A third one waits until nothing is written by the first any more.
                 if (newest.equals(saved) || newest.equals(tried) || open.availablePermits() == 0) {
                     continue;
                 }
                 tried = newest;
                 load();
-                System.out.println("serving " + name + " from " + saved.path);
+                System.out.println("serving " + name + " from " + saved.path());
             } catch (IOException | RuntimeException | OutOfMemoryError e) {
                 System.err.println(
                         "ringworld: the newest model is not taken: " + Faults.sentence(e));

@@ -23,6 +23,7 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.actors.cluster.ClusterClient;
 import org.ringworld.actors.queue.QueueRequest;
+import org.ringworld.runtime.DType;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -57,7 +58,7 @@ class ServingFaultsTest {
      */
     private record Token(String text, double ahead, long nanos) {}
 
-    private record Seen(Fault fault, double longest, long recomputed, int tokens) {}
+    private record Seen(Fault fault, double longest, long recomputed, int tokens, int same) {}
 
     private Path model() {
         Path run = directory.resolve("run");
@@ -172,6 +173,18 @@ class ServingFaultsTest {
         }
     }
 
+    /** Streams that are the same to their ends. */
+    private static int same(Streams right, Streams disturbed) {
+        return (int)
+                IntStream.range(0, STREAMS)
+                        .filter(i -> texts(right, i).equals(texts(disturbed, i)))
+                        .count();
+    }
+
+    private static List<String> texts(Streams streams, int stream) {
+        return streams.tokens.get(stream).stream().map(Token::text).toList();
+    }
+
     /** Up to a token that might have been another one. */
     private static void assertSame(Streams right, Streams disturbed) {
         for (int i = 0; i < STREAMS; i++) {
@@ -191,7 +204,12 @@ class ServingFaultsTest {
     }
 
     private Seen inflict(
-            LocalCluster cluster, Fault fault, List<String> fronts, Streams right, Random random)
+            LocalCluster cluster,
+            Fault fault,
+            List<String> fronts,
+            Streams right,
+            boolean exact,
+            Random random)
             throws Exception {
         List<Integer> alive =
                 new ArrayList<>(
@@ -228,7 +246,9 @@ class ServingFaultsTest {
             }
         }
         streams.await();
-        assertSame(right, streams);
+        if (exact) {
+            assertSame(right, streams);
+        }
         cluster.await("pages", 20, () -> isIdle(living.getFirst()));
         double after = metric(living.getFirst(), "ringworld_recomputed_tokens_total");
         if (fault == Fault.STOPPED) {
@@ -238,7 +258,8 @@ class ServingFaultsTest {
         int tokens = streams.tokens.stream().mapToInt(List::size).sum();
         // Whoever schedules now has counted from 0.
         double recomputed = after < before ? after : after - before;
-        return new Seen(fault, streams.longest(start), (long) recomputed, tokens);
+        return new Seen(
+                fault, streams.longest(start), (long) recomputed, tokens, same(right, streams));
     }
 
     private static double pages(String front) {
@@ -259,18 +280,21 @@ class ServingFaultsTest {
     }
 
     /**
+     * @param dtype F32 is exact but for ties
      * @param restored whether a fault's nodes are back before the next
      */
-    private void streamsOutlive(int nodes, List<Fault> faults, boolean restored, long seed)
+    private void streamsOutlive(
+            int nodes, DType dtype, List<Fault> faults, boolean restored, long seed)
             throws Exception {
         Random random = new Random(seed);
         Path model = model();
         try (LocalCluster cluster = new LocalCluster(directory, nodes)) {
             ClusterClient client = ClusterClient.of(cluster.address(0));
-            String settings = "ring.size=" + nodes + "\ndevice.threads=1";
+            String settings = "ring.size=%d\ndevice.threads=1\ndtype=%s".formatted(nodes, dtype);
             ClusterClient.Deployed served =
                     client.deploy(
-                            new QueueRequest.Deploy("m", model.toString(), settings, 1 << 15));
+                            new QueueRequest.Deploy(
+                                    "m", model.toString(), false, settings, 1 << 15));
             assertThat(served.addresses()).hasSize(nodes);
             List<String> fronts =
                     IntStream.range(0, nodes)
@@ -281,14 +305,17 @@ class ServingFaultsTest {
             cluster.await("the load", 20, () -> pages(fronts.getFirst()) > 0);
             double pages = pages(fronts.getFirst());
             for (Fault fault : faults) {
-                Seen seen = inflict(cluster, fault, fronts, right, random);
+                boolean exact = dtype == DType.F32;
+                Seen seen = inflict(cluster, fault, fronts, right, exact, random);
                 System.out.printf(
                         Locale.ROOT,
-                        "%-10s longest pause %.2f s, %d tokens read again, %d written%n",
+                        "%-10s longest pause %.2f s, %d tokens read again, %d written, %d of %d streams the same%n",
                         seen.fault,
                         seen.longest,
                         seen.recomputed,
-                        seen.tokens);
+                        seen.tokens,
+                        seen.same,
+                        STREAMS);
                 if (restored) {
                     cluster.restore();
                     cluster.await("the whole ring", 60, () -> pages(fronts.getFirst()) == pages);
@@ -300,13 +327,13 @@ class ServingFaultsTest {
     /** One of two dies, which has pages as well as the scheduler. */
     @Test
     void streamsOutliveTheirScheduler() throws Exception {
-        streamsOutlive(2, List.of(Fault.SCHEDULER), false, 1);
+        streamsOutlive(2, DType.F32, List.of(Fault.SCHEDULER), false, 1);
     }
 
     @Test
     @Tag("slow")
     void streamsOutliveAWorkerAndThenTheirScheduler() throws Exception {
-        streamsOutlive(3, List.of(Fault.WORKER, Fault.SCHEDULER), false, 1);
+        streamsOutlive(3, DType.F32, List.of(Fault.WORKER, Fault.SCHEDULER), false, 1);
     }
 
     @Test
@@ -317,6 +344,21 @@ class ServingFaultsTest {
                 Stream.generate(() -> Fault.values()[random.nextInt(Fault.values().length)])
                         .limit(30)
                         .toList();
-        streamsOutlive(4, faults, true, 7);
+        streamsOutlive(4, DType.F32, faults, true, 7);
+    }
+
+    /** How many are the same where sums are rounded coarsely is printed; all of them end. */
+    @Test
+    @Tag("slow")
+    void streamsOfBf16OutliveSixFaults() throws Exception {
+        List<Fault> faults =
+                List.of(
+                        Fault.WORKER,
+                        Fault.SCHEDULER,
+                        Fault.TWO,
+                        Fault.STOPPED,
+                        Fault.WORKER,
+                        Fault.TWO);
+        streamsOutlive(4, DType.BF16, faults, true, 3);
     }
 }

@@ -1,5 +1,7 @@
 package org.ringworld.actors.cluster;
 
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
@@ -44,6 +46,7 @@ import org.ringworld.actors.http.ServedTexts;
 import org.ringworld.actors.links.Links;
 import org.ringworld.actors.queue.JobQueue;
 import org.ringworld.actors.queue.JobRuns;
+import org.ringworld.actors.queue.TrainingGauges;
 import org.ringworld.actors.serving.Fronts;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.Devices;
@@ -105,6 +108,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
         Files.createDirectories(settings.queue());
         requireFreePorts(settings);
         Tls tls = settings.tls() == null ? null : Tls.ofNode(settings.tls());
+        PrometheusMeterRegistry meters = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
         CompletableFuture<Void> started = new CompletableFuture<>();
         ActorSystemSetup setup = ActorSystemSetup.create(BootstrapSetup.create(settings.toPekko()));
         if (tls != null) {
@@ -112,10 +116,12 @@ public final class Node extends AbstractBehavior<Node.Command> {
         }
         ActorSystem<Command> system =
                 ActorSystem.create(
-                        guardian(settings, runs, tls, raise, started), settings.cluster(), setup);
+                        guardian(settings, runs, tls, raise, meters, started),
+                        settings.cluster(),
+                        setup);
         try {
             started.join();
-            HealthPort.open(settings, system);
+            HealthPort.open(settings, system, meters);
             PekkoManagement management = PekkoManagement.get(system);
             if (tls == null) {
                 management.start().toCompletableFuture().join();
@@ -168,11 +174,13 @@ public final class Node extends AbstractBehavior<Node.Command> {
             JobRuns runs,
             Tls tls,
             Runnable raise,
+            PrometheusMeterRegistry meters,
             CompletableFuture<Void> started) {
         return Behaviors.setup(
                 context -> {
                     try {
-                        Behavior<Command> node = new Node(context, settings, runs, tls, raise);
+                        Behavior<Command> node =
+                                new Node(context, settings, runs, tls, raise, meters);
                         started.complete(null);
                         return node;
                     } catch (IOException | RuntimeException e) {
@@ -187,7 +195,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
             NodeSettings settings,
             JobRuns runs,
             Tls tls,
-            Runnable raise)
+            Runnable raise,
+            PrometheusMeterRegistry meters)
             throws IOException {
         super(context);
         this.raise = raise;
@@ -213,7 +222,8 @@ public final class Node extends AbstractBehavior<Node.Command> {
                                                                 settings.queue(),
                                                                 settings.cluster(),
                                                                 runs,
-                                                                host))
+                                                                host,
+                                                                new TrainingGauges(meters)))
                                                 .onFailure(
                                                         SupervisorStrategy.restartWithBackoff(
                                                                 Duration.ofSeconds(1),
@@ -242,7 +252,7 @@ public final class Node extends AbstractBehavior<Node.Command> {
                 "warm-up");
         Control.start(context.getSystem(), settings, queue, tls);
         ServedTexts texts = new ServedTexts();
-        HttpFront http = HttpFront.open(context.getSystem(), settings.http(), texts);
+        HttpFront http = HttpFront.open(context.getSystem(), settings.http(), texts, meters);
         context.spawn(Fronts.create(texts, http.url(), runs::served), "fronts");
         new Leaving(context.getSystem(), queue, List.copyOf(devices), links, http).prepare();
     }

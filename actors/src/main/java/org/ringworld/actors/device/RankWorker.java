@@ -129,6 +129,7 @@ final class RankWorker {
         boolean same =
                 loaded != null
                         && loaded.model().equals(order.model())
+                        && loaded.saved() == order.saved()
                         && loaded.settings().equals(order.settings())
                         && loaded.pages() == order.pages();
         if (!same) {

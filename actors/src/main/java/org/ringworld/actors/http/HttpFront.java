@@ -1,6 +1,7 @@
 package org.ringworld.actors.http;
 
 import com.typesafe.config.ConfigFactory;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -58,12 +59,17 @@ public final class HttpFront implements AutoCloseable {
      * Opens it.
      *
      * @param texts that are served, also those that come later
+     * @param meters shown at {@code /metrics}, among them its own
      * @throws IOException where the port cannot be had
      */
-    public static HttpFront open(ActorSystem<?> system, HttpSettings settings, ServedTexts texts)
+    public static HttpFront open(
+            ActorSystem<?> system,
+            HttpSettings settings,
+            ServedTexts texts,
+            PrometheusMeterRegistry meters)
             throws IOException {
         try {
-            return new HttpFront(system, settings, texts);
+            return new HttpFront(system, settings, texts, meters);
         } catch (CompletionException e) {
             throw new IOException(
                     "port %d at %s, for HTTP, cannot be had: %s; give another http.port="
@@ -75,9 +81,13 @@ public final class HttpFront implements AutoCloseable {
         }
     }
 
-    private HttpFront(ActorSystem<?> system, HttpSettings settings, ServedTexts texts) {
+    private HttpFront(
+            ActorSystem<?> system,
+            HttpSettings settings,
+            ServedTexts texts,
+            PrometheusMeterRegistry meters) {
         this.settings = settings;
-        this.routes = new Routes(system, settings, texts);
+        this.routes = new Routes(system, settings, texts, meters);
         this.connections = new Connections(settings.connections(), routes::answer);
         Materializer materializer = Materializer.matFromSystem(system);
         this.binding =

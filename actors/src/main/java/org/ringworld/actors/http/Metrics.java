@@ -4,7 +4,6 @@ import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Timer;
-import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -14,21 +13,27 @@ import org.ringworld.model.decode.Load;
 
 /** What {@code /metrics} shows, in Prometheus' form. */
 final class Metrics {
-    private final PrometheusMeterRegistry registry =
-            new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final PrometheusMeterRegistry registry;
     private final ServedTexts texts;
-    private final Counter prompt = counter("ringworld.prompt.tokens", "Tokens of prompts");
-    private final Counter cached =
-            counter("ringworld.cached.tokens", "Tokens of prompts that had been read before");
-    private final Counter generated =
-            counter("ringworld.generated.tokens", "Tokens that were written");
-    private final Timer firstToken =
-            timer("ringworld.time.to.first.token", "From a request to its first token", 10, 100);
-    private final Timer perToken =
-            timer("ringworld.time.per.token", "From a token to the next", 1, 10);
+    private final Counter prompt;
+    private final Counter cached;
+    private final Counter generated;
+    private final Timer firstToken;
+    private final Timer perToken;
 
-    Metrics(ServedTexts texts) {
+    Metrics(ServedTexts texts, PrometheusMeterRegistry registry) {
+        this.registry = registry;
         this.texts = texts;
+        prompt = counter("ringworld.prompt.tokens", "Tokens of prompts");
+        cached = counter("ringworld.cached.tokens", "Tokens of prompts that had been read before");
+        generated = counter("ringworld.generated.tokens", "Tokens that were written");
+        firstToken =
+                timer(
+                        "ringworld.time.to.first.token",
+                        "From a request to its first token",
+                        10,
+                        100);
+        perToken = timer("ringworld.time.per.token", "From a token to the next", 1, 10);
         gauge("ringworld.requests.running", "Texts that are read or written", Load::running);
         gauge("ringworld.requests.queued", "Texts whose turn has not come", Load::waiting);
         gauge(

@@ -1,5 +1,6 @@
 package org.ringworld.actors.http;
 
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -45,7 +46,11 @@ final class Routes {
         record Post(TextRoutes.Work work) implements Route {}
     }
 
-    Routes(ActorSystem<?> system, HttpSettings settings, ServedTexts texts) {
+    Routes(
+            ActorSystem<?> system,
+            HttpSettings settings,
+            ServedTexts texts,
+            PrometheusMeterRegistry meters) {
         this.system = system;
         this.texts = texts;
         this.bearer =
@@ -53,7 +58,7 @@ final class Routes {
                         ? null
                         : ("Bearer " + settings.apiKey()).getBytes(StandardCharsets.UTF_8);
         this.bodies = new Bodies(system, settings.maxBody());
-        this.metrics = new Metrics(texts);
+        this.metrics = new Metrics(texts, meters);
         this.text = new TextRoutes(system, settings, texts, metrics);
         this.routes =
                 new HashMap<>(
@@ -136,9 +141,8 @@ final class Routes {
         }
         switch (route) {
             case null -> throw fault(404, "there is no " + path + " here");
-            case Route.Get _ when !method.equals("GET") -> throw fault(405, path + " is for GET");
-            case Route.Post _ when !method.equals("POST") ->
-                    throw fault(405, path + " is for POST");
+            case Route.Get _ when !method.equals("GET") -> throw ApiFault.method(path, "GET");
+            case Route.Post _ when !method.equals("POST") -> throw ApiFault.method(path, "POST");
             default -> {}
         }
         return route;
@@ -167,11 +171,7 @@ final class Routes {
                         .map(header -> header.value().getBytes(StandardCharsets.UTF_8))
                         .orElse(new byte[0]);
         if (!MessageDigest.isEqual(given, bearer)) {
-            throw new ApiFault(
-                    401,
-                    "invalid_request_error",
-                    null,
-                    "invalid_api_key",
+            throw ApiFault.key(
                     given.length == 0
                             ? "a key is needed: Authorization: Bearer KEY"
                             : "the key is not the right one");

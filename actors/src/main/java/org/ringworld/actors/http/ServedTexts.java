@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.ringworld.model.decode.Engine;
 
 /**
  * The models that a front has at present. They come and go while requests are answered: each
@@ -63,15 +64,21 @@ public final class ServedTexts {
         }
     }
 
-    /** A model is not there any more; requests on their way end. */
-    public void remove(String name) {
+    /** A model is not there any more, if it was; requests on their way end. */
+    public void remove(Engine engine) {
         ServedText before;
         synchronized (this) {
-            before = present.remove(name);
+            before =
+                    present.values().stream()
+                            .filter(text -> text.engine() == engine)
+                            .findFirst()
+                            .orElse(null);
+            if (before == null) {
+                return;
+            }
+            present.remove(before.name());
         }
-        if (before != null) {
-            leave(before);
-        }
+        leave(before);
     }
 
     /** Those that are there, in the order in which they came. */
@@ -89,7 +96,7 @@ public final class ServedTexts {
      *
      * @return null where there is none of this name
      */
-    synchronized Lease take(String name) {
+    public synchronized Lease take(String name) {
         ServedText text = present.get(name);
         if (text == null) {
             return null;

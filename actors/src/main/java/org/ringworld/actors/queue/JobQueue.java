@@ -2,6 +2,7 @@ package org.ringworld.actors.queue;
 
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Comparator;
 import java.util.List;
 import java.util.function.BiConsumer;
@@ -27,6 +28,7 @@ import org.ringworld.actors.device.OpenJobs;
 import org.ringworld.actors.job.Coordinator;
 import org.ringworld.actors.queue.book.JobBook;
 import org.ringworld.actors.serving.ServingNews;
+import org.ringworld.checkpoints.snapshot.RunDirectory.SavedModel;
 import org.ringworld.model.training.coordination.DeviceId;
 import org.ringworld.model.training.coordination.Progress;
 
@@ -68,8 +70,16 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
 
     private record Served(String id, ServingNews news) implements Command {}
 
+    /** Runs that are followed may have saved newer models. */
+    private record Look() implements Command {}
+
+    /** A run's newest model; null: it could not be seen. */
+    record Found(String id, SavedModel newest) implements Command {}
+
     /** A device does not get on. */
     record Hung(ActorRef<DeviceActor.Command> device) implements Command {}
+
+    private static final Duration BETWEEN_LOOKS = Duration.ofSeconds(2);
 
     private final String cluster;
     private final JobBook jobs;
@@ -83,10 +93,12 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     /**
      * @param directory that every node reaches
      * @param cluster its name
+     * @param gauges that show the jobs while this process coordinates them
      */
     public static Behavior<Command> create(
-            Path directory, String cluster, JobRuns runs, OpenJobs host) {
-        return Behaviors.setup(context -> new JobQueue(context, directory, cluster, runs, host));
+            Path directory, String cluster, JobRuns runs, OpenJobs host, TrainingGauges gauges) {
+        return Behaviors.setup(
+                context -> new JobQueue(context, directory, cluster, runs, host, gauges));
     }
 
     private JobQueue(
@@ -94,12 +106,13 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
             Path directory,
             String cluster,
             JobRuns runs,
-            OpenJobs host)
+            OpenJobs host,
+            TrainingGauges gauges)
             throws IOException {
         super(context);
         this.cluster = cluster;
         this.jobs = new JobBook(directory, cluster);
-        this.trainings = new TrainingRuns(jobs, devices, runs, host, context, cluster);
+        this.trainings = new TrainingRuns(jobs, devices, runs, host, context, cluster, gauges);
         this.forwards = new ForwardRuns(devices, jobs.epochs(), runs);
         this.servings = new ServingRuns(devices, jobs.epochs(), runs);
         ActorRef<Command> self = context.getSelf();
@@ -124,6 +137,7 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                         Receptionist.subscribe(
                                 DEVICES,
                                 context.messageAdapter(Receptionist.Listing.class, Listed::new)));
+        context.scheduleOnce(BETWEEN_LOOKS, self, new Look());
         context.getLog()
                 .info("this node keeps the queue: {} jobs in {}", jobs.inOrder().size(), directory);
     }
@@ -139,6 +153,8 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
                 .onMessage(Told.class, this::onTold)
                 .onMessage(Ended.class, this::onEnded)
                 .onMessage(Served.class, this::onServed)
+                .onMessage(Look.class, _ -> onLook())
+                .onMessage(Found.class, this::onFound)
                 .onMessage(Hung.class, this::onHung)
                 .onSignal(PreRestart.class, signal -> onEnd())
                 .onSignal(PostStop.class, signal -> onEnd())
@@ -265,5 +281,16 @@ public final class JobQueue extends AbstractBehavior<JobQueue.Command> {
     private Behavior<Command> onServed(Served message) throws IOException {
         standing.hear(message.id, message.news);
         return message.news instanceof ServingNews.Ended ? assign() : this;
+    }
+
+    private Behavior<Command> onLook() {
+        standing.look();
+        getContext().scheduleOnce(BETWEEN_LOOKS, getContext().getSelf(), new Look());
+        return this;
+    }
+
+    private Behavior<Command> onFound(Found message) throws IOException {
+        standing.found(message.id, message.newest);
+        return this;
     }
 }

@@ -53,10 +53,12 @@ public sealed interface QueueRequest {
      *
      * @param name of the model in the API
      * @param model its path, one of every member's
+     * @param follow whether it is a run, whose newer models are to be served as they are saved:
+     *     each on devices of its own, while what is being written ends with the one before
      * @param settings {@code key=value}, a line each, as the command line's generate takes them
      * @param capacity tokens that there is room for, of all texts together
      */
-    record Deploy(String name, String model, String settings, long capacity)
+    record Deploy(String name, String model, boolean follow, String settings, long capacity)
             implements QueueRequest {
         public Deploy {
             if (name == null || name.isBlank()) {

@@ -71,6 +71,7 @@ final class ServingRuns {
         ServedRing ring =
                 new ServedRing(
                         serve.model(),
+                        0,
                         serve.settings(),
                         on.model().vocabSize(),
                         taken.size(),

@@ -32,6 +32,7 @@ final class TrainingRuns {
     private final OpenJobs host;
     private final ActorContext<JobQueue.Command> context;
     private final String cluster;
+    private final TrainingGauges gauges;
     private final ProgressLog progress;
     private final Map<String, RunningJob> running = new LinkedHashMap<>();
 
@@ -41,13 +42,15 @@ final class TrainingRuns {
             JobRuns runs,
             OpenJobs host,
             ActorContext<JobQueue.Command> context,
-            String cluster) {
+            String cluster,
+            TrainingGauges gauges) {
         this.jobs = jobs;
         this.devices = devices;
         this.runs = runs;
         this.host = host;
         this.context = context;
         this.cluster = cluster;
+        this.gauges = gauges;
         this.progress = new ProgressLog(jobs.leader());
     }
 
@@ -186,6 +189,7 @@ final class TrainingRuns {
             return;
         }
         one.hear(said);
+        gauges.hear(id, said);
         if (said instanceof Progress.Formed formed) {
             String line = "epoch {} of {} is formed by {}: {} devices, step {} is finished";
             Address here = Cluster.get(context.getSystem()).selfMember().address();
@@ -221,5 +225,6 @@ final class TrainingRuns {
     void leave() {
         running.values().stream().map(r -> r.hosted).filter(Objects::nonNull).forEach(host::done);
         running.clear();
+        gauges.clear();
     }
 }

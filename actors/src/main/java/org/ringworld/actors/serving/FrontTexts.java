@@ -20,7 +20,8 @@ final class FrontTexts {
     private static final String STOPPED = "the model was stopped";
 
     private final ActorRef<ToFront> front;
-    private final Map<String, Model> models = new HashMap<>();
+    // Of one name there may be two: what is being written ends with the model it began with.
+    private final Map<OfferedModel, Model> models = new HashMap<>();
     // By the number of their last asking.
     private final Map<Long, FrontText> texts = new LinkedHashMap<>();
     private long asked;
@@ -31,6 +32,7 @@ final class FrontTexts {
         final FrontEngine engine;
         String address = "";
         String fault = "";
+        boolean left;
         ActorRef<ToServing> serving;
         long generation;
         long lost;
@@ -38,6 +40,12 @@ final class FrontTexts {
         Model(OfferedModel offered, FrontEngine engine) {
             this.offered = offered;
             this.engine = engine;
+        }
+
+        boolean isOpenAndNewerThan(OfferedModel other) {
+            return offered.name().equals(other.name())
+                    && offered.saved() > other.saved()
+                    && !address.isEmpty();
         }
     }
 
@@ -48,12 +56,6 @@ final class FrontTexts {
         this.front = front;
     }
 
-    /** Null where it is not served any more, by that serving. */
-    private Model model(OfferedModel offered) {
-        Model model = models.get(offered.name());
-        return model != null && model.offered.equals(offered) ? model : null;
-    }
-
     private List<FrontText> of(Model model) {
         return texts.values().stream().filter(text -> text.model.equals(model.offered)).toList();
     }
@@ -61,7 +63,7 @@ final class FrontTexts {
     // ---- whoever asks
 
     void ask(FrontText text) {
-        if (model(text.model) == null) {
+        if (models.get(text.model) == null) {
             String name = text.model.name();
             text.answer.ended("the cluster does not serve %s any more".formatted(name));
         } else {
@@ -78,7 +80,7 @@ final class FrontTexts {
         }
         text.number = ++asked;
         texts.put(text.number, text);
-        Model model = model(text.model);
+        Model model = models.get(text.model);
         if (model.serving != null) {
             model.serving.tell(
                     new ToServing.Asked(front, text.number, text.rest(), text.emitted()));
@@ -92,7 +94,7 @@ final class FrontTexts {
     }
 
     private void tellCancelled(FrontText text) {
-        Model model = model(text.model);
+        Model model = models.get(text.model);
         if (model.serving != null) {
             model.serving.tell(new ToServing.Cancelled(front, text.number));
         }
@@ -108,17 +110,14 @@ final class FrontTexts {
      */
     boolean serves(ToFront.Serves serves, FrontEngine engine) {
         OfferedModel offered = serves.offered();
-        Model model = models.get(offered.name());
+        Model model = models.get(offered);
         if (model != null && serves.generation() < model.generation) {
             return false; // it was taken over from, and does not know it yet
         }
-        boolean isNew = model == null || !model.offered.equals(offered);
+        boolean isNew = model == null;
         if (isNew) {
-            if (model != null) {
-                close(model, STOPPED);
-            }
             model = new Model(offered, engine);
-            models.put(offered.name(), model);
+            models.put(offered, model);
         }
         model.generation = serves.generation();
         if (!serves.serving().equals(model.serving)) {
@@ -194,29 +193,34 @@ final class FrontTexts {
     /**
      * A serving is over for good.
      *
-     * @return its model; null: it was not known
+     * @return whoever asked for its model; null: it was not known
      */
-    OfferedModel closed(ToFront.Closed closed) {
+    FrontEngine closed(ToFront.Closed closed) {
         for (Model model : models.values()) {
             if (model.offered.id().equals(closed.id())) {
                 close(model, closed.sentence());
-                return model.offered;
+                return model.engine;
             }
         }
         return null;
     }
 
     private void close(Model model, String sentence) {
-        left(model.offered, sentence);
-        models.remove(model.offered.name());
+        end(model.offered, sentence);
+        models.remove(model.offered);
     }
 
-    /** Nobody listens to its answers any more. */
+    /** No client asks for it any more, and nobody listens to its answers. */
     void left(OfferedModel offered) {
-        left(offered, STOPPED);
+        end(offered, STOPPED);
+        Model model = models.get(offered);
+        if (model != null) {
+            model.left = true;
+            beat(model);
+        }
     }
 
-    private void left(OfferedModel offered, String sentence) {
+    private void end(OfferedModel offered, String sentence) {
         for (FrontText text : List.copyOf(texts.values())) {
             if (text.model.equals(offered)) {
                 texts.remove(text.number);
@@ -229,20 +233,21 @@ final class FrontTexts {
      * Clients can ask for a model.
      *
      * @param address where
-     * @return whether it is still served
+     * @return whether they are to: it is still served, and no newer one of its name is
      */
     boolean opened(OfferedModel offered, String address) {
-        Model model = model(offered);
-        if (model != null) {
-            model.address = address;
-            beat(model);
+        Model model = models.get(offered);
+        if (model == null) {
+            return false;
         }
-        return model != null;
+        model.address = address;
+        beat(model);
+        return models.values().stream().noneMatch(other -> other.isOpenAndNewerThan(offered));
     }
 
     /** Clients cannot ask for it here. */
     void notOpened(OfferedModel offered, String fault) {
-        Model model = model(offered);
+        Model model = models.get(offered);
         if (model != null) {
             model.fault = fault;
             beat(model);
@@ -254,15 +259,15 @@ final class FrontTexts {
     /**
      * Says to all who serve what is waited for.
      *
-     * @return the models that were given up: nobody has served them for long
+     * @return whoever asked for models that were given up: nobody has served them for long
      */
-    List<OfferedModel> beat(long nanos) {
-        List<OfferedModel> given = new ArrayList<>();
+    List<FrontEngine> beat(long nanos) {
+        List<FrontEngine> given = new ArrayList<>();
         for (Model model : List.copyOf(models.values())) {
             if (model.serving == null && nanos - model.lost > PATIENCE.toNanos()) {
                 String sentence = "no node of the cluster has served %s for %d s; ask again later";
                 close(model, sentence.formatted(model.offered.name(), PATIENCE.toSeconds()));
-                given.add(model.offered);
+                given.add(model.engine);
             } else {
                 beat(model);
             }
@@ -276,6 +281,7 @@ final class FrontTexts {
         }
         Map<Long, Integer> heard = new HashMap<>();
         of(model).forEach(text -> heard.put(text.number, text.heard()));
-        model.serving.tell(new ToServing.Have(front, model.address, model.fault, heard));
+        model.serving.tell(
+                new ToServing.Have(front, model.address, model.fault, model.left, heard));
     }
 }

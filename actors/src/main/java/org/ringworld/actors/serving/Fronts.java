@@ -144,6 +144,8 @@ public final class Fronts extends AbstractBehavior<Fronts.Command> {
             texts.notOpened(message.offered, sentence);
         } else if (texts.opened(message.offered, url)) {
             served.put(message.text, message.text.engine()::close);
+        } else {
+            message.text.engine().close();
         }
         return this;
     }
@@ -153,9 +155,9 @@ public final class Fronts extends AbstractBehavior<Fronts.Command> {
         return this;
     }
 
-    private void remove(OfferedModel offered) {
-        if (offered != null) {
-            served.remove(offered.name());
+    private void remove(FrontEngine engine) {
+        if (engine != null) {
+            served.remove(engine);
         }
     }
 

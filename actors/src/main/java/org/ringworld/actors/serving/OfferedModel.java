@@ -7,6 +7,9 @@ package org.ringworld.actors.serving;
  * @param name in the API
  * @param model its path, one of every member's
  * @param settings {@code key=value}, a line each, that it is served with
+ * @param saved since when it is there, milliseconds since 1970: what a run saves in its place is
+ *     another model
  * @param capacity tokens that there is room for, of all texts together
  */
-public record OfferedModel(String id, String name, String model, String settings, long capacity) {}
+public record OfferedModel(
+        String id, String name, String model, long saved, String settings, long capacity) {}

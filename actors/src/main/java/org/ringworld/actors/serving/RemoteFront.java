@@ -20,6 +20,9 @@ final class RemoteFront {
     /** Why clients cannot ask for it there; empty: nothing hinders them. */
     String fault = "";
 
+    /** Whether no client will ask for the model there any more. */
+    boolean left;
+
     /** Whether it said anything lately. */
     boolean heard;
 

@@ -11,6 +11,7 @@ import org.ringworld.model.ring.LinkAddress;
  * A saved model on a ring that writes texts.
  *
  * @param model its path, one that each process of the ring reaches
+ * @param saved since when it is there, milliseconds since 1970
  * @param settings {@code key=value}, a line each, as the command line's generate takes them
  * @param vocabSize of the model
  * @param ranks that it is planned for; it goes on with fewer where some are lost
@@ -21,6 +22,7 @@ import org.ringworld.model.ring.LinkAddress;
  */
 public record ServedRing(
         String model,
+        long saved,
         String settings,
         int vocabSize,
         int ranks,

@@ -309,6 +309,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
                                 epoch,
                                 rank,
                                 served.model(),
+                                served.saved(),
                                 served.settings(),
                                 served.pagesOfRank(),
                                 served.openOfRank()));

@@ -34,6 +34,9 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
     /** It is over; devices are given back. */
     public record Close() implements Command {}
 
+    /** A newer model is there: it is over as soon as no front asks for this one any more. */
+    public record Retire() implements Command {}
+
     private record Said(ToServing said) implements Command {}
 
     private record Listed(Receptionist.Listing listing) implements Command {}
@@ -66,6 +69,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
     private Load toldLoad = load;
     private long asked;
     private boolean flushes;
+    private boolean retires;
 
     /**
      * @param generation greater than that of whoever served it before
@@ -154,6 +158,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                 .onMessage(Listed.class, this::onListed)
                 .onMessage(FrontLost.class, lost -> onFrontLost(lost.front))
                 .onMessage(Devices.class, this::onDevices)
+                .onMessage(Retire.class, _ -> onRetire())
                 .onMessage(Close.class, _ -> onClose())
                 .onMessage(OfRing.class, message -> onNews(message.news))
                 .onSignal(Terminated.class, _ -> onRingGone())
@@ -207,7 +212,15 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
         return tellFronts();
     }
 
+    private Behavior<Command> onRetire() {
+        retires = true;
+        return tellFronts();
+    }
+
     private Behavior<Command> tellFronts() {
+        if (retires && fronts.values().stream().allMatch(f -> f.left || !f.fault.isEmpty())) {
+            return onClose();
+        }
         List<String> addresses =
                 fronts.values().stream().map(f -> f.address).filter(a -> !a.isEmpty()).toList();
         List<String> faults =
@@ -242,6 +255,7 @@ public final class StandingServing extends AbstractBehavior<StandingServing.Comm
                 front.heard = true;
                 front.address = have.address();
                 front.fault = have.fault();
+                front.left = have.left();
                 compare(front, have.heard());
                 front.ref.tell(new ToFront.Busy(offered.id(), toldLoad));
                 return tellFronts();

@@ -30,8 +30,14 @@ public sealed interface ToServing {
      *
      * @param address at which clients ask for this model; empty: they cannot yet
      * @param fault why they never will; empty: nothing hinders them
+     * @param left whether no client will ask for this model here any more
      * @param heard of each asking, how many tokens there are
      */
-    record Have(ActorRef<ToFront> front, String address, String fault, Map<Long, Integer> heard)
+    record Have(
+            ActorRef<ToFront> front,
+            String address,
+            String fault,
+            boolean left,
+            Map<Long, Integer> heard)
             implements ToServing {}
 }

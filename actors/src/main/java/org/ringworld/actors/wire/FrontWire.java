@@ -47,6 +47,7 @@ final class FrontWire {
                             .setFront(text(m.front()))
                             .setAddress(m.address())
                             .setFault(m.fault())
+                            .setLeft(m.left())
                             .putAllHeard(m.heard());
         }
     }
@@ -99,7 +100,11 @@ final class FrontWire {
             default -> {
                 RingWire.Have m = message.getHave();
                 yield new ToServing.Have(
-                        ref(m.getFront()), m.getAddress(), m.getFault(), m.getHeardMap());
+                        ref(m.getFront()),
+                        m.getAddress(),
+                        m.getFault(),
+                        m.getLeft(),
+                        m.getHeardMap());
             }
         };
     }
@@ -115,6 +120,7 @@ final class FrontWire {
                             .setId(m.offered().id())
                             .setName(m.offered().name())
                             .setModel(m.offered().model())
+                            .setSaved(m.offered().saved())
                             .setSettings(m.offered().settings())
                             .setCapacity(m.offered().capacity());
             case ToFront.Told m -> to.setToldTexts(write(m));
@@ -174,6 +180,7 @@ final class FrontWire {
                                 m.getId(),
                                 m.getName(),
                                 m.getModel(),
+                                m.getSaved(),
                                 m.getSettings(),
                                 m.getCapacity());
                 yield new ToFront.Serves(ref(m.getServing()), m.getGeneration(), offered);

@@ -137,6 +137,7 @@ final class RingReader {
                         m.getEpoch(),
                         m.getRank(),
                         m.getModel(),
+                        m.getSaved(),
                         m.getSettings(),
                         m.getPages(),
                         m.getOpen());

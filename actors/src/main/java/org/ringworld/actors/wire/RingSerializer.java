@@ -168,6 +168,7 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .setEpoch(m.epoch())
                             .setRank(m.rank())
                             .setModel(m.model())
+                            .setSaved(m.saved())
                             .setSettings(m.settings())
                             .setPages(m.pages())
                             .setOpen(m.open());

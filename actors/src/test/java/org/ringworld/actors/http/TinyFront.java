@@ -3,6 +3,8 @@ package org.ringworld.actors.http;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.ConfigFactory;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -46,7 +48,12 @@ final class TinyFront implements AutoCloseable {
         this.engine = engine(SavedModel.in(directory).path());
         this.system = ActorSystem.create(Behaviors.empty(), "front", ConfigFactory.load());
         put("tiny");
-        this.front = HttpFront.open(system, settings, texts);
+        this.front =
+                HttpFront.open(
+                        system,
+                        settings,
+                        texts,
+                        new PrometheusMeterRegistry(PrometheusConfig.DEFAULT));
     }
 
     TinyFront(Path directory) throws Exception {

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -51,6 +53,7 @@ class JobQueueTest {
     @TempDir private Path directory;
     private final TestProbe<QueueAnswer> probe = KIT.createTestProbe();
     private final Runs runs = new Runs();
+    private final MeterRegistry meters = new SimpleMeterRegistry();
     private final OpenJobs host = new OpenJobs(runs);
 
     @BeforeAll
@@ -125,7 +128,13 @@ class JobQueueTest {
     /** Submits a job that cannot begin, and tells why it did not. */
     private String failure() throws Exception {
         ActorRef<JobQueue.Command> queue =
-                KIT.spawn(JobQueue.create(directory.resolve("queue"), "test", runs, host));
+                KIT.spawn(
+                        JobQueue.create(
+                                directory.resolve("queue"),
+                                "test",
+                                runs,
+                                host,
+                                new TrainingGauges(meters)));
         String id = ask(queue, "submit", "text").path("id").asString();
         for (int i = 0; i < 1000; i++) {
             JsonNode jobs = ask(queue, "jobs", "");
@@ -165,7 +174,13 @@ class JobQueueTest {
         runs.begin = () -> fail("io");
         failure();
         ActorRef<JobQueue.Command> next =
-                KIT.spawn(JobQueue.create(directory.resolve("queue"), "test", runs, host));
+                KIT.spawn(
+                        JobQueue.create(
+                                directory.resolve("queue"),
+                                "test",
+                                runs,
+                                host,
+                                new TrainingGauges(meters)));
         JsonNode end = ask(next, "follow", "1-test 0").path("end");
         assertThat(JsonMapper.shared().treeToValue(end, Progress.class))
                 .isEqualTo(new Progress.Failed("planted", 0, null));

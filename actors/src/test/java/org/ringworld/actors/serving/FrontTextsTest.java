@@ -21,7 +21,7 @@ import org.ringworld.model.decode.Sampler;
 @Timeout(30)
 class FrontTextsTest {
     private static final ActorTestKit KIT = ActorTestKit.create("fronts");
-    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", "", 1);
+    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", 0, "", 1);
     private static final int MOST = 4;
 
     private final TestProbe<ToFront> front = KIT.createTestProbe();
@@ -167,7 +167,7 @@ class FrontTextsTest {
         FrontText text = asked(MOST, 0);
         texts.lost(serving.getRef(), 0);
         assertThat(texts.beat(Duration.ofSeconds(59).toNanos())).isEmpty();
-        assertThat(texts.beat(Duration.ofSeconds(61).toNanos())).containsExactly(MODEL);
+        assertThat(texts.beat(Duration.ofSeconds(61).toNanos())).hasSize(1);
         assertThatThrownBy(text.answer::next).hasMessageContaining("no node of the cluster has");
         FrontText late = text(MOST, 0);
         texts.ask(late);
@@ -176,21 +176,57 @@ class FrontTextsTest {
     }
 
     @Test
-    void aModelThatIsStoppedOrReplacedEndsItsTexts() {
+    void aModelThatIsStoppedEndsItsTexts() {
+        FrontEngine engine = new FrontEngine(null, MODEL);
+        texts.serves(new ToFront.Serves(serving.getRef(), 1, MODEL), engine);
+        serving.expectMessageClass(ToServing.Have.class);
         FrontText text = asked(MOST, 0);
         assertThat(texts.closed(new ToFront.Closed("2-other", "why"))).isNull();
-        assertThat(texts.closed(new ToFront.Closed("1-m", "it was stopped"))).isEqualTo(MODEL);
+        assertThat(texts.closed(new ToFront.Closed("1-m", "it was stopped"))).isSameAs(engine);
         assertThatThrownBy(text.answer::next).hasMessage("it was stopped");
-        FrontText second = asked(MOST, 0);
-        OfferedModel other = new OfferedModel("2-m", "m", "/n", "", 1);
-        assertThat(serves(serving, 5, other)).isTrue();
-        assertThatThrownBy(second.answer::next).hasMessageContaining("stopped");
+    }
+
+    private static ToServing.Have nextHave(TestProbe<ToServing> serving) {
+        ToServing next = serving.receiveMessage();
+        return next instanceof ToServing.Have have ? have : nextHave(serving);
+    }
+
+    @Test
+    void whatIsWrittenEndsWithTheModelItBeganWith() throws Exception {
+        FrontText text = asked(MOST, 0);
+        assertThat(texts.opened(MODEL, "http://here")).isTrue();
+        assertThat(nextHave(serving).address()).isEqualTo("http://here");
+        OfferedModel newer = new OfferedModel("1-m@5", "m", "/n", 5, "", 1);
+        TestProbe<ToServing> next = KIT.createTestProbe();
+        assertThat(serves(next, 2, newer)).isTrue();
+        assertThat(texts.opened(newer, "http://here")).isTrue();
+        texts.told(tokens(text.number, 0, 4));
+        texts.told(ended(text.number, null));
+        assertWritten(text);
+        texts.left(MODEL);
+        ToServing.Have left = nextHave(serving);
+        assertThat(left.left()).isTrue();
+        assertThat(nextHave(next).left()).isFalse();
+        // Whoever serves it from elsewhere learns the same, and nobody asks for it again.
+        TestProbe<ToServing> again = KIT.createTestProbe();
+        assertThat(serves(again, 3, MODEL)).isFalse();
+        assertThat(nextHave(again).left()).isTrue();
+    }
+
+    @Test
+    void anOlderModelThatIsOpenedLaterIsNotPutInTheNewersPlace() {
+        OfferedModel newer = new OfferedModel("1-m@5", "m", "/n", 5, "", 1);
+        serves(serving, 1, MODEL);
+        serves(serving, 1, newer);
+        assertThat(texts.opened(newer, "http://here")).isTrue();
         assertThat(texts.opened(MODEL, "http://here")).isFalse();
-        assertThat(texts.opened(other, "http://here")).isTrue();
-        ToServing last = null;
-        while (!(last instanceof ToServing.Have have) || have.address().isEmpty()) {
-            last = serving.receiveMessage();
-        }
+    }
+
+    @Test
+    void aModelThatNobodyAsksForAnyMoreEndsItsTexts() {
+        FrontText text = asked(MOST, 0);
+        texts.left(MODEL);
+        assertThatThrownBy(text.answer::next).hasMessageContaining("stopped");
     }
 
     @Test

@@ -68,10 +68,10 @@ class FrontsTest {
     private ActorRef<StandingServing.Command> serve() throws Exception {
         String path = model.path().toString();
         ServedRing ring =
-                new ServedRing(path, "", Jobs.MODEL.vocabSize(), RANKS, 1 << 13, false, true);
+                new ServedRing(path, 0, "", Jobs.MODEL.vocabSize(), RANKS, 1 << 13, false, true);
         return kit.spawn(
                 StandingServing.create(
-                        new OfferedModel("1-m", "m", path, "", 1 << 13),
+                        new OfferedModel("1-m", "m", path, 0, "", 1 << 13),
                         epochs.next(),
                         ring,
                         devices,

@@ -64,6 +64,7 @@ class RingEngineTest {
         ServedRing served =
                 new ServedRing(
                         model.path().toString(),
+                        0,
                         "",
                         Jobs.MODEL.vocabSize(),
                         size,

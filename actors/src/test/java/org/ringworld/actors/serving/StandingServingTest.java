@@ -23,7 +23,7 @@ import org.ringworld.model.decode.Sampler;
 /** What a serving does with what fronts say; the ring is only listened to. */
 @Timeout(30)
 class StandingServingTest {
-    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", "", 1);
+    private static final OfferedModel MODEL = new OfferedModel("1-m", "m", "/m", 0, "", 1);
     private static final Ask ASK = new Ask(new int[] {1, 2, 3}, 9, Sampler.GREEDY, Set.of());
 
     private final ActorTestKit kit = ActorTestKit.create("serving");
@@ -45,7 +45,8 @@ class StandingServingTest {
         assertThat(serves.offered()).isEqualTo(MODEL);
         assertThat(serves.generation()).isEqualTo(7);
         assertThat(nextNews()).isEqualTo(new ServingNews.Fronts(List.of(), 1, List.of()));
-        serves.serving().tell(new ToServing.Have(front.getRef(), "http://a:1", "", Map.of()));
+        serves.serving()
+                .tell(new ToServing.Have(front.getRef(), "http://a:1", "", false, Map.of()));
         front.expectMessageClass(ToFront.Busy.class);
         assertThat(nextNews())
                 .isEqualTo(new ServingNews.Fronts(List.of("http://a:1"), 0, List.of()));
@@ -66,7 +67,7 @@ class StandingServingTest {
     }
 
     private void have(ActorRef<ToServing> serving, Map<Long, Integer> heard) {
-        serving.tell(new ToServing.Have(front.getRef(), "http://a:1", "", heard));
+        serving.tell(new ToServing.Have(front.getRef(), "http://a:1", "", false, heard));
     }
 
     @Test

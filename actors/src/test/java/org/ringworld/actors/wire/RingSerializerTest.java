@@ -106,7 +106,7 @@ class RingSerializerTest {
                         new QueueRequest.Follow("3-job", 77L << 32),
                         new QueueRequest.Forward(forward),
                         new QueueRequest.Forwarded("f1"),
-                        new QueueRequest.Deploy("lwm", "/m", "a=b\nc=d", 1L << 33),
+                        new QueueRequest.Deploy("lwm", "/m", true, "a=b\nc=d", 1L << 33),
                         new QueueRequest.Serve("/m", "a=b\nc=d", 1L << 33),
                         new QueueRequest.Answers("s1", Map.of(1L, 3, 2L, 0)),
                         new QueueRequest.Cancel("s1", 4))) {
@@ -188,7 +188,8 @@ class RingSerializerTest {
                 List.of(
                         new DeviceActor.Ordered(new Order.Serve(9, serve), reports.getRef()),
                         new DeviceActor.Ordered(
-                                new Order.LoadServing(9, 1, "/m", "a=b", 77, 8), reports.getRef()),
+                                new Order.LoadServing(9, 1, "/m", 1L << 41, "a=b", 77, 8),
+                                reports.getRef()),
                         new Report.HeldPages(1, 9, List.of(new HeldPage(7, new PageKey(5, -6), 3))),
                         new Report.Served(1, 9, made))) {
             assertThat(there(message)).usingRecursiveComparison().isEqualTo(message);
@@ -223,11 +224,12 @@ class RingSerializerTest {
                                 new Ask(new int[] {1}, 2, Sampler.GREEDY, Set.of()),
                                 new int[0]),
                         new ToServing.Cancelled(front, 7),
-                        new ToServing.Have(front, "http://a:1", "why", Map.of(1L, 3, 1L << 40, 0)),
+                        new ToServing.Have(
+                                front, "http://a:1", "why", true, Map.of(1L, 3, 1L << 40, 0)),
                         new ToFront.Serves(
                                 serving,
                                 9,
-                                new OfferedModel("3-a", "a", "/m", "x=1\ny=2", 1L << 33)),
+                                new OfferedModel("3-a", "a", "/m", 1L << 41, "x=1\ny=2", 1L << 33)),
                         new ToFront.Told(
                                 List.of(new ToFront.Begun(4, 128, 256)),
                                 List.of(scores),

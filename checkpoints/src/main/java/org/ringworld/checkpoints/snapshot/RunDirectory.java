@@ -20,6 +20,22 @@ public final class RunDirectory {
 
     private RunDirectory() {}
 
+    /**
+     * A model as it was saved; another one in its place is another one.
+     *
+     * @param at milliseconds since 1970
+     */
+    public record SavedModel(Path path, long at) {}
+
+    /** {@link #newestModel}, and since when it is there. */
+    public static SavedModel newest(Path path) throws IOException {
+        Path newest = newestModel(path);
+        if (!Files.exists(newest)) {
+            throw new CheckpointException("there is no model at " + newest);
+        }
+        return new SavedModel(newest, Files.getLastModifiedTime(newest).toMillis());
+    }
+
     /** {@code path} itself unless it is a run's directory: then its final or newest model. */
     public static Path newestModel(Path path) throws IOException {
         boolean isRun =

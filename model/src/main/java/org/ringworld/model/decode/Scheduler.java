@@ -30,6 +30,12 @@ public final class Scheduler {
     /** The longest that a chunk may take while others wait for their tokens. */
     private static final double CHUNK_SECONDS = 0.15;
 
+    /** Tokens that a chunk has at least then, and a multiple of them. */
+    private static final int LEAST_CHUNK = 16;
+
+    /** So many times as long as alone others may wait for their tokens while prompts are read. */
+    private static final int SLOWER = 3;
+
     private PageDirectory directory;
     private final int vocabSize;
     private final int chunk;
@@ -46,6 +52,9 @@ public final class Scheduler {
     private long recoveredPages;
     private long recomputedTokens;
     private double tokensPerSecond = 0;
+    // How much longer than its part reading took, since others wait for tokens.
+    private double secondsAhead;
+    private double secondsOfWriting;
     private long read;
     private long written;
 
@@ -315,13 +324,30 @@ public final class Scheduler {
         return left;
     }
 
+    /** Tokens that may be read now. */
     private int room() {
         boolean somebodyWaits = going.values().stream().anyMatch(AskedText::isRead);
         if (!somebodyWaits) {
+            secondsAhead = 0;
             return chunk;
         }
+        if (secondsAhead > 0) {
+            return 0;
+        }
+        int least = wholePages ? PageMemory.TOKENS : LEAST_CHUNK;
         int most = (int) Math.min(chunk, tokensPerSecond * CHUNK_SECONDS);
-        return Math.max(PageMemory.TOKENS, most / PageMemory.TOKENS * PageMemory.TOKENS);
+        return Math.max(least, most / least * least);
+    }
+
+    /** A step that read as well as wrote, or only wrote: how long others waited for it. */
+    private void waited(boolean reading, double seconds) {
+        if (reading) {
+            secondsAhead += seconds - SLOWER * secondsOfWriting;
+        } else {
+            secondsOfWriting = seconds;
+            secondsAhead -= (SLOWER - 1) * seconds;
+        }
+        secondsAhead = Math.max(0, secondsAhead);
     }
 
     /** A rank tells of a step. */
@@ -338,9 +364,13 @@ public final class Scheduler {
             return;
         }
         left = made.left();
+        boolean reading = false;
         while (!told.isEmpty() && told.peek().number() <= made.serve()) {
-            filled(told.remove().fills(), made.seconds());
+            List<Serve.Fill> fills = told.remove().fills();
+            reading |= !fills.isEmpty();
+            filled(fills, made.seconds());
         }
+        waited(reading, made.seconds());
         made.tokens().forEach(this::written);
     }
 

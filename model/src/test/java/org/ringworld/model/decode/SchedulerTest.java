@@ -6,6 +6,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.model.attention.PageMemory;
 
 class SchedulerTest {
@@ -35,6 +37,9 @@ class SchedulerTest {
                         1, from, new float[count], new boolean[count], new int[0], new float[0]);
         return new Made(rank, 1, 0, List.of(), List.of(scores), 0.1);
     }
+
+    /** Steps of a text that writes alone. */
+    private static final int ALONE = 3;
 
     /** Two pages are read, one by each rank. */
     private Scheduler reading() {
@@ -98,5 +103,47 @@ class SchedulerTest {
         assertThat(serve.fills()).containsExactly(new Serve.Fill(1, 0, 4));
         scheduler.ask(2, ask, new int[] {3, 4, 5, 6}, listener);
         assertThat(ends).singleElement().asString().contains("4 tokens are written");
+    }
+
+    /**
+     * A text that writes in steps of {@code alone}, and a prompt whose tokens take {@code each}:
+     * what the steps took until it is read, but for one chunk, of what they would take alone.
+     */
+    private double besideReading(double alone, double each, boolean wholePages) {
+        int prompt = 4 * T;
+        Scheduler scheduler =
+                new Scheduler(new PageDirectory(1, 1000, 0), 100, 4 * T, 1, wholePages);
+        scheduler.ask(1, new Ask(new int[] {1}, 100_000, Sampler.GREEDY, Set.of()), listener);
+        int read = 0;
+        int index = 0;
+        double seconds = 0;
+        double longest = 0;
+        long serve = 0;
+        for (int step = 0; read < prompt; step++) {
+            if (step == ALONE) {
+                scheduler.ask(2, new Ask(new int[prompt], 0, Sampler.GREEDY, Set.of()), listener);
+            }
+            Serve next = scheduler.next().orElse(null);
+            serve = next == null ? serve : next.number();
+            List<Serve.Fill> fills = next == null ? List.of() : next.fills();
+            int tokens = fills.stream().mapToInt(fill -> fill.to() - fill.from()).sum();
+            double took = alone + each * tokens;
+            if (step >= ALONE) {
+                read += tokens;
+                seconds += took;
+                longest = Math.max(longest, each * tokens);
+            }
+            Made.Token token = new Made.Token(1, index++, 7, -1, List.of(), false);
+            scheduler.made(new Made(0, serve, 5, List.of(token), List.of(), took));
+        }
+        assertThat(longest).isLessThanOrEqualTo(Math.max(0.15, each * (wholePages ? T : 16)));
+        return (seconds - longest) / ((index - ALONE) * alone);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0.04, 0.002", "0.001, 0.002", "0.001, 0.1", "0.2, 0.0001"})
+    void whoWritesWaitsAtMostThreeTimesAsLongWhileOthersAreRead(double alone, double each) {
+        assertThat(besideReading(alone, each, false)).isLessThanOrEqualTo(3);
+        assertThat(besideReading(alone, each, true)).isLessThanOrEqualTo(3);
     }
 }

@@ -15,17 +15,24 @@ public final class ApiFault extends RuntimeException {
     private final String type;
     private final String param;
     private final String code;
+    private final transient RawHeader header;
 
     /**
      * @param param the field of the request that is wrong; null: none
      * @param code for programs; null: none
      */
     public ApiFault(int status, String type, String param, String code, String sentence) {
+        this(status, type, param, code, null, sentence);
+    }
+
+    private ApiFault(
+            int status, String type, String param, String code, RawHeader header, String sentence) {
         super(sentence, null, false, false);
         this.status = status;
         this.type = type;
         this.param = param;
         this.code = code;
+        this.header = header;
     }
 
     /** The request is wrong. */
@@ -33,9 +40,37 @@ public final class ApiFault extends RuntimeException {
         return new ApiFault(400, "invalid_request_error", param, null, sentence);
     }
 
+    /** A path is for that method only. */
+    public static ApiFault method(String path, String method) {
+        return new ApiFault(
+                405,
+                "invalid_request_error",
+                null,
+                null,
+                RawHeader.create("Allow", method),
+                "%s is for %s".formatted(path, method));
+    }
+
+    /** No key, or not the right one. */
+    public static ApiFault key(String sentence) {
+        return new ApiFault(
+                401,
+                "invalid_request_error",
+                null,
+                "invalid_api_key",
+                RawHeader.create("WWW-Authenticate", "Bearer"),
+                sentence);
+    }
+
     /** There are too many: the client is to come again. */
     public static ApiFault busy(String sentence) {
-        return new ApiFault(429, "rate_limit_error", null, "rate_limit_exceeded", sentence);
+        return new ApiFault(
+                429,
+                "rate_limit_error",
+                null,
+                "rate_limit_exceeded",
+                RawHeader.create("Retry-After", "1"),
+                sentence);
     }
 
     /** The server cannot go on. */
@@ -58,10 +93,6 @@ public final class ApiFault extends RuntimeException {
                 HttpResponse.create()
                         .withStatus(StatusCodes.get(status))
                         .withEntity(ContentTypes.APPLICATION_JSON, json().toString());
-        return switch (status) {
-            case 401 -> response.addHeader(RawHeader.create("WWW-Authenticate", "Bearer"));
-            case 429 -> response.addHeader(RawHeader.create("Retry-After", "1"));
-            default -> response;
-        };
+        return header == null ? response : response.addHeader(header);
     }
 }

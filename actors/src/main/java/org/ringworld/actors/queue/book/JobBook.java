@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.stream.Stream;
 import org.ringworld.actors.job.Epochs;
 import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.snapshot.RunDirectory.SavedModel;
 import org.ringworld.model.training.job.Job;
 
 /** The queue's jobs and servings in the order of submission, as its directory has them. */
@@ -104,14 +105,28 @@ public final class JobBook {
                         nextId(job.name()), text, output, job.ringSize(), state, sentence, null));
     }
 
-    /** A new serving, which has begun. */
+    /**
+     * A new serving, which has begun.
+     *
+     * @param run to be followed; null: none is
+     */
     public QueuedServing add(
-            String name, String model, String settings, int ringSize, long capacity)
+            String name, SavedModel model, String run, String settings, int ringSize, long capacity)
             throws IOException {
-        QueuedJob.State state = QueuedJob.State.RUNNING;
         return keep(
                 new QueuedServing(
-                        nextId(name), name, model, settings, ringSize, capacity, state, ""));
+                        nextId(name),
+                        name,
+                        model.path().toString(),
+                        model.at(),
+                        run,
+                        null,
+                        0,
+                        settings,
+                        ringSize,
+                        capacity,
+                        QueuedJob.State.RUNNING,
+                        ""));
     }
 
     private String nextId(String name) {

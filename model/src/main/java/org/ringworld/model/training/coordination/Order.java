@@ -97,11 +97,14 @@ public sealed interface Order {
      * {@link Report.HeldPages}.
      *
      * @param model its path
+     * @param saved since when it is there, milliseconds since 1970: what is saved in its place is
+     *     another model
      * @param settings {@code key=value}, a line each, as the command line's generate takes them
      * @param pages of the rank
      * @param open how many of them may be partly filled, or be filled in one step
      */
-    record LoadServing(long epoch, int rank, String model, String settings, int pages, int open)
+    record LoadServing(
+            long epoch, int rank, String model, long saved, String settings, int pages, int open)
             implements Order {}
 
     /** Do this from some step on, with all other ranks; each step is answered. */
