@@ -15,7 +15,9 @@ import org.ringworld.actors.serving.RingEngine;
 import org.ringworld.actors.serving.ServedRing;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Engine;
@@ -200,14 +202,24 @@ public record InferenceSettings(
         if (maxTokens > 0) {
             return maxTokens;
         }
-        List<Device> open = Devices.open(devices);
-        long least = open.stream().mapToLong(Device::memory).min().orElseThrow();
-        open.forEach(Device::close);
-        long pages = Math.max(1, least / 2 / PageMemory.bytes(config, cache));
+        long pages = Math.max(1, leastMemory() / 2 / PageMemory.bytes(config, cache));
         return (int)
                 Math.min(
                         wished,
                         Math.min(Integer.MAX_VALUE, pages * ringSize() * PageMemory.TOKENS));
+    }
+
+    private long leastMemory() {
+        List<Device> open = Devices.open(devices);
+        long least = open.stream().mapToLong(Device::memory).min().orElseThrow();
+        open.forEach(Device::close);
+        return least;
+    }
+
+    /** Whether a copy of the weights for each device takes at most a quarter of a host's memory. */
+    boolean copiesFit() {
+        long count = LlamaTensors.of(config).stream().mapToLong(TensorSpec::count).sum();
+        return ringSize() * count * weights.bytes() <= leastMemory() / 4;
     }
 
     /**

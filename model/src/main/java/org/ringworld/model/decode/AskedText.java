@@ -75,6 +75,11 @@ final class AskedText {
         return filled >= reads;
     }
 
+    /** Positions that ranks are to be told to read, those of its guide among them. */
+    int unread() {
+        return reads - toldTo + (guide == null ? 0 : guide.unread());
+    }
+
     /** It joins the ranks, with what is in its pages. */
     void joins(PageDirectory.Sequence in) {
         place = in;

@@ -3,6 +3,7 @@ package org.ringworld.model.decode;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -14,8 +15,8 @@ import org.ringworld.model.attention.SequencePages;
 /**
  * Which texts are computed when (continuous batching: Orca, Yu et al. 2022; chunked prefill:
  * Sarathi-Serve, Agrawal et al. 2024): decisions alone. Texts come in the order in which they were
- * asked, as soon as there are pages for them; prompts are read in chunks, between which the others
- * get their tokens.
+ * asked, as soon as there are pages for them; prompts are read in chunks, the shortest first,
+ * between which the others get their tokens.
  */
 public final class Scheduler {
     /** Steps that ranks may go on without a word. */
@@ -32,6 +33,9 @@ public final class Scheduler {
 
     /** Tokens that a chunk has at least then, and a multiple of them. */
     private static final int LEAST_CHUNK = 16;
+
+    /** Steps in which the oldest prompt may be passed over. */
+    private static final int PASSED_OVER = 2;
 
     /** So many times as long as alone others may wait for their tokens while prompts are read. */
     private static final int SLOWER = 3;
@@ -55,6 +59,7 @@ public final class Scheduler {
     // How much longer than its part reading took, since others wait for tokens.
     private double secondsAhead;
     private double secondsOfWriting;
+    private int passedOver;
     private long read;
     private long written;
 
@@ -281,29 +286,63 @@ public final class Scheduler {
                 text.ask);
     }
 
-    /** What is read next: prompts in the order in which they came, up to a chunk's tokens. */
+    /**
+     * What is read next, up to a chunk's tokens: who lacks the fewest comes first, and none is
+     * begun that would only make the others of its step wait. The oldest comes first at every third
+     * step.
+     */
     private List<Serve.Fill> fills() {
         List<Serve.Fill> fills = new ArrayList<>();
         int room = room();
+        List<AskedText> order = unread();
+        if (room == 0 || order.isEmpty()) {
+            return fills;
+        }
+        AskedText oldest = order.getFirst();
+        order.sort(Comparator.comparingInt(AskedText::unread));
+        if (passedOver >= PASSED_OVER) {
+            order.remove(oldest);
+            order.addFirst(oldest);
+        }
+        for (AskedText text : order) {
+            if (!fills.isEmpty() && text.unread() > room) {
+                break;
+            }
+            room = fill(text, room, fills);
+        }
+        boolean passes = fills.stream().noneMatch(fill -> Math.abs(fill.text()) == oldest.id);
+        passedOver = passes ? passedOver + 1 : 0;
+        return fills;
+    }
+
+    /**
+     * Texts whose prompts are not read, in the order in which they came; guides are their texts'.
+     */
+    private List<AskedText> unread() {
+        List<AskedText> some = new ArrayList<>();
         for (AskedText text : going.values()) {
-            if (text.listener == null) {
-                continue; // its text sees to it
-            }
-            // The last tokens of two streams are read at once, so that both have logits then.
-            int last = text.guide == null ? 0 : 1;
-            room = fill(text, text.reads - last, room, fills);
-            if (text.guide == null) {
-                continue;
-            }
-            room = fill(text.guide, text.guide.reads - 1, room, fills);
-            boolean bothWait =
-                    text.toldTo == text.reads - 1 && text.guide.toldTo == text.guide.reads - 1;
-            if (bothWait && room >= 2) {
-                room = fill(text, text.reads, room, fills);
-                room = fill(text.guide, text.guide.reads, room, fills);
+            if (text.listener != null && text.unread() > 0) {
+                some.add(text);
             }
         }
-        return fills;
+        return some;
+    }
+
+    /** Reads a text, and its guide, as far as there is room. */
+    private int fill(AskedText text, int most, List<Serve.Fill> fills) {
+        AskedText guide = text.guide;
+        if (guide == null) {
+            return fill(text, text.reads, most, fills);
+        }
+        // The last tokens of two streams are read at once, so that both have logits then.
+        int room = fill(text, text.reads - 1, most, fills);
+        room = fill(guide, guide.reads - 1, room, fills);
+        boolean bothWait = text.toldTo == text.reads - 1 && guide.toldTo == guide.reads - 1;
+        if (bothWait && room >= 2) {
+            room = fill(text, text.reads, room, fills);
+            room = fill(guide, guide.reads, room, fills);
+        }
+        return room;
     }
 
     /** Reads a text as far as there is room, up to a page's border if not to the end. */

@@ -146,4 +146,26 @@ class SchedulerTest {
         assertThat(besideReading(alone, each, false)).isLessThanOrEqualTo(3);
         assertThat(besideReading(alone, each, true)).isLessThanOrEqualTo(3);
     }
+
+    private static Serve.Fill readNext(Scheduler scheduler, int step) {
+        Serve.Fill only = scheduler.next().orElseThrow().fills().getFirst();
+        scheduler.made(new Made(0, step, 0, List.of(), List.of(), 0.1));
+        return only;
+    }
+
+    /** Each step another short prompt comes: each is read next, but for every third one. */
+    @Test
+    void aShortPromptIsReadBeforeTheRestOfALongOneWhichIsNotForgotten() {
+        Scheduler scheduler = new Scheduler(new PageDirectory(1, 100, 0), 100, 4 * T, 1, false);
+        scheduler.ask(1, new Ask(new int[40 * T], 0, Sampler.GREEDY, Set.of()), listener);
+        assertThat(readNext(scheduler, 1)).isEqualTo(new Serve.Fill(1, 0, 4 * T));
+        int ofLong = 0;
+        for (int step = 2; step < 14; step++) {
+            scheduler.ask(step, new Ask(new int[T / 2], 0, Sampler.GREEDY, Set.of()), listener);
+            Serve.Fill next = readNext(scheduler, step);
+            ofLong += next.text() == 1 ? 1 : 0;
+            assertThat(next.text()).isIn(1L, (long) step, step - 1L);
+        }
+        assertThat(ofLong).isEqualTo(4);
+    }
 }
