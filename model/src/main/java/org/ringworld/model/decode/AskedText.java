@@ -28,6 +28,9 @@ final class AskedText {
     /** Positions that are to be read before it is gone on with. */
     int reads;
 
+    /** Of these, those that were not there when it joined. */
+    int lacked;
+
     /** Of these, those that ranks were told to read. */
     int toldTo;
 
@@ -89,5 +92,6 @@ final class AskedText {
         boolean isScoredAlone = ask.scores() && ask.most() == 0;
         reads = isScoredAlone ? Math.max(1, length - 1) : length;
         toldTo = filled;
+        lacked = reads - filled;
     }
 }

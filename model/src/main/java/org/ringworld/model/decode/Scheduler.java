@@ -31,13 +31,16 @@ public final class Scheduler {
     /** The longest that a chunk may take while others wait for their tokens. */
     private static final double CHUNK_SECONDS = 0.15;
 
-    /** Tokens that a chunk has at least then, and a multiple of them. */
+    /** The longest that a chunk may take where nobody waits: whoever comes then waits for it. */
+    private static final double LONE_CHUNK_SECONDS = 1;
+
+    /** Tokens that a chunk has at least while others wait, and a multiple of them. */
     private static final int LEAST_CHUNK = 16;
 
     /** Steps in which the oldest prompt may be passed over. */
     private static final int PASSED_OVER = 2;
 
-    /** So many times as long as alone others may wait for their tokens while prompts are read. */
+    /** So many times as long as alone others may wait for their tokens beside a long prompt. */
     private static final int SLOWER = 3;
 
     private PageDirectory directory;
@@ -56,9 +59,10 @@ public final class Scheduler {
     private long recoveredPages;
     private long recomputedTokens;
     private double tokensPerSecond = 0;
-    // How much longer than its part reading took, since others wait for tokens.
+    // How much longer than its part a long prompt took, since others wait for tokens.
     private double secondsAhead;
     private double secondsOfWriting;
+    private long wroteThen;
     private int passedOver;
     private long read;
     private long written;
@@ -293,9 +297,16 @@ public final class Scheduler {
      */
     private List<Serve.Fill> fills() {
         List<Serve.Fill> fills = new ArrayList<>();
-        int room = room();
-        List<AskedText> order = unread();
-        if (room == 0 || order.isEmpty()) {
+        boolean somebodyWaits = writing() > 0;
+        secondsAhead = somebodyWaits ? secondsAhead : 0;
+        List<AskedText> order = new ArrayList<>();
+        for (AskedText text : going.values()) {
+            boolean itsTurn = secondsAhead == 0 || !isLong(text);
+            if (text.listener != null && text.unread() > 0 && itsTurn) {
+                order.add(text);
+            }
+        }
+        if (order.isEmpty()) {
             return fills;
         }
         AskedText oldest = order.getFirst();
@@ -304,6 +315,7 @@ public final class Scheduler {
             order.remove(oldest);
             order.addFirst(oldest);
         }
+        int room = somebodyWaits ? roomBesideOthers() : loneRoom();
         for (AskedText text : order) {
             if (!fills.isEmpty() && text.unread() > room) {
                 break;
@@ -315,17 +327,14 @@ public final class Scheduler {
         return fills;
     }
 
-    /**
-     * Texts whose prompts are not read, in the order in which they came; guides are their texts'.
-     */
-    private List<AskedText> unread() {
-        List<AskedText> some = new ArrayList<>();
-        for (AskedText text : going.values()) {
-            if (text.listener != null && text.unread() > 0) {
-                some.add(text);
-            }
-        }
-        return some;
+    /** Texts that have a token more with each step. */
+    private long writing() {
+        return going.values().stream().filter(AskedText::isRead).count();
+    }
+
+    /** Whether others are to have their tokens meanwhile as if it were not there, nearly. */
+    private boolean isLong(AskedText text) {
+        return text.lacked > chunk;
     }
 
     /** Reads a text, and its guide, as far as there is room. */
@@ -363,27 +372,34 @@ public final class Scheduler {
         return left;
     }
 
-    /** Tokens that may be read now. */
-    private int room() {
-        boolean somebodyWaits = going.values().stream().anyMatch(AskedText::isRead);
-        if (!somebodyWaits) {
-            secondsAhead = 0;
-            return chunk;
-        }
-        if (secondsAhead > 0) {
-            return 0;
-        }
+    /** Tokens that are read where nobody waits for others. */
+    private int loneRoom() {
+        double most = tokensPerSecond == 0 ? chunk : tokensPerSecond * LONE_CHUNK_SECONDS;
+        int pages = (int) (Math.min(chunk, most) / PageMemory.TOKENS);
+        return Math.max(1, pages) * PageMemory.TOKENS;
+    }
+
+    /** Tokens that are read while others wait for theirs. */
+    private int roomBesideOthers() {
         int least = wholePages ? PageMemory.TOKENS : LEAST_CHUNK;
         int most = (int) Math.min(chunk, tokensPerSecond * CHUNK_SECONDS);
         return Math.max(least, most / least * least);
     }
 
-    /** A step that read as well as wrote, or only wrote: how long others waited for it. */
-    private void waited(boolean reading, double seconds) {
-        if (reading) {
+    /** How long others waited for a step in which something long was read, or nothing. */
+    private void waited(List<Serve.Fill> fills, double seconds) {
+        boolean ofLong =
+                fills.stream()
+                        .map(fill -> going.get(fill.text()))
+                        .anyMatch(text -> text != null && isLong(text));
+        if (!fills.isEmpty() && !ofLong) {
+            return;
+        }
+        if (ofLong) {
             secondsAhead += seconds - SLOWER * secondsOfWriting;
         } else {
             secondsOfWriting = seconds;
+            wroteThen = writing();
             secondsAhead -= (SLOWER - 1) * seconds;
         }
         secondsAhead = Math.max(0, secondsAhead);
@@ -403,17 +419,18 @@ public final class Scheduler {
             return;
         }
         left = made.left();
-        boolean reading = false;
+        List<Serve.Fill> fills = new ArrayList<>();
         while (!told.isEmpty() && told.peek().number() <= made.serve()) {
-            List<Serve.Fill> fills = told.remove().fills();
-            reading |= !fills.isEmpty();
-            filled(fills, made.seconds());
+            fills.addAll(told.remove().fills());
         }
-        waited(reading, made.seconds());
+        waited(fills, made.seconds());
+        filled(fills, made.seconds());
         made.tokens().forEach(this::written);
     }
 
     private void filled(List<Serve.Fill> fills, double seconds) {
+        // What others had of the step is not its own, as far as that is known.
+        long writing = writing();
         int tokens = 0;
         for (Serve.Fill fill : fills) {
             tokens += fill.to() - fill.from();
@@ -430,8 +447,9 @@ public final class Scheduler {
             endIfOver(text);
         }
         read += tokens;
-        if (tokens > 0) {
-            tokensPerSecond = tokens / seconds;
+        double own = seconds - (writing == 0 ? 0 : secondsOfWriting);
+        if (tokens > 0 && writing <= wroteThen && own > 0) {
+            tokensPerSecond = tokens / own;
         }
     }
 

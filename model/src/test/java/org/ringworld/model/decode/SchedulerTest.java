@@ -110,10 +110,10 @@ class SchedulerTest {
      * what the steps took until it is read, but for one chunk, of what they would take alone.
      */
     private double besideReading(double alone, double each, boolean wholePages) {
-        int prompt = 4 * T;
+        int prompt = 8 * T;
         Scheduler scheduler =
-                new Scheduler(new PageDirectory(1, 1000, 0), 100, 4 * T, 1, wholePages);
-        scheduler.ask(1, new Ask(new int[] {1}, 100_000, Sampler.GREEDY, Set.of()), listener);
+                new Scheduler(new PageDirectory(1, 2000, 0), 100, 4 * T, 1, wholePages);
+        scheduler.ask(1, new Ask(new int[] {1}, 200_000, Sampler.GREEDY, Set.of()), listener);
         int read = 0;
         int index = 0;
         double seconds = 0;
@@ -167,5 +167,31 @@ class SchedulerTest {
             assertThat(next.text()).isIn(1L, (long) step, step - 1L);
         }
         assertThat(ofLong).isEqualTo(4);
+    }
+
+    /**
+     * However long a step of all that write takes, what is read beside them is no smaller for it.
+     */
+    @Test
+    void manyShortPromptsAreReadInChunksOfTheirOwnTime() {
+        Scheduler scheduler = new Scheduler(new PageDirectory(1, 200, 0), 100, 4 * T, 1, false);
+        for (int text = 0; text < 24; text++) {
+            scheduler.ask(text, new Ask(new int[T], 500, Sampler.GREEDY, Set.of()), listener);
+        }
+        int[] written = new int[24];
+        int read = 0;
+        int serve = 0;
+        while (read < 24 * T) {
+            Serve next = scheduler.next().orElseThrow();
+            int tokens = next.fills().stream().mapToInt(f -> f.to() - f.from()).sum();
+            assertThat(tokens).as("a chunk of 0.15 s").isGreaterThanOrEqualTo(64);
+            List<Made.Token> made = new ArrayList<>();
+            for (int text = 0; text < read / T; text++) {
+                made.add(new Made.Token(text, written[text]++, 7, -1, List.of(), false));
+            }
+            read += tokens;
+            double seconds = 0.002 * tokens + 0.01 * made.size();
+            scheduler.made(new Made(0, ++serve, 5, made, List.of(), seconds));
+        }
     }
 }
