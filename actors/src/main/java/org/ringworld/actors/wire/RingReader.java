@@ -12,6 +12,7 @@ import org.ringworld.actors.wire.RingWire.Message;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;
+import org.ringworld.model.training.LossPart;
 import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
@@ -270,10 +271,17 @@ final class RingReader {
                         c.getLearningRate(),
                         c.getTokens(),
                         c.getTargetWeight(),
-                        c.getAnswers(),
+                        c.getPartsList().stream()
+                                .map(p -> new LossPart.Targets(p.getWeight(), p.getAnswers()))
+                                .toList(),
                         c.getFlops(),
                         new StepPlan.Bytes(c.getBytesPlanned(), c.getBytesMinimum())),
-                new TrainingStep.Outcome(m.getLossSum(), m.getHits(), m.getGradNorm()),
+                new TrainingStep.Outcome(
+                        m.getPartsList().stream()
+                                .map(p -> new LossPart.Sums(p.getLoss(), p.getHits()))
+                                .toList(),
+                        m.getGradNorm(),
+                        m.getParamNorm()),
                 new TimeSpent(
                         m.getComputing(),
                         m.getWaiting(),

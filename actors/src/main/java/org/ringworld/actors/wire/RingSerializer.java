@@ -21,6 +21,7 @@ import org.ringworld.actors.serving.ToServing;
 import org.ringworld.actors.wire.RingWire.Message;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.LossPart;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.coordination.Report;
@@ -271,14 +272,16 @@ public final class RingSerializer extends SerializerWithStringManifest
     }
 
     private static RingWire.Stepped stepped(Report.Stepped s) {
-        return RingWire.Stepped.newBuilder()
-                .setRank(s.rank())
+        RingWire.Stepped.Builder to = RingWire.Stepped.newBuilder();
+        for (LossPart.Sums part : s.outcome().parts()) {
+            to.addPartsBuilder().setLoss(part.loss()).setHits(part.hits());
+        }
+        return to.setRank(s.rank())
                 .setEpoch(s.epoch())
                 .setStep(s.step())
                 .setConstants(constants(s.constants()))
-                .setLossSum(s.outcome().lossSum())
-                .setHits(s.outcome().hits())
                 .setGradNorm(s.outcome().gradNorm())
+                .setParamNorm(s.outcome().paramNorm())
                 .setComputing(s.spent().computing())
                 .setWaiting(s.spent().waiting())
                 .setReceiving(s.spent().receiving())
@@ -288,12 +291,14 @@ public final class RingSerializer extends SerializerWithStringManifest
     }
 
     private static RingWire.Constants constants(StepPlan.Constants c) {
-        return RingWire.Constants.newBuilder()
-                .setStage(c.stage())
+        RingWire.Constants.Builder to = RingWire.Constants.newBuilder();
+        for (LossPart.Targets part : c.parts()) {
+            to.addPartsBuilder().setWeight(part.weight()).setAnswers(part.answers());
+        }
+        return to.setStage(c.stage())
                 .setLearningRate(c.learningRate())
                 .setTokens(c.tokens())
                 .setTargetWeight(c.targetWeight())
-                .setAnswers(c.answers())
                 .setFlops(c.flops())
                 .setBytesPlanned(c.bytes().planned())
                 .setBytesMinimum(c.bytes().minimum())

@@ -81,7 +81,7 @@ class ClusterClientTest {
     }
 
     private static StepMetrics metrics(long step) {
-        return new StepMetrics(step, 0, 1, 1, 0.5, 0, 0, 64, 64, 1, 1, 0, 0, 1, 0, null);
+        return new StepMetrics(step, 0, 1, 1, 0.5, 0, 0, 0, 64, 64, 1, 1, 0, 0, 1, 0, null, null);
     }
 
     private static Progress stepped(long step) {

@@ -57,7 +57,7 @@ class StepPlanTest {
     @ParameterizedTest
     @CsvSource({"TEXT,1,3", "TEXT,3,3", "COPY,1,2", "COPY,2,2"})
     void answersOfATextAreAllTargetsWithWeight(Stage.Task task, int ringSize, long answers) {
-        assertThat(plan(task, ringSize).answers()).isEqualTo(answers);
+        assertThat(plan(task, ringSize).parts().getFirst().answers()).isEqualTo(answers);
     }
 
     @Test

@@ -25,6 +25,7 @@ class ProgressLogTest {
                     Double.NaN,
                     1e-3,
                     0.75,
+                    33,
                     512,
                     500,
                     1e4,
@@ -33,6 +34,7 @@ class ProgressLogTest {
                     6,
                     0.25,
                     0.125,
+                    List.of(new StepMetrics.Part("books", "vision", 0.5, 0.25, 9)),
                     "2026-01-02T03:04:05.678Z");
 
     /** One of each kind. */

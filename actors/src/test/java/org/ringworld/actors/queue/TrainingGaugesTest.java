@@ -25,6 +25,7 @@ class TrainingGaugesTest {
                         Double.NaN,
                         1e-3,
                         0.5,
+                        9,
                         64,
                         60,
                         1234.5,
@@ -33,6 +34,7 @@ class TrainingGaugesTest {
                         8,
                         0.1,
                         0.2,
+                        null,
                         null),
                 List.of());
     }

@@ -40,6 +40,7 @@ import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Serve;
 import org.ringworld.model.ring.LinkAddress;
 import org.ringworld.model.ring.RingPlaces;
+import org.ringworld.model.training.LossPart;
 import org.ringworld.model.training.MemoryUse;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
@@ -59,8 +60,17 @@ class RingSerializerTest {
                     9,
                     77,
                     new StepPlan.Constants(
-                            3, 1e-4, 1L << 20, 0.25, 11, 1e15, new StepPlan.Bytes(1L << 34, 12)),
-                    new TrainingStep.Outcome(Double.NaN, 5, 0.25),
+                            3,
+                            1e-4,
+                            1L << 20,
+                            0.25,
+                            List.of(new LossPart.Targets(0.25, 11)),
+                            1e15,
+                            new StepPlan.Bytes(1L << 34, 12)),
+                    new TrainingStep.Outcome(
+                            List.of(new LossPart.Sums(Double.NaN, 5), new LossPart.Sums(0.5, 0)),
+                            0.25,
+                            7),
                     new TimeSpent(1.5, 0.5, 0.2, 0.01, 1L << 33));
     private static final List<DeviceShare> SHARES =
             List.of(new DeviceShare("cuda", 13), new DeviceShare("cpu (1 thread)", 3));

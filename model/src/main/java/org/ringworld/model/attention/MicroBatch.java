@@ -78,7 +78,8 @@ public final class MicroBatch {
     /** Cuts what one rank needs of it. */
     public RankBatch ofRank(int rank) {
         SequenceBlock own = SequenceBlock.of(rows, places.of(rank), positions.get(rank));
-        return new RankBatch(rank, own, positions, plan, targetWeight);
+        int[] sources = rows.stream().mapToInt(Row::source).toArray();
+        return new RankBatch(rank, own, positions, plan, targetWeight, sources);
     }
 
     /** The places in each row of a rank's tokens. */

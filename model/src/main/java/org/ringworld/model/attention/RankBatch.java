@@ -8,10 +8,12 @@ import java.util.List;
  * @param own its tokens, maybe none
  * @param all where the tokens of every rank stand, its own among them
  * @param targetWeight Σ of the loss weights of all ranks
+ * @param sources of each row
  */
 public record RankBatch(
         int rank,
         SequenceBlock own,
         List<BlockPositions> all,
         RingPlan plan,
-        double targetWeight) {}
+        double targetWeight,
+        int[] sources) {}

@@ -37,13 +37,4 @@ public record TokenLosses(float[] ce, int[] hits) {
         }
         return sum;
     }
-
-    /** Targets of at least {@code weight} that were hit, each counted once. */
-    public long hits(SequenceBlock block, float weight) {
-        long sum = 0;
-        for (int i = 0; i < hits.length; i++) {
-            sum += block.weights()[i] >= weight ? hits[i] : 0;
-        }
-        return sum;
-    }
 }

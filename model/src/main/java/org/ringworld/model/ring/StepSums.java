@@ -13,8 +13,6 @@ import org.ringworld.runtime.Tensor;
  * so that any survivor of a loss can tell of the step, and adds them in the order of ranks.
  */
 public final class StepSums implements AutoCloseable {
-    private static final long FIELDS = 2;
-
     private final Device device;
     private Tensor all;
 
@@ -23,22 +21,36 @@ public final class StepSums implements AutoCloseable {
     }
 
     /**
+     * Of each part of the targets, in an order that all ranks know.
+     *
      * @param loss Σ w·ce
      * @param hits answers that were right
      */
-    public record Sums(double loss, long hits) {}
+    public record Sums(double[] loss, long[] hits) {
+        public Sums(int parts) {
+            this(new double[parts], new long[parts]);
+        }
+
+        public int parts() {
+            return loss.length;
+        }
+    }
 
     public Sums gather(Ring ring, Sums own, long step) {
         int size = ring.size();
-        if (all == null || all.dim(0) != size) {
+        int parts = own.parts();
+        long fields = 2L * parts;
+        if (all == null || all.dim(0) != size || all.dim(1) != 2 * fields) {
             close();
-            all = device.tensor(DType.I32, size, 2 * FIELDS); // two I32 are one 64-bit number
+            all = device.tensor(DType.I32, size, 2 * fields); // two I32 are one 64-bit number
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(all.bytes(), Long.BYTES);
-            MemorySegment mine = host.asSlice(0, FIELDS * Long.BYTES);
-            mine.setAtIndex(ValueLayout.JAVA_DOUBLE, 0, own.loss);
-            mine.setAtIndex(ValueLayout.JAVA_LONG, 1, own.hits);
+            MemorySegment mine = host.asSlice(0, fields * Long.BYTES);
+            for (int part = 0; part < parts; part++) {
+                mine.setAtIndex(ValueLayout.JAVA_DOUBLE, part, own.loss[part]);
+                mine.setAtIndex(ValueLayout.JAVA_LONG, parts + part, own.hits[part]);
+            }
             device.copyIn(mine, row(ring.rank()));
             Lease lease = new Lease();
             for (int hop = 0; hop + 1 < size; hop++) {
@@ -53,13 +65,15 @@ public final class StepSums implements AutoCloseable {
             }
             lease.awaitFree(ring, device);
             device.copyOut(all, host);
-            double loss = 0;
-            long hits = 0;
+            Sums whole = new Sums(parts);
             for (int rank = 0; rank < size; rank++) {
-                loss += host.getAtIndex(ValueLayout.JAVA_DOUBLE, FIELDS * rank);
-                hits += host.getAtIndex(ValueLayout.JAVA_LONG, FIELDS * rank + 1);
+                for (int part = 0; part < parts; part++) {
+                    long at = fields * rank + part;
+                    whole.loss[part] += host.getAtIndex(ValueLayout.JAVA_DOUBLE, at);
+                    whole.hits[part] += host.getAtIndex(ValueLayout.JAVA_LONG, at + parts);
+                }
             }
-            return new Sums(loss, hits);
+            return whole;
         }
     }
 

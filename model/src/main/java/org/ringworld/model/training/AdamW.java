@@ -54,11 +54,24 @@ public record AdamW(
 
     /** L2 norm of all gradients together. */
     static double norm(WholeParameters parameters, Device device, Tensor sum) {
-        device.kernels().sumOfSquares(parameters.gradients().all(), sum);
+        return Math.sqrt(sumOfSquares(parameters.gradients().all(), device, sum));
+    }
+
+    /** L2 norm of all weights together, as they are kept. */
+    static double paramNorm(WholeParameters parameters, Device device, Tensor sum) {
+        double all = 0;
+        for (int i = 0; i < parameters.specs().size(); i++) {
+            all += sumOfSquares(parameters.master(i), device, sum);
+        }
+        return Math.sqrt(all);
+    }
+
+    private static double sumOfSquares(Tensor x, Device device, Tensor sum) {
+        device.kernels().sumOfSquares(x, sum);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(DType.F32.bytes(), 64);
             device.copyOut(sum, host);
-            return Math.sqrt(host.get(ValueLayout.JAVA_FLOAT, 0));
+            return host.get(ValueLayout.JAVA_FLOAT, 0);
         }
     }
 }

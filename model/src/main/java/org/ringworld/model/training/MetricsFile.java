@@ -116,6 +116,9 @@ public final class MetricsFile implements AutoCloseable {
         if (Double.isNaN(metrics.accuracy())) {
             node.remove("accuracy");
         }
+        if (metrics.parts() == null) {
+            node.remove("parts");
+        }
         return JSON.writeValueAsString(node) + "\n";
     }
 

@@ -1,5 +1,6 @@
 package org.ringworld.model.training;
 
+import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.RingPlan;
 import org.ringworld.runtime.DType;
@@ -11,7 +12,7 @@ import org.ringworld.runtime.DType;
  * @param step counts from 1 through all stages
  * @param targetWeight Σ w of the whole global step
  * @param answerWeight the least weight of a target that counts as an answer
- * @param answers such targets in the whole step
+ * @param parts targets of each {@link LossPart}
  * @param visionTargets targets of the vision head in the whole step
  * @param visiblePairs pairs of a query and a key that it sees, for counting FLOPs
  * @param traffic of all micro-batches over all links
@@ -22,7 +23,7 @@ public record StepPlan(
         double ropeTheta,
         double targetWeight,
         float answerWeight,
-        long answers,
+        List<LossPart.Targets> parts,
         long visionTargets,
         long visiblePairs,
         long tokens,
@@ -33,6 +34,7 @@ public record StepPlan(
     /**
      * What a step's line of metrics says of it whatever comes of it.
      *
+     * @param parts targets of each {@link LossPart}
      * @param flops useful ones, forward and backward
      */
     public record Constants(
@@ -40,7 +42,7 @@ public record StepPlan(
             double learningRate,
             long tokens,
             double targetWeight,
-            long answers,
+            List<LossPart.Targets> parts,
             double flops,
             Bytes bytes) {}
 
@@ -51,7 +53,7 @@ public record StepPlan(
                 learningRate,
                 tokens,
                 targetWeight,
-                answers,
+                parts,
                 Flops.training(model, this),
                 bytes(model, dtype));
     }

@@ -42,7 +42,7 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
                         stage.ropeTheta(),
                         parts.stream().mapToDouble(MicroBatch::targetWeight).sum(),
                         answerWeight,
-                        rows.stream().mapToLong(row -> answers(row, answerWeight)).sum(),
+                        LossPart.targets(rows, answerWeight),
                         rows.stream().mapToLong(StepRows::visionTargets).sum(),
                         rows.stream().mapToLong(StepRows::visiblePairs).sum(),
                         (long) count * seqLen,
@@ -55,14 +55,6 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
     /** Cuts what one rank needs of it. */
     public RankPlan ofRank(int rank) {
         return new RankPlan(step, parts.stream().map(part -> part.ofRank(rank)).toList());
-    }
-
-    private static long answers(Row row, float answerWeight) {
-        long count = 0;
-        for (float weight : row.weights()) {
-            count += weight >= answerWeight ? 1 : 0;
-        }
-        return count;
     }
 
     private static long visionTargets(Row row) {

@@ -1,9 +1,11 @@
 package org.ringworld.model.training;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.RankBatch;
+import org.ringworld.model.attention.SequenceBlock;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.layers.TokenLosses;
 import org.ringworld.model.layers.Transformer;
@@ -41,12 +43,22 @@ public final class TrainingStep implements AutoCloseable {
     /**
      * What every rank knows after a step, the same on all.
      *
-     * @param lossSum Σ w·ce of the whole step
-     * @param hits answers that were right
+     * @param parts of the whole step, see {@link LossPart}
      * @param gradNorm norm of the whole gradient before clipping; if it is not finite nothing was
      *     updated
+     * @param paramNorm norm of all weights before the update
      */
-    public record Outcome(double lossSum, long hits, double gradNorm) {}
+    public record Outcome(List<LossPart.Sums> parts, double gradNorm, double paramNorm) {
+        /** Σ w·ce of the whole step. */
+        public double lossSum() {
+            return parts.stream().mapToDouble(LossPart.Sums::loss).sum();
+        }
+
+        /** Answers that were right. */
+        public long hits() {
+            return parts.stream().mapToLong(LossPart.Sums::hits).sum();
+        }
+    }
 
     /**
      * The gradients of one micro-batch alone, summed over the ring, without an update.
@@ -101,24 +113,18 @@ public final class TrainingStep implements AutoCloseable {
     /**
      * @param config with the stage's rotary base
      * @param parts this rank's part of each micro-batch
-     * @param targetWeight Σ w of all ranks and micro-batches; 0 gives zero gradients
-     * @param answerWeight the least weight of a target that is counted where it is right
-     * @param rate learning rate of this update
-     * @param step counts from 1
+     * @param plan of the whole step; no weight at all gives zero gradients
      */
     public Outcome run(
             LlamaConfig config,
             List<RankBatch> parts,
-            double targetWeight,
-            float answerWeight,
+            StepPlan plan,
             Ring ring,
-            AdamW optimizer,
-            double rate,
-            long step,
             Recompute recompute) {
+        double targetWeight = plan.targetWeight();
         float gradScale = targetWeight == 0 ? 0 : (float) (1 / targetWeight);
-        double lossSum = 0;
-        long hits = 0;
+        long step = plan.step();
+        StepSums.Sums own = new StepSums.Sums(plan.parts().size());
         for (int part = 0; part < parts.size(); part++) {
             RankBatch batch = parts.get(part);
             TokenLosses losses =
@@ -133,17 +139,34 @@ public final class TrainingStep implements AutoCloseable {
                             part > 0,
                             part + 1 == parts.size(),
                             null);
-            lossSum += losses.weightedSum(batch.own());
-            hits += losses.hits(batch.own(), answerWeight);
+            add(losses, batch, plan.answerWeight(), own);
         }
         parameters.gradients().sum(ring, step);
-        StepSums.Sums whole = sums.gather(ring, new StepSums.Sums(lossSum, hits), step);
+        StepSums.Sums whole = sums.gather(ring, own, step);
         // From here on no other rank is waited for: whatever happens to them, the update is whole.
+        double paramNorm = AdamW.paramNorm(parameters, device, sum);
         double norm = AdamW.norm(parameters, device, sum);
         if (Double.isFinite(norm)) {
-            optimizer.update(parameters, device, rate, step, norm);
+            plan.optimizer().update(parameters, device, plan.learningRate(), step, norm);
         }
-        return new Outcome(whole.loss(), whole.hits(), norm);
+        List<LossPart.Sums> sums = new ArrayList<>();
+        for (int part = 0; part < whole.parts(); part++) {
+            sums.add(new LossPart.Sums(whole.loss()[part], whole.hits()[part]));
+        }
+        return new Outcome(sums, norm, paramNorm);
+    }
+
+    /** What a micro-batch's tokens lost, in F64, and which answers were right. */
+    private static void add(
+            TokenLosses losses, RankBatch batch, float answerWeight, StepSums.Sums to) {
+        SequenceBlock own = batch.own();
+        for (int i = 0; i < own.length(); i++) {
+            int source = batch.sources()[own.rows()[i]];
+            boolean vision = own.visionTargets() != null && own.visionTargets()[i];
+            int part = LossPart.of(source, vision);
+            to.loss()[part] += (double) own.weights()[i] * losses.ce()[i];
+            to.hits()[part] += own.weights()[i] >= answerWeight ? losses.hits()[i] : 0;
+        }
     }
 
     /** Gives back its own memory; parameters and transformer are the caller's. */

@@ -35,6 +35,7 @@ class MetricsFileTest {
                 Double.NaN,
                 1e-3,
                 0.5,
+                9,
                 64,
                 32,
                 1e4,
@@ -43,6 +44,9 @@ class MetricsFileTest {
                 4,
                 0.1,
                 0.2,
+                List.of(
+                        new StepMetrics.Part("a/books", "text", 1.25, 0.5, 20),
+                        new StepMetrics.Part("a/books", "vision", 2.5, 0.25, 12)),
                 "2026-01-02T03:04:05.678Z");
     }
 

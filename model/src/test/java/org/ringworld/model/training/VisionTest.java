@@ -348,25 +348,41 @@ class VisionTest {
         try (Device device = new CpuDevice(1)) {
             WholeParameters parameters = new WholeParameters(device, config, dtype);
             set(parameters, weights(config));
-            List<Double> losses = new ArrayList<>();
+            List<List<LossPart.Sums>> losses = new ArrayList<>();
+            List<LossPart.Targets> targets = LossPart.targets(oneOfEach(config), 1);
+            assertThat(targets).hasSize(2).allMatch(part -> part.answers() > 0);
             try (Transformer transformer = new Transformer(device, parameters)) {
                 TrainingStep training = new TrainingStep(device, parameters, transformer);
                 for (int step = 1; step <= 30; step++) {
-                    losses.add(
+                    StepPlan plan =
+                            new StepPlan(
+                                    step,
+                                    0,
+                                    1e4,
+                                    batch.targetWeight(),
+                                    1,
+                                    targets,
+                                    0,
+                                    0,
+                                    0,
+                                    batch.plan().traffic(),
+                                    optimizer,
+                                    1e-2);
+                    TrainingStep.Outcome outcome =
                             training.run(
-                                            config,
-                                            List.of(batch.ofRank(0)),
-                                            batch.targetWeight(),
-                                            1,
-                                            new LocalRing(1).member(0),
-                                            optimizer,
-                                            1e-2,
-                                            step,
-                                            Recompute.NONE)
-                                    .lossSum());
+                                    config,
+                                    List.of(batch.ofRank(0)),
+                                    plan,
+                                    new LocalRing(1).member(0),
+                                    Recompute.NONE);
+                    assertThat(outcome.paramNorm()).isPositive();
+                    losses.add(outcome.parts());
                 }
             }
-            assertThat(losses.getLast()).isLessThan(losses.getFirst() / 2);
+            for (int part = 0; part < 2; part++) {
+                assertThat(losses.getLast().get(part).loss())
+                        .isLessThan(losses.getFirst().get(part).loss() / 2);
+            }
             for (int i = 0; i < parameters.specs().size(); i++) {
                 float[] moments = RingResult.floats(device, parameters.secondMoment(i));
                 double sum = 0;

@@ -90,7 +90,9 @@ public final class Mixture implements RowStream {
                 }
             }
             int source = order[place];
-            rows.addAll(sources.get(source).rows(next[source]++, seqLen, 1));
+            for (Row row : sources.get(source).rows(next[source]++, seqLen, 1)) {
+                rows.add(row.of(source));
+            }
         }
         return rows;
     }

@@ -10,6 +10,7 @@ package org.ringworld.tokenizer.packing;
  * @param weights of the target in the loss, 0 where there is none
  * @param visionIds which ids are vision codes and not text; null: none is
  * @param visionTargets which targets are; null: none is
+ * @param source of several that rows are mixed of, from 0
  */
 public record Row(
         int[] ids,
@@ -18,7 +19,8 @@ public record Row(
         int[] targets,
         float[] weights,
         boolean[] visionIds,
-        boolean[] visionTargets) {
+        boolean[] visionTargets,
+        int source) {
     /** The target where there is none. */
     public static final int NO_TARGET = -100;
 
@@ -66,6 +68,18 @@ public record Row(
         }
     }
 
+    /** A row of the only source. */
+    public Row(
+            int[] ids,
+            int[] positions,
+            int[] segments,
+            int[] targets,
+            float[] weights,
+            boolean[] visionIds,
+            boolean[] visionTargets) {
+        this(ids, positions, segments, targets, weights, visionIds, visionTargets, 0);
+    }
+
     /** A row of text alone. */
     public Row(int[] ids, int[] positions, int[] segments, int[] targets, float[] weights) {
         this(ids, positions, segments, targets, weights, null, null);
@@ -80,7 +94,17 @@ public record Row(
 
     /** The same row with other weights. */
     public Row withWeights(float[] other) {
-        return new Row(ids, positions, segments, targets, other, visionIds, visionTargets);
+        return new Row(ids, positions, segments, targets, other, visionIds, visionTargets, source);
+    }
+
+    /** The same row, of another source. */
+    public Row of(int other) {
+        return new Row(ids, positions, segments, targets, weights, visionIds, visionTargets, other);
+    }
+
+    /** Whether the target at a place is a vision code. */
+    public boolean isVision(int place) {
+        return visionTargets != null && visionTargets[place];
     }
 
     /** Tokens, padding included. */

@@ -72,7 +72,7 @@ public final class JobDecisions {
         this.fence = fence;
         this.othersTakeOut = othersTakeOut;
         this.formation = new RingFormation(job, id, resumed, effects::add);
-        this.steps = new StepAccount(flopsPerDevice, effects::add);
+        this.steps = new StepAccount(flopsPerDevice, job::sources, effects::add);
         this.saving = new Saving(job.curriculum());
         this.work = new RingWork(job, formation, steps, saving, evaluations, effects::add);
     }

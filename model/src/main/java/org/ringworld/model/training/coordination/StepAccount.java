@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.IntFunction;
 import org.ringworld.model.training.StepMetrics;
 
 /**
@@ -18,6 +19,7 @@ final class StepAccount {
     private static final int WINDOW = 2;
 
     private final double flopsPerDevice;
+    private final IntFunction<List<String>> sources;
     private final Consumer<Effect> effects;
     private final Deque<Long> running = new ArrayDeque<>();
     private final Map<Long, RankAnswers> answers = new HashMap<>();
@@ -25,7 +27,12 @@ final class StepAccount {
     private long finished;
     private boolean open;
 
-    StepAccount(double flopsPerDevice, Consumer<Effect> effects) {
+    /**
+     * @param sources names of each stage's
+     */
+    StepAccount(
+            double flopsPerDevice, IntFunction<List<String>> sources, Consumer<Effect> effects) {
+        this.sources = sources;
         this.flopsPerDevice = flopsPerDevice;
         this.effects = effects;
     }
@@ -108,7 +115,8 @@ final class StepAccount {
                 first.outcome(),
                 ranks.stream().map(Report.Stepped::spent).toList(),
                 seconds,
-                flopsPerDevice * ringSize);
+                flopsPerDevice * ringSize,
+                sources.apply(first.constants().stage()));
     }
 
     /** The step is over for good. */

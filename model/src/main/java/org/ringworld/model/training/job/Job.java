@@ -49,6 +49,11 @@ public record Job(
         long snapshotSteps,
         int snapshotsKept,
         long milestoneSteps) {
+    /** The names of a stage's sources, as metrics have them. */
+    public List<String> sources(int stage) {
+        return data.get(stage).sources().stream().map(s -> s.path().toString()).toList();
+    }
+
     /** Devices at most, and to begin with. */
     public int ringSize() {
         return devices.size();

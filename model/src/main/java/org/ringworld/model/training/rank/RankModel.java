@@ -164,12 +164,8 @@ public final class RankModel implements AutoCloseable {
         return trainingStep.run(
                 parameters.config().withRopeTheta(step.ropeTheta()),
                 plan.parts(),
-                step.targetWeight(),
-                step.answerWeight(),
+                step,
                 ring,
-                step.optimizer(),
-                step.learningRate(),
-                step.step(),
                 recompute(recompute, plan.tokens(), ring));
     }
 

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.LossPart;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
@@ -76,14 +77,21 @@ class JobPhasesTest {
 
     private List<Effect> stepped(int rank, long step, double norm) {
         StepPlan.Constants constants =
-                new StepPlan.Constants(0, 1e-3, 64, 1, 1, 1, new StepPlan.Bytes(0, 0));
+                new StepPlan.Constants(
+                        0,
+                        1e-3,
+                        64,
+                        1,
+                        List.of(new LossPart.Targets(1, 1)),
+                        1,
+                        new StepPlan.Bytes(0, 0));
         return told(
                 new Report.Stepped(
                         rank,
                         epoch,
                         step,
                         constants,
-                        new TrainingStep.Outcome(1, 1, norm),
+                        new TrainingStep.Outcome(List.of(new LossPart.Sums(1, 1)), norm, 1),
                         new TimeSpent(0.1, 0, 0, 0, 0)));
     }
 

@@ -12,6 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.LossPart;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
 import org.ringworld.model.training.coordination.Report.Held;
@@ -27,7 +28,7 @@ class RosterTest {
                             1,
                             s,
                             null,
-                            new TrainingStep.Outcome(s, 0, 1),
+                            new TrainingStep.Outcome(List.of(new LossPart.Sums(s, 0)), 1, 1),
                             new TimeSpent(0.1, 0.1, 0, 0, 0)));
         }
         return new Held(

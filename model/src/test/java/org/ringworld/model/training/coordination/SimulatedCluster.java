@@ -15,6 +15,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.LossPart;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
@@ -440,10 +441,10 @@ final class SimulatedCluster {
                                 1e-3,
                                 32,
                                 1,
-                                1,
+                                List.of(new LossPart.Targets(1, 1)),
                                 1,
                                 new StepPlan.Bytes(0, 0)),
-                        new TrainingStep.Outcome(1, 1, 1),
+                        new TrainingStep.Outcome(List.of(new LossPart.Sums(1, 1)), 1, 1),
                         new TimeSpent(0.1, 0, 0, 0, 0));
         device.finished.trained(stepped);
         report(device, to, stepped);

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 import org.ringworld.model.ring.LinkAddress;
+import org.ringworld.model.training.LossPart;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
@@ -14,15 +15,22 @@ import org.ringworld.model.training.TrainingStep;
 
 class StepAccountTest {
     private final List<Effect> effects = new ArrayList<>();
-    private final StepAccount account = new StepAccount(1e12, effects::add);
+    private final StepAccount account = new StepAccount(1e12, _ -> List.of(), effects::add);
 
     private static Report.Stepped stepped(int rank, long step) {
         return new Report.Stepped(
                 rank,
                 1,
                 step,
-                new StepPlan.Constants(0, 1e-3, 96, 1, 1, 1, new StepPlan.Bytes(0, 0)),
-                new TrainingStep.Outcome(step, 0, 1),
+                new StepPlan.Constants(
+                        0,
+                        1e-3,
+                        96,
+                        1,
+                        List.of(new LossPart.Targets(1, 1)),
+                        1,
+                        new StepPlan.Bytes(0, 0)),
+                new TrainingStep.Outcome(List.of(new LossPart.Sums(step, 0)), 1, 1),
                 new TimeSpent(0.25, 0.5, 0, 0, 0));
     }
 

@@ -22,6 +22,7 @@ import org.ringworld.model.ring.RingBrokenException;
 import org.ringworld.model.training.AdamW;
 import org.ringworld.model.training.LearningRate;
 import org.ringworld.model.training.LocalRanks;
+import org.ringworld.model.training.LossPart;
 import org.ringworld.model.training.RandomRows;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.RingResult;
@@ -53,6 +54,8 @@ class RankModelTest {
     /** What a ring makes of a row: of it as it is, then after a step of training on it. */
     private record Made(RowResult before, TrainingStep.Outcome step, RowResult after) {}
 
+    private static final List<LossPart.Targets> ONE = List.of(new LossPart.Targets(1, 0));
+
     /** On a ring whose ranks hold such shares of the row. */
     private static Made made(Row row, int... shares) {
         MicroBatch batch = UnequalBlocks.cut(row, shares, false, 8);
@@ -60,7 +63,7 @@ class RankModelTest {
         double weight = batch.targetWeight();
         StepPlan step =
                 new StepPlan(
-                        1, 0, 1e4, weight, 0.5f, 0, 0, 0, row.length(), traffic, OPTIMIZER, 1e-2);
+                        1, 0, 1e4, weight, 0.5f, ONE, 0, 0, row.length(), traffic, OPTIMIZER, 1e-2);
         ModelSource source = new ModelSource.Random(TINY, 1, 0.3);
         List<List<Object>> ranks =
                 LocalRanks.run(
