@@ -79,8 +79,13 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     /** Ranks that fail one after the other, before it is given up. */
     private static final int MOST_FAULTS = 3;
 
-    /** Reports of broken rings, one after the other: of those of half a minute. */
-    private static final int MOST_BROKEN = 100;
+    /** The longest between two tries to form a ring that breaks again and again. */
+    private static final Duration BETWEEN_TRIES = Duration.ofSeconds(5);
+
+    /** So long a ring may break before anything is made; where others come, they may be late. */
+    private static final Duration BROKEN = Duration.ofMinutes(1);
+
+    private static final Duration BROKEN_WHERE_OTHERS_COME = Duration.ofMinutes(10);
 
     private final TimerScheduler<Command> timers;
     private final Duration patience;
@@ -100,7 +105,8 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
     private long epoch;
     private boolean forming;
     private boolean stands;
-    private int broken;
+    // Since when nothing was made by rings that broke; 0: the last one made something.
+    private long brokenSince;
     private int faults;
     private String fault;
 
@@ -264,7 +270,7 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
             }
             case Report.Served made -> {
                 if (made.epoch() == epoch) {
-                    broken = 0;
+                    brokenSince = 0;
                     faults = 0;
                     scheduler.made(made.made());
                     return serve();
@@ -345,15 +351,29 @@ public final class ServingActor extends AbstractBehavior<ServingActor.Command> {
         }
         getContext().getLog().warn("rank {}: {}", failed.rank(), failed.sentence());
         stands = false;
-        if (failed.ringBroke() ? ++broken > MOST_BROKEN : forming || ++faults > MOST_FAULTS) {
-            return end(failed.sentence());
-        }
         if (failed.ringBroke()) {
-            timers.startSingleTimer(new FormAnew(epoch), BEFORE_FORMING_ANEW);
-            return this;
+            return onBroken(failed.sentence());
+        }
+        if (forming || ++faults > MOST_FAULTS) {
+            return end(failed.sentence());
         }
         fault = failed.sentence();
         gather();
+        return this;
+    }
+
+    /** Tries again, the less often the longer it has been in vain. */
+    private Behavior<Command> onBroken(String sentence) {
+        long now = System.nanoTime();
+        brokenSince = brokenSince == 0 ? now : brokenSince;
+        Duration vain = Duration.ofNanos(now - brokenSince);
+        if (vain.compareTo(othersCome ? BROKEN_WHERE_OTHERS_COME : BROKEN) > 0) {
+            return end(sentence);
+        }
+        Duration pause = vain.dividedBy(10);
+        pause = pause.compareTo(BEFORE_FORMING_ANEW) < 0 ? BEFORE_FORMING_ANEW : pause;
+        pause = pause.compareTo(BETWEEN_TRIES) > 0 ? BETWEEN_TRIES : pause;
+        timers.startSingleTimer(new FormAnew(epoch), pause);
         return this;
     }
 

@@ -210,7 +210,7 @@ class CoordinatorTest {
             for (int batch = 0; batch < of; batch++) {
                 assertThat(told.removeFirst()).isEqualTo(new Progress.Evaluating(batch, of));
             }
-            assertThat(((Progress.Evaluated) told.removeFirst()).stage()).isEqualTo(stage);
+            assertThat(((Progress.Evaluated) told.removeFirst()).moment()).isEqualTo(stage);
         }
         assertThat(told).isEmpty();
     }

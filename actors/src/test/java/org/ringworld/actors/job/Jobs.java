@@ -74,6 +74,7 @@ public final class Jobs {
                 Recompute.Choice.NONE,
                 every,
                 2,
-                0);
+                0,
+                new Job.Evaluate(0, null, 1));
     }
 }

@@ -51,6 +51,7 @@ class ProgressLogTest {
                     new Progress.Evaluating(1, 3),
                     new Progress.Evaluated(
                             -1,
+                            12,
                             List.of(
                                     new Probe.Result(
                                             new Probe.Needles(1), 64, Double.NaN, 8, 7, 0.5))),

@@ -6,8 +6,10 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -22,6 +24,7 @@ import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.Moment;
 import org.ringworld.model.training.job.Probe;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -43,6 +46,8 @@ public final class TrainingReport {
     private final TreeMap<Integer, List<Probe.Result>> evaluated = new TreeMap<>();
     private final long start = System.nanoTime();
     private final List<StepMetrics> steps = new ArrayList<>();
+    private final Evaluations evaluations;
+    private TensorBoardEvents events;
     private int copies;
     private double secondsCopying;
 
@@ -67,6 +72,7 @@ public final class TrainingReport {
         this.flopsLimit = flopsLimit;
         this.passes = passes;
         this.output = job.output();
+        this.evaluations = new Evaluations(output);
         this.live = live;
         this.err = err;
     }
@@ -89,6 +95,7 @@ public final class TrainingReport {
                 case Progress.Stepped stepped -> {
                     steps.add(stepped.metrics());
                     live.step(stepped.metrics());
+                    events.add(stepped.metrics().step(), scalars(stepped.metrics()));
                 }
                 case Progress.Evaluating now -> live.evaluating(now);
                 case Progress.Evaluated results -> evaluated(results);
@@ -155,6 +162,11 @@ public final class TrainingReport {
     }
 
     private void formed(Progress.Formed formed) throws IOException {
+        if (events == null) {
+            Files.createDirectories(output);
+            events = new TensorBoardEvents(output, formed.step());
+            evaluations.goOnAfter(formed.step());
+        }
         if (formed.earlier() != null) {
             steps.clear();
             steps.addAll(formed.earlier());
@@ -211,13 +223,56 @@ public final class TrainingReport {
         }
     }
 
+    private static Map<String, Double> scalars(StepMetrics step) {
+        Map<String, Double> values = new LinkedHashMap<>();
+        values.put("loss", step.loss());
+        values.put("accuracy", step.accuracy());
+        values.put("learning rate", step.learningRate());
+        values.put("gradient norm", step.gradNorm());
+        values.put("parameter norm", step.paramNorm());
+        values.put("tokens per second", step.tokensPerSecond());
+        values.put("FLOPs share", step.flopsShare());
+        values.put("stage", (double) step.stage());
+        if (step.parts() != null) {
+            for (StepMetrics.Part part : step.parts()) {
+                String of = "%s %s".formatted(part.source(), part.modality());
+                values.put("loss of/" + of, part.loss());
+                values.put("accuracy of/" + of, part.accuracy());
+            }
+        }
+        return values;
+    }
+
+    private static Map<String, Double> scalars(List<Probe.Result> results) {
+        Map<String, Double> values = new LinkedHashMap<>();
+        for (Probe.Result result : results) {
+            String of = "evaluation/%s, %d".formatted(result.kind().name(), result.seqLen());
+            values.put(
+                    of, result.kind() instanceof Probe.Needles ? result.accuracy() : result.bits());
+        }
+        return values;
+    }
+
     private void evaluated(Progress.Evaluated results) throws IOException {
-        evaluated.put(results.stage(), results.results());
-        live.println(
-                LossChart.moment(job.curriculum(), results.stage()) + ", on unseen documents:");
+        evaluations.add(results);
+        events.add(results.step(), scalars(results.results()));
+        if (Moment.isInside(results.moment())) {
+            say("after step " + results.step(), results.results());
+            return;
+        }
+        evaluated.put(results.moment(), results.results());
+        say(LossChart.moment(job.curriculum(), results.moment()), results.results());
+        ObjectNode json = JsonMapper.shared().createObjectNode();
+        evaluated.forEach((stage, list) -> json.set(Integer.toString(stage), ResultsJson.of(list)));
+        ResultsJson.write(output.resolve("judged.json"), json);
+        pictures();
+    }
+
+    private void say(String when, List<Probe.Result> results) {
+        live.println(when + ", on unseen documents:");
         Probe.Kind kind = null;
         StringBuilder line = new StringBuilder();
-        for (Probe.Result r : results.results()) {
+        for (Probe.Result r : results) {
             if (!r.kind().equals(kind)) {
                 if (kind != null) {
                     live.println(line.toString());
@@ -232,10 +287,6 @@ public final class TrainingReport {
                     });
         }
         live.println(line.toString());
-        ObjectNode json = JsonMapper.shared().createObjectNode();
-        evaluated.forEach((stage, list) -> json.set(Integer.toString(stage), ResultsJson.of(list)));
-        ResultsJson.write(output.resolve("judged.json"), json);
-        pictures();
     }
 
     /** What was evaluated over the whole run: a line for each moment, a column for each length. */

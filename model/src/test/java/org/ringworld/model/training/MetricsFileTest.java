@@ -78,7 +78,8 @@ class MetricsFileTest {
         assertThat(Files.readString(file))
                 .startsWith("{\"step\":1,")
                 .contains("\"time\":\"2026-01-02T03:04:05.678Z\"")
-                .doesNotContain("accuracy")
+                .contains("\"loss\":1.5,\"learningRate\"")
+                .contains("\"modality\":\"vision\",\"loss\":2.5,\"accuracy\":0.25,\"answers\":12}")
                 .endsWith("}\n");
         assertThat(Instant.parse(step(1).time()).toString()).isEqualTo(step(1).time());
     }

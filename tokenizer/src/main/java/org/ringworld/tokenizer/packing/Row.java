@@ -107,6 +107,25 @@ public record Row(
         return visionTargets != null && visionTargets[place];
     }
 
+    /** The same row, in which targets of one modality alone weigh. */
+    public Row only(boolean vision) {
+        float[] own = weights.clone();
+        for (int i = 0; i < own.length; i++) {
+            own[i] = isVision(i) == vision ? own[i] : 0;
+        }
+        return withWeights(own);
+    }
+
+    /** Whether any target weighs. */
+    public boolean weighs() {
+        for (float weight : weights) {
+            if (weight > 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     /** Tokens, padding included. */
     public int length() {
         return ids.length;

@@ -7,6 +7,7 @@ import java.util.List;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.TimeSpent;
+import org.ringworld.model.training.job.Moment;
 import org.ringworld.model.training.job.Probe;
 
 /** What a job tells whoever watches it; as JSON, too, where that is another process. */
@@ -47,8 +48,8 @@ public sealed interface Progress {
     /** So many batches of unseen rows are evaluated, and the next one begins. */
     record Evaluating(int batches, int of) implements Progress {}
 
-    /** Unseen rows evaluated after a stage (−1: before the first). */
-    record Evaluated(int stage, List<Probe.Result> results) implements Progress {}
+    /** Unseen rows evaluated at a {@link Moment}, after a step. */
+    record Evaluated(int moment, long step, List<Probe.Result> results) implements Progress {}
 
     /** The state was copied for writing, for which training waited so long. */
     record Copied(long step, double seconds) implements Progress {}

@@ -8,6 +8,7 @@ import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Report.Held;
 import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.Moment;
 
 /**
  * What a ring that stands does: evaluates, steps and saves, stage after stage. A part of {@link
@@ -55,7 +56,7 @@ final class RingWork {
 
     private Phase phase = Phase.IDLE;
     private Evaluation evaluation;
-    private int evaluatedStage;
+    private int moment;
     private long lastNanos;
     private boolean stopAsked;
     private boolean regroup;
@@ -107,7 +108,7 @@ final class RingWork {
     /** The ring stands. */
     Next begin(long nanos) {
         if (steps.finished() == 0) {
-            return evaluate(-1, nanos);
+            return evaluate(Moment.BEFORE, nanos);
         }
         // A run that was stopped just after a stage may not have that stage's model yet.
         int stage = curriculum.place(steps.finished()).stage();
@@ -183,7 +184,7 @@ final class RingWork {
     }
 
     private void sendSteps() {
-        long last = lastStepBeforeSaving();
+        long last = lastStepAhead();
         while (!stopAsked && !regroup) {
             long step = steps.send(last);
             if (step < 0) {
@@ -193,12 +194,20 @@ final class RingWork {
         }
     }
 
-    /** Steps run ahead of each other, but not past the end of a stage or a snapshot. */
-    private long lastStepBeforeSaving() {
-        long every = job.snapshotSteps();
-        long snapshot = (steps.finished() / every + 1) * every;
+    /** Steps run ahead of each other, but not past the end of a stage or what is between steps. */
+    private long lastStepAhead() {
         int stage = curriculum.place(steps.finished() + 1).stage();
-        return Math.min(snapshot, curriculum.lastStep(stage));
+        long evaluation =
+                job.evaluate().everySteps() == 0
+                        ? Long.MAX_VALUE
+                        : multiple(job.evaluate().everySteps());
+        return Math.min(
+                Math.min(multiple(job.snapshotSteps()), evaluation), curriculum.lastStep(stage));
+    }
+
+    /** The next step that is a multiple of so many. */
+    private long multiple(long every) {
+        return (steps.finished() / every + 1) * every;
     }
 
     Next onStepped(Report.Stepped stepped, long nanos) {
@@ -229,6 +238,9 @@ final class RingWork {
         if (steps.isIdle() && line.step() % job.snapshotSteps() == 0) {
             return save(false);
         }
+        if (steps.isIdle() && job.evaluate().isDue(line.step())) {
+            return evaluate(Moment.inside(line.stage()), nanos);
+        }
         sendSteps();
         return GO_ON;
     }
@@ -245,10 +257,10 @@ final class RingWork {
 
     // ---- evaluating
 
-    private Next evaluate(int stage, long nanos) {
+    private Next evaluate(int at, long nanos) {
         phase = Phase.EVALUATING;
-        evaluation = evaluations.apply(stage);
-        evaluatedStage = stage;
+        evaluation = evaluations.apply(at);
+        moment = at;
         evaluated.clear();
         return evaluateNext(nanos);
     }
@@ -259,15 +271,14 @@ final class RingWork {
         }
         if (evaluation.isOver()) {
             if (!evaluation.results().isEmpty()) {
-                tell(new Progress.Evaluated(evaluatedStage, evaluation.results()));
+                tell(new Progress.Evaluated(moment, steps.finished(), evaluation.results()));
             }
             return next(nanos);
         }
         int batch = evaluation.next();
         tell(new Progress.Evaluating(batch, evaluation.batches()));
-        double theta = curriculum.stages().get(Math.max(0, evaluatedStage)).ropeTheta();
-        formation.tellAll(
-                _ -> new Order.EvaluateBatch(formation.epoch(), evaluatedStage, batch, theta));
+        double theta = curriculum.stages().get(Moment.stage(moment)).ropeTheta();
+        formation.tellAll(_ -> new Order.EvaluateBatch(formation.epoch(), moment, batch, theta));
         return GO_ON;
     }
 
@@ -324,8 +335,11 @@ final class RingWork {
             return end(new Progress.Interrupted(steps.finished(), copied.snapshot()));
         }
         int stage = curriculum.place(steps.finished()).stage();
-        return steps.finished() == curriculum.lastStep(stage)
-                ? evaluate(stage, nanos)
+        if (steps.finished() == curriculum.lastStep(stage)) {
+            return evaluate(stage, nanos);
+        }
+        return job.evaluate().isDue(steps.finished())
+                ? evaluate(Moment.inside(stage), nanos)
                 : next(nanos);
     }
 

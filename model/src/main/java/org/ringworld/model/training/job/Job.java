@@ -26,6 +26,7 @@ import org.ringworld.runtime.DeviceSpec;
  * @param snapshotSteps steps between snapshots
  * @param snapshotsKept how many stay
  * @param milestoneSteps snapshots at multiples of these steps stay too; 0: none does
+ * @param evaluate by what it is evaluated inside stages
  */
 public record Job(
         String text,
@@ -48,7 +49,22 @@ public record Job(
         Recompute.Choice recompute,
         long snapshotSteps,
         int snapshotsKept,
-        long milestoneSteps) {
+        long milestoneSteps,
+        Evaluate evaluate) {
+
+    /**
+     * How a model is evaluated inside stages.
+     *
+     * @param everySteps 0: not at all
+     * @param documents that are not trained on; null: those that are held out of each source
+     * @param tokens of each source
+     */
+    public record Evaluate(long everySteps, StageData.Source documents, int tokens) {
+        public boolean isDue(long step) {
+            return everySteps > 0 && step % everySteps == 0;
+        }
+    }
+
     /** The names of a stage's sources, as metrics have them. */
     public List<String> sources(int stage) {
         return data.get(stage).sources().stream().map(s -> s.path().toString()).toList();

@@ -37,6 +37,7 @@ public final class JobData {
     private final List<RowStream> streams;
     private final StageTexts texts;
     private final List<Probe> probes;
+    private final List<List<Probe>> inside;
     private final int[] reach;
 
     /**
@@ -46,7 +47,13 @@ public final class JobData {
      */
     public record Pass(int stage, Path path, int seqLen, int rows, double paddingShare) {}
 
-    private JobData(List<RowStream> streams, StageTexts texts, List<Probe> probes, int[] reach) {
+    private JobData(
+            List<RowStream> streams,
+            StageTexts texts,
+            List<Probe> probes,
+            List<List<Probe>> inside,
+            int[] reach) {
+        this.inside = inside;
         this.streams = streams;
         this.texts = texts;
         this.probes = probes;
@@ -90,8 +97,52 @@ public final class JobData {
                 }
             }
         }
+        List<List<Probe>> inside = new ArrayList<>();
+        for (int i = 0; i < curriculum.stages().size(); i++) {
+            inside.add(inside(job, i, texts, tokenizer));
+        }
         int[] reach = curriculum.stages().stream().mapToInt(s -> 2 * s.seqLen()).toArray();
-        return new JobData(streams, texts, List.copyOf(probes), reach);
+        return new JobData(streams, texts, List.copyOf(probes), inside, reach);
+    }
+
+    /** What the model is evaluated by inside a stage, each source and modality by itself. */
+    private static List<Probe> inside(Job job, int index, StageTexts texts, Tokenizer tokenizer)
+            throws DataException {
+        Job.Evaluate evaluate = job.evaluate();
+        if (evaluate.everySteps() == 0) {
+            return List.of();
+        }
+        Stage stage = job.curriculum().stages().get(index);
+        int seqLen = stage.seqLen();
+        List<Probe> probes = new ArrayList<>();
+        if (evaluate.documents() != null) {
+            String name = evaluate.documents().path().toString();
+            addDocuments(
+                    name, texts.unseen(evaluate.documents(), seqLen, evaluate.tokens()), probes);
+        } else if (stage.task() == Stage.Task.TEXT) {
+            texts.heldOut(job.data().get(index), seqLen, evaluate.tokens())
+                    .forEach((name, rows) -> addDocuments(name, rows, probes));
+        } else if (stage.task() == Stage.Task.NEEDLES && seqLen >= BYTES_OF_A_NEEDLE) {
+            int rows = Math.clamp(evaluate.tokens() / seqLen, 1, NEEDLE_ROWS);
+            List<Row> all = NeedleTask.test(tokenizer, TEST_SEED, seqLen, 1, 1, Double.NaN, rows);
+            probes.add(new Probe(new Probe.Needles(1), seqLen, Double.NaN, all));
+        }
+        return probes;
+    }
+
+    private static void addDocuments(String name, List<Row> rows, List<Probe> to) {
+        if (rows.isEmpty()) {
+            return;
+        }
+        int seqLen = rows.getFirst().length();
+        List<Row> text = rows.stream().map(row -> row.only(false)).filter(Row::weighs).toList();
+        List<Row> vision = rows.stream().map(row -> row.only(true)).filter(Row::weighs).toList();
+        if (vision.isEmpty()) {
+            to.add(new Probe(new Probe.Documents(name), seqLen, Double.NaN, rows));
+            return;
+        }
+        to.add(new Probe(new Probe.Documents(name + ", text"), seqLen, Double.NaN, text));
+        to.add(new Probe(new Probe.Documents(name + ", vision"), seqLen, Double.NaN, vision));
     }
 
     private static int[] lengths(Curriculum curriculum, Stage.Task task) {
@@ -129,11 +180,18 @@ public final class JobData {
     }
 
     /**
-     * What a model is evaluated by after a stage; −1: before the first. Between the first
-     * evaluation and the last, retrieval is evaluated up to twice the length just trained on:
-     * raising the rotary base carries a model that far and no further.
+     * What a model is evaluated by at a {@link Moment}. Between the first evaluation and the last,
+     * retrieval is evaluated up to twice the length just trained on: raising the rotary base
+     * carries a model that far and no further.
      */
-    public List<Probe> probes(int stage) {
+    public List<Probe> probes(int moment) {
+        if (Moment.isInside(moment)) {
+            return inside.get(Moment.stage(moment));
+        }
+        return probesAfter(moment);
+    }
+
+    private List<Probe> probesAfter(int stage) {
         if (stage < 0 || stage == reach.length - 1) {
             return probes;
         }
@@ -148,9 +206,9 @@ public final class JobData {
     /** Some rows of one probe, cut for a ring. */
     public record Batch(int probe, MicroBatch micro) {}
 
-    /** The batches in which a model is evaluated after a stage. */
-    public List<Place> places(int stage) {
-        return places(probes(stage));
+    /** The batches in which a model is evaluated at a {@link Moment}. */
+    public List<Place> places(int moment) {
+        return places(probes(moment));
     }
 
     /** The batches in which these are evaluated. */
@@ -167,8 +225,8 @@ public final class JobData {
     }
 
     /** One of {@link #places}, cut for a ring. */
-    public MicroBatch batch(int stage, int index, Layout layout, RingShares shares) {
-        List<Probe> evaluated = probes(stage);
+    public MicroBatch batch(int moment, int index, Layout layout, RingShares shares) {
+        List<Probe> evaluated = probes(moment);
         return batch(evaluated, places(evaluated).get(index), layout, shares).micro();
     }
 

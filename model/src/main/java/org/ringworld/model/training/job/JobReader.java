@@ -4,6 +4,7 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
 import com.typesafe.config.ConfigValue;
+import com.typesafe.config.ConfigValueFactory;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -96,7 +97,25 @@ public final class JobReader {
                 positive(config, "snapshot.keep"),
                 config.getInt("snapshot.milestoneEverySteps") == 0
                         ? 0
-                        : positive(config, "snapshot.milestoneEverySteps"));
+                        : positive(config, "snapshot.milestoneEverySteps"),
+                evaluate(config));
+    }
+
+    private static Job.Evaluate evaluate(Config config) {
+        String path = optional(config, "evaluate.path", null);
+        StageData.Source documents = null;
+        if (path != null) {
+            Config data =
+                    config.getConfig("data")
+                            .withValue("path", ConfigValueFactory.fromAnyRef(path))
+                            .withValue("sources", ConfigValueFactory.fromIterable(List.of()));
+            documents = DataReader.read(data).sources().getFirst();
+        }
+        int every = config.getInt("evaluate.everySteps");
+        return new Job.Evaluate(
+                every == 0 ? 0 : positive(config, "evaluate.everySteps"),
+                documents,
+                positive(config, "evaluate.tokens"));
     }
 
     private static List<StageData> data(Config config, Curriculum curriculum) {

@@ -28,6 +28,7 @@ public final class JobText {
                     "model",
                     "tokenizer",
                     "data",
+                    "evaluate",
                     "optimizer",
                     "recompute",
                     "snapshot",
@@ -118,7 +119,7 @@ public final class JobText {
         for (String key : all.keySet()) {
             boolean how =
                     key.matches(
-                            "(ring|device|snapshot)\\..*|devices.*|recompute|output|continue|name");
+                            "(ring|device|snapshot|evaluate)\\..*|devices.*|recompute|output|continue|name");
             String was = a.getOrDefault(key, "nothing");
             String is = b.getOrDefault(key, "nothing");
             if (!how && !was.equals(is)) {

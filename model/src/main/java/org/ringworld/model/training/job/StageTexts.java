@@ -110,6 +110,26 @@ final class StageTexts {
         return rows;
     }
 
+    /** Held-out rows of a stage's sources, about so many tokens of each, by the sources' names. */
+    Map<String, List<Row>> heldOut(StageData data, int seqLen, int tokens) {
+        Map<String, List<Row>> rows = new LinkedHashMap<>();
+        for (StageData.Source source : data.sources()) {
+            TextDocuments documents = opened.get(new Corpus(source.path(), source.fields()));
+            rows.put(
+                    source.path().toString(),
+                    documents.heldOut(seqLen, Math.max(1, tokens / seqLen)));
+        }
+        return rows;
+    }
+
+    /** Rows of documents that no stage trains on, about so many tokens. */
+    List<Row> unseen(StageData.Source source, int seqLen, int tokens) throws DataException {
+        TextDocuments documents = open(source);
+        int most = Math.max(1, tokens / seqLen);
+        int rows = Math.min(most, documents.rowsPerPass(seqLen, source.packing()));
+        return documents.training(seed, 0, source.packing()).rows(0, seqLen, rows);
+    }
+
     List<JobData.Pass> passes() {
         return passes;
     }

@@ -15,6 +15,7 @@ import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
+import org.ringworld.model.training.job.Moment;
 import org.ringworld.model.training.job.Probe;
 
 /** Each phase of {@link JobDecisions}, event by event, with a clock that the test advances. */
@@ -24,7 +25,7 @@ class JobPhasesTest {
     private static final List<DeviceId> DEVICES =
             List.of(new DeviceId("a"), new DeviceId("b"), new DeviceId("c"));
 
-    private final Job job = SmallJob.of(RING, 1, 12, 4);
+    private Job job = SmallJob.of(RING, 1, 12, 4);
     private JobDecisions decisions = decisions(true, List.of());
     private long nanos = 1;
     private long epoch;
@@ -291,5 +292,34 @@ class JobPhasesTest {
         assertThat(progress(on(new Event.FileFault("again")), Progress.Failed.class).sentence())
                 .contains("the disk is gone")
                 .contains("again");
+    }
+
+    /** No step runs ahead of it, and where a snapshot is due too, that comes first. */
+    @Test
+    void aModelIsEvaluatedInsideAStage() {
+        job = SmallJob.of(RING, 1, 12, 4, "evaluate.everySteps=2");
+        decisions = decisions(true, List.of(new JobData.Place(0, 0, 1)));
+        stand(devices(2));
+        List<Effect> effects = evaluated(0, Moment.BEFORE);
+        assertThat(steps(effects)).containsExactly(1L, 1L, 2L, 2L);
+        finish(1);
+        effects = finish(2);
+        assertThat(orders(effects, Order.EvaluateBatch.class)).hasSize(RING);
+        assertThat(steps(evaluated(2, Moment.inside(0)))).containsExactly(3L, 3L, 4L, 4L);
+        finish(3);
+        assertThat(finish(4)).contains(new Effect.SyncMetrics());
+        on(new Event.MetricsSynced());
+        effects = told(new Report.Copied(0, 4, 0, Path.of("s")));
+        assertThat(orders(effects, Order.EvaluateBatch.class)).hasSize(RING);
+        assertThat(steps(evaluated(4, Moment.inside(0)))).containsExactly(5L, 5L, 6L, 6L);
+    }
+
+    private List<Effect> evaluated(long step, int moment) {
+        told(new Report.Evaluated(0, epoch, 0, 1.5, 2, new int[1]));
+        List<Effect> effects = told(new Report.Evaluated(1, epoch, 0, 1.5, 2, new int[1]));
+        Progress.Evaluated told = progress(effects, Progress.Evaluated.class);
+        assertThat(told.step()).isEqualTo(step);
+        assertThat(told.moment()).isEqualTo(moment);
+        return effects;
     }
 }
