@@ -5,7 +5,6 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.gguf.GgufType;
-import org.ringworld.checkpoints.hf.TokenizerExtras;
 import org.ringworld.checkpoints.lwm.LwmDirectory;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.DType;
@@ -72,7 +71,8 @@ final class ExportCommand implements Callable<Integer> {
                             "--dtype is for gguf and hf: LWM's stream has the model's own");
                 }
                 try (ModelFiles files = ModelFiles.open(model)) {
-                    LwmDirectory.write(out, files, TokenizerExtras.of(files.directory()));
+                    LwmDirectory.write(
+                            out, files, ImportCommand.beside(out, files, files.config()));
                 }
             }
             case GGUF -> {

@@ -14,6 +14,7 @@ import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.HfDirectory;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.hf.ModelCard;
 import org.ringworld.checkpoints.hf.TokenizerExtras;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.DType;
@@ -84,9 +85,19 @@ final class ImportCommand implements Callable<Integer> {
                         line.add(spec.count() * to.bytes());
                         return read(files, spec, to, host);
                     },
-                    TokenizerExtras.of(files.directory()),
+                    beside(out, files, config),
                     Fence.NONE);
         }
+    }
+
+    /** The tokenizer and the model card. */
+    static HfDirectory.ExtraFiles beside(Path out, ModelFiles files, LlamaConfig config) {
+        Path from = files.directory();
+        String name = "" + out.toAbsolutePath().normalize().getFileName();
+        return directory -> {
+            TokenizerExtras.of(from).write(directory);
+            ModelCard.carry(from, directory, name, config);
+        };
     }
 
     static DType dtype(String name) {
