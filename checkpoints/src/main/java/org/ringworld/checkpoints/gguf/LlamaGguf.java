@@ -85,7 +85,8 @@ public final class LlamaGguf {
             throw SafeTensorsWriter.cannotWrite(file, e);
         }
         LlamaGguf gguf = new LlamaGguf(model);
-        gguf.write(file, type, gguf.metadata(type).with(vocabulary), written);
+        String name = file.getFileName().toString().replaceFirst("\\.gguf$", "");
+        gguf.write(file, type, gguf.metadata(name, type).with(vocabulary), written);
     }
 
     /** Bytes of all tensors of a file. */
@@ -119,10 +120,10 @@ public final class LlamaGguf {
         }
     }
 
-    private GgufMetadata metadata(GgufType type) {
+    private GgufMetadata metadata(String name, GgufType type) {
         GgufMetadata out = new GgufMetadata();
         out.putText("general.architecture", "llama");
-        out.putText("general.name", "" + model.directory().toAbsolutePath().getFileName());
+        out.putText("general.name", name);
         out.putCount("general.file_type", type.fileType());
         if (type == GgufType.Q8_0) {
             out.putCount("general.quantization_version", 2);

@@ -149,12 +149,11 @@ public final class TrainingCard {
             }
             effective = result.seqLen();
         }
-        return String.format(
-                Locale.ROOT,
-                "%nEffective length: %s of %d tokens, the longest up to which at least %.0f %% of single needles are right.%n",
-                effective == 0 ? "none" : "" + effective,
-                config.maxPositionEmbeddings(),
-                100 * EFFECTIVE);
+        return effective == 0
+                ? "%nEffective length: none, under %.0f %% of single needles are right at %d tokens.%n"
+                        .formatted(100 * EFFECTIVE, single.getFirst().seqLen())
+                : "%nEffective length: %d of %d tokens, up to which at least %.0f %% of single needles are right.%n"
+                        .formatted(effective, config.maxPositionEmbeddings(), 100 * EFFECTIVE);
     }
 
     private static List<String> commands(List<Probe.Result> scores) {
