@@ -15,6 +15,7 @@ import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.SourceType;
 import org.ringworld.checkpoints.StridedTensor;
 import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.checkpoints.files.AtomicFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.hf.RopeScaling;
@@ -81,6 +82,7 @@ public final class LlamaGguf {
         refuseWhatCannotBeSaid(model);
         try {
             Files.createDirectories(file.toAbsolutePath().getParent());
+            AtomicFiles.deleteLeftovers(file);
         } catch (IOException e) {
             throw SafeTensorsWriter.cannotWrite(file, e);
         }
