@@ -2,6 +2,7 @@ package org.ringworld.cli;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -58,6 +59,7 @@ final class GgufExport {
             throws DataException {
         String key = "tokenizer.ggml.";
         List<Token> tokens = vocabulary.tokens();
+        requireDifferent(tokens, directory);
         float[] scores = new float[tokens.size()];
         int[] types = new int[tokens.size()];
         for (int id = 0; id < scores.length; id++) {
@@ -84,6 +86,18 @@ final class GgufExport {
         to.putTruth(key + "add_eos_token", false);
         to.putTruth(key + "add_space_prefix", vocabulary.addsSpace());
         putOtherEnds(to, vocabulary, directory);
+    }
+
+    /** llama.cpp ends its process over two tokens with one text. */
+    private static void requireDifferent(List<Token> tokens, Path directory) throws DataException {
+        Set<String> texts = new HashSet<>();
+        for (Token token : tokens) {
+            if (!texts.add(token.text())) {
+                throw new DataException(
+                        "%s: two of its tokens are written %s, which llama.cpp does not take: rename one of them in the tokenizer's files"
+                                .formatted(directory, token.text()));
+            }
+        }
     }
 
     /** What ends a text besides EOS: the end of a turn and of a message are places for two. */

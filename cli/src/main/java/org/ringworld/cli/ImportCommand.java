@@ -110,7 +110,7 @@ final class ImportCommand implements Callable<Integer> {
 
     static void refuseExisting(Path out) {
         if (Files.exists(out)) {
-            throw new UsageException(out + ": is there already: name a new directory");
+            throw new UsageException(out + ": is there already: give a name that is new");
         }
     }
 

@@ -17,7 +17,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.checkpoints.SourceType;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.hf.HfDirectory;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
+import org.ringworld.runtime.DType;
+import org.ringworld.tokenizer.ByteTokenizer;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -119,15 +125,45 @@ class ConversionCommandsTest {
         assertThat(outcome.err()).contains("is there already");
     }
 
+    /** Of more rows than the tokenizer has tokens. */
+    private Path bytesModel() throws Exception {
+        Path directory = tmp.resolve("bytes");
+        LlamaConfig config = LlamaConfig.preset("debug").withVocabSize(306);
+        HfDirectory.write(
+                directory,
+                config,
+                DType.F32,
+                LlamaTensors.of(config),
+                spec -> MemorySegment.ofArray(new float[(int) spec.count()]),
+                new ByteTokenizer()::save,
+                Fence.NONE);
+        return directory;
+    }
+
     @Test
     void aGgufFileHasTheModelsTokenizerAndTemplate() throws Exception {
-        Path model = TinyModel.write(tmp, Path.of("bytes"));
+        Path model = bytesModel();
         Path out = tmp.resolve("model.gguf");
         done("export", model, out, "--to", "gguf");
         String text = Files.readString(out, StandardCharsets.ISO_8859_1);
         assertThat(text)
                 .contains("tokenizer.ggml.merges", "tokenizer.chat_template", "ASSISTANT:", "<pad>")
                 .contains("general.name\10\0\0\0\5\0\0\0\0\0\0\0model");
+    }
+
+    /** One of them is called as what fills the model's other rows. */
+    @Test
+    void twoTokensWithOneTextAreRefusedAndNothingIsLeft() throws Exception {
+        Path model = bytesModel();
+        Path json = model.resolve("tokenizer.json");
+        Files.writeString(json, Files.readString(json).replace("<unk>", "[PAD300]"));
+        Path names = model.resolve("tokenizer_config.json");
+        Files.writeString(names, Files.readString(names).replace("<unk>", "[PAD300]"));
+        Path out = tmp.resolve("model.gguf");
+        CommandLineTest.Outcome outcome = CommandLineTest.run("export", model, out, "--to", "gguf");
+        assertThat(outcome.code()).isEqualTo(Ringworld.FAILED);
+        assertThat(outcome.err()).contains("two of its tokens are written [PAD300]");
+        assertThat(out).doesNotExist();
     }
 
     @Test
