@@ -12,7 +12,9 @@ import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.HfDirectory;
+import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.checkpoints.hf.ModelCard;
 import org.ringworld.checkpoints.hf.TokenizerExtras;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.DType;
@@ -50,31 +52,57 @@ final class ImportCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        DType wanted = dtype == null ? null : dtype();
+        DType wanted = dtype == null ? null : dtype(dtype);
         refuseExisting(out);
         InferenceSettings on = InferenceSettings.of(settings, source);
-        try (ModelFiles files = on.open();
-                Arena arena = Arena.ofConfined()) {
-            DType to = wanted == null ? files.dtype() : wanted;
-            List<TensorSpec> specs = LlamaTensors.of(on.config());
-            long largest = specs.stream().mapToLong(TensorSpec::count).max().orElseThrow();
-            MemorySegment host = arena.allocate(largest * to.bytes());
-            HfDirectory.write(
-                    out,
-                    on.config(),
-                    to,
-                    specs,
-                    spec -> read(files, spec, to, host),
-                    TokenizerExtras.of(files.directory()),
-                    Fence.NONE);
+        try (ModelFiles files = on.open()) {
+            write(out, files, on.config(), wanted);
         }
         System.out.println("wrote " + out);
         return Ringworld.DONE;
     }
 
-    private DType dtype() {
+    /**
+     * Writes a Hugging Face directory, one tensor in memory at a time.
+     *
+     * @param wanted dtype of the weights; null: as they are stored
+     */
+    static void write(Path out, ModelFiles files, LlamaConfig config, DType wanted)
+            throws CheckpointException {
+        DType to = wanted == null ? files.dtype() : wanted;
+        List<TensorSpec> specs = LlamaTensors.of(config);
+        long largest = specs.stream().mapToLong(TensorSpec::count).max().orElseThrow();
+        long all = specs.stream().mapToLong(TensorSpec::count).sum();
+        try (Arena arena = Arena.ofConfined();
+                BytesLine line = new BytesLine("write", all * to.bytes())) {
+            MemorySegment host = arena.allocate(largest * to.bytes());
+            HfDirectory.write(
+                    out,
+                    config,
+                    to,
+                    specs,
+                    spec -> {
+                        line.add(spec.count() * to.bytes());
+                        return read(files, spec, to, host);
+                    },
+                    beside(out, files, config),
+                    Fence.NONE);
+        }
+    }
+
+    /** The tokenizer and the model card. */
+    static HfDirectory.ExtraFiles beside(Path out, ModelFiles files, LlamaConfig config) {
+        Path from = files.directory();
+        String name = "" + out.toAbsolutePath().normalize().getFileName();
+        return directory -> {
+            TokenizerExtras.of(from).write(directory);
+            ModelCard.carry(from, directory, name, config);
+        };
+    }
+
+    static DType dtype(String name) {
         try {
-            return DType.ofValues(dtype);
+            return DType.ofValues(name);
         } catch (IllegalArgumentException e) {
             throw new UsageException(e.getMessage());
         }
@@ -82,7 +110,7 @@ final class ImportCommand implements Callable<Integer> {
 
     static void refuseExisting(Path out) {
         if (Files.exists(out)) {
-            throw new UsageException(out + ": is there already: name a new directory");
+            throw new UsageException(out + ": is there already: give a name that is new");
         }
     }
 

@@ -141,6 +141,14 @@ public class CommandLineTest {
                         "final/config.json")) {
             assertThat(run.resolve(file)).isNotEmptyFile();
         }
+        assertThat(run.resolve("stages/0-32/README.md"))
+                .content()
+                .contains("| 0 | copy | 32 |")
+                .doesNotContain("| 1 | needles");
+        assertThat(run.resolve("final/README.md"))
+                .content()
+                .contains(
+                        "| 1 | needles | 160 |", "| one needle | 160 | 200 |", "Effective length");
 
         Outcome again = run("train", TINY, "output=" + run);
         assertThat(again.code).isZero();

@@ -4,8 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -15,7 +17,13 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.checkpoints.SourceType;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.checkpoints.hf.HfDirectory;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
+import org.ringworld.runtime.DType;
+import org.ringworld.tokenizer.ByteTokenizer;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -94,6 +102,99 @@ class ConversionCommandsTest {
                 CommandLineTest.run("forward", stream, "--batch", batch, "--out", tmp.resolve("o"));
         assertThat(outcome.code()).as(outcome.err()).isZero();
         assertThat(outcome.out()).contains("loss 4.0478");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"llama-gqa, f32, 0", "llama3-tied, bf16, 32", "llama-gqa, q8_0, 7"})
+    void aGgufFileIsOneFileWithItsTypeInFront(String golden, String dtype, int fileType)
+            throws IOException {
+        Path out = tmp.resolve("new/model.gguf");
+        Path model = resource("golden/" + golden);
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run("export", model, out, "--to", "gguf", "--dtype", dtype);
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        assertThat(outcome.err()).contains("holds no tokenizer").hasLineCount(1);
+        try (var inside = Files.list(out.getParent())) {
+            assertThat(inside).containsExactly(out);
+        }
+        String head = Files.readString(out, StandardCharsets.ISO_8859_1);
+        char[] value = {4, 0, 0, 0, (char) fileType, 0, 0, 0};
+        assertThat(head).startsWith("GGUF\3").contains("general.file_type" + new String(value));
+        outcome = CommandLineTest.run("export", model, out, "--to", "gguf");
+        assertThat(outcome.code()).isEqualTo(Ringworld.USAGE);
+        assertThat(outcome.err()).contains("is there already");
+    }
+
+    /** Of more rows than the tokenizer has tokens. */
+    private Path bytesModel() throws Exception {
+        Path directory = tmp.resolve("bytes");
+        LlamaConfig config = LlamaConfig.preset("debug").withVocabSize(306);
+        HfDirectory.write(
+                directory,
+                config,
+                DType.F32,
+                LlamaTensors.of(config),
+                spec -> MemorySegment.ofArray(new float[(int) spec.count()]),
+                new ByteTokenizer()::save,
+                Fence.NONE);
+        return directory;
+    }
+
+    @Test
+    void aGgufFileHasTheModelsTokenizerAndTemplate() throws Exception {
+        Path model = bytesModel();
+        Path out = tmp.resolve("model.gguf");
+        done("export", model, out, "--to", "gguf");
+        String text = Files.readString(out, StandardCharsets.ISO_8859_1);
+        assertThat(text)
+                .contains("tokenizer.ggml.merges", "tokenizer.chat_template", "ASSISTANT:", "<pad>")
+                .contains("general.name\10\0\0\0\5\0\0\0\0\0\0\0model");
+    }
+
+    /** One of them is called as what fills the model's other rows. */
+    @Test
+    void twoTokensWithOneTextAreRefusedAndNothingIsLeft() throws Exception {
+        Path model = bytesModel();
+        Path json = model.resolve("tokenizer.json");
+        Files.writeString(json, Files.readString(json).replace("<unk>", "[PAD300]"));
+        Path names = model.resolve("tokenizer_config.json");
+        Files.writeString(names, Files.readString(names).replace("<unk>", "[PAD300]"));
+        Path out = tmp.resolve("model.gguf");
+        CommandLineTest.Outcome outcome = CommandLineTest.run("export", model, out, "--to", "gguf");
+        assertThat(outcome.code()).isEqualTo(Ringworld.FAILED);
+        assertThat(outcome.err()).contains("two of its tokens are written [PAD300]");
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void anExportedDirectoryIsTheImportedOneAndCarriesItsCard() throws IOException {
+        Path golden = resource("golden/llama-gqa");
+        Path first = tmp.resolve("first");
+        done("import", golden, first);
+        assertThat(first.resolve("README.md")).content().contains("# first", "`llama-gqa`");
+        Files.writeString(first.resolve("README.md"), "its own\n");
+        Path second = tmp.resolve("second");
+        done("export", first, second, "--to", "hf");
+        for (String name : new String[] {"config.json", "model.safetensors", "README.md"}) {
+            assertThat(Files.mismatch(first.resolve(name), second.resolve(name))).isEqualTo(-1);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--to onnx, --to onnx is not jax",
+        "--to gguf --dtype q4_0, --dtype q4_0 is not",
+        "--to hf --dtype q8_0, q8_0",
+        "--dtype bf16, --dtype is for gguf and hf"
+    })
+    void aFormThatThereIsNotIsASentence(String options, String sentence) {
+        List<Object> words = new ArrayList<>(List.of("export", resource("golden/llama-gqa")));
+        words.add(tmp.resolve("out"));
+        words.addAll(List.of(options.split(" ")));
+        CommandLineTest.Outcome outcome = CommandLineTest.run(words.toArray());
+        assertThat(outcome.code()).isEqualTo(Ringworld.USAGE);
+        assertThat(outcome.err()).contains(sentence);
+        assertThat(tmp.resolve("out")).doesNotExist();
     }
 
     private Path batch(JsonNode ids, JsonNode targets) throws IOException {

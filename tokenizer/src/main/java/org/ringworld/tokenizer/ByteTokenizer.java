@@ -1,7 +1,10 @@
 package org.ringworld.tokenizer;
 
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import org.ringworld.tokenizer.bpe.ByteLetters;
 
 /** Every byte of UTF-8 is a token: 0 to 255, then BOS, EOS, PAD and UNK. */
 public final class ByteTokenizer implements Tokenizer {
@@ -63,6 +66,34 @@ public final class ByteTokenizer implements Tokenizer {
     @Override
     public void save(Path directory) throws DataException {
         ByteTokenizerJson.write(directory);
+    }
+
+    /** Byte-level BPE without merges: however a text is cut, every byte stays a token. */
+    @Override
+    public GgufVocabulary gguf() {
+        List<GgufVocabulary.Token> tokens = new ArrayList<>();
+        for (int b = 0; b < BOS; b++) {
+            tokens.add(token(ByteLetters.letter(b), GgufVocabulary.Type.NORMAL));
+        }
+        for (String special : ByteTokenizerJson.SPECIALS) {
+            tokens.add(token(special, GgufVocabulary.Type.CONTROL));
+        }
+        return new GgufVocabulary(
+                GgufVocabulary.Model.BYTE_LEVEL,
+                "gpt-2",
+                tokens,
+                List.of(),
+                false,
+                addsBos(),
+                BOS,
+                EOS,
+                ends(),
+                UNK,
+                PAD);
+    }
+
+    private static GgufVocabulary.Token token(String text, GgufVocabulary.Type type) {
+        return new GgufVocabulary.Token(text, 0, type);
     }
 
     @Override

@@ -16,7 +16,7 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class ByteTokenizerJson {
     private static final JsonMapper MAPPER = JsonMapper.builder().build();
-    private static final String[] SPECIALS = {"<s>", "</s>", "<pad>", "<unk>"};
+    static final String[] SPECIALS = {"<s>", "</s>", "<pad>", "<unk>"};
 
     private ByteTokenizerJson() {}
 

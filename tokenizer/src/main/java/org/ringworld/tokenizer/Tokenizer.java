@@ -93,6 +93,13 @@ public interface Tokenizer {
     void save(Path directory) throws DataException;
 
     /**
+     * This tokenizer as llama.cpp reads it from a GGUF file.
+     *
+     * @throws DataException naming what llama.cpp has no like of
+     */
+    GgufVocabulary gguf() throws DataException;
+
+    /**
      * The tokenizer that a job names: {@code bytes}, or a path.
      *
      * @throws DataException where the path holds no tokenizer that can be read

@@ -121,7 +121,8 @@ class VisionSnapshotTest {
                                     new SaveRequest.Training(job, 0, step, 0, epoch, shares);
                             Path path = directory.resolve("snapshots/step-" + step);
                             return List.of(
-                                    new SaveRequest(path, MODEL, "bytes", training, Fence.NONE));
+                                    new SaveRequest(
+                                            path, MODEL, "bytes", training, null, Fence.NONE));
                         }
                     };
             Links links = Links.inProcess();

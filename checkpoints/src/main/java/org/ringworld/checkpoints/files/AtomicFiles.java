@@ -100,7 +100,7 @@ public final class AtomicFiles {
     }
 
     /** Removes what a crashed writer of {@code target} left beside it. */
-    static void deleteLeftovers(Path target) throws IOException {
+    public static void deleteLeftovers(Path target) throws IOException {
         String prefix = "." + target.toAbsolutePath().getFileName() + ".";
         Path parent = target.toAbsolutePath().getParent();
         try (Stream<Path> siblings = Files.list(parent)) {

@@ -26,6 +26,7 @@ import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.Moment;
 import org.ringworld.model.training.job.Probe;
+import org.ringworld.model.training.job.SaveRequest;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -109,7 +110,7 @@ public final class TrainingReport {
                             "ringworld: no snapshot of step %d: %s; training goes on%n",
                             not.step(), not.sentence());
                 }
-                case Progress.Saved saved -> live.println("saved " + saved.path());
+                case Progress.Saved saved -> saved(saved);
                 case Progress.Completed completed -> completed(completed);
                 case Progress.Interrupted stopped -> interrupted(stopped);
                 case Progress.Failed failed -> failed(failed);
@@ -118,6 +119,15 @@ public final class TrainingReport {
             live.finish();
             err.println("ringworld: " + org.ringworld.actors.Faults.sentence(e));
             end.complete(new Progress.Failed(e.getMessage(), 0, null));
+        }
+    }
+
+    /** A stage's model may stand only after its scores are known. */
+    private void saved(Progress.Saved saved) throws IOException {
+        live.println("saved " + saved.path());
+        int stage = job.curriculum().place(saved.step()).stage();
+        if (evaluated.containsKey(stage) && job.curriculum().lastStep(stage) == saved.step()) {
+            SaveRequest.writeScores(job, stage, evaluated.get(stage));
         }
     }
 
@@ -265,6 +275,9 @@ public final class TrainingReport {
         ObjectNode json = JsonMapper.shared().createObjectNode();
         evaluated.forEach((stage, list) -> json.set(Integer.toString(stage), ResultsJson.of(list)));
         ResultsJson.write(output.resolve("judged.json"), json);
+        if (results.moment() > Moment.BEFORE) {
+            SaveRequest.writeScores(job, Moment.stage(results.moment()), results.results());
+        }
         pictures();
     }
 

@@ -123,6 +123,10 @@ final class BytePairVocabulary {
         return neighbors.get(before, after) < 0;
     }
 
+    boolean hasUserDefined() {
+        return !userDefined.isEmpty();
+    }
+
     /** The longest user-defined piece that begins here, or null. */
     String userDefined(String text, int at) {
         if (userDefined.isEmpty()) {

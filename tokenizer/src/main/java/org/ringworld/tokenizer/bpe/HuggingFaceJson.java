@@ -156,7 +156,7 @@ record HuggingFaceJson(Path file, JsonNode json, Map<String, Integer> vocab, Lis
         return Utf8.wellFormed(text).equals(text);
     }
 
-    private static List<String> pair(JsonNode merge) {
+    static List<String> pair(JsonNode merge) {
         if (merge.isArray()) {
             return merge.valueStream().map(p -> p.asString("")).toList();
         }

@@ -7,6 +7,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.GgufVocabulary;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.TokenizerFiles;
 import org.ringworld.tokenizer.Utf8;
@@ -249,6 +250,12 @@ public final class HuggingFaceTokenizer implements Tokenizer {
     @Override
     public void save(Path directory) throws DataException {
         files.save(directory, "tokenizer.json", this);
+    }
+
+    @Override
+    public GgufVocabulary gguf() throws DataException {
+        JsonNode json = files.json(files.file().getFileName().toString());
+        return HuggingFaceGguf.of(HuggingFaceJson.read(files.file(), json, files.added()), this);
     }
 
     @Override

@@ -13,6 +13,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.GgufVocabulary;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.TokenizerFiles;
 import org.ringworld.tokenizer.Utf8;
@@ -262,6 +263,73 @@ public final class SentencePieceTokenizer implements Tokenizer {
     @Override
     public void save(Path directory) throws DataException {
         model.files().save(directory, "tokenizer.model", this);
+    }
+
+    @Override
+    public GgufVocabulary gguf() throws DataException {
+        requireLikeLlamaCpp();
+        List<GgufVocabulary.Token> tokens = new ArrayList<>();
+        for (Piece piece : model.pieces()) {
+            tokens.add(
+                    new GgufVocabulary.Token(
+                            piece.getPiece(),
+                            piece.getScore(),
+                            switch (piece.getType()) {
+                                case NORMAL -> GgufVocabulary.Type.NORMAL;
+                                case UNKNOWN -> GgufVocabulary.Type.UNKNOWN;
+                                case CONTROL -> GgufVocabulary.Type.CONTROL;
+                                case USER_DEFINED -> GgufVocabulary.Type.USER_DEFINED;
+                                case UNUSED -> GgufVocabulary.Type.UNUSED;
+                                case BYTE -> GgufVocabulary.Type.BYTE;
+                            }));
+        }
+        for (TokenizerFiles.Added token : added) {
+            while (tokens.size() < token.id()) {
+                tokens.add(GgufVocabulary.Token.unused(tokens.size()));
+            }
+            GgufVocabulary.Type type =
+                    token.special()
+                            ? GgufVocabulary.Type.CONTROL
+                            : GgufVocabulary.Type.USER_DEFINED;
+            tokens.add(new GgufVocabulary.Token(token.content(), GgufVocabulary.LAST, type));
+        }
+        return new GgufVocabulary(
+                GgufVocabulary.Model.SENTENCE_PIECE,
+                "default",
+                tokens,
+                List.of(),
+                addsSpace(),
+                addsBos,
+                bos,
+                eos,
+                ends,
+                model.unknown(),
+                pad == eos ? -1 : pad);
+    }
+
+    private void requireLikeLlamaCpp() throws DataException {
+        NormalizerSpec normalizer = model.normalizer();
+        List<String> faults = new ArrayList<>();
+        if (!model.trainer().getByteFallback()) {
+            faults.add("a model without byte_fallback");
+        }
+        if (!normalizer.getEscapeWhitespaces()) {
+            faults.add("spaces that are not escaped");
+        }
+        if (normalizer.getRemoveExtraWhitespaces()) {
+            faults.add("remove_extra_whitespaces");
+        }
+        if (vocabulary.hasUnused) {
+            faults.add("unused pieces");
+        }
+        if (addsSpace() && vocabulary.hasUserDefined()) {
+            faults.add("user-defined pieces where texts get a space in front");
+        }
+        if (!faults.isEmpty()) {
+            throw new DataException(
+                    "%s: llama.cpp has no like of: %s"
+                            .formatted(model.files().file(), String.join("; ", faults)));
+        }
     }
 
     @Override

@@ -141,6 +141,11 @@ public final class ChatTemplate {
         return new ChatTemplate(LWM, Map.of());
     }
 
+    /** Its Jinja. */
+    public String source() {
+        return template;
+    }
+
     /** Whether it is LWM's, as where a model brings none. */
     public boolean isLwms() {
         return template.equals(LWM);

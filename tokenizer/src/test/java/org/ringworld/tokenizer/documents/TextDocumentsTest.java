@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.GgufVocabulary;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
@@ -229,6 +230,11 @@ class TextDocumentsTest {
 
         @Override
         public void save(Path directory) {}
+
+        @Override
+        public GgufVocabulary gguf() {
+            throw new UnsupportedOperationException();
+        }
     }
 
     private static List<String> sorted(List<Row> rows) {

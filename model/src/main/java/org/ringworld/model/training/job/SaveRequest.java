@@ -1,10 +1,13 @@
 package org.ringworld.model.training.job;
 
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.ModelCard;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.Stage;
@@ -15,10 +18,16 @@ import org.ringworld.model.training.Stage;
  * @param config with the rotary base and context length that the weights were last trained with
  * @param tokenizer saved beside the weights
  * @param training what a run needs to go on, or null for the model alone
+ * @param card of a model alone, or null: a snapshot has none
  * @param fence whose owner alone may write into the run
  */
 public record SaveRequest(
-        Path path, LlamaConfig config, String tokenizer, Training training, Fence fence) {
+        Path path,
+        LlamaConfig config,
+        String tokenizer,
+        Training training,
+        ModelCard card,
+        Fence fence) {
     /** Beside the model and the optimizer's state. */
     public record Training(
             Job job,
@@ -60,6 +69,7 @@ public record SaveRequest(
                         job.curriculum().tokens(step),
                         epoch,
                         shares),
+                null,
                 fence);
     }
 
@@ -67,18 +77,33 @@ public record SaveRequest(
      * The models of a stage's end: {@code stages/<i>-<seqLen>}, and {@code final} after the last.
      */
     static List<SaveRequest> models(Job job, long step, Fence fence) {
-        Curriculum curriculum = job.curriculum();
-        int stage = curriculum.place(step).stage();
+        int stage = job.curriculum().place(step).stage();
         LlamaConfig config = trained(job, stage);
-        String name = stage + "-" + curriculum.stages().get(stage).seqLen();
-        List<SaveRequest> models = new ArrayList<>();
-        Path stages = job.output().resolve("stages");
-        models.add(new SaveRequest(stages.resolve(name), config, job.tokenizer(), null, fence));
-        if (step == curriculum.steps()) {
-            Path last = job.output().resolve("final");
-            models.add(new SaveRequest(last, config, job.tokenizer(), null, fence));
+        ModelCard card = TrainingCard.of(job, stage, config, List.of());
+        return directories(job, stage).stream()
+                .map(path -> new SaveRequest(path, config, job.tokenizer(), null, card, fence))
+                .toList();
+    }
+
+    /** Where a stage's model lies, the last one's twice. */
+    private static List<Path> directories(Job job, int stage) {
+        List<Stage> stages = job.curriculum().stages();
+        String name = stage + "-" + stages.get(stage).seqLen();
+        Path own = job.output().resolve("stages").resolve(name);
+        return stage == stages.size() - 1
+                ? List.of(own, job.output().resolve("final"))
+                : List.of(own);
+    }
+
+    /** Writes the scores of a stage's models into the cards of those that stand already. */
+    public static void writeScores(Job job, int stage, List<Probe.Result> scores)
+            throws IOException {
+        ModelCard card = TrainingCard.of(job, stage, trained(job, stage), scores);
+        for (Path directory : directories(job, stage)) {
+            if (Files.exists(directory)) {
+                card.write(directory);
+            }
         }
-        return models;
     }
 
     /**

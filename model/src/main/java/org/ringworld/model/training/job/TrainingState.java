@@ -83,7 +83,10 @@ public final class TrainingState implements AutoCloseable {
                     dtype,
                     specs,
                     spec -> weights.get(specs.indexOf(spec)),
-                    tokenizer::save,
+                    directory -> {
+                        tokenizer.save(directory);
+                        request.card().write(directory);
+                    },
                     request.fence());
             return;
         }
