@@ -3,6 +3,11 @@ package org.ringworld.model.training;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -12,8 +17,11 @@ import org.ringworld.runtime.Tensor;
 /**
  * AdamW with decoupled weight decay (Loshchilov and Hutter 2019) and clipping by global norm.
  *
- * @param weightDecay per update, times the learning rate; norms do not decay
+ * @param weightDecay per update, times the learning rate
  * @param clipNorm greatest L2 norm of all gradients together; 0 does not clip
+ * @param decayNorms whether the weights of norms decay, too
+ * @param train names of the parameters that are trained, in which {@code *} stands for anything;
+ *     the others stay as they are; none: all are trained
  */
 public record AdamW(
         LearningRate learningRate,
@@ -21,7 +29,47 @@ public record AdamW(
         double beta2,
         double eps,
         double weightDecay,
-        double clipNorm) {
+        double clipNorm,
+        boolean decayNorms,
+        List<String> train) {
+
+    public AdamW {
+        train = List.copyOf(train);
+    }
+
+    /** Of all parameters, of which norms do not decay. */
+    public AdamW(
+            LearningRate learningRate,
+            double beta1,
+            double beta2,
+            double eps,
+            double weightDecay,
+            double clipNorm) {
+        this(learningRate, beta1, beta2, eps, weightDecay, clipNorm, false, List.of());
+    }
+
+    /** Whether a parameter of that name is trained. */
+    public boolean trains(String name) {
+        return train.isEmpty() || train.stream().anyMatch(pattern -> matches(pattern, name));
+    }
+
+    /** Whether a pattern, in which {@code *} stands for anything, is a name's. */
+    public static boolean matches(String pattern, String name) {
+        return Pattern.matches(
+                Arrays.stream(pattern.split("\\*", -1))
+                        .map(Pattern::quote)
+                        .collect(Collectors.joining(".*")),
+                name);
+    }
+
+    /** What is not trained has no gradient: it counts for nothing where gradients are clipped. */
+    void freeze(WholeParameters parameters, Device device) {
+        for (int i = 0; i < parameters.specs().size(); i++) {
+            if (!trains(parameters.specs().get(i).name())) {
+                device.kernels().fill(parameters.gradient(i), 0);
+            }
+        }
+    }
 
     /**
      * Updates all weights from the whole, reduced gradient.
@@ -33,7 +81,11 @@ public record AdamW(
     void update(WholeParameters parameters, Device device, double rate, long update, double norm) {
         double clip = clipNorm > 0 && norm > clipNorm ? clipNorm / norm : 1;
         for (int i = 0; i < parameters.specs().size(); i++) {
-            boolean decays = parameters.specs().get(i).shape().length > 1;
+            TensorSpec spec = parameters.specs().get(i);
+            if (!trains(spec.name())) {
+                continue;
+            }
+            boolean decays = decayNorms || spec.shape().length > 1;
             device.kernels()
                     .adamW(
                             parameters.master(i),

@@ -145,6 +145,7 @@ public final class TrainingStep implements AutoCloseable {
         StepSums.Sums whole = sums.gather(ring, own, step);
         // From here on no other rank is waited for: whatever happens to them, the update is whole.
         double paramNorm = AdamW.paramNorm(parameters, device, sum);
+        plan.optimizer().freeze(parameters, device);
         double norm = AdamW.norm(parameters, device, sum);
         if (Double.isFinite(norm)) {
             plan.optimizer().update(parameters, device, plan.learningRate(), step, norm);

@@ -97,4 +97,34 @@ class ScheduleTest {
         assertThatThrownBy(() -> stage(8, 1, List.of(new Stage.Mix(4, 1))))
                 .hasMessageContaining("mix");
     }
+
+    @Test
+    void aRateMayBeginAboveZeroAndEndBeforeItsStage() {
+        LearningRate rate = new LearningRate(1, Schedule.COSINE, 10, 0, 0.1, 0.5, 40);
+        assertThat(rate.at(0, 1000)).isEqualTo(0.5);
+        assertThat(rate.at(5, 1000)).isEqualTo(0.75);
+        assertThat(rate.at(10, 1000)).isEqualTo(1);
+        assertThat(rate.at(25, 1000)).isCloseTo(0.55, within(1e-12));
+        assertThat(rate.at(40, 1000)).isCloseTo(0.1, within(1e-12));
+        assertThat(rate.at(999, 1000)).isCloseTo(0.1, within(1e-12));
+    }
+
+    @Test
+    void whatIsNotNamedStaysAsItIs() {
+        LearningRate rate = new LearningRate(1e-2, Schedule.CONSTANT, 0, 0, 0);
+        AdamW optimizer =
+                new AdamW(
+                        rate,
+                        0.9,
+                        0.98,
+                        1e-8,
+                        0.1,
+                        1,
+                        true,
+                        List.of("*.q_proj.weight", "model.norm.*"));
+        assertThat(optimizer.trains("model.layers.3.self_attn.q_proj.weight")).isTrue();
+        assertThat(optimizer.trains("model.norm.weight")).isTrue();
+        assertThat(optimizer.trains("model.layers.3.self_attn.qXproj.weight")).isFalse();
+        assertThat(optimizer.trains("lm_head.weight")).isFalse();
+    }
 }

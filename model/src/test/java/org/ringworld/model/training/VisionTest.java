@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -354,20 +355,7 @@ class VisionTest {
             try (Transformer transformer = new Transformer(device, parameters)) {
                 TrainingStep training = new TrainingStep(device, parameters, transformer);
                 for (int step = 1; step <= 30; step++) {
-                    StepPlan plan =
-                            new StepPlan(
-                                    step,
-                                    0,
-                                    1e4,
-                                    batch.targetWeight(),
-                                    1,
-                                    targets,
-                                    0,
-                                    0,
-                                    0,
-                                    batch.plan().traffic(),
-                                    optimizer,
-                                    1e-2);
+                    StepPlan plan = plan(step, batch, targets, optimizer);
                     TrainingStep.Outcome outcome =
                             training.run(
                                     config,
@@ -392,5 +380,58 @@ class VisionTest {
                 assertThat(sum).as(parameters.specs().get(i).name()).isPositive();
             }
         }
+    }
+
+    @Test
+    void whatIsNotTrainedStaysAsItIs() {
+        LlamaConfig config = config(false);
+        LearningRate rate = new LearningRate(1e-2, LearningRate.Schedule.CONSTANT, 0, 0, 0);
+        AdamW optimizer = new AdamW(rate, 0.9, 0.98, 1e-8, 0.1, 1, true, List.of("*_proj.weight"));
+        MicroBatch batch = MicroBatch.of(oneOfEach(config), new ZigzagLayout(), 1);
+        try (Device device = new CpuDevice(1)) {
+            WholeParameters parameters = new WholeParameters(device, config, DType.F32);
+            set(parameters, weights(config));
+            List<float[]> before = all(device, parameters);
+            try (Transformer transformer = new Transformer(device, parameters)) {
+                TrainingStep training = new TrainingStep(device, parameters, transformer);
+                training.run(
+                        config,
+                        List.of(batch.ofRank(0)),
+                        plan(1, batch, LossPart.targets(oneOfEach(config), 1), optimizer),
+                        new LocalRing(1).member(0),
+                        Recompute.NONE);
+            }
+            List<float[]> after = all(device, parameters);
+            for (int i = 0; i < before.size(); i++) {
+                String name = parameters.specs().get(i).name();
+                boolean same = Arrays.equals(after.get(i), before.get(i));
+                assertThat(same).as(name).isEqualTo(!name.endsWith("_proj.weight"));
+            }
+        }
+    }
+
+    private static List<float[]> all(Device device, WholeParameters parameters) {
+        List<float[]> all = new ArrayList<>();
+        for (int i = 0; i < parameters.specs().size(); i++) {
+            all.add(RingResult.floats(device, parameters.weight(i)));
+        }
+        return all;
+    }
+
+    private static StepPlan plan(
+            long step, MicroBatch batch, List<LossPart.Targets> targets, AdamW optimizer) {
+        return new StepPlan(
+                step,
+                0,
+                1e4,
+                batch.targetWeight(),
+                1,
+                targets,
+                0,
+                0,
+                0,
+                batch.plan().traffic(),
+                optimizer,
+                1e-2);
     }
 }

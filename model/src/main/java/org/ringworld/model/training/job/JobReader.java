@@ -12,8 +12,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RingShares;
@@ -74,6 +77,7 @@ public final class JobReader {
                 start == null
                         ? model(config)
                         : StartModel.config(start, config.getInt("model.visionVocabSize"));
+        requireTrained(curriculum, model);
         return new Job(
                 JobText.render(config),
                 name,
@@ -249,12 +253,37 @@ public final class JobReader {
                         oneOf(config, "schedule", LearningRate.Schedule.class),
                         (int) atLeast0(config, "warmupSteps"),
                         atLeast0(config, "decayFraction"),
-                        atLeast0(config, "minRatio")),
+                        atLeast0(config, "minRatio"),
+                        atLeast0(config, "initLearningRate"),
+                        (int) atLeast0(config, "decaySteps")),
                 below1(config, "beta1"),
                 below1(config, "beta2"),
                 atLeast0(config, "eps"),
                 atLeast0(config, "weightDecay"),
-                atLeast0(config, "clipNorm"));
+                atLeast0(config, "clipNorm"),
+                config.getBoolean("decayNorms"),
+                config.getStringList("train"));
+    }
+
+    /** A pattern that nothing has is a mistake that would be noticed late. */
+    private static void requireTrained(Curriculum curriculum, LlamaConfig model) {
+        List<String> names = LlamaTensors.of(model).stream().map(TensorSpec::name).toList();
+        for (Stage stage : curriculum.stages()) {
+            for (String pattern : stage.optimizer().train()) {
+                if (names.stream().noneMatch(name -> AdamW.matches(pattern, name))) {
+                    throw new UsageException(
+                            "optimizer.train: no parameter is called %s; there are %s"
+                                    .formatted(pattern, shown(names)));
+                }
+            }
+        }
+    }
+
+    /** Of the layers the first alone. */
+    private static String shown(List<String> names) {
+        return names.stream()
+                .filter(name -> !name.contains(".layers.") || name.contains(".layers.0."))
+                .collect(Collectors.joining(", "));
     }
 
     public static int positive(Config config, String key) {
