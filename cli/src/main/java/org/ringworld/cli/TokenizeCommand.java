@@ -12,7 +12,7 @@ import org.ringworld.model.training.job.UsageException;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.documents.FieldLanguage;
-import org.ringworld.tokenizer.documents.TextDocuments;
+import org.ringworld.tokenizer.sources.TextFiles;
 import org.ringworld.tokenizer.documents.Tokenization;
 import org.ringworld.tokenizer.documents.TokenizedLines;
 import picocli.CommandLine.Command;
@@ -157,7 +157,7 @@ final class TokenizeCommand implements Callable<Integer> {
     }
 
     private void report(Tokenization.Result result, double seconds) throws DataException {
-        String notRead = TextDocuments.notRead(source);
+        String notRead = TextFiles.notRead(source);
         if (notRead != null) {
             System.err.println("ringworld: skipped " + notRead);
         }

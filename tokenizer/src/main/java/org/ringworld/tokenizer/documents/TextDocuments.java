@@ -18,6 +18,7 @@ import org.ringworld.tokenizer.packing.Packing;
 import org.ringworld.tokenizer.packing.Permutation;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.sources.TextFiles;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -135,16 +136,6 @@ public final class TextDocuments {
                         })
                 .read(path);
         return bytes[0];
-    }
-
-    /**
-     * A sentence about the files below a directory that are of no kind that is read; null where
-     * there are none, or the path is a file.
-     *
-     * @throws DataException where the directory cannot be read
-     */
-    public static String notRead(Path path) throws DataException {
-        return Files.isDirectory(path) ? TextFolder.read(path).notRead() : null;
     }
 
     private void divide(double share, List<Part> trained, List<Part> kept) {

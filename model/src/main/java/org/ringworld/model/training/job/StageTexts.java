@@ -13,6 +13,7 @@ import org.ringworld.tokenizer.documents.TextDocuments;
 import org.ringworld.tokenizer.packing.Mixture;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.sources.TextFiles;
 
 /** The documents of all stages of a job, each file read once however many stages take it. */
 final class StageTexts {
@@ -88,7 +89,7 @@ final class StageTexts {
         if (documents == null) {
             documents = TextDocuments.open(source.path(), source.fields(), tokenizer, heldOut);
             opened.put(corpus, documents);
-            String notRead = TextDocuments.notRead(source.path());
+            String notRead = TextFiles.notRead(source.path());
             if (notRead != null && !faults.contains(notRead)) {
                 faults.add(notRead);
             }
