@@ -143,6 +143,22 @@ public record ChatTemplate(String template, Map<String, String> tokens) {
         return load(Files.isDirectory(path) ? path : path.toAbsolutePath().getParent());
     }
 
+    /**
+     * That of a model directory or of a {@code .jinja} file; {@code lwm} is LWM's.
+     *
+     * @throws DataException where the files cannot be read
+     */
+    public static ChatTemplate named(String name) throws DataException {
+        if (name.equals("lwm")) {
+            return lwm();
+        }
+        Path path = Path.of(name);
+        if (!Files.isDirectory(path)) {
+            return new ChatTemplate(Utf8.read(path), Map.of());
+        }
+        return load(path);
+    }
+
     /** LWM's template. */
     public static ChatTemplate lwm() {
         return new ChatTemplate(LWM, Map.of());
@@ -188,10 +204,11 @@ public record ChatTemplate(String template, Map<String, String> tokens) {
     }
 
     /**
-     * A whole chat as a model learns from it: its tokens in order, of which those of the assistant's
-     * turns are to be learned, with the token that ends each. What they are follows from the
-     * template's {@code generation} marks; where it has none, a turn is what the chat up to it has
-     * more than the chat that asks for it. The first turn answers nobody and is not learned.
+     * A whole chat as a model learns from it: its tokens in order, of which those of the
+     * assistant's turns are to be learned, with the token that ends each. What they are follows
+     * from the template's {@code generation} marks; where it has none, a turn is what the chat up
+     * to it has more than the chat that asks for it. The first turn answers nobody and is not
+     * learned.
      *
      * @param tags that stand for something else than text where messages have them
      * @throws IllegalArgumentException where there is nothing to learn, the template refuses the

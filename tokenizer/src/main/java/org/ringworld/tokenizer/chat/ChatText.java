@@ -179,8 +179,6 @@ public final class ChatText {
     private String show(String text) {
         return HIDDEN.matcher(text)
                 .replaceAll(
-                        m ->
-                                Matcher.quoteReplacement(
-                                        literals.get(Integer.parseInt(m.group(1)))));
+                        m -> Matcher.quoteReplacement(literals.get(Integer.parseInt(m.group(1)))));
     }
 }

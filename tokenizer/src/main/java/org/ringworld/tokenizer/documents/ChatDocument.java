@@ -61,9 +61,7 @@ final class ChatDocument {
             throws DataException {
         List<ChatText.Part> parts;
         try {
-            parts =
-                    template.learn(
-                            messages(example, name), tools(example), TAGS, tokenizer);
+            parts = template.learn(messages(example, name), tools(example), TAGS, tokenizer);
         } catch (IllegalArgumentException e) {
             throw new DataException("has a chat that cannot be used: " + e.getMessage(), e);
         }
@@ -90,11 +88,13 @@ final class ChatDocument {
             throws DataException {
         List<Map<String, Object>> messages = new ArrayList<>();
         for (JsonNode one : example.path(name)) {
-            messages.add(message(one, "message %d of its field %s".formatted(messages.size() + 1, name)));
+            messages.add(
+                    message(
+                            one,
+                            "message %d of its field %s".formatted(messages.size() + 1, name)));
         }
         JsonNode system = example.path("system");
-        boolean hasSystem =
-                !messages.isEmpty() && "system".equals(messages.getFirst().get("role"));
+        boolean hasSystem = !messages.isEmpty() && "system".equals(messages.getFirst().get("role"));
         if (system.isString() && !system.stringValue().isEmpty() && !hasSystem) {
             messages.addFirst(Map.of("role", "system", "content", system.stringValue()));
         }
@@ -108,11 +108,14 @@ final class ChatDocument {
         }
         Map<String, Object> message = new LinkedHashMap<>();
         message.put("role", ROLES.getOrDefault(role.stringValue(), role.stringValue()));
-        message.put("content", content(one.has("value") ? one.path("value") : one.path("content"), which));
+        message.put(
+                "content",
+                content(one.has("value") ? one.path("value") : one.path("content"), which));
         one.properties()
                 .forEach(
                         field -> {
-                            if (!List.of("role", "from", "content", "value").contains(field.getKey())
+                            if (!List.of("role", "from", "content", "value")
+                                            .contains(field.getKey())
                                     && !field.getValue().isNull()) {
                                 message.put(field.getKey(), plain(field.getValue()));
                             }
@@ -136,7 +139,8 @@ final class ChatDocument {
             } else if (part.path("text").isString()) {
                 text.add(part.path("text").stringValue());
             } else {
-                throw new DataException("has content in " + which + " that is neither text nor parts of it");
+                throw new DataException(
+                        "has content in " + which + " that is neither text nor parts of it");
             }
         }
         return text.toString();
@@ -176,6 +180,8 @@ final class ChatDocument {
         if (node.isIntegralNumber() && node.canConvertToLong()) {
             return node.longValue();
         }
-        return node.isNumber() ? (Object) node.doubleValue() : node.isNull() ? null : node.asString("");
+        return node.isNumber()
+                ? (Object) node.doubleValue()
+                : node.isNull() ? null : node.asString("");
     }
 }

@@ -220,7 +220,7 @@ public final class TextDocuments {
     }
 
     /**
-     * The training rows. The stream throws an IllegalStateException where no document has a length
+     * The training rows, in the packing's order. The stream throws an IllegalStateException where no document has a length
      * that {@code packing} takes, or none has a target.
      *
      * @throws IllegalStateException where everything is held out
@@ -233,15 +233,19 @@ public final class TextDocuments {
             PackedRows all = rows(packing, seqLen);
             if (all.count() == 0) {
                 throw new IllegalStateException(
-                        "%s: no document of at least %d and under %d tokens has a target"
-                                .formatted(path, packing.least(), packing.limit()));
+                        "%s: no document of at least %d and under %d tokens has a target after %d skipped"
+                                .formatted(
+                                        path, packing.least(), packing.limit(), packing.skip()));
             }
             List<Row> rows = new ArrayList<>(count);
             for (int i = 0; i < count; i++) {
                 long place = Math.addExact(Math.multiplyExact(step, count), i);
                 long pass = place / all.count();
                 long key = RowRandom.mix(RowRandom.mix(RowRandom.mix(seed) + stage) + pass);
-                long row = new Permutation(all.count(), key).at(place % all.count());
+                long row = place % all.count();
+                if (packing.order() == Packing.Order.SEEDED) {
+                    row = new Permutation(all.count(), key).at(row);
+                }
                 rows.add(all.row((int) row));
             }
             return rows;
@@ -253,7 +257,8 @@ public final class TextDocuments {
                 new Shape(packing, seqLen),
                 shape ->
                         new PackedRows(
-                                training.ofLength(packing.least(), packing.limit()),
+                                training.after(packing.skip())
+                                        .ofLength(packing.least(), packing.limit()),
                                 packing,
                                 seqLen,
                                 tokenizer.pad()));

@@ -2,6 +2,7 @@ package org.ringworld.tokenizer.sources;
 
 import com.github.luben.zstd.ZstdInputStream;
 import java.io.BufferedInputStream;
+import java.io.EOFException;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -17,12 +18,10 @@ enum FileKind {
     LINES(".jsonl"),
     /** An array of objects, or lines as in {@link #LINES}. */
     JSON(".json"),
-    PARQUET(".parquet"),
-    /** As Hugging Face's datasets saves them. */
-    ARROW(".arrow");
+    PARQUET(".parquet");
 
     static final String NAMES =
-            ".txt, .jsonl or .json, plain or with .gz or .zst after it, .parquet or .arrow";
+            ".txt, .jsonl or .json, plain or with .gz or .zst after it, or .parquet";
 
     private static final List<String> PACKED = List.of(".gz", ".zst");
     private static final int BUFFER = 1 << 16;
@@ -39,7 +38,7 @@ enum FileKind {
         for (String packed : PACKED) {
             if (name.endsWith(packed)) {
                 FileKind inside = of(name.substring(0, name.length() - packed.length()));
-                return inside == PARQUET || inside == ARROW ? null : inside;
+                return inside == PARQUET ? null : inside;
             }
         }
         return of(name);
@@ -61,12 +60,7 @@ enum FileKind {
             return false;
         }
         try {
-            return switch (kind) {
-                case JSON -> isArray(file);
-                // What datasets keeps of its own work beside the data.
-                case ARROW -> !file.getFileName().toString().startsWith("cache-");
-                default -> true;
-            };
+            return kind != JSON || isArray(file);
         } catch (IOException e) {
             return false;
         }
@@ -87,6 +81,9 @@ enum FileKind {
             if (name.endsWith(".gz")) {
                 in = new GZIPInputStream(in, BUFFER);
             } else if (name.endsWith(".zst")) {
+                if (Files.size(file) == 0) {
+                    throw new EOFException("it is empty");
+                }
                 in = new ZstdInputStream(in);
             }
             return new Counted(new BufferedInputStream(in, BUFFER), packed);

@@ -1,6 +1,9 @@
 package org.ringworld.tokenizer.sources;
 
 import dev.hardwood.InputFile;
+import dev.hardwood.metadata.ColumnChunk;
+import dev.hardwood.metadata.FileMetaData;
+import dev.hardwood.metadata.RowGroup;
 import dev.hardwood.reader.ParquetFileReader;
 import dev.hardwood.reader.RowReader;
 import java.io.IOException;
@@ -22,35 +25,74 @@ final class ParquetRows {
          * @param bytes of its text
          * @param shareOfFile that is read with it
          */
-        void take(Example row, long bytes, double shareOfFile) throws IOException;
+        void take(Example row, long bytes, double shareOfFile);
     }
 
     /**
      * @throws DataException where the file is damaged, or written in a way that cannot be read
      */
-    static void read(Path file, Taker taker) throws IOException {
+    static void read(Path file, Taker taker) throws DataException {
         long number = 0;
-        try (ParquetFileReader parquet = ParquetFileReader.open(InputFile.of(file));
+        try (ParquetFileReader parquet = open(file);
                 RowReader rows = parquet.rowReader()) {
             double count = Math.max(1, parquet.getFileMetaData().numRows());
             RowFields fields = new RowFields();
-            while (true) {
-                ObjectNode row = next(file, number, rows, fields);
-                if (row == null) {
-                    return;
-                }
+            ObjectNode row;
+            while ((row = next(file, number, rows, fields)) != null) {
                 number++;
                 Example example = new Example(file, number, row, null);
                 taker.take(example, fields.bytes(), Math.min(1, number / count));
             }
         } catch (DataException e) {
             throw e;
-        } catch (IOException | RuntimeException e) {
-            // Whoever takes the rows may fail too, and says so himself.
-            if (number == 0) {
-                throw unreadable(file, number, e);
+        } catch (IOException e) {
+            throw unreadable(file, number, e);
+        }
+    }
+
+    private static ParquetFileReader open(Path file) throws DataException {
+        ParquetFileReader parquet = null;
+        try {
+            parquet = ParquetFileReader.open(InputFile.of(file));
+            requireRowsInColumns(parquet.getFileMetaData());
+            // Whatever is wrong with the columns is said here and not by who takes the rows.
+            parquet.rowReader().close();
+            return parquet;
+        } catch (IOException | RuntimeException | OutOfMemoryError e) {
+            if (parquet != null) {
+                close(parquet);
             }
-            throw e;
+            throw unreadable(file, 0, e);
+        }
+    }
+
+    private static void close(ParquetFileReader parquet) {
+        try {
+            parquet.close();
+        } catch (IOException | RuntimeException e) {
+            // What was wrong before is told.
+        }
+    }
+
+    /** A damaged count would give rows of nothing without end. */
+    private static void requireRowsInColumns(FileMetaData file) {
+        long rows = 0;
+        for (RowGroup group : file.rowGroups()) {
+            rows += group.numRows();
+            for (ColumnChunk column : group.columns()) {
+                if (group.numRows() < 0 || column.metaData().numValues() < group.numRows()) {
+                    throw new IllegalArgumentException(
+                            "%d rows with %d values in column %s"
+                                    .formatted(
+                                            group.numRows(),
+                                            column.metaData().numValues(),
+                                            column.metaData().pathInSchema()));
+                }
+            }
+        }
+        if (rows != file.numRows()) {
+            throw new IllegalArgumentException(
+                    "%d rows in all and %d in its groups".formatted(file.numRows(), rows));
         }
     }
 

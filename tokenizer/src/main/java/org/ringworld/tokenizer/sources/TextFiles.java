@@ -23,9 +23,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
  * Reads what documents are made from: a {@code .txt} file is one, a {@code .jsonl} file has one in
- * each line, a {@code .json} file in each element of its array, {@code .parquet} and {@code .arrow}
- * files in each row. A directory is all such files below it in the order of their names, but for
- * hidden ones; a pattern such as {@code DIR/train-*} those that it matches.
+ * each line, a {@code .json} file in each element of its array, a {@code .parquet} file in each
+ * row. A directory is all such files below it in the order of their names, but for hidden ones; a
+ * pattern such as {@code DIR/train-*} those that it matches.
  *
  * <p>Lines of JSON end at LF alone and are strict JSON in strict UTF-8, of which a field given
  * twice counts as given last. Blank lines are skipped; a line that cannot be used is an example
@@ -157,15 +157,17 @@ public final class TextFiles {
             case TEXT -> readText(file);
             case LINES -> readLines(file);
             case JSON -> readJson(file);
-            case PARQUET -> ParquetRows.read(file, this::row);
-            case ARROW -> throw new DataException(file + ": .arrow is not read yet");
+            case PARQUET -> {
+                long size = Files.size(file);
+                ParquetRows.read(file, (row, bytes, share) -> take(row, bytes, share * size));
+            }
         }
     }
 
-    private void row(Example example, long bytes, double shareOfFile) throws IOException {
+    private void take(Example row, long bytes, double ofFile) {
         bytesRead += bytes;
-        fileBytesRead = (long) (shareOfFile * Files.size(example.file()));
-        examples.accept(example);
+        fileBytesRead = (long) ofFile;
+        examples.accept(row);
     }
 
     private void readText(Path file) throws IOException {

@@ -74,13 +74,15 @@ class TextFolderTest {
         Files.delete(directory.resolve("d/b.txt"));
         assertThatThrownBy(this::names)
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("no file of documents (.txt, .jsonl or .json, ", "in it; 3 files");
+                .hasMessageContaining(
+                        "no file of documents (.txt, .jsonl or .json, ", "in it; 3 files");
         assertThat(TextFiles.notRead(directory.resolve("d/s/c.json"))).isNull();
     }
 
     @Test
     void aPatternIsTheFilesAndDirectoriesThatItMatches() throws Exception {
-        for (String name : List.of("train-0.jsonl", "train-1.jsonl.gz", "test-0.jsonl", "t/a.txt")) {
+        for (String name :
+                List.of("train-0.jsonl", "train-1.jsonl.gz", "test-0.jsonl", "t/a.txt")) {
             write("d/" + name);
         }
         Path d = directory.resolve("d");
@@ -102,7 +104,6 @@ class TextFolderTest {
     void ofADirectorysJsonOnlyListsAreRead() throws Exception {
         write("d/dataset_info.json");
         Files.writeString(directory.resolve("d/list.json"), " [{\"text\": \"a\"}]");
-        write("d/cache-1.arrow");
         assertThat(names()).containsExactly("list.json");
     }
 }

@@ -61,12 +61,13 @@ final class StageTexts {
             int rows = documents.rowsPerPass(stage.seqLen(), source.packing());
             if (rows == 0) {
                 throw new DataException(
-                        "%s: %s has no document to train on of at least %d and under %d tokens; change data.minTokens or data.maxTokens, or leave the stage out"
+                        "%s: %s has no document to train on of at least %d and under %d tokens after %d skipped; change data.minTokens, data.maxTokens or data.skip, or leave the stage out"
                                 .formatted(
                                         name,
                                         source.path(),
                                         source.packing().least(),
-                                        source.packing().limit()));
+                                        source.packing().limit(),
+                                        source.packing().skip()));
             }
             double padding = documents.paddingShare(stage.seqLen(), source.packing());
             passes.add(new JobData.Pass(index, source.path(), stage.seqLen(), rows, padding));
