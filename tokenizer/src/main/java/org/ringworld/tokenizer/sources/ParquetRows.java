@@ -35,13 +35,18 @@ final class ParquetRows {
         long number = 0;
         try (ParquetFileReader parquet = open(file);
                 RowReader rows = parquet.rowReader()) {
-            double count = Math.max(1, parquet.getFileMetaData().numRows());
+            long count = parquet.getFileMetaData().numRows();
             RowFields fields = new RowFields();
             ObjectNode row;
             while ((row = next(file, number, rows, fields)) != null) {
-                number++;
+                if (++number > count) {
+                    break;
+                }
                 Example example = new Example(file, number, row, null);
-                taker.take(example, fields.bytes(), Math.min(1, number / count));
+                taker.take(example, fields.bytes(), (double) number / count);
+            }
+            if (number != count) {
+                throw unreadable(file, number, new IOException("it says it has " + count));
             }
         } catch (DataException e) {
             throw e;
@@ -79,6 +84,9 @@ final class ParquetRows {
         long rows = 0;
         for (RowGroup group : file.rowGroups()) {
             rows += group.numRows();
+            if (group.columns().isEmpty()) {
+                throw new IllegalArgumentException("rows without a column");
+            }
             for (ColumnChunk column : group.columns()) {
                 if (group.numRows() < 0 || column.metaData().numValues() < group.numRows()) {
                     throw new IllegalArgumentException(
