@@ -220,8 +220,8 @@ public final class TextDocuments {
     }
 
     /**
-     * The training rows, in the packing's order. The stream throws an IllegalStateException where no document has a length
-     * that {@code packing} takes, or none has a target.
+     * The training rows, in the packing's order. The stream throws an IllegalStateException where
+     * no document has a length that {@code packing} takes, or none has a target.
      *
      * @throws IllegalStateException where everything is held out
      */
@@ -234,8 +234,7 @@ public final class TextDocuments {
             if (all.count() == 0) {
                 throw new IllegalStateException(
                         "%s: no document of at least %d and under %d tokens has a target after %d skipped"
-                                .formatted(
-                                        path, packing.least(), packing.limit(), packing.skip()));
+                                .formatted(path, packing.least(), packing.limit(), packing.skip()));
             }
             List<Row> rows = new ArrayList<>(count);
             for (int i = 0; i < count; i++) {

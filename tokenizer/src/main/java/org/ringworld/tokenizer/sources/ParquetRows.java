@@ -1,6 +1,5 @@
 package org.ringworld.tokenizer.sources;
 
-import dev.hardwood.InputFile;
 import dev.hardwood.metadata.ColumnChunk;
 import dev.hardwood.metadata.FileMetaData;
 import dev.hardwood.metadata.RowGroup;
@@ -8,6 +7,8 @@ import dev.hardwood.reader.ParquetFileReader;
 import dev.hardwood.reader.RowReader;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import org.ringworld.tokenizer.DataException;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -16,6 +17,14 @@ import tools.jackson.databind.node.ObjectNode;
  * for is left out, and so are bytes that are no text.
  */
 final class ParquetRows {
+    /** Held, since what is not held forgets its level. */
+    private static final Logger LOG = Logger.getLogger("dev.hardwood");
+
+    static {
+        // What it finds of the processor is nothing to read on a command line.
+        LOG.setLevel(Level.WARNING);
+    }
+
     private ParquetRows() {}
 
     /** Takes rows in order. */
@@ -34,7 +43,7 @@ final class ParquetRows {
     static void read(Path file, Taker taker) throws DataException {
         long number = 0;
         try (ParquetFileReader parquet = open(file);
-                RowReader rows = parquet.rowReader()) {
+                RowReader rows = rows(file, parquet)) {
             long count = parquet.getFileMetaData().numRows();
             RowFields fields = new RowFields();
             ObjectNode row;
@@ -58,15 +67,21 @@ final class ParquetRows {
     private static ParquetFileReader open(Path file) throws DataException {
         ParquetFileReader parquet = null;
         try {
-            parquet = ParquetFileReader.open(InputFile.of(file));
+            parquet = ParquetFileReader.open(new ReadFile(file));
             requireRowsInColumns(parquet.getFileMetaData());
-            // Whatever is wrong with the columns is said here and not by who takes the rows.
-            parquet.rowReader().close();
             return parquet;
         } catch (IOException | RuntimeException | OutOfMemoryError e) {
             if (parquet != null) {
                 close(parquet);
             }
+            throw unreadable(file, 0, e);
+        }
+    }
+
+    private static RowReader rows(Path file, ParquetFileReader parquet) throws DataException {
+        try {
+            return parquet.rowReader();
+        } catch (RuntimeException | OutOfMemoryError e) {
             throw unreadable(file, 0, e);
         }
     }

@@ -139,7 +139,7 @@ class FormsTest {
 
     @Test
     void someDamagedFilesGiveASentence() throws Exception {
-        fuzz(30, 1);
+        fuzz(12, 1);
     }
 
     @Test
