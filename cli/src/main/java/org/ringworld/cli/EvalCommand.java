@@ -18,6 +18,7 @@ import org.ringworld.model.training.job.UsageException;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.documents.TextDocuments;
 import org.ringworld.tokenizer.packing.Row;
+import org.ringworld.tokenizer.sources.TextFiles;
 import org.ringworld.tokenizer.tasks.NeedleTask;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -102,7 +103,7 @@ final class EvalCommand implements Callable<Integer> {
             throw new UsageException("--lengths must be at least 2");
         }
         TextDocuments documents = text == null ? null : TextDocuments.open(text, tokenizer, 0);
-        String notRead = text == null ? null : TextDocuments.notRead(text);
+        String notRead = text == null ? null : TextFiles.notRead(text);
         if (notRead != null) {
             System.err.println("ringworld: skipped " + notRead);
         }

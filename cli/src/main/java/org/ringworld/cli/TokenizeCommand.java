@@ -11,10 +11,11 @@ import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.chat.ChatTemplate;
 import org.ringworld.tokenizer.documents.FieldLanguage;
-import org.ringworld.tokenizer.documents.TextDocuments;
 import org.ringworld.tokenizer.documents.Tokenization;
 import org.ringworld.tokenizer.documents.TokenizedLines;
+import org.ringworld.tokenizer.sources.TextFiles;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -42,7 +43,8 @@ final class TokenizeCommand implements Callable<Integer> {
             index = "0",
             arity = "0..1",
             paramLabel = "SOURCE",
-            description = "A directory, .txt or .jsonl file of documents.")
+            description =
+                    "Documents: a directory, a file (.txt, .jsonl, .json, each also .gz or .zst, .parquet), or a pattern of them.")
     private Path source;
 
     @Option(
@@ -75,6 +77,19 @@ final class TokenizeCommand implements Callable<Integer> {
 
     @Option(names = "--prepend", defaultValue = "", description = "Text before the first field.")
     private String prepended;
+
+    @Option(
+            names = "--chat-template",
+            paramLabel = "TEMPLATE",
+            description =
+                    "Of lines that are chats: a model directory, a .jinja file or lwm; that of the tokenizer's model if not given.")
+    private String chatTemplate;
+
+    @Option(names = "--no-bos", description = "No BOS before a document.")
+    private boolean noBos;
+
+    @Option(names = "--no-eos", description = "No EOS after a document.")
+    private boolean noEos;
 
     @Option(names = "--tokens-per-frame", defaultValue = "256", description = "Of vision fields.")
     private int tokensPerFrame;
@@ -113,18 +128,23 @@ final class TokenizeCommand implements Callable<Integer> {
         return Ringworld.DONE;
     }
 
-    private FieldLanguage language() {
+    private FieldLanguage language() throws DataException {
+        ChatTemplate chat =
+                chatTemplate == null
+                        ? ChatTemplate.of(KeyValue.withHome(tokenizerName))
+                        : ChatTemplate.named(KeyValue.withHome(chatTemplate));
         try {
             return new FieldLanguage(
                     fields,
                     fieldsFromExample,
                     separator,
-                    true,
-                    true,
+                    !noBos,
+                    !noEos,
                     prepended,
                     tokensPerFrame,
                     maxFrames,
-                    Map.of());
+                    Map.of(),
+                    chat);
         } catch (IllegalArgumentException e) {
             throw new UsageException(e.getMessage());
         }
@@ -157,7 +177,7 @@ final class TokenizeCommand implements Callable<Integer> {
     }
 
     private void report(Tokenization.Result result, double seconds) throws DataException {
-        String notRead = TextDocuments.notRead(source);
+        String notRead = TextFiles.notRead(source);
         if (notRead != null) {
             System.err.println("ringworld: skipped " + notRead);
         }

@@ -64,6 +64,15 @@ public final class Utf8 {
         } catch (IOException e) {
             throw new DataException(file + ": cannot be read: " + e.getMessage(), e);
         }
+        return text(bytes, file);
+    }
+
+    /**
+     * The text of a file's bytes, a byte order mark skipped.
+     *
+     * @throws DataException where they are not UTF-8, with the offset of the fault
+     */
+    public static String text(byte[] bytes, Path file) throws DataException {
         int fault = firstFault(bytes);
         if (fault >= 0) {
             throw new DataException(

@@ -18,7 +18,7 @@ import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.documents.DocumentChunks;
 import org.ringworld.tokenizer.documents.DocumentChunks.Chunk;
-import org.ringworld.tokenizer.documents.TextDocuments;
+import org.ringworld.tokenizer.sources.TextFiles;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -113,7 +113,7 @@ public final class MakeQaCommand implements Callable<Integer> {
         if (chunkTokens < 1 || chunksOfALine < 1) {
             throw new UsageException("--chunk-tokens and --chunks must be at least 1");
         }
-        String notRead = TextDocuments.notRead(documents);
+        String notRead = TextFiles.notRead(documents);
         if (notRead != null) {
             System.err.println("ringworld: skipped " + notRead);
         }

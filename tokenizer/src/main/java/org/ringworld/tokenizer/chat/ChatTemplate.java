@@ -3,15 +3,12 @@ package org.ringworld.tokenizer.chat;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Comparator;
+import java.util.Collections;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.regex.MatchResult;
-import java.util.regex.Matcher;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
@@ -27,7 +24,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
  * LWM's where a model brings none. What a template writes of special tokens becomes those tokens;
  * what the messages say never does.
  */
-public final class ChatTemplate {
+public record ChatTemplate(String template, Map<String, String> tokens) {
     /** LWM's: {@code You are a helpful assistant. USER: … ASSISTANT:}. */
     static final String LWM =
             """
@@ -63,17 +60,14 @@ public final class ChatTemplate {
                     "cls_token",
                     "mask_token");
 
-    // Characters that Unicode keeps free for uses such as this; hidden themselves where they come.
-    private static final String HIDE = "\ufdd0";
-    private static final String END = "\ufdd1";
-    private static final Pattern HIDDEN = Pattern.compile(HIDE + "([0-9]+)" + END);
+    private static final Pattern GENERATION = Pattern.compile("\\{%-?\\s*generation\\s*-?%}");
 
-    private final String template;
-    private final Map<String, String> tokens;
-
-    private ChatTemplate(String template, Map<String, String> tokens) {
-        this.template = template;
-        this.tokens = tokens;
+    /**
+     * @param template in Jinja
+     * @param tokens what its names of special tokens stand for, where its model says so
+     */
+    public ChatTemplate {
+        tokens = Collections.unmodifiableMap(new TreeMap<>(tokens));
     }
 
     /** What somebody says; the roles are system, user, assistant and what else a template knows. */
@@ -136,6 +130,35 @@ public final class ChatTemplate {
         }
     }
 
+    /**
+     * That of the tokenizer that a job names: of its model directory; LWM's for {@code bytes}.
+     *
+     * @throws DataException where the files cannot be read
+     */
+    public static ChatTemplate of(String tokenizer) throws DataException {
+        if (tokenizer.equals("bytes")) {
+            return lwm();
+        }
+        Path path = Path.of(tokenizer);
+        return load(Files.isDirectory(path) ? path : path.toAbsolutePath().getParent());
+    }
+
+    /**
+     * That of a model directory or of a {@code .jinja} file; {@code lwm} is LWM's.
+     *
+     * @throws DataException where the files cannot be read
+     */
+    public static ChatTemplate named(String name) throws DataException {
+        if (name.equals("lwm")) {
+            return lwm();
+        }
+        Path path = Path.of(name);
+        if (!Files.isDirectory(path)) {
+            return new ChatTemplate(Utf8.read(path), Map.of());
+        }
+        return load(path);
+    }
+
     /** LWM's template. */
     public static ChatTemplate lwm() {
         return new ChatTemplate(LWM, Map.of());
@@ -174,95 +197,129 @@ public final class ChatTemplate {
      */
     public int[] encode(
             List<Map<String, Object>> messages, List<Object> tools, Tokenizer tokenizer) {
-        if (messages.isEmpty()) {
-            throw new IllegalArgumentException("a chat needs at least one message");
-        }
-        Map<String, Integer> specials = tokenizer.specialTokens();
-        List<String> literals = new ArrayList<>(specials.keySet());
-        literals.sort(Comparator.comparingInt(String::length).reversed());
-        Pattern written = pattern(literals);
-        literals.add(HIDE);
-        Pattern hidden = pattern(literals);
-        Map<String, Object> names = new HashMap<>();
-        // Where none is known to begin a text, the one that ends it stands for it in packing.
-        boolean begins = tokenizer.bos() != tokenizer.eos();
-        names.put("bos_token", begins ? text(specials, tokenizer.bos()) : "");
-        names.put("eos_token", text(specials, tokenizer.eos()));
-        names.putAll(tokens);
-        names.put("messages", hide(messages, hidden, literals));
-        // Transformers names these two whether or not there are any.
-        names.put("tools", hide(tools, hidden, literals));
-        names.put("documents", null);
+        requireAny(messages);
+        ChatText text = new ChatText(tokenizer, List.of());
+        Map<String, Object> names = names(text, messages, tools);
         names.put("add_generation_prompt", true);
-        String text = render(names);
         IntList ids = new IntList();
-        int from = 0;
-        for (MatchResult special : written.matcher(text).results().toList()) {
-            add(ids, tokenizer, text.substring(from, special.start()), literals);
-            ids.add(specials.get(special.group()));
-            from = special.end();
+        for (ChatText.Part part : text.parts(render(parse(), names), List.of())) {
+            IntStream.of(part.ids()).forEach(ids::add);
         }
-        add(ids, tokenizer, text.substring(from), literals);
         return ids.toArray();
     }
 
-    /** Matches any of the texts; nothing where there are none. */
-    private static Pattern pattern(List<String> texts) {
-        return Pattern.compile(
-                texts.isEmpty()
-                        ? "(?!)"
-                        : texts.stream().map(Pattern::quote).collect(Collectors.joining("|")));
-    }
-
-    private static String text(Map<String, Integer> specials, int id) {
-        return specials.entrySet().stream()
-                .filter(special -> special.getValue() == id)
-                .map(Map.Entry::getKey)
-                .findFirst()
-                .orElse("");
-    }
-
-    /** In all texts of a value. */
-    private static Object hide(Object value, Pattern hidden, List<String> literals) {
-        return switch (value) {
-            case String text ->
-                    hidden.matcher(text).replaceAll(m -> HIDE + literals.indexOf(m.group()) + END);
-            case List<?> list -> {
-                List<Object> safe = new ArrayList<>();
-                list.forEach(one -> safe.add(hide(one, hidden, literals)));
-                yield safe;
-            }
-            case Map<?, ?> map -> {
-                Map<Object, Object> safe = new LinkedHashMap<>();
-                map.forEach(
-                        (key, one) ->
-                                safe.put(hide(key, hidden, literals), hide(one, hidden, literals)));
-                yield safe;
-            }
-            case null, default -> value;
-        };
-    }
-
-    private static void add(IntList ids, Tokenizer tokenizer, String part, List<String> literals) {
-        if (part.isEmpty()) {
-            return;
+    /**
+     * A whole chat as a model learns from it: its tokens in order, of which those of the
+     * assistant's turns are to be learned, with the token that ends each. What they are follows
+     * from the template's {@code generation} marks; where it has none, a turn is what the chat up
+     * to it has more than the chat that asks for it. The first turn answers nobody and is not
+     * learned.
+     *
+     * @param tags that stand for something else than text where messages have them
+     * @throws IllegalArgumentException where there is nothing to learn, the template refuses the
+     *     messages, or it writes a turn in another way when others follow
+     */
+    public List<ChatText.Part> learn(
+            List<Map<String, Object>> messages,
+            List<Object> tools,
+            List<String> tags,
+            Tokenizer tokenizer) {
+        requireAny(messages);
+        ChatText text = new ChatText(tokenizer, tags);
+        Map<String, Object> names = names(text, messages, tools);
+        JinjaTemplate parsed = parse();
+        names.put("add_generation_prompt", false);
+        String whole = render(parsed, names);
+        List<ChatText.Span> spans =
+                GENERATION.matcher(template).find()
+                        ? marked(parsed, names, whole)
+                        : turns(parsed, names, whole);
+        if (spans.isEmpty()) {
+            throw new IllegalArgumentException("a chat needs an answer of the assistant");
         }
-        String shown =
-                HIDDEN.matcher(part)
-                        .replaceAll(
-                                m ->
-                                        Matcher.quoteReplacement(
-                                                literals.get(Integer.parseInt(m.group(1)))));
-        IntStream.of(tokenizer.encode(shown)).forEach(ids::add);
+        return text.parts(whole, spans);
     }
 
-    private String render(Map<String, Object> names) {
-        try {
-            return JinjaTemplate.parse(template).render(names);
-        } catch (JinjaException e) {
+    private List<ChatText.Span> marked(
+            JinjaTemplate parsed, Map<String, Object> names, String whole) {
+        names.put(ChatText.MARKS, true);
+        StringBuilder plain = new StringBuilder();
+        List<ChatText.Span> spans = new ArrayList<>();
+        int from = 0;
+        for (char c : render(parsed, names).toCharArray()) {
+            switch (c) {
+                case ChatText.OPEN -> from = plain.length();
+                case ChatText.CLOSE -> spans.add(new ChatText.Span(from, plain.length()));
+                default -> plain.append(c);
+            }
+        }
+        if (!plain.toString().equals(whole)) {
             throw new IllegalArgumentException(
-                    "the chat template fails at line %d: %s".formatted(e.line(), e.getMessage()),
-                    e);
+                    "the chat template changes what stands between its generation marks");
         }
+        return spans;
+    }
+
+    private List<ChatText.Span> turns(
+            JinjaTemplate parsed, Map<String, Object> names, String whole) {
+        List<?> messages = (List<?>) names.get("messages");
+        List<ChatText.Span> spans = new ArrayList<>();
+        for (int i = 1; i < messages.size(); i++) {
+            if (!(messages.get(i) instanceof Map<?, ?> message)
+                    || !"assistant".equals(message.get("role"))) {
+                continue;
+            }
+            names.put("messages", messages.subList(0, i));
+            names.put("add_generation_prompt", true);
+            String asked = render(parsed, names);
+            names.put("messages", messages.subList(0, i + 1));
+            names.put("add_generation_prompt", false);
+            String answered = i == messages.size() - 1 ? whole : render(parsed, names);
+            if (!answered.startsWith(asked) || !whole.startsWith(answered)) {
+                throw new IllegalArgumentException(
+                        "the chat template writes what comes before and in message %d in another way when more follows, so that what is to be learned cannot be told: give a template with generation marks"
+                                .formatted(i + 1));
+            }
+            spans.add(new ChatText.Span(asked.length(), answered.length()));
+        }
+        return spans;
+    }
+
+    private static void requireAny(List<?> messages) {
+        if (messages.isEmpty()) {
+            throw new IllegalArgumentException("a chat needs at least one message");
+        }
+    }
+
+    private Map<String, Object> names(
+            ChatText text, List<Map<String, Object>> messages, List<Object> tools) {
+        Map<String, Object> names = text.tokenNames();
+        names.putAll(tokens);
+        names.put("messages", text.hide(messages));
+        // Transformers names these two whether or not there are any.
+        names.put("tools", text.hide(tools));
+        names.put("documents", null);
+        return names;
+    }
+
+    private JinjaTemplate parse() {
+        try {
+            return JinjaTemplate.parse(template);
+        } catch (JinjaException e) {
+            throw failed(e);
+        }
+    }
+
+    private static String render(JinjaTemplate parsed, Map<String, Object> names) {
+        try {
+            return parsed.render(names);
+        } catch (JinjaException e) {
+            throw failed(e);
+        }
+    }
+
+    private static IllegalArgumentException failed(JinjaException e) {
+        return new IllegalArgumentException(
+                "the chat template fails at line %d: %s".formatted(e.line(), e.getMessage()), e);
     }
 }

@@ -111,7 +111,7 @@ final class JinjaParser {
             case "call" -> call();
             case "filter" -> filterBlock();
             case "with" -> with();
-            case "generation" -> inner(bodyOf("endgeneration"));
+            case "generation" -> generation(inner(bodyOf("endgeneration")));
             case "break", "continue" -> {
                 if (loops == 0) {
                     throw JinjaException.of("%s stands outside a loop", tag.text());
@@ -123,6 +123,17 @@ final class JinjaParser {
             default ->
                     throw JinjaException.of(
                             "the statement %s is not known to chat templates", tag.text());
+        };
+    }
+
+    /** What a model writes stands between marks where the one who renders asks for them. */
+    private static Statement generation(Statement body) {
+        return (scope, out) -> {
+            boolean marked = JinjaValues.truth(scope.get(ChatText.MARKS));
+            out.append(marked ? ChatText.OPEN : "");
+            Flow flow = body.run(scope, out);
+            out.append(marked ? ChatText.CLOSE : "");
+            return flow;
         };
     }
 

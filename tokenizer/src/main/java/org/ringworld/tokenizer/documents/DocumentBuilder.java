@@ -21,6 +21,10 @@ final class DocumentBuilder {
         add(new int[] {id}, weight, false);
     }
 
+    void tokens(int[] some, float weight) {
+        add(some, weight, false);
+    }
+
     void text(String text, float weight) {
         add(tokenizer.encode(text), weight, false);
     }

@@ -6,6 +6,7 @@ import java.util.List;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.sources.TextFiles;
 
 /**
  * Documents cut into pieces of a number of tokens, as questions are made about (LWM, §3.3). The

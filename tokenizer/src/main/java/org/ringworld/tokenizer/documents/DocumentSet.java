@@ -21,6 +21,12 @@ public record DocumentSet(TokenCache cache, Tokenizer tokenizer, List<Part> part
         return parts.get(index).tokens();
     }
 
+    /** All but so many at the beginning. */
+    DocumentSet after(int skip) {
+        return new DocumentSet(
+                cache, tokenizer, parts.subList(Math.min(skip, parts.size()), parts.size()));
+    }
+
     /** Those of at least {@code least} and under {@code limit} tokens, BOS and EOS included. */
     DocumentSet ofLength(int least, int limit) {
         return new DocumentSet(

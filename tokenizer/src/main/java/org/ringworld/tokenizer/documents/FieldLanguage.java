@@ -5,9 +5,11 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.RowRandom;
 import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.chat.ChatTemplate;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -15,6 +17,9 @@ import tools.jackson.databind.JsonNode;
  * the text of the field question without loss, then that of answer with it. {@code a+b} joins two
  * texts, {@code <|bos|>} and {@code <|eos|>} are those tokens, and a field with {@code vision} in
  * its name holds the codes of frames.
+ *
+ * <p>A field alone that is a list is a chat, whose template writes BOS and EOS; so is {@code
+ * messages} or {@code conversations} of a line without the text that is asked for.
  *
  * @param fields one line of the language, or several of which each example's seed picks one
  * @param fromExample name of the field that holds the line or the list for its own example; null:
@@ -26,6 +31,7 @@ import tools.jackson.databind.JsonNode;
  * @param tokensPerFrame codes of a frame
  * @param mostFrames frames of a vision field, picked at even distances where there are more; 0: all
  * @param weights of fields in the loss, 1 where none is given
+ * @param chat the template of chats
  */
 public record FieldLanguage(
         List<String> fields,
@@ -36,7 +42,8 @@ public record FieldLanguage(
         String prepended,
         int tokensPerFrame,
         int mostFrames,
-        Map<String, Float> weights) {
+        Map<String, Float> weights,
+        ChatTemplate chat) {
     private static final int SEED = 0xf1e1d;
 
     /**
@@ -56,6 +63,45 @@ public record FieldLanguage(
             throw new IllegalArgumentException(
                     "tokensPerFrame = " + tokensPerFrame + " must be at least 1");
         }
+    }
+
+    /** With LWM's template of chats. */
+    public FieldLanguage(
+            List<String> fields,
+            String fromExample,
+            String separator,
+            boolean bos,
+            boolean eos,
+            String prepended,
+            int tokensPerFrame,
+            int mostFrames,
+            Map<String, Float> weights) {
+        this(
+                fields,
+                fromExample,
+                separator,
+                bos,
+                eos,
+                prepended,
+                tokensPerFrame,
+                mostFrames,
+                weights,
+                ChatTemplate.lwm());
+    }
+
+    /** The same with another template of chats. */
+    public FieldLanguage withChat(ChatTemplate template) {
+        return new FieldLanguage(
+                fields,
+                fromExample,
+                separator,
+                bos,
+                eos,
+                prepended,
+                tokensPerFrame,
+                mostFrames,
+                weights,
+                template);
     }
 
     /** LWM's defaults around a line of the language. */
@@ -93,20 +139,32 @@ public record FieldLanguage(
      */
     public TokenizedDocument document(JsonNode example, long seed, Tokenizer tokenizer)
             throws DataException {
+        List<Field> parsed = parsed(example, seed);
+        String chatField = chatField(example, parsed);
+        if (chatField != null) {
+            return ChatDocument.of(
+                    example,
+                    chatField,
+                    visionOf(example),
+                    tokensPerFrame,
+                    weight(parsed.getFirst()),
+                    chat,
+                    tokenizer);
+        }
         DocumentBuilder document = new DocumentBuilder(tokenizer);
         if (bos && tokenizer.addsBos()) {
             document.token(tokenizer.bos(), 0);
         }
         boolean first = true;
-        for (Field field : parsed(example, seed)) {
+        for (Field field : parsed) {
             String name = field.names().getFirst();
-            float weight = field.loss() ? weights.getOrDefault(name, 1f) : 0;
+            float weight = weight(field);
             if (name.equals("<|bos|>")) {
                 document.token(tokenizer.bos(), weight);
             } else if (name.equals("<|eos|>")) {
                 document.token(tokenizer.eos(), weight);
             } else if (name.contains("vision")) {
-                document.vision(codes(example, name), tokensPerFrame, weight);
+                document.vision(codes(example.path(name), name), tokensPerFrame, weight);
             } else {
                 String text = text(example, field.names());
                 document.text(first ? prepended + text : text, weight);
@@ -117,6 +175,39 @@ public record FieldLanguage(
             document.token(tokenizer.eos(), 1);
         }
         return document.build();
+    }
+
+    private float weight(Field field) {
+        return field.loss() ? weights.getOrDefault(field.names().getFirst(), 1f) : 0;
+    }
+
+    /** The one that is a chat; null where the example is none. */
+    private static String chatField(JsonNode example, List<Field> parsed) {
+        if (parsed.size() > 1 || parsed.getFirst().names().size() > 1) {
+            return null;
+        }
+        String name = parsed.getFirst().names().getFirst();
+        if (name.contains("vision")) {
+            return null;
+        }
+        boolean asked = name.equals("text") && example.path(name).isMissingNode();
+        return asked ? ChatDocument.field(example) : example.path(name).isArray() ? name : null;
+    }
+
+    /** The codes of each image and video, in the order of the fields' names. */
+    private List<int[]> visionOf(JsonNode example) throws DataException {
+        List<int[]> vision = new ArrayList<>();
+        for (String name : new TreeSet<>(example.propertyNames())) {
+            JsonNode field = example.path(name);
+            if (!name.contains("vision") || field.isNull()) {
+                continue;
+            }
+            boolean several = field.isArray() && field.path(0).isArray();
+            for (JsonNode codes : several ? field.values() : List.of(field)) {
+                vision.add(codes(codes, name));
+            }
+        }
+        return vision;
     }
 
     private List<Field> parsed(JsonNode example, long seed) throws DataException {
@@ -147,7 +238,9 @@ public record FieldLanguage(
         for (String name : names) {
             JsonNode text = example.path(name);
             if (text.isMissingNode()) {
-                throw new DataException("has no field " + name);
+                throw new DataException(
+                        "has no field %s; it has %s"
+                                .formatted(name, String.join(", ", example.propertyNames())));
             }
             if (!text.isString()) {
                 throw new DataException(
@@ -159,8 +252,7 @@ public record FieldLanguage(
         return String.join(separator, texts);
     }
 
-    private int[] codes(JsonNode example, String name) throws DataException {
-        JsonNode field = example.path(name);
+    private int[] codes(JsonNode field, String name) throws DataException {
         if (!field.isArray()) {
             throw new DataException(
                     field.isMissingNode()

@@ -18,6 +18,7 @@ import org.ringworld.tokenizer.packing.Packing;
 import org.ringworld.tokenizer.packing.Permutation;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.sources.TextFiles;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -137,16 +138,6 @@ public final class TextDocuments {
         return bytes[0];
     }
 
-    /**
-     * A sentence about the files below a directory that are of no kind that is read; null where
-     * there are none, or the path is a file.
-     *
-     * @throws DataException where the directory cannot be read
-     */
-    public static String notRead(Path path) throws DataException {
-        return Files.isDirectory(path) ? TextFolder.read(path).notRead() : null;
-    }
-
     private void divide(double share, List<Part> trained, List<Part> kept) {
         int count = cache.documents();
         if (count == 1 && share > 0) {
@@ -229,8 +220,8 @@ public final class TextDocuments {
     }
 
     /**
-     * The training rows. The stream throws an IllegalStateException where no document has a length
-     * that {@code packing} takes, or none has a target.
+     * The training rows, in the packing's order. The stream throws an IllegalStateException where
+     * no document has a length that {@code packing} takes, or none has a target.
      *
      * @throws IllegalStateException where everything is held out
      */
@@ -242,15 +233,18 @@ public final class TextDocuments {
             PackedRows all = rows(packing, seqLen);
             if (all.count() == 0) {
                 throw new IllegalStateException(
-                        "%s: no document of at least %d and under %d tokens has a target"
-                                .formatted(path, packing.least(), packing.limit()));
+                        "%s: no document of at least %d and under %d tokens has a target after %d skipped"
+                                .formatted(path, packing.least(), packing.limit(), packing.skip()));
             }
             List<Row> rows = new ArrayList<>(count);
             for (int i = 0; i < count; i++) {
                 long place = Math.addExact(Math.multiplyExact(step, count), i);
                 long pass = place / all.count();
                 long key = RowRandom.mix(RowRandom.mix(RowRandom.mix(seed) + stage) + pass);
-                long row = new Permutation(all.count(), key).at(place % all.count());
+                long row = place % all.count();
+                if (packing.order() == Packing.Order.SEEDED) {
+                    row = new Permutation(all.count(), key).at(row);
+                }
                 rows.add(all.row((int) row));
             }
             return rows;
@@ -262,7 +256,8 @@ public final class TextDocuments {
                 new Shape(packing, seqLen),
                 shape ->
                         new PackedRows(
-                                training.ofLength(packing.least(), packing.limit()),
+                                training.after(packing.skip())
+                                        .ofLength(packing.least(), packing.limit()),
                                 packing,
                                 seqLen,
                                 tokenizer.pad()));

@@ -2,8 +2,6 @@ package org.ringworld.tokenizer.documents;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,6 +17,9 @@ import java.util.zip.CRC32C;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.RowRandom;
 import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.Utf8;
+import org.ringworld.tokenizer.sources.Example;
+import org.ringworld.tokenizer.sources.TextFiles;
 
 /**
  * Files of documents to a token cache: read in order by one thread, encoded by as many as there are
@@ -42,7 +43,7 @@ public final class Tokenization {
     private final Deque<Batch> waiting = new ArrayDeque<>();
     private final long skip;
     private final List<String> faults = new ArrayList<>();
-    private List<TextFiles.Example> batch = new ArrayList<>();
+    private List<Example> batch = new ArrayList<>();
     private long batchFrom;
     private long written;
     private long totalBytes;
@@ -70,9 +71,9 @@ public final class Tokenization {
             List<String> faults,
             boolean wasThere) {}
 
-    private record Batch(Future<List<Encoded>> encoded, long bytesAtEnd) {}
+    private record Batch(Future<List<Encoded>> encoded, long bytesAtEnd, long fileBytesAtEnd) {}
 
-    private record Encoded(TextFiles.Example example, TokenizedDocument document, String fault) {}
+    private record Encoded(Example example, TokenizedDocument document, String fault) {}
 
     private Tokenization(
             FieldLanguage fields,
@@ -147,7 +148,7 @@ public final class Tokenization {
                 mark.documents(), mark.tokens(), files.bytesRead(), mark.badLines(), faults, false);
     }
 
-    private void take(TextFiles.Example example) {
+    private void take(Example example) {
         if (seen++ < skip) {
             batchFrom = files.bytesRead();
             return;
@@ -163,16 +164,17 @@ public final class Tokenization {
     }
 
     private void submit() {
-        List<TextFiles.Example> examples = batch;
+        List<Example> examples = batch;
         waiting.add(
                 new Batch(
                         workers.submit(() -> examples.stream().map(this::encode).toList()),
-                        files.bytesRead()));
+                        files.bytesRead(),
+                        files.fileBytesRead()));
         batch = new ArrayList<>();
         batchFrom = files.bytesRead();
     }
 
-    private Encoded encode(TextFiles.Example example) {
+    private Encoded encode(Example example) {
         if (example.fault() != null) {
             return new Encoded(example, null, example.fault());
         }
@@ -198,7 +200,7 @@ public final class Tokenization {
                 }
             }
             written = oldest.bytesAtEnd;
-            progress.done(written, totalBytes, writer.mark().tokens());
+            progress.done(oldest.fileBytesAtEnd, totalBytes, writer.mark().tokens());
             if (System.nanoTime() - saved > SAVE_NANOS) {
                 writer.save();
                 saved = System.nanoTime();
@@ -214,10 +216,10 @@ public final class Tokenization {
     }
 
     /** Of the text alone: a document stays on its side when others come, and so do its copies. */
-    private static long hash(TextFiles.Example example) {
+    private static long hash(Example example) {
         String text = example.fields().path("text").asString("");
         if (text.isEmpty()) {
-            text = example.fields().toString();
+            text = example.canonical();
         }
         long hash = 0xcbf29ce484222325L;
         for (int i = 0; i < text.length(); i++) {
@@ -226,31 +228,25 @@ public final class Tokenization {
         return RowRandom.mix(hash);
     }
 
-    /** Of names, lengths and contents of all files, and of the fields. */
+    /**
+     * Of what all examples say, and of the fields: files that say the same in another form, packed
+     * or as a table, give the same. Whatever cannot be read is found here, before a byte is
+     * written.
+     */
     private static long checksum(Path source, FieldLanguage fields, Tokenizer tokenizer)
             throws DataException {
-        CRC32C names = new CRC32C();
+        CRC32C settings = new CRC32C();
         CRC32C contents = new CRC32C();
-        names.update(fields.toString().getBytes(StandardCharsets.UTF_8));
+        settings.update(fields.toString().getBytes(StandardCharsets.UTF_8));
         if (!tokenizer.addsBos()) {
-            names.update("no BOS".getBytes(StandardCharsets.UTF_8));
+            settings.update("no BOS".getBytes(StandardCharsets.UTF_8));
         }
-        ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
-        try {
-            for (Path file : TextFiles.list(source)) {
-                names.update(source.relativize(file).toString().getBytes(StandardCharsets.UTF_8));
-                try (FileChannel channel = FileChannel.open(file)) {
-                    while (channel.read(buffer.clear()) >= 0) {
-                        contents.update(buffer.flip());
-                    }
-                    names.update(Long.toString(channel.size()).getBytes(StandardCharsets.UTF_8));
-                }
-            }
-        } catch (DataException e) {
-            throw e;
-        } catch (IOException e) {
-            throw new DataException(source + ": cannot be read: " + e.getMessage(), e);
-        }
-        return names.getValue() << 32 | contents.getValue();
+        new TextFiles(
+                        example -> {
+                            contents.update(Utf8.bytes(example.canonical()));
+                            contents.update('\n');
+                        })
+                .read(source);
+        return settings.getValue() << 32 | contents.getValue();
     }
 }

@@ -10,6 +10,8 @@ import java.nio.file.StandardCopyOption;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.Utf8;
+import org.ringworld.tokenizer.sources.Example;
+import org.ringworld.tokenizer.sources.TextFiles;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -58,7 +60,7 @@ public final class TokenizedLines {
         return new DataException(out + ": cannot be written: " + e.getMessage(), e);
     }
 
-    private static void writeLine(TextFiles.Example example, Tokenizer tokenizer, OutputStream to) {
+    private static void writeLine(Example example, Tokenizer tokenizer, OutputStream to) {
         try {
             if (example.fault() != null) {
                 throw new DataException(example.tell(example.fault()));

@@ -6,14 +6,16 @@ import org.ringworld.tokenizer.RowRandom;
 
 /**
  * Rows of several sources in given proportions, each packed by itself (LWM: chat and long questions
- * 7 : 3). Of every 1000 rows each source gives its exact share, in an order of their own that
- * follows from (seed, stage); a source's rows come in its own order, none skipped.
+ * 7 : 3). Where the shares of a step's rows are whole numbers, every step has exactly those (LWM's
+ * chat stage: a quarter of each batch a task), else every 1000 rows; in an order of their own that
+ * follows from (seed, stage). A source's rows come in its own order, none skipped.
  */
 public final class Mixture implements RowStream {
     private static final int WINDOW = 1000;
     private static final int NAME = 0x313d;
 
     private final List<RowStream> sources;
+    private final List<Double> weights;
     private final int[] counts;
     private final long seed;
     private final int stage;
@@ -30,6 +32,7 @@ public final class Mixture implements RowStream {
                             .formatted(sources.size(), weights.size()));
         }
         this.sources = List.copyOf(sources);
+        this.weights = List.copyOf(weights);
         this.counts = counts(weights);
         this.seed = seed;
         this.stage = stage;
@@ -71,19 +74,36 @@ public final class Mixture implements RowStream {
         return counts;
     }
 
+    /** Rows of each source in so many, where these are whole numbers; else null. */
+    private int[] exact(int rows) {
+        double sum = weights.stream().mapToDouble(Double::doubleValue).sum();
+        int[] exact = new int[weights.size()];
+        for (int s = 0; s < exact.length; s++) {
+            double share = weights.get(s) / sum * rows;
+            exact[s] = (int) Math.round(share);
+            if (exact[s] == 0 || Math.abs(share - exact[s]) > 1e-6) {
+                return null;
+            }
+        }
+        return exact;
+    }
+
     @Override
     public List<Row> rows(long step, int seqLen, int count) {
         List<Row> rows = new ArrayList<>(count);
+        int[] exact = exact(count);
+        int[] shares = exact == null ? counts : exact;
+        int size = exact == null ? WINDOW : count;
         long first = Math.multiplyExact(step, count);
         long[] next = new long[sources.size()];
         int[] order = null;
         for (int i = 0; i < count; i++) {
-            long window = (first + i) / WINDOW;
-            int place = (int) ((first + i) % WINDOW);
+            long window = (first + i) / size;
+            int place = (int) ((first + i) % size);
             if (order == null || place == 0) {
-                order = order(window);
+                order = order(window, shares, size);
                 for (int s = 0; s < next.length; s++) {
-                    next[s] = window * counts[s];
+                    next[s] = window * shares[s];
                 }
                 for (int before = 0; before < place; before++) {
                     next[order[before]]++;
@@ -97,15 +117,15 @@ public final class Mixture implements RowStream {
         return rows;
     }
 
-    private int[] order(long window) {
-        int[] order = new int[WINDOW];
+    private int[] order(long window, int[] shares, int size) {
+        int[] order = new int[size];
         Permutation shuffle =
                 new Permutation(
-                        WINDOW,
+                        size,
                         RowRandom.mix(RowRandom.mix(RowRandom.mix(NAME + seed) + stage) + window));
         int place = 0;
-        for (int s = 0; s < counts.length; s++) {
-            for (int k = 0; k < counts[s]; k++) {
+        for (int s = 0; s < shares.length; s++) {
+            for (int k = 0; k < shares[s]; k++) {
                 order[(int) shuffle.at(place++)] = s;
             }
         }

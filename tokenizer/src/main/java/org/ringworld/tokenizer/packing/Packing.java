@@ -8,10 +8,26 @@ package org.ringworld.tokenizer.packing;
  * @param documentWeights whether every document counts the same in the loss, however long it is:
  *     the loss of packed rows is then the mean over documents of their own means, as if each had
  *     stood in a padded row of its own (LWM, §4.1)
+ * @param order of the rows of a pass
+ * @param skip documents left out at the beginning of those that are trained on
  */
-public record Packing(Mode mode, int least, int limit, boolean documentWeights) {
+public record Packing(
+        Mode mode, int least, int limit, boolean documentWeights, Order order, int skip) {
     /** All documents, packed, every token weighing what its field says. */
     public static final Packing DEFAULT = new Packing(Mode.PACKED, 0, Integer.MAX_VALUE, false);
+
+    /** In which rows come. */
+    public enum Order {
+        /** One that follows from the job's seed, another in each pass. */
+        SEEDED,
+        /** That of the documents in their files; rows are filled from 4096 documents at a time. */
+        FILE
+    }
+
+    /** Rows in an order that follows from the seed, of all documents. */
+    public Packing(Mode mode, int least, int limit, boolean documentWeights) {
+        this(mode, least, limit, documentWeights, Order.SEEDED, 0);
+    }
 
     /** LWM's three ways to fill a row. */
     public enum Mode {
@@ -47,6 +63,9 @@ public record Packing(Mode mode, int least, int limit, boolean documentWeights) 
         if (least < 0 || limit <= least) {
             throw new IllegalArgumentException(
                     "no document has at least %d and under %d tokens".formatted(least, limit));
+        }
+        if (skip < 0) {
+            throw new IllegalArgumentException("skip = " + skip + " must be at least 0");
         }
         if (documentWeights && mode == Mode.NO_PAD) {
             throw new IllegalArgumentException(

@@ -87,7 +87,7 @@ class TextDocumentsTest {
                 .isInstanceOf(DataException.class)
                 .hasMessageContaining("holds no document");
         assertThatThrownBy(() -> TextDocuments.open(tmp, BYTES, 0))
-                .hasMessageContaining("there is no .txt or .jsonl file");
+                .hasMessageContaining("there is no file of documents (.txt, .jsonl");
         assertThatThrownBy(() -> TextDocuments.open(tmp.resolve("no"), BYTES, 0))
                 .hasMessageContaining("there is no such file");
         Path bad = Files.write(tmp.resolve("bad.txt"), new byte[] {'a', (byte) 0xff});

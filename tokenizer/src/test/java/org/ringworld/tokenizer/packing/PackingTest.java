@@ -219,7 +219,12 @@ class PackingTest {
     void aMixtureKeepsItsProportionsAndItsSourcesOrders() {
         List<RowStream> sources = IntStream.range(0, 3).mapToObj(PackingTest::numbered).toList();
         Mixture mixture = new Mixture(sources, List.of(0.7, 0.2, 0.1), 5, 1);
-        List<Row> all = mixture.rows(0, 4, 3000);
+        // Steps of 13 rows, which 0.7 does not divide: a thousand rows are exact together.
+        List<Row> all = new ArrayList<>();
+        for (int step = 0; all.size() < 3000; step++) {
+            all.addAll(mixture.rows(step, 4, 13));
+        }
+        all = all.subList(0, 3000);
         int[] next = new int[3];
         for (int i = 0; i < all.size(); i++) {
             int source = all.get(i).ids()[0];
@@ -230,8 +235,8 @@ class PackingTest {
             }
         }
         assertThat(next).containsExactly(2100, 600, 300);
-        RowStreamTest.assertSame(mixture.rows(13, 4, 70), all.subList(910, 980));
-        RowStreamTest.assertSame(mixture.rows(6, 4, 300), all.subList(1800, 2100));
+        RowStreamTest.assertSame(mixture.rows(13, 4, 77), all.subList(1001, 1078));
+        RowStreamTest.assertSame(mixture.rows(6, 4, 303), all.subList(1818, 2121));
         assertThat(new Mixture(sources, List.of(0.7, 0.2, 0.1), 6, 1).rows(0, 4, 100))
                 .usingRecursiveComparison()
                 .isNotEqualTo(all.subList(0, 100));
@@ -239,6 +244,44 @@ class PackingTest {
                 .hasMessageContaining("gives it no row");
         assertThatThrownBy(() -> new Mixture(sources, List.of(1.0, 0.0, 1.0), 5, 1))
                 .hasMessageContaining("not positive");
+    }
+
+    /** LWM's chat stage: a quarter of each batch a task. */
+    @Test
+    void everyStepOfAMixtureIsExactWhereItsRowsDivide() {
+        List<RowStream> sources = IntStream.range(0, 3).mapToObj(PackingTest::numbered).toList();
+        Mixture mixture = new Mixture(sources, List.of(2.0, 1.0, 1.0), 5, 1);
+        int[] next = new int[3];
+        for (int step = 0; step < 50; step++) {
+            int[] before = next.clone();
+            List<Row> rows = mixture.rows(step, 4, 8);
+            for (Row row : rows) {
+                assertThat(row.ids()[1]).isEqualTo(next[row.ids()[0]]++);
+            }
+            assertThat(next).containsExactly(before[0] + 4, before[1] + 2, before[2] + 2);
+            RowStreamTest.assertSame(mixture.rows(step, 4, 8), rows);
+        }
+        assertThat(mixture.rows(1, 4, 8).stream().mapToInt(r -> r.ids()[0]).toArray())
+                .isNotEqualTo(mixture.rows(2, 4, 8).stream().mapToInt(r -> r.ids()[0]).toArray());
+    }
+
+    @Test
+    void rowsInTheOrderOfFilesBeginAfterWhatIsSkipped() throws Exception {
+        Path lines = tmp.resolve("order.jsonl");
+        StringBuilder text = new StringBuilder();
+        for (char c = 'a'; c <= 'z'; c++) {
+            text.append("{\"text\": \"%s\"}\n".formatted(c));
+        }
+        Files.writeString(lines, text);
+        TextDocuments documents = TextDocuments.open(lines, BYTES, 0);
+        Packing inOrder = new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false, Packing.Order.FILE, 3);
+        List<Row> rows = documents.training(1, 0, inOrder).rows(0, 2, 24);
+        StringBuilder read = new StringBuilder();
+        rows.forEach(row -> read.append(BYTES.decode(new int[] {row.targets()[0]})));
+        assertThat(read.toString()).isEqualTo("defghijklmnopqrstuvwxyzd");
+        Packing none = new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false, Packing.Order.FILE, 26);
+        assertThatThrownBy(() -> documents.training(1, 0, none).rows(0, 2, 1))
+                .hasMessageContaining("after 26 skipped");
     }
 
     private static RowStream numbered(int source) {

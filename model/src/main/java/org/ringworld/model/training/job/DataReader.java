@@ -4,14 +4,16 @@ import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigUtil;
 import com.typesafe.config.ConfigValueType;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.chat.ChatTemplate;
 import org.ringworld.tokenizer.documents.FieldLanguage;
 import org.ringworld.tokenizer.packing.Packing;
+import org.ringworld.tokenizer.sources.TextFiles;
 
 /** Reads the {@code data} of a stage: one path, or several sources with what each has otherwise. */
 final class DataReader {
@@ -22,14 +24,17 @@ final class DataReader {
         return !data.getIsNull("path") || !data.getList("sources").isEmpty();
     }
 
-    static StageData read(Config data) {
+    /**
+     * @param tokenizer of the job: its model has the template of chats, unless the data names one
+     */
+    static StageData read(Config data, String tokenizer) {
         List<StageData.Source> sources = new ArrayList<>();
         List<? extends Config> several = data.getConfigList("sources");
         if (!several.isEmpty() && !data.getIsNull("path")) {
             throw new UsageException("data.path and data.sources: give either one or the other");
         }
         if (several.isEmpty()) {
-            sources.add(source(data, 1, "data."));
+            sources.add(source(data, 1, "data.", tokenizer));
         }
         for (int i = 0; i < several.size(); i++) {
             String key = "data.sources." + i + ".";
@@ -38,28 +43,39 @@ final class DataReader {
             if (!(weight > 0 && weight < Double.POSITIVE_INFINITY)) {
                 throw new UsageException(key + "weight = " + weight + " must be over 0");
             }
-            sources.add(source(source.withFallback(data), weight, key));
+            sources.add(source(source.withFallback(data), weight, key, tokenizer));
         }
         return new StageData(sources, data.getBoolean("modalityWeights"));
     }
 
-    private static StageData.Source source(Config data, double weight, String key) {
+    private static StageData.Source source(
+            Config data, double weight, String key, String tokenizer) {
         if (data.getIsNull("path")) {
             throw new UsageException(key + "path is missing");
         }
         Path path = Path.of(data.getString("path"));
-        if (!Files.exists(path)) {
+        if (!TextFiles.mayBe(path)) {
             throw new UsageException(
                     "%spath = %s: there is no such file or directory".formatted(key, path));
         }
-        FieldLanguage fields = fields(data, key);
+        FieldLanguage fields = fields(data, key).withChat(chat(data, key, tokenizer));
         boolean isCache = path.getFileName().toString().endsWith(".tokens");
-        if (isCache && !fields.equals(FieldLanguage.of("text"))) {
+        if (isCache && !fields.withChat(ChatTemplate.lwm()).equals(FieldLanguage.of("text"))) {
             throw new UsageException(
                     "%spath = %s was tokenized with fields of its own: give those of the job to tokenize instead"
                             .formatted(key, path));
         }
         return new StageData.Source(path, weight, fields, packing(data, key));
+    }
+
+    private static ChatTemplate chat(Config data, String key, String tokenizer) {
+        try {
+            return data.getIsNull("chatTemplate")
+                    ? ChatTemplate.of(tokenizer)
+                    : ChatTemplate.named(data.getString("chatTemplate"));
+        } catch (DataException e) {
+            throw new UsageException(key + "chatTemplate: " + e.getMessage());
+        }
     }
 
     private static FieldLanguage fields(Config data, String key) {
@@ -107,9 +123,28 @@ final class DataReader {
         }
         try {
             Packing.Mode mode = Packing.Mode.of(data.getString("packing"));
-            return new Packing(mode, least, limit, data.getBoolean("documentWeights"));
+            return new Packing(
+                    mode,
+                    least,
+                    limit,
+                    data.getBoolean("documentWeights"),
+                    order(data, key),
+                    data.getInt("skip"));
+        } catch (UsageException e) {
+            throw e;
         } catch (IllegalArgumentException e) {
             throw new UsageException(key + e.getMessage());
         }
+    }
+
+    private static Packing.Order order(Config data, String key) {
+        String order = data.getString("order");
+        return switch (order) {
+            case "seeded" -> Packing.Order.SEEDED;
+            case "file" -> Packing.Order.FILE;
+            default ->
+                    throw new UsageException(
+                            "%sorder = %s is neither seeded nor file".formatted(key, order));
+        };
     }
 }

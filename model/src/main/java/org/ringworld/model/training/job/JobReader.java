@@ -130,7 +130,9 @@ public final class JobReader {
             try {
                 data.add(
                         isText
-                                ? DataReader.read(given.get(i).getConfig("data"))
+                                ? DataReader.read(
+                                        given.get(i).getConfig("data"),
+                                        config.getString("tokenizer"))
                                 : new StageData(List.of(), false));
             } catch (UsageException | ConfigException e) {
                 throw new UsageException(asTyped(i, config, e.getMessage()));

@@ -15,7 +15,7 @@ public record StageData(List<Source> sources, boolean modalityWeights) {
     /**
      * Documents of one kind, packed by themselves.
      *
-     * @param path a directory, {@code .txt}, {@code .jsonl} or {@code .tokens} file
+     * @param path documents in whatever form, or a {@code .tokens} file
      * @param weight its share of the stage's tokens, beside the other sources' weights
      */
     public record Source(Path path, double weight, FieldLanguage fields, Packing packing) {}

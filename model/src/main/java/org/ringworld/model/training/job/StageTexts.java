@@ -13,6 +13,7 @@ import org.ringworld.tokenizer.documents.TextDocuments;
 import org.ringworld.tokenizer.packing.Mixture;
 import org.ringworld.tokenizer.packing.Row;
 import org.ringworld.tokenizer.packing.RowStream;
+import org.ringworld.tokenizer.sources.TextFiles;
 
 /** The documents of all stages of a job, each file read once however many stages take it. */
 final class StageTexts {
@@ -60,12 +61,13 @@ final class StageTexts {
             int rows = documents.rowsPerPass(stage.seqLen(), source.packing());
             if (rows == 0) {
                 throw new DataException(
-                        "%s: %s has no document to train on of at least %d and under %d tokens; change data.minTokens or data.maxTokens, or leave the stage out"
+                        "%s: %s has no document to train on of at least %d and under %d tokens after %d skipped; change data.minTokens, data.maxTokens or data.skip, or leave the stage out"
                                 .formatted(
                                         name,
                                         source.path(),
                                         source.packing().least(),
-                                        source.packing().limit()));
+                                        source.packing().limit(),
+                                        source.packing().skip()));
             }
             double padding = documents.paddingShare(stage.seqLen(), source.packing());
             passes.add(new JobData.Pass(index, source.path(), stage.seqLen(), rows, padding));
@@ -88,7 +90,7 @@ final class StageTexts {
         if (documents == null) {
             documents = TextDocuments.open(source.path(), source.fields(), tokenizer, heldOut);
             opened.put(corpus, documents);
-            String notRead = TextDocuments.notRead(source.path());
+            String notRead = TextFiles.notRead(source.path());
             if (notRead != null && !faults.contains(notRead)) {
                 faults.add(notRead);
             }

@@ -1,8 +1,10 @@
-package org.ringworld.tokenizer.documents;
+package org.ringworld.tokenizer.sources;
 
 import java.io.IOException;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.PathMatcher;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -10,6 +12,8 @@ import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.ringworld.tokenizer.DataException;
@@ -24,6 +28,7 @@ import org.ringworld.tokenizer.DataException;
  */
 record TextFolder(Path directory, List<Path> files, List<Path> others) {
     private static final int MOST_TOLD = 5;
+    private static final Pattern SPECIAL = Pattern.compile("[*?{\\[]");
 
     /**
      * @throws DataException where a directory cannot be read
@@ -45,6 +50,46 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
         return folder;
     }
 
+    /** Whether a path is a pattern, as shells have them, and not the name of something there. */
+    static boolean isPattern(Path path) {
+        return !Files.exists(path) && SPECIAL.matcher(path.toString()).find();
+    }
+
+    /**
+     * The files of documents that a pattern matches, itself or a directory above them, by name.
+     *
+     * @throws DataException where the directory before the pattern is none or cannot be read, or
+     *     the pattern is none
+     */
+    static List<Path> matching(Path pattern) throws DataException {
+        Path directory = pattern;
+        while (directory != null && SPECIAL.matcher(directory.toString()).find()) {
+            directory = directory.getParent();
+        }
+        Path from = directory == null ? Path.of("") : directory;
+        if (!Files.isDirectory(from)) {
+            throw new DataException(
+                    "%s: there is no directory %s to look in".formatted(pattern, from));
+        }
+        PathMatcher matcher;
+        try {
+            matcher = FileSystems.getDefault().getPathMatcher("glob:" + from.relativize(pattern));
+        } catch (PatternSyntaxException e) {
+            throw new DataException(
+                    "%s: is no pattern: %s".formatted(pattern, e.getDescription()), e);
+        }
+        return read(from).files.stream().filter(f -> matches(matcher, from, f)).toList();
+    }
+
+    private static boolean matches(PathMatcher matcher, Path from, Path file) {
+        for (Path at = from.relativize(file); at != null; at = at.getParent()) {
+            if (matcher.matches(at)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
     private void walk(Path at, Set<Path> seen, Deque<Path> links) throws IOException {
         if (!seen.add(at.toRealPath())) {
             return;
@@ -64,8 +109,7 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
                     walk(entry, seen, links);
                 }
             } else {
-                boolean read = Files.isRegularFile(entry) && TextFiles.isDocuments(entry);
-                (read ? files : others).add(entry);
+                (FileKind.isRead(entry) ? files : others).add(entry);
             }
         }
     }
@@ -89,7 +133,7 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
                                                         ? " (a link that leads nowhere)"
                                                         : ""))
                         .collect(Collectors.joining(", "));
-        return "%d files of %s that are neither .txt nor .jsonl: %s%s"
+        return "%d files of %s that hold no documents: %s%s"
                 .formatted(others.size(), directory, names, others.size() > MOST_TOLD ? ", …" : "");
     }
 }

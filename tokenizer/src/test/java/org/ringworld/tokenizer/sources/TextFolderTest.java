@@ -1,4 +1,4 @@
-package org.ringworld.tokenizer.documents;
+package org.ringworld.tokenizer.sources;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -38,7 +38,7 @@ class TextFolderTest {
             write("d/" + name);
         }
         assertThat(names()).containsExactly("b.txt");
-        assertThat(TextDocuments.notRead(directory.resolve("d"))).isNull();
+        assertThat(TextFiles.notRead(directory.resolve("d"))).isNull();
     }
 
     @Test
@@ -64,17 +64,46 @@ class TextFolderTest {
     @Test
     void whatIsNotReadIsNamed() throws Exception {
         write("d/b.txt");
-        write("d/more.jsonl.gz");
+        write("d/more.csv.gz");
         write("d/s/c.json");
         Files.createSymbolicLink(directory.resolve("d/gone.txt"), directory.resolve("nowhere"));
-        assertThat(TextDocuments.notRead(directory.resolve("d")))
+        assertThat(TextFiles.notRead(directory.resolve("d")))
                 .startsWith("3 files of ")
                 .endsWith(
-                        "that are neither .txt nor .jsonl: gone.txt (a link that leads nowhere), more.jsonl.gz, s/c.json");
+                        "that hold no documents: gone.txt (a link that leads nowhere), more.csv.gz, s/c.json");
         Files.delete(directory.resolve("d/b.txt"));
         assertThatThrownBy(this::names)
                 .isInstanceOf(DataException.class)
-                .hasMessageContaining("no .txt or .jsonl file in it; 3 files");
-        assertThat(TextDocuments.notRead(directory.resolve("d/s/c.json"))).isNull();
+                .hasMessageContaining(
+                        "no file of documents (.txt, .jsonl or .json, ", "in it; 3 files");
+        assertThat(TextFiles.notRead(directory.resolve("d/s/c.json"))).isNull();
+    }
+
+    @Test
+    void aPatternIsTheFilesAndDirectoriesThatItMatches() throws Exception {
+        for (String name :
+                List.of("train-0.jsonl", "train-1.jsonl.gz", "test-0.jsonl", "t/a.txt")) {
+            write("d/" + name);
+        }
+        Path d = directory.resolve("d");
+        assertThat(TextFiles.list(d.resolve("train-*")))
+                .containsExactly(d.resolve("train-0.jsonl"), d.resolve("train-1.jsonl.gz"));
+        assertThat(TextFiles.list(d.resolve("[t]"))).containsExactly(d.resolve("t/a.txt"));
+        assertThatThrownBy(() -> TextFiles.list(d.resolve("valid-*")))
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining("no file of documents");
+        assertThatThrownBy(() -> TextFiles.list(d.resolve("no/x-*")))
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining("there is no directory");
+        assertThatThrownBy(() -> TextFiles.list(d.resolve("train-[")))
+                .isInstanceOf(DataException.class)
+                .hasMessageContaining("is no pattern");
+    }
+
+    @Test
+    void ofADirectorysJsonOnlyListsAreRead() throws Exception {
+        write("d/dataset_info.json");
+        Files.writeString(directory.resolve("d/list.json"), " [{\"text\": \"a\"}]");
+        assertThat(names()).containsExactly("list.json");
     }
 }
