@@ -113,7 +113,7 @@ public final class JobReader {
                     config.getConfig("data")
                             .withValue("path", ConfigValueFactory.fromAnyRef(path))
                             .withValue("sources", ConfigValueFactory.fromIterable(List.of()));
-            documents = DataReader.read(data).sources().getFirst();
+            documents = DataReader.read(data, config.getString("tokenizer")).sources().getFirst();
         }
         int every = config.getInt("evaluate.everySteps");
         return new Job.Evaluate(
