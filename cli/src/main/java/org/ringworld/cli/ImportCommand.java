@@ -96,7 +96,8 @@ final class ImportCommand implements Callable<Integer> {
         String name = "" + out.toAbsolutePath().normalize().getFileName();
         return directory -> {
             TokenizerExtras.of(from).write(directory);
-            ModelCard.carry(from, directory, name, config);
+            boolean same = files.config().equals(config);
+            ModelCard.carry(same, from, directory, name, config);
         };
     }
 

@@ -27,14 +27,21 @@ public record ModelCard(String name, LlamaConfig config, List<Section> sections)
         sections = List.copyOf(sections);
     }
 
-    /** A copy of the card that the model came with; where it had none, one that says from where. */
-    public static void carry(Path from, Path to, String name, LlamaConfig config)
+    /**
+     * A copy of the card that the model came with; where it had none, or one that would be false by
+     * now, one that says from where.
+     *
+     * @param same whether its sizes and constants are those of the model it came from
+     */
+    public static void carry(boolean same, Path from, Path to, String name, LlamaConfig config)
             throws IOException {
-        if (Files.isRegularFile(from.resolve(FILE))) {
+        boolean has = Files.isRegularFile(from.resolve(FILE));
+        if (has && same) {
             Files.copy(from.resolve(FILE), to.resolve(FILE));
             return;
         }
-        String source = "Converted from " + code(from) + ", which had no model card.\n";
+        String why = has ? "with other settings than its card says" : "which had no model card";
+        String source = "Converted from %s, %s.\n".formatted(code(from), why);
         new ModelCard(name, config, List.of(new Section("Origin", source))).write(to);
     }
 

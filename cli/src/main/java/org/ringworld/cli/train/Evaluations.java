@@ -9,10 +9,12 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Moment;
 import org.ringworld.model.training.job.Probe;
 import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -26,12 +28,16 @@ final class Evaluations {
 
     /** What was told of later steps is dropped: they are done again. */
     void goOnAfter(long step) throws IOException {
+        keep(line -> line.path("step").asLong(Long.MAX_VALUE) <= step);
+    }
+
+    private void keep(Predicate<JsonNode> which) throws IOException {
         if (!Files.exists(file)) {
             return;
         }
         List<String> kept = new ArrayList<>();
         for (String line : Files.readAllLines(file)) {
-            if (isUpTo(step, line)) {
+            if (is(which, line)) {
                 kept.add(line);
             }
         }
@@ -41,15 +47,17 @@ final class Evaluations {
     }
 
     /** A line that a kill cut short is none. */
-    private static boolean isUpTo(long step, String line) {
+    private static boolean is(Predicate<JsonNode> which, String line) {
         try {
-            return JsonMapper.shared().readTree(line).path("step").asLong(Long.MAX_VALUE) <= step;
+            return which.test(JsonMapper.shared().readTree(line));
         } catch (JacksonException e) {
             return false;
         }
     }
 
+    /** What was told of the same step before, by a run that ended, is told anew. */
     void add(Progress.Evaluated evaluated) throws IOException {
+        keep(line -> line.path("step").asLong() != evaluated.step());
         StringBuilder lines = new StringBuilder();
         String time = Instant.now().truncatedTo(ChronoUnit.MILLIS).toString();
         for (Probe.Result result : evaluated.results()) {

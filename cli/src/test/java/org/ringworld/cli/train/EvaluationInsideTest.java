@@ -71,10 +71,10 @@ class EvaluationInsideTest {
         assertThat(evaluations)
                 .filteredOn(line -> line.path("name").asString().endsWith("plain.jsonl"))
                 .extracting(line -> line.path("step").asInt())
-                .containsExactly(4, 8);
+                .containsExactly(0, 4, 8, 9);
         assertThat(evaluations)
                 .filteredOn(line -> line.path("name").asString().endsWith("other.jsonl"))
-                .hasSize(2)
+                .hasSize(4)
                 .allMatch(line -> line.path("loss").asDouble() > 0);
         List<JsonNode> steps = lines(run.resolve("metrics.jsonl"));
         for (JsonNode step : steps) {

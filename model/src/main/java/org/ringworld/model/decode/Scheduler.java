@@ -334,7 +334,7 @@ public final class Scheduler {
 
     /** Whether others are to have their tokens meanwhile as if it were not there, nearly. */
     private boolean isLong(AskedText text) {
-        return text.lacked > chunk;
+        return text.lacked + (text.guide == null ? 0 : text.guide.lacked) > chunk;
     }
 
     /** Reads a text, and its guide, as far as there is room. */
@@ -392,15 +392,16 @@ public final class Scheduler {
                 fills.stream()
                         .map(fill -> going.get(fill.text()))
                         .anyMatch(text -> text != null && isLong(text));
-        if (!fills.isEmpty() && !ofLong) {
-            return;
-        }
         if (ofLong) {
             secondsAhead += seconds - SLOWER * secondsOfWriting;
-        } else {
+        } else if (fills.isEmpty()) {
             secondsOfWriting = seconds;
             wroteThen = writing();
             secondsAhead -= (SLOWER - 1) * seconds;
+        } else {
+            // Short prompts cost a long one nothing but their time.
+            double writing = secondsOfWriting == 0 ? seconds : secondsOfWriting;
+            secondsAhead -= (SLOWER - 1) * Math.min(seconds, writing);
         }
         secondsAhead = Math.max(0, secondsAhead);
     }

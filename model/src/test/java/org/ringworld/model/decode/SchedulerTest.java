@@ -194,4 +194,36 @@ class SchedulerTest {
             scheduler.made(new Made(0, ++serve, 5, made, List.of(), seconds));
         }
     }
+
+    /**
+     * One writes, others ask for something short all the time: the long one is read nevertheless.
+     */
+    @Test
+    void aLongPromptIsReadBesideWritersAndShortOnes() {
+        int prompt = 8 * T;
+        Scheduler scheduler = new Scheduler(new PageDirectory(1, 4000, 0), 100, 4 * T, 1, false);
+        scheduler.ask(1, new Ask(new int[] {1}, 400_000, Sampler.GREEDY, Set.of()), listener);
+        int[] readOfLong = {0};
+        long serve = 0;
+        for (int step = 0; readOfLong[0] < prompt && step < 4000; step++) {
+            if (step == ALONE) {
+                scheduler.ask(2, new Ask(new int[prompt], 0, Sampler.GREEDY, Set.of()), listener);
+            }
+            if (step > ALONE) {
+                long id = step + 10L;
+                scheduler.ask(id, new Ask(new int[16], 0, Sampler.GREEDY, Set.of()), listener);
+            }
+            Serve next = scheduler.next().orElse(null);
+            serve = next == null ? serve : next.number();
+            List<Serve.Fill> fills = next == null ? List.of() : next.fills();
+            fills.stream()
+                    .filter(fill -> fill.text() == 2)
+                    .forEach(fill -> readOfLong[0] += fill.to() - fill.from());
+            int tokens = fills.stream().mapToInt(fill -> fill.to() - fill.from()).sum();
+            Made.Token token = new Made.Token(1, step, 7, -1, List.of(), false);
+            double took = 0.03 + 0.01 * tokens;
+            scheduler.made(new Made(0, serve, 5, List.of(token), List.of(), took));
+        }
+        assertThat(readOfLong[0]).isEqualTo(prompt);
+    }
 }

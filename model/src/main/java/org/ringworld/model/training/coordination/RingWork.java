@@ -57,6 +57,8 @@ final class RingWork {
     private Phase phase = Phase.IDLE;
     private Evaluation evaluation;
     private int moment;
+    // The step of the last evaluation inside a stage; −1: there was none.
+    private long toldOf = -1;
     private long lastNanos;
     private boolean stopAsked;
     private boolean regroup;
@@ -112,7 +114,12 @@ final class RingWork {
         }
         // A run that was stopped just after a stage may not have that stage's model yet.
         int stage = curriculum.place(steps.finished()).stage();
-        return steps.finished() == curriculum.lastStep(stage) ? save(true) : next(nanos);
+        if (steps.finished() == curriculum.lastStep(stage)) {
+            return save(true);
+        }
+        // Nor what it is evaluated by inside it.
+        boolean due = job.evaluate().isDue(steps.finished()) && toldOf != steps.finished();
+        return due && !stopAsked ? evaluate(Moment.inside(stage), nanos) : next(nanos);
     }
 
     Next onStop(long nanos) {
@@ -271,7 +278,8 @@ final class RingWork {
         }
         if (evaluation.isOver()) {
             if (!evaluation.results().isEmpty()) {
-                tell(new Progress.Evaluated(moment, steps.finished(), evaluation.results()));
+                toldOf = steps.finished();
+                tell(new Progress.Evaluated(moment, toldOf, evaluation.results()));
             }
             return next(nanos);
         }

@@ -116,9 +116,8 @@ public final class JobData {
         int seqLen = stage.seqLen();
         List<Probe> probes = new ArrayList<>();
         if (evaluate.documents() != null) {
-            String name = evaluate.documents().path().toString();
-            addDocuments(
-                    name, texts.unseen(evaluate.documents(), seqLen, evaluate.tokens()), probes);
+            Path path = evaluate.documents().path();
+            addDocuments(path.toString(), unseen(evaluate, texts, seqLen), probes);
         } else if (stage.task() == Stage.Task.TEXT) {
             texts.heldOut(job.data().get(index), seqLen, evaluate.tokens())
                     .forEach((name, rows) -> addDocuments(name, rows, probes));
@@ -128,6 +127,15 @@ public final class JobData {
             probes.add(new Probe(new Probe.Needles(1), seqLen, Double.NaN, all));
         }
         return probes;
+    }
+
+    private static List<Row> unseen(Job.Evaluate evaluate, StageTexts texts, int seqLen)
+            throws DataException {
+        try {
+            return texts.unseen(evaluate.documents(), seqLen, evaluate.tokens());
+        } catch (DataException e) {
+            throw new DataException("evaluate.path: " + e.getMessage(), e);
+        }
     }
 
     private static void addDocuments(String name, List<Row> rows, List<Probe> to) {
@@ -141,7 +149,9 @@ public final class JobData {
             to.add(new Probe(new Probe.Documents(name), seqLen, Double.NaN, rows));
             return;
         }
-        to.add(new Probe(new Probe.Documents(name + ", text"), seqLen, Double.NaN, text));
+        if (!text.isEmpty()) {
+            to.add(new Probe(new Probe.Documents(name + ", text"), seqLen, Double.NaN, text));
+        }
         to.add(new Probe(new Probe.Documents(name + ", vision"), seqLen, Double.NaN, vision));
     }
 
@@ -188,7 +198,11 @@ public final class JobData {
         if (Moment.isInside(moment)) {
             return inside.get(Moment.stage(moment));
         }
-        return probesAfter(moment);
+        List<Probe> all = new ArrayList<>(probesAfter(moment));
+        inside.get(Moment.stage(moment)).stream()
+                .filter(probe -> probe.kind() instanceof Probe.Documents)
+                .forEach(all::add);
+        return all;
     }
 
     private List<Probe> probesAfter(int stage) {

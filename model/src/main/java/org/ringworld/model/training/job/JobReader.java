@@ -113,7 +113,7 @@ public final class JobReader {
                     config.getConfig("data")
                             .withValue("path", ConfigValueFactory.fromAnyRef(path))
                             .withValue("sources", ConfigValueFactory.fromIterable(List.of()));
-            documents = DataReader.read(data, config.getString("tokenizer")).sources().getFirst();
+            documents = evaluated(data, config.getString("tokenizer"));
         }
         int every = config.getInt("evaluate.everySteps");
         return new Job.Evaluate(
@@ -265,6 +265,14 @@ public final class JobReader {
                 atLeast0(config, "clipNorm"),
                 config.getBoolean("decayNorms"),
                 config.getStringList("train"));
+    }
+
+    private static StageData.Source evaluated(Config data, String tokenizer) {
+        try {
+            return DataReader.read(data, tokenizer).sources().getFirst();
+        } catch (UsageException e) {
+            throw new UsageException(e.getMessage().replace("data.path", "evaluate.path"));
+        }
     }
 
     /** A pattern that nothing has is a mistake that would be noticed late. */

@@ -117,8 +117,9 @@ final class StageTexts {
         Map<String, List<Row>> rows = new LinkedHashMap<>();
         for (StageData.Source source : data.sources()) {
             TextDocuments documents = opened.get(new Corpus(source.path(), source.fields()));
+            String name = source.path().toString();
             rows.put(
-                    source.path().toString(),
+                    rows.containsKey(name) ? "%s (%d)".formatted(name, rows.size() + 1) : name,
                     documents.heldOut(seqLen, Math.max(1, tokens / seqLen)));
         }
         return rows;
