@@ -13,6 +13,7 @@ import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.LearningRate;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.StageData;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.DeviceSpec;
 
@@ -68,7 +69,7 @@ public final class Jobs {
                 null,
                 0.1,
                 "bytes",
-                List.of(),
+                Collections.nCopies(stages.length, new StageData(List.of(), false)),
                 0,
                 new Curriculum(List.of(stages)),
                 Recompute.Choice.NONE,
