@@ -88,11 +88,11 @@ final class ServeCommand implements Callable<Integer> {
         for (String key : keys(arguments)) {
             (isOwn(key) ? own : inference).add(key);
         }
-        copyWeights(inference);
         Config config = JobFile.settings(own, DEFAULTS);
         HttpSettings http =
                 HttpSettings.of(config.withValue("http.queue", config.getValue("queue")));
         String name = config.getIsNull("name") ? name(model) : config.getString("name");
+        copyWeights(inference);
         if (cluster != null) {
             return serveThere(name, own, inference);
         }

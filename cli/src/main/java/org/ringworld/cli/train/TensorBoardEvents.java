@@ -106,7 +106,16 @@ final class TensorBoardEvents implements AutoCloseable {
                             to.writeDouble(WALL_TIME, System.currentTimeMillis() / 1e3);
                             fields.write(to);
                         });
-        file.write(record(event.toByteArray()));
+        ByteBuffer record = record(event.toByteArray());
+        long end = file.size();
+        try {
+            while (record.hasRemaining()) {
+                file.write(record);
+            }
+        } catch (IOException e) {
+            file.truncate(end); // nothing behind half a record is read
+            throw e;
+        }
     }
 
     /** A record of TensorFlow: length, its checksum, bytes, their checksum. */

@@ -49,6 +49,7 @@ public final class TrainingReport {
     private final List<StepMetrics> steps = new ArrayList<>();
     private final Evaluations evaluations;
     private TensorBoardEvents events;
+    private boolean eventsLost;
     private int copies;
     private double secondsCopying;
 
@@ -96,7 +97,7 @@ public final class TrainingReport {
                 case Progress.Stepped stepped -> {
                     steps.add(stepped.metrics());
                     live.step(stepped.metrics());
-                    events.add(stepped.metrics().step(), scalars(stepped.metrics()));
+                    tellTensorBoard(stepped.metrics().step(), scalars(stepped.metrics()));
                 }
                 case Progress.Evaluating now -> live.evaluating(now);
                 case Progress.Evaluated results -> evaluated(results);
@@ -114,6 +115,9 @@ public final class TrainingReport {
                 case Progress.Completed completed -> completed(completed);
                 case Progress.Interrupted stopped -> interrupted(stopped);
                 case Progress.Failed failed -> failed(failed);
+            }
+            if (progress.isLast() && events != null) {
+                events.close();
             }
         } catch (IOException | UncheckedIOException e) {
             live.finish();
@@ -233,6 +237,21 @@ public final class TrainingReport {
         }
     }
 
+    /** A disk that is full for a while costs some points of its curves, and stops nothing. */
+    private void tellTensorBoard(long step, Map<String, Double> values) {
+        try {
+            events.add(step, values);
+        } catch (IOException e) {
+            if (!eventsLost) {
+                eventsLost = true;
+                live.finish();
+                err.printf(
+                        "ringworld: no events for TensorBoard of step %d and maybe more: %s; training goes on%n",
+                        step, e.getMessage());
+            }
+        }
+    }
+
     private static Map<String, Double> scalars(StepMetrics step) {
         Map<String, Double> values = new LinkedHashMap<>();
         values.put("loss", step.loss());
@@ -265,7 +284,7 @@ public final class TrainingReport {
 
     private void evaluated(Progress.Evaluated results) throws IOException {
         evaluations.add(results);
-        events.add(results.step(), scalars(results.results()));
+        tellTensorBoard(results.step(), scalars(results.results()));
         if (Moment.isInside(results.moment())) {
             say("after step " + results.step(), results.results());
             return;
