@@ -72,9 +72,8 @@ final class ImportCommand implements Callable<Integer> {
         DType to = wanted == null ? files.dtype() : wanted;
         List<TensorSpec> specs = LlamaTensors.of(config);
         long largest = specs.stream().mapToLong(TensorSpec::count).max().orElseThrow();
-        long all = specs.stream().mapToLong(TensorSpec::count).sum();
         try (Arena arena = Arena.ofConfined();
-                BytesLine line = new BytesLine("write", all * to.bytes())) {
+                BytesLine line = new BytesLine("write", LlamaTensors.count(config) * to.bytes())) {
             MemorySegment host = arena.allocate(largest * to.bytes());
             HfDirectory.write(
                     out,

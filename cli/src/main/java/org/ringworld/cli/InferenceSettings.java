@@ -15,7 +15,6 @@ import org.ringworld.actors.serving.RingEngine;
 import org.ringworld.actors.serving.ServedRing;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
-import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.model.attention.Layout;
@@ -218,8 +217,7 @@ public record InferenceSettings(
 
     /** Whether a copy of the weights for each device takes at most a quarter of a host's memory. */
     boolean copiesFit() {
-        long count = LlamaTensors.of(config).stream().mapToLong(TensorSpec::count).sum();
-        return ringSize() * count * weights.bytes() <= leastMemory() / 4;
+        return ringSize() * LlamaTensors.count(config) * weights.bytes() <= leastMemory() / 4;
     }
 
     /**

@@ -30,6 +30,15 @@ public final class AtomicFiles {
                 .resolveSibling(".%s.%d.tmp".formatted(name, ProcessHandle.current().pid()));
     }
 
+    /** Opens such a file, empty. */
+    public static FileChannel open(Path temporary) throws IOException {
+        return FileChannel.open(
+                temporary,
+                StandardOpenOption.WRITE,
+                StandardOpenOption.CREATE,
+                StandardOpenOption.TRUNCATE_EXISTING);
+    }
+
     /** Renames a file over an older one and syncs the directory that holds the name. */
     public static void rename(Path temporary, Path target) throws IOException {
         Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE);

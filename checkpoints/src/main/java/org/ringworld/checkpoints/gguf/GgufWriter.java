@@ -7,7 +7,6 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.function.LongConsumer;
 import org.ringworld.checkpoints.Bytes;
@@ -71,12 +70,7 @@ final class GgufWriter implements AutoCloseable {
             throws CheckpointException {
         Path temporary = AtomicFiles.temporary(file);
         try {
-            FileChannel channel =
-                    FileChannel.open(
-                            temporary,
-                            StandardOpenOption.WRITE,
-                            StandardOpenOption.CREATE,
-                            StandardOpenOption.TRUNCATE_EXISTING);
+            FileChannel channel = AtomicFiles.open(temporary);
             GgufWriter writer = new GgufWriter(file, temporary, type, tensors, written, channel);
             try {
                 writer.writeAll(ByteBuffer.wrap(header(type, metadata, tensors)));

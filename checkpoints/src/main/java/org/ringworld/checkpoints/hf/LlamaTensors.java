@@ -18,6 +18,11 @@ public final class LlamaTensors {
 
     private LlamaTensors() {}
 
+    /** Parameters of a model. */
+    public static long count(LlamaConfig config) {
+        return of(config).stream().mapToLong(TensorSpec::count).sum();
+    }
+
     /** All weights; no {@code lm_head.weight} where the embeddings are tied. */
     public static List<TensorSpec> of(LlamaConfig c) {
         long e = c.hiddenSize();

@@ -7,7 +7,6 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.util.List;
 import java.util.Locale;
-import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.files.AtomicFiles;
 
 /**
@@ -92,7 +91,7 @@ public record ModelCard(String name, LlamaConfig config, List<Section> sections)
     }
 
     private String sizes() {
-        long parameters = LlamaTensors.of(config).stream().mapToLong(TensorSpec::count).sum();
+        long parameters = LlamaTensors.count(config);
         String vision =
                 config.visionVocabSize() == 0
                         ? ""

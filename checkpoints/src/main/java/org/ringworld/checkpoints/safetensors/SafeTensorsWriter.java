@@ -8,7 +8,6 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -68,12 +67,7 @@ public final class SafeTensorsWriter implements AutoCloseable {
             throws CheckpointException {
         Path temporary = AtomicFiles.temporary(file);
         try {
-            FileChannel channel =
-                    FileChannel.open(
-                            temporary,
-                            StandardOpenOption.WRITE,
-                            StandardOpenOption.CREATE,
-                            StandardOpenOption.TRUNCATE_EXISTING);
+            FileChannel channel = AtomicFiles.open(temporary);
             SafeTensorsWriter writer =
                     new SafeTensorsWriter(file, temporary, List.copyOf(entries), channel);
             try {

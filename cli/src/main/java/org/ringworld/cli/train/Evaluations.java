@@ -21,6 +21,8 @@ import tools.jackson.databind.node.ObjectNode;
 /** evaluations.jsonl: a line for each thing that a model was evaluated by, after some step. */
 final class Evaluations {
     private final Path file;
+    // The last step that it tells of; −1: of none.
+    private long last = -1;
 
     Evaluations(Path output) {
         this.file = output.resolve("evaluations.jsonl");
@@ -29,6 +31,7 @@ final class Evaluations {
     /** What was told of later steps is dropped: they are done again. */
     void goOnAfter(long step) throws IOException {
         keep(line -> line.path("step").asLong(Long.MAX_VALUE) <= step);
+        last = step;
     }
 
     private void keep(Predicate<JsonNode> which) throws IOException {
@@ -57,7 +60,10 @@ final class Evaluations {
 
     /** What was told of the same step before, by a run that ended, is told anew. */
     void add(Progress.Evaluated evaluated) throws IOException {
-        keep(line -> line.path("step").asLong() != evaluated.step());
+        if (evaluated.step() <= last) {
+            keep(line -> line.path("step").asLong() != evaluated.step());
+        }
+        last = evaluated.step();
         StringBuilder lines = new StringBuilder();
         String time = Instant.now().truncatedTo(ChronoUnit.MILLIS).toString();
         for (Probe.Result result : evaluated.results()) {

@@ -9,7 +9,6 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
-import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.model.training.Curriculum;
@@ -50,7 +49,7 @@ final class JobSummary {
 
     private static String model(Job job) {
         LlamaConfig model = job.model();
-        long parameters = LlamaTensors.of(model).stream().mapToLong(TensorSpec::count).sum();
+        long parameters = LlamaTensors.count(model);
         return "%s parameters: %d layers, hidden %d, vocabulary %d%s; %s"
                 .formatted(
                         count(parameters),

@@ -1,6 +1,7 @@
 package org.ringworld.cli.train;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.WireFormat;
@@ -86,7 +87,7 @@ class EvaluationInsideTest {
                 answers += part.path("answers").asDouble();
                 right += part.path("answers").asDouble() * part.path("accuracy").asDouble();
             }
-            assertThat(right / answers).isCloseTo(step.path("accuracy").asDouble(), NEARLY);
+            assertThat(right / answers).isCloseTo(step.path("accuracy").asDouble(), within(1e-9));
         }
         assertThat(steps).anyMatch(step -> step.path("parts").size() == 2);
         Map<Long, Map<String, Float>> events = events(run);
@@ -98,9 +99,6 @@ class EvaluationInsideTest {
         assertThat(events.get(8L).keySet())
                 .anyMatch(tag -> tag.startsWith("evaluation/") && tag.endsWith("plain.jsonl, 64"));
     }
-
-    private static final org.assertj.core.data.Offset<Double> NEARLY =
-            org.assertj.core.data.Offset.offset(1e-9);
 
     @Test
     void documentsOfTheirOwnMayBeGiven() throws Exception {

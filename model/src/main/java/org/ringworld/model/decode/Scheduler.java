@@ -217,7 +217,7 @@ public final class Scheduler {
         }
         admit();
         List<Serve.Fill> fills = fills();
-        boolean decodes = going.values().stream().anyMatch(AskedText::isRead);
+        boolean decodes = writing() > 0;
         List<PageDirectory.Mirror> mirrors = directory.mirrors(MIRRORS);
         boolean news =
                 !joins.isEmpty() || !leaves.isEmpty() || !fills.isEmpty() || !mirrors.isEmpty();

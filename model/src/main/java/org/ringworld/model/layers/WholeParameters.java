@@ -165,6 +165,11 @@ public final class WholeParameters implements ParameterStore {
         return gradients.get(spec);
     }
 
+    /** All F32 weights that the optimizer updates as one tensor, with what lies between them 0. */
+    public Tensor masters() {
+        return allMasters;
+    }
+
     /** The F32 weights that the optimizer updates. */
     public Tensor master(int spec) {
         return masters.get(spec);

@@ -109,13 +109,9 @@ public record AdamW(
         return Math.sqrt(sumOfSquares(parameters.gradients().all(), device, sum));
     }
 
-    /** L2 norm of all weights together, as they are kept. */
+    /** L2 norm of all weights together. */
     static double paramNorm(WholeParameters parameters, Device device, Tensor sum) {
-        double all = 0;
-        for (int i = 0; i < parameters.specs().size(); i++) {
-            all += sumOfSquares(parameters.master(i), device, sum);
-        }
-        return Math.sqrt(all);
+        return Math.sqrt(sumOfSquares(parameters.masters(), device, sum));
     }
 
     private static double sumOfSquares(Tensor x, Device device, Tensor sum) {
