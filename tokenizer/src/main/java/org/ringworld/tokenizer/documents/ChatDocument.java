@@ -9,6 +9,7 @@ import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
 import org.ringworld.tokenizer.chat.ChatText;
+import org.ringworld.tokenizer.chat.TemplateValue;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -117,7 +118,8 @@ final class ChatDocument {
                             if (!List.of("role", "from", "content", "value")
                                             .contains(field.getKey())
                                     && !field.getValue().isNull()) {
-                                message.put(field.getKey(), plain(field.getValue()));
+                                message.put(
+                                        field.getKey(), TemplateValue.of(field.getValue(), false));
                             }
                         });
         return message;
@@ -152,36 +154,7 @@ final class ChatDocument {
             return null;
         }
         List<Object> plain = new ArrayList<>();
-        tools.forEach(tool -> plain.add(plain(tool)));
+        tools.forEach(tool -> plain.add(TemplateValue.of(tool, false)));
         return plain;
-    }
-
-    /** In the terms of templates. */
-    private static Object plain(JsonNode node) {
-        if (node.isObject()) {
-            Map<String, Object> map = new LinkedHashMap<>();
-            node.properties()
-                    .forEach(
-                            field -> {
-                                if (!field.getValue().isNull()) {
-                                    map.put(field.getKey(), plain(field.getValue()));
-                                }
-                            });
-            return map;
-        }
-        if (node.isArray()) {
-            List<Object> list = new ArrayList<>();
-            node.forEach(one -> list.add(plain(one)));
-            return list;
-        }
-        if (node.isBoolean()) {
-            return node.booleanValue();
-        }
-        if (node.isIntegralNumber() && node.canConvertToLong()) {
-            return node.longValue();
-        }
-        return node.isNumber()
-                ? (Object) node.doubleValue()
-                : node.isNull() ? null : node.asString("");
     }
 }

@@ -2,10 +2,10 @@ package org.ringworld.actors.http.openai;
 
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.ringworld.tokenizer.Utf8;
+import org.ringworld.tokenizer.chat.TemplateValue;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
@@ -166,28 +166,7 @@ public final class Fields {
 
     /** All fields as a template knows values. */
     public Map<String, Object> values() {
-        Map<String, Object> values = new LinkedHashMap<>();
-        json.properties().forEach(one -> values.put(one.getKey(), value(one.getValue())));
-        return values;
-    }
-
-    /** As a chat template knows it. */
-    public static Object value(JsonNode node) {
-        return switch (node.getNodeType()) {
-            case STRING -> node.stringValue();
-            case BOOLEAN -> node.booleanValue();
-            case NUMBER ->
-                    node.isIntegralNumber() && node.canConvertToLong()
-                            ? (Object) node.longValue()
-                            : (Object) node.doubleValue();
-            case ARRAY -> {
-                List<Object> list = new ArrayList<>();
-                node.forEach(one -> list.add(value(one)));
-                yield list;
-            }
-            case OBJECT -> new Fields(node, "").values();
-            default -> null;
-        };
+        return TemplateValue.fields(json, true);
     }
 
     /** What a text says as JSON, where it does; the text itself where not. */
@@ -196,7 +175,7 @@ public final class Fields {
             return text;
         }
         try {
-            return value(READER.readTree(string));
+            return TemplateValue.of(READER.readTree(string), true);
         } catch (JacksonException e) {
             return string;
         }
