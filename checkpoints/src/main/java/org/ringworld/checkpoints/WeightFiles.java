@@ -75,7 +75,9 @@ public record WeightFiles(Map<String, WeightFile> fileOf, List<WeightFile> files
     }
 
     private static boolean isStream(String name) {
-        return name.startsWith("params") || name.startsWith("streaming_");
+        return name.startsWith("params")
+                || name.startsWith("streaming_")
+                || name.startsWith("flax_params");
     }
 
     private static String whatElse(List<String> names) {
@@ -135,13 +137,13 @@ public record WeightFiles(Map<String, WeightFile> fileOf, List<WeightFile> files
         if (name.endsWith(".bin") || name.endsWith(".pt") || name.endsWith(".pth")) {
             return TorchZip.open(file);
         }
-        if (isStream(name)) {
+        if (isStream(name) || name.endsWith(".msgpack")) {
             return LwmStream.open(file, numHeads);
         }
         throw new CheckpointException(
                 file
                         + ": is not named as weights are: *.safetensors, *.bin, *.pt, *.pth,"
-                        + " params* or streaming_*");
+                        + " params*, streaming_*, flax_params* or *.msgpack");
     }
 
     /** Unmaps them. */

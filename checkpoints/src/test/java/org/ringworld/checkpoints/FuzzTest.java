@@ -37,6 +37,7 @@ class FuzzTest {
                 "new_dtypes.bin",
                 "f16_without_crc.bin",
                 "streaming_params_bf16",
+                "flax_params",
                 "snapshot.pb",
                 "config.json",
                 "model.safetensors.index.json");
@@ -86,6 +87,7 @@ class FuzzTest {
         return switch (name) {
             case "new_dtypes.bin", "f16_without_crc.bin" -> Resources.path("torch2.13/" + name);
             case "streaming_params_bf16" -> Resources.path(format + "lwm/" + name);
+            case "flax_params" -> Resources.path("flax/" + name);
             case "config.json" -> Resources.path(format + "sharded_stray_file/" + name);
             case "model.safetensors.index.json" -> {
                 Path from = Resources.path(format + "sharded_stray_file");

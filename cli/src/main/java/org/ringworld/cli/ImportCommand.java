@@ -29,7 +29,8 @@ import picocli.CommandLine.Parameters;
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "SOURCE: a model directory, or one file of it: safetensors, PyTorch .bin, LWM's JAX params.",
+            "SOURCE: a model directory, or one file of it: safetensors, PyTorch .bin, LWM's JAX params,",
+            "also as LWM's --load_checkpoint names them (params::FILE, flax_params::FILE).",
             "Keys, for a file without a config.json beside it: model.numHeads, model.ropeTheta,",
             "model.rmsNormEps.",
             "",
@@ -39,7 +40,7 @@ import picocli.CommandLine.Parameters;
         })
 final class ImportCommand implements Callable<Integer> {
     @Parameters(index = "0", paramLabel = "SOURCE", description = "A model directory or file.")
-    private Path source;
+    private String named;
 
     @Parameters(index = "1", paramLabel = "OUT", description = "A directory that is not there yet.")
     private Path out;
@@ -54,6 +55,8 @@ final class ImportCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         DType wanted = dtype == null ? null : dtype(dtype);
         refuseExisting(out);
+        // What a file holds is seen from its bytes, whatever LWM has to be told.
+        Path source = Path.of(named.replaceFirst("^(flax_params|(trainstate_)?params)::", ""));
         InferenceSettings on = InferenceSettings.of(settings, source);
         try (ModelFiles files = on.open()) {
             write(out, files, on.config(), wanted);

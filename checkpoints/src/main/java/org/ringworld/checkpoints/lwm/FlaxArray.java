@@ -22,12 +22,27 @@ record FlaxArray(SourceType type, long[] shape, List<MemorySegment> parts) {
      */
     static FlaxArray read(MemorySegment value) {
         MsgPack in = new MsgPack(value);
+        FlaxArray array = next(in);
+        require(!in.hasMore(), "bytes follow an array");
+        return array;
+    }
+
+    /** Whether the next value is an array, by its first bytes, and no map of other things. */
+    static boolean isNext(MsgPack in) {
+        if (in.isExtension() || !in.isMap()) {
+            return in.isExtension();
+        }
+        MsgPack ahead = in.copy();
+        return ahead.map() > 0 && ahead.string().equals(CHUNKED);
+    }
+
+    /** {@link #read} of the next value. */
+    static FlaxArray next(MsgPack in) {
         FlaxArray array = in.isExtension() ? whole(in) : chunked(in);
         long bytes = 0;
         for (MemorySegment part : array.parts) {
             bytes += part.byteSize();
         }
-        require(!in.hasMore(), "bytes follow an array");
         require(array.bytesNeeded() == bytes, "an array's shape does not fit its bytes");
         return array;
     }

@@ -3,22 +3,23 @@ package org.ringworld.checkpoints.lwm;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.StridedTensor;
-import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.WeightFile;
 import org.ringworld.checkpoints.files.MappedFile;
 
 /**
  * LWM's JAX parameters as EasyLM's StreamingCheckpointer writes them: MessagePack records of a path
- * and a {@link FlaxArray}, layers stacked on axis 0 or one by one. They are read by our names, in
- * our layout: projections [out, in], rotary pairs half a head apart. What has no name of ours is
- * listed by its path.
+ * and a {@link FlaxArray}; or as flax's {@code to_bytes} does ({@code flax_params::}), one map of
+ * maps of arrays. Layers come one by one or stacked on axis 0 or 1 ({@code param_scan_axis}). They
+ * are read by our names, in our layout: projections [out, in], rotary pairs half a head apart. What
+ * has no name of ours is listed by its path.
  */
 public final class LwmStream implements WeightFile {
     // As many as a config may have; a stack of no bytes could claim billions.
@@ -29,9 +30,18 @@ public final class LwmStream implements WeightFile {
     private final Arena arena;
     private final int numHeads;
     private final Map<String, Weight> weights = new LinkedHashMap<>();
+    private final Map<LwmNames, FlaxArray> stacks = new EnumMap<>(LwmNames.class);
+
+    /** Where the array that is being read begins. */
+    private long start;
 
     /** One layer's part of an array; {@code kind} is null where the path is unknown. */
-    private record Weight(LwmNames kind, FlaxArray array, long offset, long[] shape) {}
+    private record Weight(
+            LwmNames kind, FlaxArray array, long offset, long[] shape, long[] strides) {
+        static Weight whole(LwmNames kind, FlaxArray array) {
+            return new Weight(kind, array, 0, array.shape(), StridedTensor.rowMajor(array.shape()));
+        }
+    }
 
     private LwmStream(Path file, Arena arena, int numHeads) {
         this.file = file;
@@ -50,24 +60,20 @@ public final class LwmStream implements WeightFile {
                 file,
                 (arena, all) -> {
                     LwmStream stream = new LwmStream(file, arena, numHeads);
-                    stream.readRecords(new MsgPack(all));
+                    stream.read(new MsgPack(all));
                     return stream;
                 });
     }
 
-    private void readRecords(MsgPack in) throws CheckpointException {
-        long start = 0;
+    private void read(MsgPack in) throws CheckpointException {
         try {
-            while (in.hasMore()) {
-                start = in.position();
-                require(in.array() == 2, "a record is not (path, value)");
-                String path = path(in);
-                MemorySegment value = in.binary();
-                // A whole training state: only its parameters are a model.
-                if (!path.startsWith("opt_state/") && !path.equals("step")) {
-                    add(path, FlaxArray.read(value));
-                }
+            if (in.isMap()) {
+                readMaps(in, "", 0);
+                require(!in.hasMore(), "bytes follow the parameters");
+            } else {
+                readRecords(in);
             }
+            splitStacks();
         } catch (IndexOutOfBoundsException e) {
             throw new CheckpointException(
                     "%s: ends inside the record at byte %d: fetch or copy it again"
@@ -84,18 +90,52 @@ public final class LwmStream implements WeightFile {
         }
     }
 
+    private void readRecords(MsgPack in) {
+        while (in.hasMore()) {
+            start = in.position();
+            require(in.array() == 2, "a record is not (path, value)");
+            String path = path(in);
+            MemorySegment value = in.binary();
+            // A whole training state: only its parameters are a model.
+            if (!path.startsWith("opt_state/") && !path.equals("step")) {
+                add(path, FlaxArray.read(value));
+            }
+        }
+    }
+
+    /** Maps in maps, whose leaves are arrays. */
+    private void readMaps(MsgPack in, String path, int depth) {
+        require(depth < LONGEST_PATH, "a path is too long");
+        start = in.position();
+        long pairs = in.map();
+        for (long i = 0; i < pairs; i++) {
+            start = in.position();
+            String below = below(path, in.string());
+            if (FlaxArray.isNext(in)) {
+                add(below, FlaxArray.next(in));
+            } else {
+                require(in.isMap(), "'" + below + "' is neither an array nor a map");
+                readMaps(in, below, depth + 1);
+            }
+        }
+    }
+
     /** The parts of a path joined by slashes, without the {@code params} that it may start with. */
     private static String path(MsgPack in) {
         long parts = in.array();
         require(parts <= LONGEST_PATH, "a path is too long");
-        StringBuilder path = new StringBuilder();
+        String path = "";
         for (long i = 0; i < parts; i++) {
-            String part = in.string();
-            if (!(path.isEmpty() && part.equals("params"))) {
-                path.append(path.isEmpty() ? "" : "/").append(part);
-            }
+            path = below(path, in.string());
         }
-        return path.toString();
+        return path;
+    }
+
+    private static String below(String path, String part) {
+        if (path.isEmpty()) {
+            return part.equals("params") ? "" : part;
+        }
+        return path + "/" + part;
     }
 
     private void add(String path, FlaxArray array) {
@@ -103,27 +143,59 @@ public final class LwmStream implements WeightFile {
         boolean inLayers = path.startsWith(LwmNames.LAYERS) && slash > 0;
         LwmNames kind = LwmNames.of(inLayers ? path.substring(slash + 1) : path);
         if (kind == null || kind.isOfLayer() != inLayers) {
-            put(path, new Weight(null, array, 0, array.shape()));
+            put(path, Weight.whole(null, array));
             return;
         }
         String layer = inLayers ? path.substring(LwmNames.LAYERS.length(), slash) : "0";
         if (layer.equals(LwmNames.STACKED)) {
-            addStacked(kind, array);
+            require(stacks.put(kind, array) == null, "its path is there twice");
         } else {
             require(layer.matches("0|[1-9]\\d{0,4}"), "a layer has no number");
-            put(kind.name(Integer.parseInt(layer)), new Weight(kind, array, 0, array.shape()));
+            put(kind.name(Integer.parseInt(layer)), Weight.whole(kind, array));
         }
     }
 
-    private void addStacked(LwmNames kind, FlaxArray array) {
-        require(array.shape().length > 0, "stacked layers have no axis");
-        long layers = array.shape()[0];
+    private void splitStacks() {
+        int axis = layersAxis();
+        stacks.forEach((kind, array) -> split(kind, array, axis));
+    }
+
+    /** The norms show it, whose other axis is the embedding's last. */
+    private int layersAxis() {
+        FlaxArray norm = stacks.get(LwmNames.INPUT_NORM);
+        Weight embedding = weights.get(LwmNames.EMBEDDING.name(0));
+        boolean known =
+                norm != null
+                        && norm.shape().length == 2
+                        && embedding != null
+                        && embedding.shape.length == 2;
+        long hidden = known ? embedding.shape[1] : 0;
+        return known && norm.shape()[0] == hidden && norm.shape()[1] != hidden ? 1 : 0;
+    }
+
+    private void split(LwmNames kind, FlaxArray array, int axis) {
+        long[] all = array.shape();
+        require(all.length > axis, "stacked layers have no axis");
+        long layers = all[axis];
         require(layers > 0 && layers <= MOST_LAYERS, layers + " layers are stacked");
-        long[] shape = Arrays.copyOfRange(array.shape(), 1, array.shape().length);
-        long each = new TensorSpec("", shape).count();
+        long[] apart = StridedTensor.rowMajor(all);
         for (int i = 0; i < layers; i++) {
-            put(kind.name(i), new Weight(kind, array, i * each, shape));
+            put(
+                    kind.name(i),
+                    new Weight(
+                            kind,
+                            array,
+                            i * apart[axis],
+                            without(all, axis),
+                            without(apart, axis)));
         }
+    }
+
+    private static long[] without(long[] values, int axis) {
+        return IntStream.range(0, values.length)
+                .filter(i -> i != axis)
+                .mapToLong(i -> values[i])
+                .toArray();
     }
 
     private void put(String name, Weight weight) {
@@ -158,20 +230,23 @@ public final class LwmStream implements WeightFile {
             throw new CheckpointException(file + ": holds no tensor '" + name + "'");
         }
         long[] shape = weight.shape();
+        long[] strides = weight.strides();
         LwmNames.Layout layout =
                 weight.kind() == null ? LwmNames.Layout.SAME : weight.kind().layout();
         if (layout == LwmNames.Layout.SAME || shape.length != 2) {
-            return view(weight, shape, StridedTensor.rowMajor(shape));
+            return view(weight, shape, strides);
         }
         long in = shape[0];
         long out = shape[1];
         long headDim = headDim();
         // Where heads do not fit the rows, the shape does not fit any config either.
         if (layout == LwmNames.Layout.TRANSPOSED || headDim == 0 || out % headDim != 0) {
-            return view(weight, new long[] {out, in}, new long[] {1, out});
+            return view(weight, new long[] {out, in}, new long[] {strides[1], strides[0]});
         }
         long[] headsHalvesPairsIn = {out / headDim, 2, headDim / 2, in};
-        return view(weight, headsHalvesPairsIn, new long[] {headDim, 1, 2, out}).withShape(out, in);
+        long row = strides[1];
+        long[] apart = {headDim * row, row, 2 * row, strides[0]};
+        return view(weight, headsHalvesPairsIn, apart).withShape(out, in);
     }
 
     /** Of the query's rows; 0 where they are no multiple of the heads, in pairs. */

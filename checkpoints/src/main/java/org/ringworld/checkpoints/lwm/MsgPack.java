@@ -30,6 +30,13 @@ final class MsgPack {
         this.bytes = bytes;
     }
 
+    /** Another reader at the same place. */
+    MsgPack copy() {
+        MsgPack copy = new MsgPack(bytes);
+        copy.at = at;
+        return copy;
+    }
+
     boolean hasMore() {
         return at < bytes.byteSize();
     }
@@ -42,6 +49,11 @@ final class MsgPack {
     boolean isExtension() {
         int tag = bytes.get(Bytes.BYTE, at) & 0xff;
         return tag >= 0xc7 && tag <= 0xc9 || tag >= 0xd4 && tag <= 0xd8;
+    }
+
+    boolean isMap() {
+        int tag = bytes.get(Bytes.BYTE, at) & 0xff;
+        return tag >= 0x80 && tag <= 0x8f || tag == 0xde || tag == 0xdf;
     }
 
     /** How many values follow. */

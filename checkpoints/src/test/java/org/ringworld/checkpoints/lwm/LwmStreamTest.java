@@ -76,6 +76,19 @@ class LwmStreamTest {
         }
     }
 
+    /** Written by flax 0.12: maps in maps, layers on axis 1, arrays in chunks of 1000 bytes. */
+    @Test
+    void flaxsMapsAndLayersOnTheSecondAxisAreTheSameWeights() throws Exception {
+        Path maps = Resources.path("flax/flax_params");
+        Path flax = Files.copy(maps, tmp.resolve("flax_params"));
+        try (ModelFiles records = ModelFiles.open(withConfig("streaming_params_bf16"));
+                ModelFiles nested = ModelFiles.open(flax)) {
+            for (TensorSpec spec : LlamaTensors.of(records.config())) {
+                assertThat(floats(nested, spec)).as(spec.name()).isEqualTo(floats(records, spec));
+            }
+        }
+    }
+
     @Test
     void aStreamWithoutConfigTakesItsSizesFromTheTensors() throws Exception {
         Path file = withConfig("streaming_params_bf16");
