@@ -105,6 +105,11 @@ public final class LocalCluster implements AutoCloseable {
         return places.get(node).host + ":" + port(node);
     }
 
+    /** Where a node answers HTTP. */
+    String front(int node) {
+        return "http://%s:%d".formatted(places.get(node).host, port(node) + 5);
+    }
+
     public Process process(int node) {
         return nodes.get(node);
     }

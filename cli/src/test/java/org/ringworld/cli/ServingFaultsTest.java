@@ -1,6 +1,7 @@
 package org.ringworld.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -286,40 +287,46 @@ class ServingFaultsTest {
     private void streamsOutlive(
             int nodes, DType dtype, List<Fault> faults, boolean restored, long seed)
             throws Exception {
-        Random random = new Random(seed);
-        Path model = model();
         try (LocalCluster cluster = new LocalCluster(directory, nodes)) {
-            ClusterClient client = ClusterClient.of(cluster.address(0));
-            String settings = "ring.size=%d\ndevice.threads=1\ndtype=%s".formatted(nodes, dtype);
-            ClusterClient.Deployed served =
-                    client.deploy(
-                            new QueueRequest.Deploy(
-                                    "m", model.toString(), false, settings, 1 << 15));
-            assertThat(served.addresses()).hasSize(nodes);
-            List<String> fronts =
-                    IntStream.range(0, nodes)
-                            .mapToObj(node -> "http://127.0.0.1:" + (cluster.port(node) + 5))
-                            .toList();
-            Streams right = new Streams(fronts, TOKENS);
-            right.await();
-            cluster.await("the load", 20, () -> pages(fronts.getFirst()) > 0);
-            double pages = pages(fronts.getFirst());
-            for (Fault fault : faults) {
-                boolean exact = dtype == DType.F32;
-                Seen seen = inflict(cluster, fault, fronts, right, exact, random);
-                System.out.printf(
-                        Locale.ROOT,
-                        "%-10s longest pause %.2f s, %d tokens read again, %d written, %d of %d streams the same%n",
-                        seen.fault,
-                        seen.longest,
-                        seen.recomputed,
-                        seen.tokens,
-                        seen.same,
-                        STREAMS);
-                if (restored) {
-                    cluster.restore();
-                    cluster.await("the whole ring", 60, () -> pages(fronts.getFirst()) == pages);
-                }
+            streamsOutlive(cluster, nodes, dtype, faults, restored, seed);
+        }
+    }
+
+    private void streamsOutlive(
+            LocalCluster cluster,
+            int nodes,
+            DType dtype,
+            List<Fault> faults,
+            boolean restored,
+            long seed)
+            throws Exception {
+        Random random = new Random(seed);
+        ClusterClient client = ClusterClient.of(cluster.address(0));
+        String settings = "ring.size=%d\ndevice.threads=1\ndtype=%s".formatted(nodes, dtype);
+        ClusterClient.Deployed served =
+                client.deploy(
+                        new QueueRequest.Deploy("m", model().toString(), false, settings, 1 << 15));
+        assertThat(served.addresses()).hasSize(nodes);
+        List<String> fronts = IntStream.range(0, nodes).mapToObj(cluster::front).toList();
+        Streams right = new Streams(fronts, TOKENS);
+        right.await();
+        cluster.await("the load", 20, () -> pages(fronts.getFirst()) > 0);
+        double pages = pages(fronts.getFirst());
+        for (Fault fault : faults) {
+            boolean exact = dtype == DType.F32;
+            Seen seen = inflict(cluster, fault, fronts, right, exact, random);
+            System.out.printf(
+                    Locale.ROOT,
+                    "%-10s longest pause %.2f s, %d tokens read again, %d written, %d of %d streams the same%n",
+                    seen.fault,
+                    seen.longest,
+                    seen.recomputed,
+                    seen.tokens,
+                    seen.same,
+                    STREAMS);
+            if (restored) {
+                cluster.restore();
+                cluster.await("the whole ring", 60, () -> pages(fronts.getFirst()) == pages);
             }
         }
     }
@@ -360,5 +367,23 @@ class ServingFaultsTest {
                         Fault.WORKER,
                         Fault.TWO);
         streamsOutlive(4, DType.BF16, faults, true, 3);
+    }
+
+    /** Each in a network of its own: that a socket refuses proves nothing, silence must tell. */
+    @Test
+    @Tag("slow")
+    void streamsOutliveOtherHosts() throws Exception {
+        assumeTrue(FaultyNetwork.isPossible(), "network namespaces and interfaces need root");
+        List<Fault> faults = List.of(Fault.WORKER, Fault.SCHEDULER, Fault.STOPPED, Fault.WORKER);
+        try (FaultyNetwork network = new FaultyNetwork(3);
+                LocalCluster cluster =
+                        new LocalCluster(
+                                directory,
+                                network.places(),
+                                "insecure=true",
+                                "minNodes=3",
+                                "http.host=0.0.0.0")) {
+            streamsOutlive(cluster, 3, DType.F32, faults, true, 5);
+        }
     }
 }
