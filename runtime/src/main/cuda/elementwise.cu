@@ -79,6 +79,26 @@ struct AdamW {
   }
 };
 
+/// shadow: the parameters as BF16, or null.
+template <class M> __device__ __forceinline__ void adamW(float* param, const float* grad, M* m, float* v, bf16* shadow, AdamW update, long n) {
+  overElements(
+      n, aligned16(param, grad, m, v, shadow),
+      [&](long i) {
+        float p8[8], g8[8], m8[8], v8[8];
+        load8(param + i, p8), load8(grad + i, g8), load8(m + i, m8), load8(v + i, v8);
+#pragma unroll
+        for (int j = 0; j < 8; j++) update(p8[j], g8[j], m8[j], v8[j]);
+        store8(param + i, p8), store8(m + i, m8), store8(v + i, v8);
+        if (shadow) store8(shadow + i, p8);
+      },
+      [&](long i) {
+        float mean = toFloat(m[i]);
+        update(param[i], grad[i], mean, v[i]);
+        m[i] = fromFloat<M>(mean);
+        if (shadow) shadow[i] = fromFloat<bf16>(param[i]);
+      });
+}
+
 /// Columns of a matrix to those of another, in units of 2, 4 or 16 bytes, a row of blocks for each row of them.
 template <class T> __device__ __forceinline__ void copyColumns(const T* from, long fromRow, T* to, long toRow, long n, long rows) {
   for (long row = blockIdx.y; row < rows; row += gridDim.y)
@@ -145,23 +165,11 @@ __global__ void sumOfSquares_end(const double* partial, float* result, int n) {
   if (threadIdx.x == 0) *result = float(sum);
 }
 
-/// shadow: the parameters as BF16, or null.
-__global__ void adamW(float* param, const float* grad, float* m, float* v, bf16* shadow, float gradScale, float beta1, float rest1,
-    float beta2, float rest2, float correction1, float correction2, float eps, float learningRate, float decay, long n) {
-  AdamW update{gradScale, beta1, rest1, beta2, rest2, correction1, correction2, eps, learningRate, decay};
-  overElements(
-      n, aligned16(param, grad, m, v, shadow),
-      [&](long i) {
-        float p8[8], g8[8], m8[8], v8[8];
-        load8(param + i, p8), load8(grad + i, g8), load8(m + i, m8), load8(v + i, v8);
-#pragma unroll
-        for (int j = 0; j < 8; j++) update(p8[j], g8[j], m8[j], v8[j]);
-        store8(param + i, p8), store8(m + i, m8), store8(v + i, v8);
-        if (shadow) store8(shadow + i, p8);
-      },
-      [&](long i) {
-        update(param[i], grad[i], m[i], v[i]);
-        if (shadow) shadow[i] = fromFloat<bf16>(param[i]);
-      });
-}
+#define ADAMW(M, name) \
+  __global__ void adamW_##name(float* param, const float* grad, M* m, float* v, bf16* shadow, float gradScale, float beta1, float rest1, \
+      float beta2, float rest2, float correction1, float correction2, float eps, float learningRate, float decay, long n) { \
+    adamW(param, grad, m, v, shadow, AdamW{gradScale, beta1, rest1, beta2, rest2, correction1, correction2, eps, learningRate, decay}, n); \
+  }
+ADAMW(float, f32)
+ADAMW(bf16, bf16)
 }

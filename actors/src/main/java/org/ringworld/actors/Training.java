@@ -91,7 +91,7 @@ public final class Training implements AutoCloseable {
         Tokenizer tokenizer = Tokenizer.of(job.tokenizer());
         if (tokenizer.vocabSize() > job.model().vocabSize()) {
             throw new UsageException(
-                    "the tokenizer has %d tokens, model.vocabSize is %d: give a model of at least that many"
+                    "the tokenizer has %d tokens, model.vocabSize is %d: give a model of at least that many, or model.growVocabulary = true with model.path"
                             .formatted(tokenizer.vocabSize(), job.model().vocabSize()));
         }
         return tokenizer;

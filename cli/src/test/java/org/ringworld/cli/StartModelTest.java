@@ -8,6 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -15,7 +16,9 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.cli.train.TrainCommand;
 import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.training.job.Job;
@@ -162,6 +165,50 @@ class StartModelTest {
                         .isEqualTo(values(device, same.weight(i)));
             }
         }
+    }
+
+    @Test
+    void aModelIsGivenRowsForTheTokensThatItLacks() throws Exception {
+        Path small = directory.resolve("small");
+        assertThat(CommandLineTest.run("train", CommandLineTest.TINY, "output=" + small).code())
+                .isZero();
+        List<String> job =
+                List.of(
+                        "model.path=" + small,
+                        "tokenizer=" + base,
+                        "data.path=" + users.resolve("text.txt"),
+                        "optimizer.learningRate=0",
+                        "stages=[{seqLen=32,steps=1}]");
+        CommandLineTest.Outcome refused = CommandLineTest.run("train", job, "output=no");
+        assertThat(refused.code()).isEqualTo(Ringworld.USAGE);
+        assertThat(refused.err()).contains("model.growVocabulary = true");
+        Path grown = directory.resolve("grown");
+        CommandLineTest.Outcome outcome =
+                CommandLineTest.run("train", job, "model.growVocabulary=true", "output=" + grown);
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        try (ModelFiles before = ModelFiles.open(small);
+                ModelFiles after = ModelFiles.open(grown)) {
+            int added = after.config().vocabSize() - before.config().vocabSize();
+            assertThat(added).isPositive();
+            assertThat(outcome.out()).contains("rows for " + added + " tokens new");
+            for (String table : new String[] {LlamaTensors.EMBED_TOKENS, LlamaTensors.LM_HEAD}) {
+                float[] few = values(before, table);
+                float[] all = values(after, table);
+                assertThat(Arrays.copyOf(all, few.length)).isEqualTo(few);
+                assertThat(Arrays.copyOfRange(all, few.length, all.length)).doesNotContain(0);
+            }
+        }
+    }
+
+    private static float[] values(ModelFiles files, String name) throws IOException {
+        TensorSpec spec =
+                LlamaTensors.of(files.config()).stream()
+                        .filter(s -> s.name().equals(name))
+                        .findFirst()
+                        .orElseThrow();
+        float[] values = new float[(int) spec.count()];
+        files.read(spec, DType.F32, MemorySegment.ofArray(values));
+        return values;
     }
 
     private static float[] values(Device device, Tensor tensor) {

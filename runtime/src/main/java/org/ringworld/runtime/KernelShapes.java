@@ -278,9 +278,9 @@ public final class KernelShapes {
     }
 
     public static void adamW(Tensor param, Tensor grad, Tensor m, Tensor v, Tensor shadow) {
-        dtype("adamW", DType.F32, param, grad, m, v);
+        dtype("adamW", DType.F32, param, grad, v);
+        pairOfValues("adamW", param, m);
         sameSize("adamW", param, grad);
-        sameSize("adamW", param, m);
         sameSize("adamW", param, v);
         if (shadow != null) {
             dtype("adamW", DType.BF16, shadow);

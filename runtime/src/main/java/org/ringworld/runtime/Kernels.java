@@ -202,7 +202,8 @@ public interface Kernels {
 
     /**
      * One AdamW update (Loshchilov and Hutter 2019, alg. 2; decay times learning rate). param,
-     * grad, m, v: F32 of one size; {@code shadow}: the same parameters rounded to BF16, or null.
+     * grad, v: F32 of one size; m: values, rounded after the update has used it (optax's mu_dtype);
+     * {@code shadow}: the same parameters rounded to BF16, or null.
      */
     void adamW(Tensor param, Tensor grad, Tensor m, Tensor v, Tensor shadow, AdamWStep step);
 

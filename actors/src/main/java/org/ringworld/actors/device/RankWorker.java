@@ -150,7 +150,7 @@ final class RankWorker {
     }
 
     private void load(ModelSource source, boolean training) throws IOException {
-        model = new RankModel(device, source, work.dtype(), training);
+        model = new RankModel(device, source, work.dtype(), work.firstMoment(), training);
         finished.begin(model.startStep());
     }
 

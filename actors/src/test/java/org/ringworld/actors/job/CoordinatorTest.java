@@ -290,9 +290,9 @@ class CoordinatorTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"F32", "BF16"})
-    void aStoppedJobGoesOnAsIfItHadNotStopped(DType dtype) throws Exception {
-        Stage stage = Jobs.stage(16, 10, 1e-2, 1);
+    @CsvSource({"F32, F32", "BF16, F32", "BF16, BF16"})
+    void aStoppedJobGoesOnAsIfItHadNotStopped(DType dtype, DType firstMoment) throws Exception {
+        Stage stage = Jobs.stage(16, 10, 1e-2, 1, firstMoment);
         Path whole = directory.resolve("whole");
         Path stopped = directory.resolve("stopped");
         run(Jobs.job(whole, 2, "zigzag", dtype, 100, stage), cpus(2), NOTHING);

@@ -26,9 +26,15 @@ public final class Jobs {
                     260, 16, 24, 2, 2, 1, 8, 1e-5, 1e4, new RopeScaling.None(), false, 64, 0);
 
     public static Stage stage(int seqLen, long steps, double rate, int microBatches) {
+        return stage(seqLen, steps, rate, microBatches, DType.F32);
+    }
+
+    public static Stage stage(
+            int seqLen, long steps, double rate, int microBatches, DType firstMoment) {
         LearningRate schedule =
                 new LearningRate(rate, LearningRate.Schedule.CONSTANT, 2, 0.2, 0.05);
-        AdamW optimizer = new AdamW(schedule, 0.9, 0.98, 1e-8, 0.01, 1);
+        AdamW optimizer =
+                new AdamW(schedule, 0.9, 0.98, 1e-8, 0.01, 1, false, firstMoment, List.of());
         return new Stage(
                 "copy",
                 Stage.Task.COPY,

@@ -176,7 +176,7 @@ class VisionSnapshotTest {
         try (Snapshot open = Snapshot.open(snapshot);
                 Arena arena = Arena.ofConfined()) {
             MemorySegment host = arena.allocate(spec.count() * Float.BYTES, 64);
-            open.read(spec, Snapshot.Part.V, host);
+            open.read(spec, Snapshot.Part.V, DType.F32, host);
             double sum = 0;
             for (float v : host.toArray(ValueLayout.JAVA_FLOAT)) {
                 sum += v;

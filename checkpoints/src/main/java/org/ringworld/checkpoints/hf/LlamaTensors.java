@@ -60,6 +60,11 @@ public final class LlamaTensors {
         return name.equals(VISION_EMBED_TOKENS) || name.equals(VISION_HEAD);
     }
 
+    /** Whether a weight has a row for each of text's tokens. */
+    public static boolean isOfVocabulary(String name) {
+        return name.equals(EMBED_TOKENS) || name.equals(LM_HEAD);
+    }
+
     /** Whether a weight is a table that ids choose rows of, as text's and vision's tokens do. */
     public static boolean isEmbedding(String name) {
         return name.equals(EMBED_TOKENS) || name.equals(VISION_EMBED_TOKENS);

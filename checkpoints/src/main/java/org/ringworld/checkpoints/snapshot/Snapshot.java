@@ -96,7 +96,7 @@ public final class Snapshot implements AutoCloseable {
         }
     }
 
-    /** What AdamW keeps for every weight, in F32. */
+    /** What AdamW keeps for every weight: F32, first moments also BF16. */
     public enum Part {
         /** The parameter itself; stored only where the weights are rounded. */
         MASTER,
@@ -118,7 +118,7 @@ public final class Snapshot implements AutoCloseable {
     /** Where a writer takes the optimizer's state from, one tensor at a time. */
     @FunctionalInterface
     public interface OptimizerSource {
-        /** The tensor's F32 bytes; read before the next call. */
+        /** The tensor's bytes; read before the next call. */
         MemorySegment bytes(TensorSpec spec, Part part);
     }
 
@@ -126,6 +126,7 @@ public final class Snapshot implements AutoCloseable {
      * Writes {@code snapshots/step-<n>} of a run, whole or not at all.
      *
      * @param dtype of the weights; the master copy is asked for where it is not F32
+     * @param firstMoment dtype of the first moments
      * @param extra the tokenizer's files
      * @param fence whose owner alone may add to the run
      * @return the snapshot's directory
@@ -136,6 +137,7 @@ public final class Snapshot implements AutoCloseable {
             Position progress,
             LlamaConfig config,
             DType dtype,
+            DType firstMoment,
             TensorSource weights,
             OptimizerSource optimizer,
             HfDirectory.ExtraFiles extra,
@@ -156,7 +158,8 @@ public final class Snapshot implements AutoCloseable {
                     Map<String, Integer> checksums = new HashMap<>(weightSums);
                     Path file = temporary.resolve(OPTIMIZER);
                     checksums.put(
-                            OPTIMIZER, writeOptimizer(file, Part.of(dtype), specs, optimizer));
+                            OPTIMIZER,
+                            writeOptimizer(file, Part.of(dtype), firstMoment, specs, optimizer));
                     SnapshotFile.write(temporary, progress, checksums);
                 },
                 fence,
@@ -185,13 +188,18 @@ public final class Snapshot implements AutoCloseable {
     }
 
     private static int writeOptimizer(
-            Path file, List<Part> parts, List<TensorSpec> specs, OptimizerSource source)
+            Path file,
+            List<Part> parts,
+            DType firstMoment,
+            List<TensorSpec> specs,
+            OptimizerSource source)
             throws CheckpointException {
         List<SafeTensorsWriter.Entry> entries = new ArrayList<>();
         for (TensorSpec spec : specs) {
             for (Part part : parts) {
-                entries.add(
-                        new SafeTensorsWriter.Entry(part.name(spec), SourceType.F32, spec.shape()));
+                DType type = part == Part.M ? firstMoment : DType.F32;
+                SourceType stored = SourceType.valueOf(type.name());
+                entries.add(new SafeTensorsWriter.Entry(part.name(spec), stored, spec.shape()));
             }
         }
         try (SafeTensorsWriter writer = SafeTensorsWriter.create(file, entries, Map.of())) {
@@ -239,7 +247,10 @@ public final class Snapshot implements AutoCloseable {
             for (Part part : Part.of(model.dtype())) {
                 SafeTensors.Info info = optimizer.info(part.name(spec));
                 TensorSpec stored = new TensorSpec(spec.name(), info.shape());
-                if (info.type() != SourceType.F32 || !stored.equals(spec)) {
+                boolean fits =
+                        info.type() == SourceType.F32
+                                || part == Part.M && info.type() == SourceType.BF16;
+                if (!fits || !stored.equals(spec)) {
                     throw new CheckpointException(
                             "%s: tensor '%s' is %s %s where F32 %s is needed"
                                     .formatted(
@@ -378,13 +389,14 @@ public final class Snapshot implements AutoCloseable {
     /**
      * Reads a part of the optimizer's state.
      *
-     * @param host receives spec.count() elements of F32
+     * @param host receives spec.count() elements of {@code to}, F32 or BF16
      */
-    public void read(TensorSpec spec, Part part, MemorySegment host) throws CheckpointException {
+    public void read(TensorSpec spec, Part part, DType to, MemorySegment host)
+            throws CheckpointException {
         if (part == Part.MASTER && model.dtype() == DType.F32) {
-            model.read(spec, DType.F32, host);
+            model.read(spec, to, host);
         } else {
-            optimizer.readF32(part.name(spec), host);
+            optimizer.read(part.name(spec), to, host);
         }
     }
 

@@ -50,7 +50,7 @@ class SnapshotTest {
                 assertSame(host, HfDirectoryTest.random(spec, dtype, 123));
                 for (Snapshot.Part part : Snapshot.Part.values()) {
                     MemorySegment state = memory(spec, DType.F32);
-                    snapshot.read(spec, part, state);
+                    snapshot.read(spec, part, DType.F32, state);
                     boolean isWeight = dtype == DType.F32 && part == Snapshot.Part.MASTER;
                     assertSame(
                             state,
@@ -215,6 +215,7 @@ class SnapshotTest {
                 progress(step, stage),
                 CONFIG,
                 dtype,
+                DType.F32,
                 spec -> HfDirectoryTest.random(spec, dtype, step),
                 (spec, part) -> HfDirectoryTest.random(spec, DType.F32, part.ordinal()),
                 dir -> Files.writeString(dir.resolve("extra.txt"), "a tokenizer"),

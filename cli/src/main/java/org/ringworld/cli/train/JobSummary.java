@@ -11,6 +11,7 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.job.Job;
@@ -31,8 +32,12 @@ final class JobSummary {
     static List<String> of(Job job) {
         return List.of(
                 "model   " + model(job),
-                "ring    %s, %s, %s"
-                        .formatted(devices(job.devices()), job.layout().name(), job.dtype()),
+                "ring    %s, %s, %s; %sB each for weights, gradients, optimizer"
+                        .formatted(
+                                devices(job.devices()),
+                                job.layout().name(),
+                                job.dtype(),
+                                count(memory(job))),
                 "data    " + data(job),
                 "stages  " + stages(job.curriculum()),
                 "output  %s (every key is in its job.conf)".formatted(job.output()));
@@ -45,6 +50,10 @@ final class JobSummary {
         return kinds.entrySet().stream()
                 .map(kind -> kind.getValue() + " × " + kind.getKey())
                 .collect(Collectors.joining(", "));
+    }
+
+    private static long memory(Job job) {
+        return WholeParameters.bytes(job.model(), job.dtype(), job.curriculum().firstMoment());
     }
 
     private static String model(Job job) {

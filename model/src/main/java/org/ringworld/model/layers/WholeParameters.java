@@ -47,21 +47,28 @@ public final class WholeParameters implements ParameterStore {
     private final ModelTensors model;
     private final Gradients sums;
 
+    /** {@link #WholeParameters(Device, LlamaConfig, DType, DType)} with first moments in F32. */
+    public WholeParameters(Device device, LlamaConfig config, DType dtype) {
+        this(device, config, dtype, DType.F32);
+    }
+
     /**
      * Zeroed weights and state.
      *
+     * @param dtype of the weights that compute
+     * @param firstMoment dtype of the optimizer's means of gradients
      * @throws OutOfMemoryError where the device has no room; nothing of it stays taken then
      */
-    public WholeParameters(Device device, LlamaConfig config, DType dtype) {
+    public WholeParameters(Device device, LlamaConfig config, DType dtype, DType firstMoment) {
         this.device = device;
         this.config = config;
         this.dtype = dtype;
         this.specs = LlamaTensors.of(config);
-        long total = specs.stream().mapToLong(WholeParameters::room).sum();
+        long total = total(specs);
         try {
             this.allWeights = take(dtype, total);
             this.allGradients = take(DType.F32, total);
-            this.allFirstMoments = take(DType.F32, total);
+            this.allFirstMoments = take(firstMoment, total);
             this.allSecondMoments = take(DType.F32, total);
             this.allMasters = dtype == DType.F32 ? allWeights : take(DType.F32, total);
         } catch (OutOfMemoryError e) {
@@ -76,6 +83,17 @@ public final class WholeParameters implements ParameterStore {
         this.model = new ModelTensors(config, weights);
         this.sums =
                 new Gradients(device, config, allGradients, new ModelTensors(config, gradients));
+    }
+
+    /** Bytes that a device needs for it. */
+    public static long bytes(LlamaConfig config, DType dtype, DType firstMoment) {
+        int masters = dtype == DType.F32 ? 0 : Float.BYTES;
+        int each = dtype.bytes() + masters + firstMoment.bytes() + 2 * Float.BYTES;
+        return total(LlamaTensors.of(config)) * each;
+    }
+
+    private static long total(List<TensorSpec> specs) {
+        return specs.stream().mapToLong(WholeParameters::room).sum();
     }
 
     /** Elements that a tensor takes of a run. */
@@ -149,7 +167,9 @@ public final class WholeParameters implements ParameterStore {
 
     /** Bytes of what an optimizer keeps: moments, and masters where they are other memory. */
     public long optimizerBytes() {
-        return (hasMasters() ? 3 : 2) * allGradients.bytes();
+        return (hasMasters() ? allMasters.bytes() : 0)
+                + allFirstMoments.bytes()
+                + allSecondMoments.bytes();
     }
 
     /** Bytes of all that it takes of its device. */
@@ -204,6 +224,14 @@ public final class WholeParameters implements ParameterStore {
     }
 
     private void initialize(int i, long seed, double std) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment host = arena.allocate(master(i).bytes(), 64);
+            random(i, seed, std, host);
+            set(i, host);
+        }
+    }
+
+    private void random(int i, long seed, double std, MemorySegment host) {
         double residual = std / Math.sqrt(2.0 * config.numLayers());
         TensorSpec spec = specs.get(i);
         boolean norm = spec.shape().length == 1;
@@ -212,33 +240,36 @@ public final class WholeParameters implements ParameterStore {
         RandomGenerator random =
                 RandomGeneratorFactory.of("L64X128MixRandom").create(seed * 1_000_003 + i);
         double scale = back ? residual : std;
-        try (Arena arena = Arena.ofConfined()) {
-            long size = Tensor.count(spec.shape());
-            MemorySegment host = arena.allocate(size * Float.BYTES, 64);
-            for (long j = 0; j < size; j++) {
-                float value = norm ? 1 : (float) (scale * random.nextGaussian());
-                host.setAtIndex(ValueLayout.JAVA_FLOAT, j, value);
-            }
-            set(i, host);
+        long size = Tensor.count(spec.shape());
+        for (long j = 0; j < size; j++) {
+            float value = norm ? 1 : (float) (scale * random.nextGaussian());
+            host.setAtIndex(ValueLayout.JAVA_FLOAT, j, value);
         }
     }
 
     /**
-     * Weights from files, whatever their dtype. A model may lack the vision tables: those are then
-     * random, N(0, std), a pure function of the seed.
+     * Weights from files, whatever their dtype. A model may lack the vision tables, or the last
+     * rows of its vocabulary: those are then random, N(0, std), a pure function of the seed.
      *
      * @throws CheckpointException where it lacks another tensor
      */
     public void load(ModelFiles files, long seed, double std) throws CheckpointException {
         boolean lacksVision = files.config().visionVocabSize() == 0;
+        boolean isGrown = files.config().vocabSize() < config.vocabSize();
         for (int i = 0; i < specs.size(); i++) {
-            if (lacksVision && LlamaTensors.isVision(specs.get(i).name())) {
+            TensorSpec spec = specs.get(i);
+            if (lacksVision && LlamaTensors.isVision(spec.name())) {
                 initialize(i, seed, std);
                 continue;
             }
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment host = arena.allocate(master(i).bytes(), 64);
-                files.read(specs.get(i), DType.F32, host);
+                long stored = host.byteSize();
+                if (isGrown && LlamaTensors.isOfVocabulary(spec.name())) {
+                    random(i, seed, std, host);
+                    stored = files.config().vocabSize() * spec.shape()[1] * Float.BYTES;
+                }
+                files.read(spec, DType.F32, host.asSlice(0, stored));
                 set(i, host);
             }
         }

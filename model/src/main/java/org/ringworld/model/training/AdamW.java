@@ -20,6 +20,7 @@ import org.ringworld.runtime.Tensor;
  * @param weightDecay per update, times the learning rate
  * @param clipNorm greatest L2 norm of all gradients together; 0 does not clip
  * @param decayNorms whether the weights of norms decay, too
+ * @param firstMoment dtype in which the means of gradients are kept, F32 or BF16
  * @param train names of the parameters that are trained, in which {@code *} stands for anything;
  *     the others stay as they are; none: all are trained
  */
@@ -31,6 +32,7 @@ public record AdamW(
         double weightDecay,
         double clipNorm,
         boolean decayNorms,
+        DType firstMoment,
         List<String> train) {
 
     public AdamW {
@@ -45,7 +47,7 @@ public record AdamW(
             double eps,
             double weightDecay,
             double clipNorm) {
-        this(learningRate, beta1, beta2, eps, weightDecay, clipNorm, false, List.of());
+        this(learningRate, beta1, beta2, eps, weightDecay, clipNorm, false, DType.F32, List.of());
     }
 
     /** Whether a parameter of that name is trained. */

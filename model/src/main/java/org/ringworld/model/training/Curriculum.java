@@ -1,6 +1,7 @@
 package org.ringworld.model.training;
 
 import java.util.List;
+import org.ringworld.runtime.DType;
 
 /**
  * Stages one after the other, each from the last one's weights and optimizer state. Steps are
@@ -12,6 +13,15 @@ public record Curriculum(List<Stage> stages) {
             throw new IllegalArgumentException("a job needs at least one stage");
         }
         stages = List.copyOf(stages);
+        if (stages.stream().map(stage -> stage.optimizer().firstMoment()).distinct().count() > 1) {
+            throw new IllegalArgumentException(
+                    "optimizer.firstMoment must be the same in all stages: its memory is taken once");
+        }
+    }
+
+    /** The dtype in which means of gradients are kept. */
+    public DType firstMoment() {
+        return stages.getFirst().optimizer().firstMoment();
     }
 
     /** Where a step lies. */

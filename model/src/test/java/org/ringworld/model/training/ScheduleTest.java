@@ -9,6 +9,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.model.training.LearningRate.Schedule;
+import org.ringworld.runtime.DType;
 
 class ScheduleTest {
     /** Values of a reported run: warm-up over 10, cosine from 3e-4 to 3e-5 at 50. */
@@ -92,6 +93,27 @@ class ScheduleTest {
     }
 
     @Test
+    void stagesShareTheMemoryOfTheirMoments() {
+        Stage exact = stage(64, 3, List.of());
+        AdamW o = exact.optimizer();
+        AdamW rounding =
+                new AdamW(
+                        o.learningRate(),
+                        o.beta1(),
+                        o.beta2(),
+                        o.eps(),
+                        o.weightDecay(),
+                        o.clipNorm(),
+                        o.decayNorms(),
+                        DType.BF16,
+                        o.train());
+        Stage other = new Stage("s", Stage.Task.COPY, 64, List.of(), 1e4, 3, 2048, 1, rounding);
+        assertThat(new Curriculum(List.of(other)).firstMoment()).isEqualTo(DType.BF16);
+        assertThatThrownBy(() -> new Curriculum(List.of(exact, other)))
+                .hasMessageContaining("optimizer.firstMoment");
+    }
+
+    @Test
     void anEmptyStageIsRefused() {
         assertThatThrownBy(() -> stage(0, 1, List.of())).hasMessageContaining("seqLen = 0");
         assertThatThrownBy(() -> stage(8, 1, List.of(new Stage.Mix(4, 1))))
@@ -121,6 +143,7 @@ class ScheduleTest {
                         0.1,
                         1,
                         true,
+                        DType.F32,
                         List.of("*.q_proj.weight", "model.norm.*"));
         assertThat(optimizer.trains("model.layers.3.self_attn.q_proj.weight")).isTrue();
         assertThat(optimizer.trains("model.norm.weight")).isTrue();

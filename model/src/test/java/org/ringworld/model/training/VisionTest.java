@@ -386,7 +386,8 @@ class VisionTest {
     void whatIsNotTrainedStaysAsItIs() {
         LlamaConfig config = config(false);
         LearningRate rate = new LearningRate(1e-2, LearningRate.Schedule.CONSTANT, 0, 0, 0);
-        AdamW optimizer = new AdamW(rate, 0.9, 0.98, 1e-8, 0.1, 1, true, List.of("*_proj.weight"));
+        AdamW optimizer =
+                new AdamW(rate, 0.9, 0.98, 1e-8, 0.1, 1, true, DType.F32, List.of("*_proj.weight"));
         MicroBatch batch = MicroBatch.of(oneOfEach(config), new ZigzagLayout(), 1);
         try (Device device = new CpuDevice(1)) {
             WholeParameters parameters = new WholeParameters(device, config, DType.F32);

@@ -378,9 +378,10 @@ public final class PlainKernels implements Kernels {
         double correction2 = 1 - Math.pow(s.beta2(), s.step());
         for (long i = 0; i < param.size(); i++) {
             double g = (double) get(grad, i) * s.gradScale();
-            set(m, i, s.beta1() * get(m, i) + (1.0 - s.beta1()) * g);
+            float mean = (float) (s.beta1() * get(m, i) + (1.0 - s.beta1()) * g);
+            set(m, i, mean);
             set(v, i, s.beta2() * get(v, i) + (1.0 - s.beta2()) * g * g);
-            double step = get(m, i) / correction1 / (Math.sqrt(get(v, i) / correction2) + s.eps());
+            double step = mean / correction1 / (Math.sqrt(get(v, i) / correction2) + s.eps());
             double decayed = get(param, i) * (1.0 - (double) s.learningRate() * s.weightDecay());
             set(param, i, decayed - s.learningRate() * step);
             if (shadow != null) {

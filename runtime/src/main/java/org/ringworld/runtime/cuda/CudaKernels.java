@@ -438,7 +438,7 @@ final class CudaKernels implements Kernels {
             Tensor param, Tensor grad, Tensor m, Tensor v, Tensor shadow, AdamWStep step) {
         KernelShapes.adamW(param, grad, m, v, shadow);
         elementwise(
-                "adamW",
+                "adamW_" + suffix(m),
                 param.size(),
                 param,
                 grad,

@@ -183,7 +183,7 @@ public abstract class KernelSuite {
         try (var p = new Parity(on)) {
             int n = rows * dim;
             Tensor grad = p.normal(DType.F32, n);
-            Tensor m = p.normal(DType.F32, n);
+            Tensor m = p.normal(rows % 2 == 0 ? dtype : DType.F32, n);
             Tensor v = p.normal(DType.F32, n);
             Tensor squares = p.tensors().f32(squares(p.tensors().read(v)), n);
             Tensor shadow = dtype == DType.BF16 ? p.normal(DType.BF16, n) : null;

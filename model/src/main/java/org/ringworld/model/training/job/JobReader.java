@@ -76,7 +76,12 @@ public final class JobReader {
         LlamaConfig model =
                 start == null
                         ? model(config)
-                        : StartModel.config(start, config.getInt("model.visionVocabSize"));
+                        : StartModel.config(
+                                start,
+                                config.getInt("model.visionVocabSize"),
+                                config.getBoolean("model.growVocabulary")
+                                        ? config.getString("tokenizer")
+                                        : null);
         requireTrained(curriculum, model);
         return new Job(
                 JobText.render(config),
@@ -264,7 +269,17 @@ public final class JobReader {
                 atLeast0(config, "weightDecay"),
                 atLeast0(config, "clipNorm"),
                 config.getBoolean("decayNorms"),
+                firstMoment(config.getString("firstMoment")),
                 config.getStringList("train"));
+    }
+
+    private static DType firstMoment(String name) {
+        try {
+            return DType.ofValues(name);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(
+                    "optimizer.firstMoment = " + name + " is not one of f32, bf16");
+        }
     }
 
     private static StageData.Source evaluated(Config data, String tokenizer) {

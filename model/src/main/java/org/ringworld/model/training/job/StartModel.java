@@ -9,6 +9,8 @@ import java.util.List;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.Tokenizer;
 
 /** What a job has from the model that it starts from, where it does not say otherwise. */
 public final class StartModel {
@@ -73,36 +75,50 @@ public final class StartModel {
     /** What is added to the model that a job starts from; empty where nothing is. */
     public static String added(Job job) {
         try (ModelFiles files = ModelFiles.open(job.start())) {
-            return files.config().visionVocabSize() == job.model().visionVocabSize()
-                    ? ""
-                    : ", vision tables of %d new: N(0, %s)"
-                            .formatted(job.model().visionVocabSize(), job.initStd());
+            int tokens = job.model().vocabSize() - files.config().vocabSize();
+            int vision = job.model().visionVocabSize() - files.config().visionVocabSize();
+            return (tokens == 0 ? "" : added("rows for %d tokens", tokens, job.initStd()))
+                    + (vision == 0 ? "" : added("vision tables of %d", vision, job.initStd()));
         } catch (CheckpointException e) {
             // It was there when the job was read; who starts from it will say what is wrong.
             return "";
         }
     }
 
+    private static String added(String what, int count, double std) {
+        return ", " + what.formatted(count) + " new: N(0, " + std + ")";
+    }
+
     /**
      * The sizes and constants of a model to start from, with the vision tables that a job asks for
      * and the model may lack.
      *
-     * @throws UsageException where the model cannot be read, or has other vision tables
+     * @param grownTo tokenizer whose tokens it has a place for; null: the vocabulary stays
+     * @throws UsageException where the model or tokenizer cannot be read, or the model has other
+     *     vision tables
      */
-    static LlamaConfig config(Path start, int visionVocabSize) {
+    static LlamaConfig config(Path start, int visionVocabSize, String grownTo) {
         try (ModelFiles files = ModelFiles.open(start)) {
-            int own = files.config().visionVocabSize();
-            if (visionVocabSize == 0 || visionVocabSize == own) {
-                return files.config();
-            }
-            if (own != 0) {
-                throw new UsageException(
-                        "model.visionVocabSize = %d, but the model at %s has %d: leave the key out"
-                                .formatted(visionVocabSize, start, own));
-            }
-            return files.config().withVisionVocabSize(visionVocabSize);
-        } catch (CheckpointException e) {
+            LlamaConfig whole = withVision(files, start, visionVocabSize);
+            return grownTo == null
+                    ? whole
+                    : whole.withVocabSize(
+                            Math.max(whole.vocabSize(), Tokenizer.of(grownTo).vocabSize()));
+        } catch (CheckpointException | DataException e) {
             throw new UsageException(e.getMessage());
         }
+    }
+
+    private static LlamaConfig withVision(ModelFiles files, Path start, int visionVocabSize) {
+        int own = files.config().visionVocabSize();
+        if (visionVocabSize == 0 || visionVocabSize == own) {
+            return files.config();
+        }
+        if (own != 0) {
+            throw new UsageException(
+                    "model.visionVocabSize = %d, but the model at %s has %d: leave the key out"
+                            .formatted(visionVocabSize, start, own));
+        }
+        return files.config().withVisionVocabSize(visionVocabSize);
     }
 }

@@ -96,6 +96,7 @@ public final class TrainingState implements AutoCloseable {
                 progress(request.training(), step),
                 request.config(),
                 dtype,
+                parameters.firstMoment(0).dtype(),
                 spec -> weights.get(specs.indexOf(spec)),
                 (spec, part) -> optimizer.get(part).get(specs.indexOf(spec)),
                 tokenizer::save,
@@ -136,13 +137,14 @@ public final class TrainingState implements AutoCloseable {
             MemorySegment host = arena.allocate(largest * Float.BYTES, 64);
             for (int i = 0; i < parameters.specs().size(); i++) {
                 TensorSpec spec = parameters.specs().get(i);
-                MemorySegment bytes = host.asSlice(0, Tensor.count(spec.shape()) * Float.BYTES);
                 for (Snapshot.Part part : Snapshot.Part.values()) {
-                    snapshot.read(spec, part, bytes);
+                    Tensor tensor = tensor(parameters, i, part);
+                    MemorySegment bytes = host.asSlice(0, tensor.bytes());
+                    snapshot.read(spec, part, tensor.dtype(), bytes);
                     if (part == Snapshot.Part.MASTER) {
                         parameters.set(i, bytes);
                     } else {
-                        device.copyIn(bytes, tensor(parameters, i, part));
+                        device.copyIn(bytes, tensor);
                     }
                 }
             }

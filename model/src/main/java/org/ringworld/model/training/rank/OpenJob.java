@@ -81,6 +81,11 @@ public final class OpenJob implements Work {
     }
 
     @Override
+    public DType firstMoment() {
+        return job.curriculum().firstMoment();
+    }
+
+    @Override
     public ModelSource start() {
         return job.start() == null
                 ? new ModelSource.Random(job.model(), job.seed(), job.initStd())

@@ -54,16 +54,24 @@ public final class RankModel implements AutoCloseable {
     private long startStep;
     private Recompute recompute;
 
+    /** One whose optimizer, if it has one, keeps F32. */
+    public RankModel(Device device, ModelSource source, DType dtype, boolean training)
+            throws IOException {
+        this(device, source, dtype, DType.F32, training);
+    }
+
     /**
      * Takes memory for it and fills it; where that fails, all of it is given back.
      *
+     * @param firstMoment dtype of the optimizer's means of gradients, where it is trained
      * @throws IllegalArgumentException where a model that is not trained is in no file
      */
-    public RankModel(Device device, ModelSource source, DType dtype, boolean training)
+    public RankModel(
+            Device device, ModelSource source, DType dtype, DType firstMoment, boolean training)
             throws IOException {
         this.device = device;
         if (training) {
-            this.trained = new WholeParameters(device, source.config(), dtype);
+            this.trained = new WholeParameters(device, source.config(), dtype, firstMoment);
             this.parameters = trained;
         } else if (source instanceof ModelSource.Files files) {
             this.trained = null;

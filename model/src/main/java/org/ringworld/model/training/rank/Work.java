@@ -26,6 +26,11 @@ public interface Work extends AutoCloseable {
 
     DType dtype();
 
+    /** Of the optimizer's means of gradients, where it is trained. */
+    default DType firstMoment() {
+        return DType.F32;
+    }
+
     /** Where its weights come from at the beginning. */
     ModelSource start();
 

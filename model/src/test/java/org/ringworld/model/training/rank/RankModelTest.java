@@ -17,6 +17,7 @@ import org.ringworld.model.attention.Modality;
 import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.RingPlan;
 import org.ringworld.model.layers.Recompute;
+import org.ringworld.model.layers.WholeParameters;
 import org.ringworld.model.ring.LocalRing;
 import org.ringworld.model.ring.RingBrokenException;
 import org.ringworld.model.training.AdamW;
@@ -119,6 +120,21 @@ class RankModelTest {
                                                         ring.gradients().get(name), gradient))
                                         .as(name)
                                         .isLessThan(2e-5));
+    }
+
+    @Test
+    void firstMomentsOfTwoBytesSaveTwoBytesAParameter() throws Exception {
+        ModelSource source = new ModelSource.Random(TINY, 1, 0.02);
+        try (Device device = new CpuDevice(1);
+                RankModel exact = new RankModel(device, source, DType.BF16, DType.F32, true);
+                RankModel rounding = new RankModel(device, source, DType.BF16, DType.BF16, true)) {
+            long saved = exact.memory().optimizer() - rounding.memory().optimizer();
+            assertThat(saved).isEqualTo(2 * exact.trained().masters().size());
+            assertThat(rounding.trained().bytes())
+                    .isEqualTo(WholeParameters.bytes(TINY, DType.BF16, DType.BF16));
+            assertThat(exact.trained().bytes())
+                    .isEqualTo(WholeParameters.bytes(TINY, DType.BF16, DType.F32));
+        }
     }
 
     /** The giver dies before it has sent anything. */
