@@ -13,6 +13,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.cli.train.TrainCommand;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.job.Job;
@@ -247,5 +248,23 @@ class JobFileTest {
         Path file = Files.writeString(directory.resolve("whole.conf"), whole);
         assertThat(JobText.differences(JobFile.resolve(JobFile.read(file), List.of()), job))
                 .isEmpty();
+    }
+
+    @Test
+    void attentionIsAWordOrAnObject() {
+        String stages = "stages=[{seqLen=64,steps=1}]";
+        assertThat(JobReader.read(stages).mask()).isEqualTo(CausalMask.CAUSAL);
+        assertThat(JobReader.read(stages, "attention.blockCausal.size=16").mask())
+                .isEqualTo(new CausalMask(16));
+        for (String wrong :
+                List.of(
+                        "attention=full",
+                        "attention.blockCausal=3",
+                        "attention={blockCausal{size=0}}",
+                        "attention={blockCausal{size=4},window{size=9}}")) {
+            assertThatThrownBy(() -> JobReader.read(stages, wrong))
+                    .isInstanceOf(UsageException.class)
+                    .hasMessageContaining("attention");
+        }
     }
 }

@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
@@ -70,6 +71,7 @@ public final class Jobs {
                 1,
                 Layout.of(layout),
                 RingShares.Choice.AUTO,
+                CausalMask.CAUSAL,
                 model,
                 null,
                 null,

@@ -8,6 +8,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
@@ -51,7 +52,8 @@ class StepPlanTest {
                         0,
                         (_, _, _) -> List.of(ROW),
                         layout,
-                        RingShares.even(ringSize))
+                        RingShares.even(ringSize),
+                        CausalMask.CAUSAL)
                 .step();
     }
 

@@ -25,6 +25,7 @@ import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.layers.Recompute;
@@ -151,7 +152,8 @@ class VisionSnapshotTest {
                                 step,
                                 ROWS,
                                 new ZigzagLayout(),
-                                RingShares.even(1)));
+                                RingShares.even(1),
+                                CausalMask.CAUSAL));
                 Report.Stepped stepped =
                         ask(Report.Stepped.class, new Order.TrainStep(1, step + 1));
                 last = stepped.outcome().lossSum() + stepped.outcome().gradNorm();

@@ -12,9 +12,11 @@ import org.ringworld.tokenizer.packing.Row;
  * step, since it decides who sees whom.
  *
  * @param positions place in the document [S]
+ * @param sees the last position of its document that each token sees [S]; the same array where it
+ *     is its own
  * @param segments document number [S], numbered 0.. through all rows; −1 is padding
  */
-public record BlockPositions(int[] positions, int[] segments) {
+public record BlockPositions(int[] positions, int[] sees, int[] segments) {
     public int length() {
         return positions.length;
     }
@@ -24,9 +26,13 @@ public record BlockPositions(int[] positions, int[] segments) {
      *
      * @param segments as {@link #numberSegments} numbers them
      */
-    static BlockPositions of(List<Row> rows, List<int[]> segments, List<int[]> places) {
+    static BlockPositions of(
+            List<Row> rows, List<int[]> segments, List<int[]> places, CausalMask mask) {
         int length = places.stream().mapToInt(p -> p.length).sum();
-        BlockPositions block = new BlockPositions(new int[length], new int[length]);
+        int[] own = new int[length];
+        boolean isCausal = mask.equals(CausalMask.CAUSAL);
+        BlockPositions block =
+                new BlockPositions(own, isCausal ? own : new int[length], new int[length]);
         Arrays.fill(block.segments, Row.PADDING);
         int at = 0;
         for (int r = 0; r < rows.size(); r++) {
@@ -34,6 +40,7 @@ public record BlockPositions(int[] positions, int[] segments) {
             for (int place : places.get(r)) {
                 if (place < positions.length) {
                     block.positions[at] = positions[place];
+                    block.sees[at] = mask.last(positions[place]);
                     block.segments[at] = segments.get(r)[place];
                 }
                 at++;

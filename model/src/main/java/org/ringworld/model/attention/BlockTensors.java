@@ -11,9 +11,9 @@ import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.Workspace;
 
 /**
- * A sequence block on its device: the rank's own ids, targets and weights [S], and the positions
- * and segments of every rank, each of its own length, which say what is visible without a word
- * being exchanged.
+ * A sequence block on its device: the rank's own ids, targets and weights [S], the last positions
+ * that its tokens see [S], and the positions and segments of every rank, each of its own length,
+ * which say what is visible without a word being exchanged.
  *
  * @param ids in the order of {@code idOrder}
  * @param targets and weights, in the order of {@code targetOrder}
@@ -27,6 +27,7 @@ public record BlockTensors(
         Tensor weights,
         ModalityOrder targetOrder,
         boolean tellsVision,
+        Tensor sees,
         List<Tensor> allPositions,
         List<Tensor> allSegments) {
 
@@ -40,6 +41,12 @@ public record BlockTensors(
             segments.add(workspace.take(DType.I32, block.length()));
             copy(device, block.positions(), positions.getLast());
             copy(device, block.segments(), segments.getLast());
+        }
+        BlockPositions standing = batch.all().get(batch.rank());
+        Tensor sees = positions.get(batch.rank());
+        if (standing.sees() != standing.positions()) {
+            sees = workspace.take(DType.I32, length);
+            copy(device, standing.sees(), sees);
         }
         ModalityOrder idOrder = new ModalityOrder(own.visionIds(), length, device, workspace);
         ModalityOrder targetOrder =
@@ -61,6 +68,7 @@ public record BlockTensors(
                 weights,
                 targetOrder,
                 own.visionIds() != null,
+                sees,
                 positions,
                 segments);
     }

@@ -34,13 +34,18 @@ public final class MicroBatch {
      * @param tile keys of a travelling tile at most
      */
     public MicroBatch(
-            List<Row> rows, int size, Places places, IntUnaryOperator chunkLength, int tile) {
+            List<Row> rows,
+            int size,
+            Places places,
+            IntUnaryOperator chunkLength,
+            int tile,
+            CausalMask mask) {
         this.rows = rows;
         this.places = places;
         List<int[]> segments = BlockPositions.numberSegments(rows);
         this.positions =
                 IntStream.range(0, size)
-                        .mapToObj(rank -> BlockPositions.of(rows, segments, places.of(rank)))
+                        .mapToObj(rank -> BlockPositions.of(rows, segments, places.of(rank), mask))
                         .toList();
         this.plan = RingPlan.of(positions, chunkLength, tile);
         this.targetWeight = targetWeight(rows);
@@ -52,17 +57,18 @@ public final class MicroBatch {
     }
 
     public static MicroBatch of(List<Row> rows, Layout layout, RingShares shares) {
-        return of(rows, layout, shares, RingPlan.TILE);
+        return of(rows, layout, shares, RingPlan.TILE, CausalMask.CAUSAL);
     }
 
-    public static MicroBatch of(List<Row> rows, Layout layout, RingShares shares, int tile) {
+    public static MicroBatch of(
+            List<Row> rows, Layout layout, RingShares shares, int tile, CausalMask mask) {
         Places places =
                 rank -> rows.stream().map(r -> layout.places(rank, shares, r.length())).toList();
         // Tiles end where chunks do; only rows of one length share a chunk length.
         int seqLen = rows.getFirst().length();
         boolean alike = rows.stream().allMatch(r -> r.length() == seqLen);
         IntUnaryOperator chunkLength = rank -> alike ? layout.chunkLength(rank, shares, seqLen) : 1;
-        return new MicroBatch(rows, shares.size(), places, chunkLength, tile);
+        return new MicroBatch(rows, shares.size(), places, chunkLength, tile, mask);
     }
 
     private static double targetWeight(List<Row> rows) {

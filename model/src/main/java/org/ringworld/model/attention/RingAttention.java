@@ -205,7 +205,7 @@ public final class RingAttention implements Attention {
                 KvBlock keys = held.await(t);
                 kernels.attention(
                         q,
-                        block.positions(),
+                        block.sees(),
                         block.segments(),
                         keys.keys()[t],
                         keys.values()[t],
@@ -306,7 +306,7 @@ public final class RingAttention implements Attention {
             KvBlock keys = held.await(tile);
             kernels.attentionBackward(
                     q,
-                    block.positions(),
+                    block.sees(),
                     block.segments(),
                     keys.keys()[tile],
                     keys.values()[tile],

@@ -72,14 +72,14 @@ public record RingPlan(int size, int[][] borders, BitSet[][] sees) {
         return ends.stream().mapToInt(Integer::intValue).toArray();
     }
 
-    /** The greatest query position of each document on a rank; −1 where it has none. */
+    /** The last position of each document that a rank sees; −1 where it has none of it. */
     private static int[] lastPositions(BlockPositions block, int segments) {
         int[] last = new int[segments];
         Arrays.fill(last, -1);
         for (int i = 0; i < block.length(); i++) {
             int segment = block.segments()[i];
             if (segment >= 0) {
-                last[segment] = Math.max(last[segment], block.positions()[i]);
+                last[segment] = Math.max(last[segment], block.sees()[i]);
             }
         }
         return last;

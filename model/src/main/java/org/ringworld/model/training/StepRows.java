@@ -2,6 +2,7 @@ package org.ringworld.model.training;
 
 import java.util.ArrayList;
 import java.util.List;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.RingPlan;
@@ -22,7 +23,8 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
             long stepInStage,
             RowStream stream,
             Layout layout,
-            RingShares shares) {
+            RingShares shares,
+            CausalMask mask) {
         int seqLen = stage.seqLenOf(stepInStage);
         int count = stage.rowsOf(stepInStage);
         List<Row> rows = stream.rows(stepInStage, seqLen, count);
@@ -30,7 +32,7 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
         List<MicroBatch> parts = new ArrayList<>();
         for (int p = 0; p < pieces; p++) {
             List<Row> piece = rows.subList(p * count / pieces, (p + 1) * count / pieces);
-            parts.add(MicroBatch.of(piece, layout, shares));
+            parts.add(MicroBatch.of(piece, layout, shares, RingPlan.TILE, mask));
         }
         // Weights of documents are shared out among their targets; tasks weigh what is asked for 1.
         float answerWeight = stage.task() == Stage.Task.TEXT ? Float.MIN_VALUE : 1;
@@ -44,7 +46,7 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
                         answerWeight,
                         LossPart.targets(rows, answerWeight),
                         rows.stream().mapToLong(StepRows::visionTargets).sum(),
-                        rows.stream().mapToLong(StepRows::visiblePairs).sum(),
+                        rows.stream().mapToLong(row -> visiblePairs(row, mask)).sum(),
                         (long) count * seqLen,
                         traffic(parts),
                         optimizer,
@@ -65,13 +67,19 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
         return count;
     }
 
-    private static long visiblePairs(Row row) {
+    private static long visiblePairs(Row row, CausalMask mask) {
         long pairs = 0;
-        long seen = 0;
-        for (int i = 0; i < row.ids().length; i++) {
-            boolean same = i > 0 && row.segments()[i] == row.segments()[i - 1];
-            seen = row.segments()[i] < 0 ? 0 : same ? seen + 1 : 1;
-            pairs += seen;
+        int end;
+        for (int from = 0; from < row.length(); from = end) {
+            end = from + 1;
+            while (end < row.length() && row.segments()[end] == row.segments()[from]) {
+                end++;
+            }
+            for (int i = from; row.segments()[from] >= 0 && i < end; i++) {
+                int position = row.positions()[i];
+                int ahead = Math.min(end - 1 - i, mask.last(position) - position);
+                pairs += i - from + 1 + ahead;
+            }
         }
         return pairs;
     }

@@ -49,9 +49,9 @@ class RingPlanTest {
             for (int r = 0; r <= round % 3; r++) {
                 rows.add(RandomRows.row(random, seqLen, 50));
             }
-            check(MicroBatch.of(rows, layout, RingShares.even(size), 8), rows);
+            check(MicroBatch.of(rows, layout, RingShares.even(size), 8, CausalMask.CAUSAL), rows);
             RingShares shares = RingShares.bySpeed(random.doubles(size, 0.1, 2).toArray());
-            check(MicroBatch.of(rows, layout, shares, 8), rows);
+            check(MicroBatch.of(rows, layout, shares, 8, CausalMask.CAUSAL), rows);
         }
     }
 
@@ -225,7 +225,12 @@ class RingPlanTest {
         Row row = document(seqLen);
         int size = 4;
         MicroBatch zigzag =
-                MicroBatch.of(List.of(row), new ZigzagLayout(), RingShares.even(size), 64);
+                MicroBatch.of(
+                        List.of(row),
+                        new ZigzagLayout(),
+                        RingShares.even(size),
+                        64,
+                        CausalMask.CAUSAL);
         long expected = (long) seqLen * (seqLen + 1) / 2 / size;
         for (SequenceBlock block : blocks(zigzag)) {
             long work = Arrays.stream(block.positions()).mapToLong(p -> p + 1L).sum();
@@ -236,7 +241,12 @@ class RingPlanTest {
         long links = (long) size * (size - 1) + (long) size * (size - 1) / 2;
         assertThat(zigzag.plan().traffic().keys()).isEqualTo(chunk * links);
         MicroBatch striped =
-                MicroBatch.of(List.of(row), new StripedLayout(), RingShares.even(size), 64);
+                MicroBatch.of(
+                        List.of(row),
+                        new StripedLayout(),
+                        RingShares.even(size),
+                        64,
+                        CausalMask.CAUSAL);
         assertThat(zigzag.plan().traffic().keys()).isLessThan(striped.plan().traffic().keys());
     }
 }

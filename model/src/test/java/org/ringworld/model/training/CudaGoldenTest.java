@@ -10,6 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.checkpoints.safetensors.SafeTensors;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
@@ -69,7 +70,12 @@ class CudaGoldenTest {
                 GoldenTest.load(directory),
                 dtype,
                 row,
-                MicroBatch.of(List.of(row), new ZigzagLayout(), RingShares.even(size), 16),
+                MicroBatch.of(
+                        List.of(row),
+                        new ZigzagLayout(),
+                        RingShares.even(size),
+                        16,
+                        CausalMask.CAUSAL),
                 size % 2 == 0 ? Recompute.ALL : Recompute.NONE);
     }
 

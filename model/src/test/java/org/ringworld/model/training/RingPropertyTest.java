@@ -6,12 +6,14 @@ import java.lang.reflect.Proxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.ContiguousLayout;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
@@ -112,9 +114,62 @@ public class RingPropertyTest {
             double[] speeds = random.doubles(random.nextInt(2, 6), 0.1, 9).toArray();
             Recompute recompute = i % 2 == 0 ? Recompute.ALL : Recompute.NONE;
             RingShares shares = RingShares.bySpeed(speeds);
-            MicroBatch batch = MicroBatch.of(List.of(row), layout(i), shares, 8);
+            MicroBatch batch = MicroBatch.of(List.of(row), layout(i), shares, 8, CausalMask.CAUSAL);
             assertSame(row, run(config, row, batch, DType.F32, recompute), even);
         }
+    }
+
+    /** With one layer a block's last token reads what a causal one does; the others read more. */
+    @Test
+    void aTokenSeesAllOfItsOwnBlock() {
+        SplittableRandom random = new SplittableRandom(5);
+        LlamaConfig config =
+                new LlamaConfig(
+                        37, 24, 40, 1, 4, 2, 6, 1e-5, 1e4, new RopeScaling.None(), false, 64, 0);
+        CausalMask mask = new CausalMask(7);
+        Row row = RandomRows.row(random, 59, config.vocabSize());
+        float[][] causal = run(config, row, blocks(row, 1, CausalMask.CAUSAL)).logits();
+        float[][] blocks = run(config, row, blocks(row, 1, mask)).logits();
+        int more = 0;
+        for (int i = 0; i < row.length(); i++) {
+            double difference = RingResult.difference(blocks[i], causal[i]);
+            if (seesMore(row, i, mask)) {
+                assertThat(difference).as("token %d", i).isGreaterThan(1e-3);
+                more++;
+            } else if (row.segments()[i] >= 0) {
+                assertThat(difference).as("token %d", i).isLessThan(1e-5);
+            }
+        }
+        assertThat(more).isBetween(10, 55);
+    }
+
+    private static boolean seesMore(Row row, int token, CausalMask mask) {
+        int position = row.positions()[token];
+        int segment = row.segments()[token];
+        return segment >= 0
+                && IntStream.range(0, row.length())
+                        .filter(i -> row.segments()[i] == segment)
+                        .map(i -> row.positions()[i])
+                        .anyMatch(p -> p > position && p <= mask.last(position));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {2, 3, 5})
+    void resultsOfBlockCausalAttentionDoNotDependOnTheRing(int size) {
+        SplittableRandom random = new SplittableRandom(size);
+        LlamaConfig config = randomConfig(random);
+        Row row = RandomRows.row(random, 50, config.vocabSize());
+        CausalMask mask = new CausalMask(size + 4);
+        RingResult alone = run(config, row, blocks(row, 1, mask));
+        assertSame(row, run(config, row, blocks(row, size, mask)), alone);
+    }
+
+    private static MicroBatch blocks(Row row, int size, CausalMask mask) {
+        return MicroBatch.of(List.of(row), layout(size), RingShares.even(size), 8, mask);
+    }
+
+    private static RingResult run(LlamaConfig config, Row row, MicroBatch batch) {
+        return run(config, row, batch, DType.F32, Recompute.NONE);
     }
 
     @ParameterizedTest
@@ -123,7 +178,9 @@ public class RingPropertyTest {
         SplittableRandom random = new SplittableRandom(17);
         LlamaConfig config = config(4, 2, 6, false);
         Row row = RandomRows.row(random, 59, config.vocabSize());
-        MicroBatch batch = MicroBatch.of(List.of(row), new ZigzagLayout(), RingShares.even(2), 8);
+        MicroBatch batch =
+                MicroBatch.of(
+                        List.of(row), new ZigzagLayout(), RingShares.even(2), 8, CausalMask.CAUSAL);
         BlockSizes blocks = new BlockSizes(tokens, logits);
         for (Recompute recompute : Recompute.values()) {
             RingResult usual = run(config, row, batch, DType.F32, recompute);

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.model.attention.Modality;
@@ -56,7 +57,7 @@ public record RingResult(
                 weights,
                 dtype,
                 row,
-                MicroBatch.of(List.of(row), layout, RingShares.even(size), tile),
+                MicroBatch.of(List.of(row), layout, RingShares.even(size), tile, CausalMask.CAUSAL),
                 recompute);
     }
 

@@ -10,6 +10,7 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.model.attention.BlockPositions;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RankBatch;
 import org.ringworld.model.attention.RingShares;
@@ -52,7 +53,14 @@ class StepRowsTest {
                         ROWS,
                         OPTIMIZER);
         return StepRows.of(
-                1, 0, stage, 0, (_, _, _) -> rows, Layout.of(layout), RingShares.even(ringSize));
+                1,
+                0,
+                stage,
+                0,
+                (_, _, _) -> rows,
+                Layout.of(layout),
+                RingShares.even(ringSize),
+                CausalMask.CAUSAL);
     }
 
     /** Bytes on the Java heap for a step as one rank of a ring makes it. */

@@ -3,6 +3,7 @@ package org.ringworld.model.training;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.MicroBatch;
 import org.ringworld.tokenizer.packing.Row;
 
@@ -16,7 +17,7 @@ public final class UnequalBlocks {
      */
     public static MicroBatch cut(Row row, int[] shares, boolean turns, int tile) {
         MicroBatch.Places places = rank -> List.of(places(row.length(), shares, rank, turns));
-        return new MicroBatch(List.of(row), shares.length, places, _ -> 1, tile);
+        return new MicroBatch(List.of(row), shares.length, places, _ -> 1, tile, CausalMask.CAUSAL);
     }
 
     private static int[] places(int seqLen, int[] shares, int rank, boolean turns) {

@@ -3,6 +3,7 @@ package org.ringworld.model.training.job;
 import java.nio.file.Path;
 import java.util.List;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
@@ -17,6 +18,7 @@ import org.ringworld.runtime.DeviceSpec;
  * @param output where everything it writes goes
  * @param devices of its ring, at most and to begin with; a cluster takes as many of its nodes'
  * @param ringMinSize devices that it goes on with after losses
+ * @param mask who sees whom while it is trained
  * @param model sizes of the model; its rotary base is each stage's, and its context length that of
  *     the model it starts from, 1 where it starts from none
  * @param start a model to start from, or null for random weights N(0, initStd)
@@ -38,6 +40,7 @@ public record Job(
         int ringMinSize,
         Layout layout,
         RingShares.Choice shares,
+        CausalMask mask,
         LlamaConfig model,
         Path start,
         Path continued,

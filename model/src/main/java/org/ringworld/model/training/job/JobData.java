@@ -3,8 +3,10 @@ package org.ringworld.model.training.job;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
+import org.ringworld.model.attention.RingPlan;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.Stage;
@@ -239,19 +241,23 @@ public final class JobData {
     }
 
     /** One of {@link #places}, cut for a ring. */
-    public MicroBatch batch(int moment, int index, Layout layout, RingShares shares) {
+    public MicroBatch batch(
+            int moment, int index, Layout layout, RingShares shares, CausalMask mask) {
         List<Probe> evaluated = probes(moment);
-        return batch(evaluated, places(evaluated).get(index), layout, shares).micro();
+        return batch(evaluated, places(evaluated).get(index), layout, shares, mask).micro();
     }
 
-    private static Batch batch(List<Probe> probes, Place place, Layout layout, RingShares shares) {
+    private static Batch batch(
+            List<Probe> probes, Place place, Layout layout, RingShares shares, CausalMask mask) {
         List<Row> rows = probes.get(place.probe).rows().subList(place.from, place.to);
-        return new Batch(place.probe, MicroBatch.of(rows, layout, shares));
+        return new Batch(place.probe, MicroBatch.of(rows, layout, shares, RingPlan.TILE, mask));
     }
 
     /** All rows of probes, a batch at a time. */
     public static List<Batch> batches(List<Probe> probes, Layout layout, int ringSize) {
         RingShares even = RingShares.even(ringSize);
-        return places(probes).stream().map(p -> batch(probes, p, layout, even)).toList();
+        return places(probes).stream()
+                .map(p -> batch(probes, p, layout, even, CausalMask.CAUSAL))
+                .toList();
     }
 }

@@ -212,8 +212,8 @@ public final class JobFile {
         object.forEach(
                 (key, value) -> {
                     String path = prefix + key;
-                    // Names of fields are the data's own.
-                    boolean isFree = key.equals("fieldWeights");
+                    // Names of fields are the data's own; attention is a word or an object.
+                    boolean isFree = key.equals("fieldWeights") || path.equals("attention");
                     if (value instanceof ConfigObject inner && !inner.isEmpty() && !isFree) {
                         leaves(inner, path + ".", into);
                     } else {

@@ -3,6 +3,8 @@ package org.ringworld.model.training.job;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigException;
 import com.typesafe.config.ConfigFactory;
+import com.typesafe.config.ConfigObject;
+import com.typesafe.config.ConfigRenderOptions;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueFactory;
 import java.nio.file.Path;
@@ -10,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -18,6 +21,7 @@ import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.hf.RopeScaling;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
@@ -93,6 +97,7 @@ public final class JobReader {
                 positive(config, "ring.minSize"),
                 layout,
                 oneOf(config, "ring.shares", RingShares.Choice.class),
+                mask(config),
                 model,
                 start,
                 path(config, "continue"),
@@ -108,6 +113,24 @@ public final class JobReader {
                         ? 0
                         : positive(config, "snapshot.milestoneEverySteps"),
                 evaluate(config));
+    }
+
+    private static CausalMask mask(Config config) {
+        ConfigValue given = config.getValue("attention");
+        if (given.unwrapped().equals("causal")) {
+            return CausalMask.CAUSAL;
+        }
+        boolean isBlocks =
+                given instanceof ConfigObject object
+                        && object.keySet().equals(Set.of("blockCausal"))
+                        && object.get("blockCausal") instanceof ConfigObject blocks
+                        && blocks.keySet().equals(Set.of("size"));
+        if (!isBlocks) {
+            throw new UsageException(
+                    "attention = %s is neither causal nor { blockCausal { size = N } }"
+                            .formatted(given.render(ConfigRenderOptions.concise())));
+        }
+        return new CausalMask(positive(config, "attention.blockCausal.size"));
     }
 
     private static Job.Evaluate evaluate(Config config) {

@@ -137,14 +137,15 @@ public final class OpenJob implements Work {
                 place.stepInStage(),
                 data.stream(place.stage()),
                 job.layout(),
-                shares);
+                shares,
+                job.mask());
     }
 
     @Override
     public CompletableFuture<RankBatch> batch(int stage, int index, int rank, RingShares shares) {
         return planned(
                 new BatchKey(stage, index, shares),
-                () -> data.batch(stage, index, job.layout(), shares),
+                () -> data.batch(stage, index, job.layout(), shares, job.mask()),
                 rank,
                 batch -> batch.ofRank(rank));
     }

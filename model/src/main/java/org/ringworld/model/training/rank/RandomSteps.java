@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.attention.ZigzagLayout;
@@ -60,7 +61,7 @@ public final class RandomSteps {
                         IntStream.range(0, count)
                                 .mapToObj(i -> row(at * count + i, length, model.vocabSize()))
                                 .toList();
-        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, shares);
+        return StepRows.of(step + 1, 0, stage, step, stream, LAYOUT, shares, CausalMask.CAUSAL);
     }
 
     private static Row row(long seed, int length, int vocab) {
