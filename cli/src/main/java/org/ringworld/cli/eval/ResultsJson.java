@@ -1,4 +1,4 @@
-package org.ringworld.cli;
+package org.ringworld.cli.eval;
 
 import java.io.IOException;
 import java.nio.file.Files;
