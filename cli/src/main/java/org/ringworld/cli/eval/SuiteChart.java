@@ -11,15 +11,15 @@ import org.knowm.xchart.HeatMapChart;
 import org.knowm.xchart.HeatMapChartBuilder;
 import org.ringworld.model.evaluation.SuiteScores;
 
-/** The picture of a suite: a field for each task and length, the brighter the better. */
+/** The picture of a suite: a field for each task and length, the darker the better. */
 final class SuiteChart {
-    /** From none to all right, of even steps to the eye and to the colour-blind (viridis). */
+    /** From none to all right: pale, so that numbers can be read on them (ColorBrewer, YlGnBu). */
     private static final Color[] COLORS = {
-        new Color(0x440154),
-        new Color(0x3b528b),
-        new Color(0x21918c),
-        new Color(0x5ec962),
-        new Color(0xfde725)
+        new Color(0xffffd9),
+        new Color(0xedf8b1),
+        new Color(0xc7e9b4),
+        new Color(0x7fcdbb),
+        new Color(0x41b6c4)
     };
 
     private static final int FIELD_HEIGHT = 36;
@@ -46,8 +46,10 @@ final class SuiteChart {
         chart.getStyler().setChartBackgroundColor(Color.WHITE);
         chart.getStyler().setRangeColors(COLORS).setMin(0).setMax(100).setShowValue(true);
         chart.getStyler().setHeatMapValueDecimalPattern("0.0");
-        chart.getStyler().setValueFontColor(Color.GRAY);
-        chart.addSeries(suite, scores.lengths(), tasks, fields);
+        // So that every task and length has its name.
+        chart.getStyler().setXAxisTickMarkSpacingHint(20).setYAxisTickMarkSpacingHint(20);
+        List<String> lengths = scores.lengths().stream().map(String::valueOf).toList();
+        chart.addSeries(suite, lengths, tasks, fields);
         ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", file.toFile());
     }
 }

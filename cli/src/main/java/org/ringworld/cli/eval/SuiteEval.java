@@ -1,6 +1,7 @@
 package org.ringworld.cli.eval;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -26,22 +27,23 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Evaluates by a suite of long contexts. With {@code --json FILE} every answer is kept in
- * FILE.answers as it comes, so that an evaluation that was cut off goes on where it was.
+ * FILE.answers as it comes, until FILE is there: an evaluation that was cut off goes on where it
+ * was.
+ *
+ * @param request all that decides the answers
+ * @param json null: none is written
  */
-final class SuiteEval {
+record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode request, Path json) {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final long SEED = 20_240_406;
 
     /** RULER's lengths begin here. */
     private static final int SHORTEST = 4096;
 
-    private SuiteEval() {}
-
     /**
      * @param open opens the model, when all else has been found right
      * @param lengths none: from 4096 to the model's context
      * @param chat whether questions are asked in the model's chat template
-     * @param json null: none is written
      */
     static void run(
             SuiteOptions options,
@@ -71,15 +73,7 @@ final class SuiteEval {
             throw new UsageException(e.getMessage());
         }
         ObjectNode request = request(suite, asked, model, options.texts(), chat);
-        SuiteScores scores = SuiteScores.of(asked, answers(model, asked, request, json));
-        model.tell();
-        print(suite, scores);
-        if (json != null) {
-            ResultsJson.write(json, json(suite, request, scores));
-            Path picture = Path.of(json.toString().replaceFirst("\\.json$", "") + ".png");
-            SuiteChart.draw(picture, suite.title(), scores);
-            System.out.printf("wrote %s and %s%n", json, picture);
-        }
+        new SuiteEval(suite, model, asked, request, json).evaluate();
     }
 
     private static Haystack haystack(Path texts) throws IOException {
@@ -93,11 +87,12 @@ final class SuiteEval {
         return Haystack.of(texts);
     }
 
-    /** All that decides the answers. */
     private static ObjectNode request(
             Suite suite, AskedSuite asked, EvalModel model, Path texts, boolean chat) {
         ObjectNode request = JSON.createObjectNode();
-        request.put("model", model.path().toString()).put("suite", suite.title());
+        request.put("model", model.path().toString());
+        request.put("directory", model.opened().directory().toString());
+        request.put("suite", suite.title());
         ArrayNode keys = request.putArray("settings");
         model.keys().forEach(keys::add);
         ArrayNode tasks = request.putArray("tasks");
@@ -109,38 +104,44 @@ final class SuiteEval {
         return request.put("textsChecksum", asked.haystack().checksum());
     }
 
-    /** All answers: those that were kept before, and those that are asked for now. */
-    private static List<Answered> answers(
-            EvalModel model, AskedSuite asked, ObjectNode request, Path json) throws Exception {
+    private void evaluate() throws Exception {
         List<Answered> answered = new ArrayList<>();
         if (json == null) {
-            ask(model, asked, answered, _ -> {});
-            return answered;
+            ask(answered, _ -> {});
+            tell(answered);
+            return;
         }
         Path file = Path.of(json + ".answers");
         Fence fence = Fence.claimFile(file);
-        try (JsonLines kept = new JsonLines(file, fence)) {
-            List<JsonNode> before = kept.before();
-            if (before.isEmpty()) {
-                kept.add(request);
-            } else if (!before.getFirst().equals(JSON.readTree(request.toString()))) {
-                throw new UsageException(
-                        file + " has answers to something else: give another --json, or delete it");
+        try {
+            try (JsonLines kept = new JsonLines(file, fence)) {
+                answered.addAll(before(kept, file));
+                ask(answered, answer -> kept.add(JSON.valueToTree(answer)));
             }
-            before.stream()
-                    .skip(1)
-                    .map(line -> JSON.treeToValue(line, Answered.class))
-                    .forEach(answered::add);
-            ask(model, asked, answered, answer -> kept.add(JSON.valueToTree(answer)));
+            tell(answered);
+            write(SuiteScores.of(asked, answered));
+            Files.delete(file);
         } finally {
             fence.release();
         }
-        return answered;
     }
 
-    private static void ask(
-            EvalModel model, AskedSuite asked, List<Answered> answered, AskedSuite.Out keep)
-            throws Exception {
+    /** Answers that were kept when it was cut off. */
+    private List<Answered> before(JsonLines kept, Path file) throws IOException {
+        List<JsonNode> lines = kept.before();
+        if (lines.isEmpty()) {
+            kept.add(request);
+        } else if (!lines.getFirst().equals(JSON.readTree(request.toString()))) {
+            throw new UsageException(
+                    file + " has answers to something else: give another --json, or delete it");
+        }
+        return lines.stream()
+                .skip(1)
+                .map(line -> JSON.treeToValue(line, Answered.class))
+                .toList();
+    }
+
+    private void ask(List<Answered> answered, AskedSuite.Out keep) throws Exception {
         int from = answered.size();
         if (from == asked.size()) {
             return;
@@ -158,7 +159,9 @@ final class SuiteEval {
         }
     }
 
-    private static void print(Suite suite, SuiteScores scores) {
+    private void tell(List<Answered> answered) {
+        SuiteScores scores = SuiteScores.of(asked, answered);
+        model.tell();
         StringBuilder table = new StringBuilder("%-18s".formatted(suite.title()));
         scores.lengths().forEach(length -> table.append("%9d".formatted(length)));
         for (String task : scores.tasks()) {
@@ -169,25 +172,34 @@ final class SuiteEval {
         scores.lengths().forEach(n -> table.append(percent(scores.mean(n))));
         System.out.println(table);
         if (suite == Suite.RULER) {
-            OptionalInt effective = scores.effectiveLength(Ruler.THRESHOLD);
-            System.out.printf(
-                    Locale.ROOT,
-                    "effective length: %s, the greatest at which the mean of %s is at least %.1f %%%n",
-                    effective.isPresent() ? effective.getAsInt() : "none of these",
-                    scores.tasks().size() == suite.tasks().size()
-                            ? "all tasks"
-                            : "these tasks (RULER takes all %d)".formatted(suite.tasks().size()),
-                    100 * Ruler.THRESHOLD);
+            System.out.println(effective(scores));
         }
+    }
+
+    private String effective(SuiteScores scores) {
+        OptionalInt effective = scores.effectiveLength(Ruler.THRESHOLD);
+        int all = suite.tasks().size();
+        String tasks =
+                scores.tasks().size() == all
+                        ? "all tasks"
+                        : "these tasks alone (RULER takes all %d)".formatted(all);
+        return String.format(
+                Locale.ROOT,
+                effective.isPresent()
+                        ? "effective length: %1$d, the greatest at which the mean of %2$s is at least %3$.1f %%"
+                        : "effective length: none of these, the mean of %2$s is under %3$.1f %% at each",
+                effective.orElse(0),
+                tasks,
+                100 * Ruler.THRESHOLD);
     }
 
     private static String percent(double score) {
         return String.format(Locale.ROOT, "%9.1f", 100 * score);
     }
 
-    private static ObjectNode json(Suite suite, ObjectNode request, SuiteScores scores) {
-        ObjectNode json = request.deepCopy();
-        ArrayNode results = json.putArray("results");
+    private void write(SuiteScores scores) throws IOException {
+        ObjectNode node = request.deepCopy();
+        ArrayNode results = node.putArray("results");
         for (int length : scores.lengths()) {
             for (String task : scores.tasks()) {
                 results.addObject()
@@ -196,16 +208,19 @@ final class SuiteEval {
                         .put("score", scores.score(task, length));
             }
         }
-        ArrayNode means = json.putArray("means");
+        ArrayNode means = node.putArray("means");
         for (int length : scores.lengths()) {
             means.addObject().put("length", length).put("score", scores.mean(length));
         }
         if (suite == Suite.RULER) {
             OptionalInt effective = scores.effectiveLength(Ruler.THRESHOLD);
-            json.put("threshold", Ruler.THRESHOLD);
-            json.put("effectiveLength", effective.isPresent() ? effective.getAsInt() : null);
+            node.put("threshold", Ruler.THRESHOLD);
+            node.put("effectiveLength", effective.isPresent() ? effective.getAsInt() : null);
         }
-        json.set("answers", JSON.valueToTree(scores.answered()));
-        return json;
+        node.set("answers", JSON.valueToTree(scores.answered()));
+        ResultsJson.write(json, node);
+        Path picture = Path.of(json.toString().replaceFirst("\\.json$", "") + ".png");
+        SuiteChart.draw(picture, suite.title(), scores);
+        System.out.printf("wrote %s and %s%n", json, picture);
     }
 }
