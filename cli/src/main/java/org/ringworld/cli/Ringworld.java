@@ -16,6 +16,7 @@ import org.ringworld.cli.cluster.NodeCommand;
 import org.ringworld.cli.cluster.StatusCommand;
 import org.ringworld.cli.cluster.StopCommand;
 import org.ringworld.cli.cluster.SubmitCommand;
+import org.ringworld.cli.eval.EvalCommand;
 import org.ringworld.cli.qa.MakeQaCommand;
 import org.ringworld.cli.train.TrainCommand;
 import org.ringworld.model.training.job.KeyValue;

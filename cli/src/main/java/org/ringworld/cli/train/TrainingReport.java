@@ -18,7 +18,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import org.ringworld.actors.Training;
 import org.ringworld.cli.LiveLine;
-import org.ringworld.cli.ResultsJson;
+import org.ringworld.cli.eval.ResultsJson;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Progress;

@@ -10,7 +10,7 @@ import org.ringworld.tokenizer.RowRandom;
  * Plain made-up sentences to hide needles in, without digits and city names. Training and held-out
  * prose share no noun, verb, adjective or place.
  */
-final class Prose {
+public final class Prose {
     static final Prose TRAINING =
             new Prose(
                     "river garden teacher window basket farmer letter kettle bridge captain "
@@ -23,7 +23,7 @@ final class Prose {
                     "near the mill|before the rain|after supper|in the morning|by the gate|"
                             + "without a word|every autumn|on the hill|behind the barn|at noon");
 
-    static final Prose HELD_OUT =
+    public static final Prose HELD_OUT =
             new Prose(
                     "engine doctor mirror pencil island soldier guitar chimney student temple "
                             + "forest jacket sailor curtain factory poet canyon bottle "
@@ -49,7 +49,7 @@ final class Prose {
     }
 
     /** {@code The old miller carried a basket near the mill. } */
-    String sentence(RowRandom random) {
+    public String sentence(RowRandom random) {
         StringBuilder s = new StringBuilder("The ");
         if (random.below(2) == 0) {
             s.append(random.pick(adjectives)).append(' ');

@@ -1,10 +1,11 @@
-package org.ringworld.cli;
+package org.ringworld.cli.eval;
 
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.ringworld.checkpoints.files.AtomicFiles;
 import org.ringworld.model.training.job.Probe;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
@@ -48,8 +49,11 @@ public final class ResultsJson {
         return results;
     }
 
+    /** Writes a file whole or not at all. */
     public static void write(Path file, JsonNode node) throws IOException {
+        Path temporary = AtomicFiles.temporary(file);
         Files.writeString(
-                file, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n");
+                temporary, JSON.writerWithDefaultPrettyPrinter().writeValueAsString(node) + "\n");
+        AtomicFiles.rename(temporary, file);
     }
 }

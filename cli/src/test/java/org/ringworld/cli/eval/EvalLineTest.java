@@ -1,4 +1,4 @@
-package org.ringworld.cli;
+package org.ringworld.cli.eval;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
@@ -8,6 +8,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.ringworld.cli.LiveLine;
 
 /** Who redirects an evaluation sees that it gets on. */
 class EvalLineTest {
@@ -16,7 +17,7 @@ class EvalLineTest {
         PrintStream err = System.err;
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         System.setErr(new PrintStream(bytes, true, StandardCharsets.UTF_8));
-        try (EvalLine line = new EvalLine(rows, quietSeconds)) {
+        try (EvalLine line = new EvalLine("rows", rows, quietSeconds)) {
             for (int i = 0; i < rows; i++) {
                 line.step();
             }

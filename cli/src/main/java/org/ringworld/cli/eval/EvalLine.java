@@ -1,13 +1,17 @@
-package org.ringworld.cli;
+package org.ringworld.cli.eval;
 
 import java.util.concurrent.TimeUnit;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
+import org.ringworld.cli.LiveLine;
 
 /**
  * How far an evaluation is, on standard error: a bar on a terminal, elsewhere now and then a line.
  */
 final class EvalLine implements AutoCloseable {
+    private static final int QUIET_SECONDS = 5;
+
+    private final String unit;
     private final int rows;
     private final long quietNanos;
     private final ProgressBar bar;
@@ -16,10 +20,20 @@ final class EvalLine implements AutoCloseable {
     private int done;
 
     /**
-     * @param rows that will be evaluated
+     * @param unit of what is evaluated, in the plural
+     * @param rows so many of them will be
+     */
+    EvalLine(String unit, int rows) {
+        this(unit, rows, QUIET_SECONDS);
+    }
+
+    /**
+     * Likewise.
+     *
      * @param quietSeconds least time between two lines
      */
-    EvalLine(int rows, int quietSeconds) {
+    EvalLine(String unit, int rows, int quietSeconds) {
+        this.unit = unit;
         this.rows = rows;
         this.quietNanos = TimeUnit.SECONDS.toNanos(quietSeconds);
         this.bar =
@@ -31,12 +45,12 @@ final class EvalLine implements AutoCloseable {
                                 .build()
                         : null;
         if (bar == null) {
-            // A long row may take minutes.
-            System.err.printf("evaluating %d rows%n", rows);
+            // A long one may take minutes.
+            System.err.printf("evaluating %d %s%n", rows, unit);
         }
     }
 
-    /** One row more is evaluated. */
+    /** One more is evaluated. */
     void step() {
         done++;
         long now = System.nanoTime();
@@ -45,7 +59,8 @@ final class EvalLine implements AutoCloseable {
         } else if (now - lastLine >= quietNanos && done < rows) {
             lastLine = now;
             double left = (now - start) / 1e9 / done * (rows - done);
-            System.err.printf("evaluated %d of %d rows  ETA %s%n", done, rows, LiveLine.time(left));
+            System.err.printf(
+                    "evaluated %d of %d %s  ETA %s%n", done, rows, unit, LiveLine.time(left));
         }
     }
 

@@ -1,0 +1,69 @@
+package org.ringworld.cli.eval;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.ringworld.cli.InferenceSettings;
+import org.ringworld.cli.TextModel;
+import org.ringworld.cli.cluster.InCluster;
+import org.ringworld.model.attention.PageMemory;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.Scheduler;
+
+/**
+ * The model that is evaluated, and where it runs.
+ *
+ * @param keys {@code key=value} as they are typed
+ * @param cluster null: in this process
+ */
+record EvalModel(Path path, List<String> keys, InCluster cluster, TextModel opened) {
+    /** Texts of the longest's length that there is room for, where memory allows. */
+    private static final int AT_ONCE = 8;
+
+    static EvalModel open(Path path, List<String> settings, InCluster cluster) throws Exception {
+        List<String> keys =
+                settings.stream()
+                        .map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta="))
+                        .toList();
+        TextModel opened = TextModel.open(InferenceSettings.of(keys, path));
+        return new EvalModel(path, keys, cluster, opened);
+    }
+
+    int context() {
+        return opened.on().config().maxPositionEmbeddings();
+    }
+
+    /** Lengths from one up to the model's context, each half of the next; at least that context. */
+    List<Integer> lengths(int from) {
+        List<Integer> lengths = new ArrayList<>();
+        for (int n = context(); n >= from || lengths.isEmpty(); n /= 2) {
+            lengths.addFirst(n);
+        }
+        return lengths;
+    }
+
+    /**
+     * Whoever answers for it.
+     *
+     * @param longest tokens of a text, with what is written after it
+     */
+    Engine engine(int longest) throws Exception {
+        InferenceSettings on = opened.on();
+        long one = (longest / PageMemory.TOKENS + 1L) * PageMemory.TOKENS;
+        int room = on.room(Math.max(AT_ONCE * one, Scheduler.TEXTS * (long) PageMemory.TOKENS));
+        return cluster == null ? on.engine(room) : on.engine(room, keys, cluster.client());
+    }
+
+    /** Says what is evaluated, above its table. */
+    void tell() {
+        InferenceSettings on = opened.on();
+        System.out.printf(
+                Locale.ROOT,
+                "%s, rotary base %.4g, ring of %d, %s%n",
+                path,
+                on.config().ropeTheta(),
+                on.ringSize(),
+                on.dtype());
+    }
+}

@@ -1,0 +1,226 @@
+package org.ringworld.cli.eval;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import org.ringworld.checkpoints.files.Fence;
+import org.ringworld.cli.qa.JsonLines;
+import org.ringworld.model.decode.Engine;
+import org.ringworld.model.evaluation.AskedSuite;
+import org.ringworld.model.evaluation.AskedSuite.Answered;
+import org.ringworld.model.evaluation.SuiteScores;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.tokenizer.sources.TextFiles;
+import org.ringworld.tokenizer.suites.Haystack;
+import org.ringworld.tokenizer.suites.Ruler;
+import org.ringworld.tokenizer.suites.Suite;
+import org.ringworld.tokenizer.suites.Task;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Evaluates by a suite of long contexts. With {@code --json FILE} every answer is kept in
+ * FILE.answers as it comes, until FILE is there: an evaluation that was cut off goes on where it
+ * was.
+ *
+ * @param request all that decides the answers
+ * @param json null: none is written
+ */
+record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode request, Path json) {
+    private static final JsonMapper JSON = JsonMapper.shared();
+    private static final long SEED = 20_240_406;
+
+    /** RULER's lengths begin here. */
+    private static final int SHORTEST = 4096;
+
+    /**
+     * @param open opens the model, when all else has been found right
+     * @param lengths none: from 4096 to the model's context
+     * @param chat whether questions are asked in the model's chat template
+     */
+    static void run(
+            SuiteOptions options,
+            Callable<EvalModel> open,
+            List<Integer> lengths,
+            boolean chat,
+            Path json)
+            throws Exception {
+        Suite suite = options.suite();
+        List<Task> tasks = options.tasks();
+        int documents = options.documents();
+        Haystack haystack = haystack(options.texts());
+        EvalModel model = open.call();
+        List<Integer> at = lengths.isEmpty() ? model.lengths(SHORTEST) : lengths;
+        AskedSuite asked =
+                new AskedSuite(
+                        tasks,
+                        at.stream().sorted().distinct().toList(),
+                        documents,
+                        SEED,
+                        haystack,
+                        model.opened().tokenizer(),
+                        chat ? model.opened().template() : null);
+        try {
+            asked.check();
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(e.getMessage());
+        }
+        ObjectNode request = request(suite, asked, model, options.texts(), chat);
+        new SuiteEval(suite, model, asked, request, json).evaluate();
+    }
+
+    private static Haystack haystack(Path texts) throws IOException {
+        if (texts == null) {
+            return Haystack.prose();
+        }
+        String notRead = TextFiles.notRead(texts);
+        if (notRead != null) {
+            System.err.println("ringworld: skipped " + notRead);
+        }
+        return Haystack.of(texts);
+    }
+
+    private static ObjectNode request(
+            Suite suite, AskedSuite asked, EvalModel model, Path texts, boolean chat) {
+        ObjectNode request = JSON.createObjectNode();
+        request.put("model", model.path().toString());
+        request.put("directory", model.opened().directory().toString());
+        request.put("suite", suite.title());
+        ArrayNode keys = request.putArray("settings");
+        model.keys().forEach(keys::add);
+        ArrayNode tasks = request.putArray("tasks");
+        asked.tasks().forEach(task -> tasks.add(task.name()));
+        ArrayNode lengths = request.putArray("lengths");
+        asked.lengths().forEach(lengths::add);
+        request.put("documents", asked.documents()).put("seed", SEED).put("chat", chat);
+        request.put("texts", texts == null ? null : texts.toString());
+        return request.put("textsChecksum", asked.haystack().checksum());
+    }
+
+    private void evaluate() throws Exception {
+        List<Answered> answered = new ArrayList<>();
+        if (json == null) {
+            ask(answered, _ -> {});
+            tell(answered);
+            return;
+        }
+        Path file = Path.of(json + ".answers");
+        Fence fence = Fence.claimFile(file);
+        try {
+            try (JsonLines kept = new JsonLines(file, fence)) {
+                answered.addAll(before(kept, file));
+                ask(answered, answer -> kept.add(JSON.valueToTree(answer)));
+            }
+            tell(answered);
+            write(SuiteScores.of(asked, answered));
+            Files.delete(file);
+        } finally {
+            fence.release();
+        }
+    }
+
+    /** Answers that were kept when it was cut off. */
+    private List<Answered> before(JsonLines kept, Path file) throws IOException {
+        List<JsonNode> lines = kept.before();
+        if (lines.isEmpty()) {
+            kept.add(request);
+        } else if (!lines.getFirst().equals(JSON.readTree(request.toString()))) {
+            throw new UsageException(
+                    file + " has answers to something else: give another --json, or delete it");
+        }
+        return lines.stream()
+                .skip(1)
+                .map(line -> JSON.treeToValue(line, Answered.class))
+                .toList();
+    }
+
+    private void ask(List<Answered> answered, AskedSuite.Out keep) throws Exception {
+        int from = answered.size();
+        if (from == asked.size()) {
+            return;
+        }
+        try (Engine engine = model.engine(asked.longest());
+                EvalLine line = new EvalLine("questions", asked.size() - from)) {
+            asked.ask(
+                    engine,
+                    from,
+                    answer -> {
+                        keep.answered(answer);
+                        answered.add(answer);
+                        line.step();
+                    });
+        }
+    }
+
+    private void tell(List<Answered> answered) {
+        SuiteScores scores = SuiteScores.of(asked, answered);
+        model.tell();
+        StringBuilder table = new StringBuilder("%-18s".formatted(suite.title()));
+        scores.lengths().forEach(length -> table.append("%9d".formatted(length)));
+        for (String task : scores.tasks()) {
+            table.append("%n%-18s".formatted(task));
+            scores.lengths().forEach(n -> table.append(percent(scores.score(task, n))));
+        }
+        table.append("%n%-18s".formatted("mean"));
+        scores.lengths().forEach(n -> table.append(percent(scores.mean(n))));
+        System.out.println(table);
+        if (suite == Suite.RULER) {
+            System.out.println(effective(scores));
+        }
+    }
+
+    private String effective(SuiteScores scores) {
+        OptionalInt effective = scores.effectiveLength(Ruler.THRESHOLD);
+        int all = suite.tasks().size();
+        String tasks =
+                scores.tasks().size() == all
+                        ? "all tasks"
+                        : "these tasks alone (RULER takes all %d)".formatted(all);
+        return String.format(
+                Locale.ROOT,
+                effective.isPresent()
+                        ? "effective length: %1$d, the greatest at which the mean of %2$s is at least %3$.1f %%"
+                        : "effective length: none of these, the mean of %2$s is under %3$.1f %% at each",
+                effective.orElse(0),
+                tasks,
+                100 * Ruler.THRESHOLD);
+    }
+
+    private static String percent(double score) {
+        return String.format(Locale.ROOT, "%9.1f", 100 * score);
+    }
+
+    private void write(SuiteScores scores) throws IOException {
+        ObjectNode node = request.deepCopy();
+        ArrayNode results = node.putArray("results");
+        for (int length : scores.lengths()) {
+            for (String task : scores.tasks()) {
+                results.addObject()
+                        .put("task", task)
+                        .put("length", length)
+                        .put("score", scores.score(task, length));
+            }
+        }
+        ArrayNode means = node.putArray("means");
+        for (int length : scores.lengths()) {
+            means.addObject().put("length", length).put("score", scores.mean(length));
+        }
+        if (suite == Suite.RULER) {
+            OptionalInt effective = scores.effectiveLength(Ruler.THRESHOLD);
+            node.put("threshold", Ruler.THRESHOLD);
+            node.put("effectiveLength", effective.isPresent() ? effective.getAsInt() : null);
+        }
+        node.set("answers", JSON.valueToTree(scores.answered()));
+        ResultsJson.write(json, node);
+        Path picture = Path.of(json.toString().replaceFirst("\\.json$", "") + ".png");
+        SuiteChart.draw(picture, suite.title(), scores);
+        System.out.printf("wrote %s and %s%n", json, picture);
+    }
+}

@@ -1,0 +1,73 @@
+package org.ringworld.tokenizer.suites;
+
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+
+/** The suites there are. */
+public enum Suite {
+    /** Hsieh et al. 2024, arXiv:2404.06654. */
+    RULER(Ruler.TASKS),
+
+    /** Multi-round coreference: Vodrahalli et al. 2024, arXiv:2409.12640, as OpenAI asks it. */
+    MRCR(Mrcr.TASKS),
+
+    /** Kuratov et al. 2024, arXiv:2406.10149. */
+    BABILONG(Babilong.TASKS),
+
+    /** Modarressi et al. 2025, arXiv:2502.05167. */
+    NOLIMA(Nolima.TASKS);
+
+    private final List<Task> tasks;
+
+    Suite(List<Task> tasks) {
+        this.tasks = tasks;
+    }
+
+    public List<Task> tasks() {
+        return tasks;
+    }
+
+    /** As it is called on a command line. */
+    public String title() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /**
+     * @throws IllegalArgumentException naming those there are
+     */
+    public static Suite of(String title) {
+        return Arrays.stream(values())
+                .filter(suite -> suite.title().equals(title))
+                .findFirst()
+                .orElseThrow(
+                        () ->
+                                new IllegalArgumentException(
+                                        "--suite %s is none of %s"
+                                                .formatted(
+                                                        title,
+                                                        Arrays.stream(values())
+                                                                .map(Suite::title)
+                                                                .collect(
+                                                                        Collectors.joining(
+                                                                                ", ")))));
+    }
+
+    /**
+     * Some of its tasks, in its own order.
+     *
+     * @param names none: all of them
+     * @throws IllegalArgumentException where it has no such task, naming those it has
+     */
+    public List<Task> tasks(List<String> names) {
+        List<String> known = tasks.stream().map(Task::name).toList();
+        for (String name : names) {
+            if (!known.contains(name)) {
+                throw new IllegalArgumentException(
+                        "--tasks %s: %s has %s".formatted(name, title(), String.join(", ", known)));
+            }
+        }
+        return tasks.stream().filter(t -> names.isEmpty() || names.contains(t.name())).toList();
+    }
+}
