@@ -37,7 +37,12 @@ final class ProbesEval {
                     double depth = depths == 1 ? Double.NaN : (double) d / (depths - 1);
                     probes.add(
                             JobData.needles(
-                                    model.opened().tokenizer(), count, seqLen, depth, SEED + d));
+                                    NeedleTask.Form.PLAIN,
+                                    model.opened().tokenizer(),
+                                    count,
+                                    seqLen,
+                                    depth,
+                                    SEED + d));
                 }
             }
         }

@@ -135,10 +135,7 @@ record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode requ
             throw new UsageException(
                     file + " has answers to something else: give another --json, or delete it");
         }
-        return lines.stream()
-                .skip(1)
-                .map(line -> JSON.treeToValue(line, Answered.class))
-                .toList();
+        return lines.stream().skip(1).map(line -> JSON.treeToValue(line, Answered.class)).toList();
     }
 
     private void ask(List<Answered> answered, AskedSuite.Out keep) throws Exception {

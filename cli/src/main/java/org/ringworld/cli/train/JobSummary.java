@@ -120,7 +120,17 @@ final class JobSummary {
         }
         int length = Math.min(PROMPT_BYTES, last.seqLen());
         ByteTokenizer bytes = new ByteTokenizer();
-        Row row = NeedleTask.test(bytes, job.seed(), length, 1, 1, Double.NaN, 1).getFirst();
+        Row row =
+                NeedleTask.test(
+                                NeedleTask.Form.PLAIN,
+                                bytes,
+                                job.seed(),
+                                length,
+                                1,
+                                1,
+                                Double.NaN,
+                                1)
+                        .getFirst();
         String text = bytes.decode(row.ids());
         // From its first whole sentence to the question.
         return text.substring(text.indexOf(". ") + 2, text.indexOf("? ") + 2);

@@ -36,6 +36,8 @@ public record Stage(
         SEPARATORS,
         /** Magic numbers of cities, hidden in prose ({@link NeedleTask}). */
         NEEDLES,
+        /** The same, asked as LWM's evaluation asks a chat. */
+        QUESTIONS,
         /** Documents. */
         TEXT;
 

@@ -11,8 +11,9 @@ import org.ringworld.tokenizer.packing.RowStream;
 
 /**
  * Needles in a haystack, in LWM's words (LWM, §3.3): sentences that give cities a magic number are
- * hidden in prose, and at the end some are asked for. Documents of bytes fill their row exactly,
- * those of other tokens nearly. Digits of answers weigh 1, all other text 0.1.
+ * hidden in prose, and at the end some are asked for, plainly or as LWM's evaluation asks a chat.
+ * Documents of bytes fill their row exactly, those of other tokens nearly. Digits of answers weigh
+ * 1, all other text 0.1.
  *
  * <p>Tests use cities, numbers and prose that training never shows.
  */
@@ -21,21 +22,62 @@ public final class NeedleTask implements RowStream {
     public static final List<String> HELD_OUT_CITIES = Needle.HELD_OUT_CITIES;
 
     private static final String HIDDEN = "\nThe special magic %s number is: %s\n";
-    private static final String QUESTION = "\nWhat is the special magic %s number? ";
-    private static final int SHORTEST_ROW = 128;
     private static final long TEST = 0x7e57;
 
     /** Names this task's random numbers, so that other tasks have others. */
     private static final long NAME = "needles".hashCode();
 
+    private final Form form;
     private final long seed;
     private final int stage;
     private final Tokenizer tokenizer;
 
-    public NeedleTask(long seed, int stage, Tokenizer tokenizer) {
+    public NeedleTask(Form form, long seed, int stage, Tokenizer tokenizer) {
+        this.form = form;
         this.seed = seed;
         this.stage = stage;
         this.tokenizer = tokenizer;
+    }
+
+    /** How a document asks. */
+    public enum Form {
+        /** A question a line, with its answer behind it. */
+        PLAIN("", "\nWhat is the special magic %s number? ", "", 128),
+        /** LWM's template for single needles (scripts/eval_needle.py); more are asked in turns. */
+        CHAT(
+                "You are a helpful assistant. USER: ",
+                " What is the special magic %s number? Don't give information outside the document"
+                        + " or repeat your findings. Keep your response short and direct."
+                        + " ASSISTANT: ",
+                " USER:",
+                320);
+
+        private final String begin;
+        private final String question;
+        private final String between;
+        private final int shortestRow;
+
+        Form(String begin, String question, String between, int shortestRow) {
+            this.begin = begin;
+            this.question = question;
+            this.between = between;
+            this.shortestRow = shortestRow;
+        }
+
+        private String question(Needle needle) {
+            return question.formatted(needle.city());
+        }
+
+        /** Of all that is not prose. */
+        private int bytes(List<Needle> needles, int asked) {
+            int last = Math.min(asked, needles.size());
+            int hidden = needles.stream().mapToInt(n -> hidden(n).length()).sum();
+            int questions =
+                    needles.subList(0, last).stream()
+                            .mapToInt(n -> question(n).length() + n.number().length())
+                            .sum();
+            return begin.length() + hidden + questions + (last - 1) * between.length();
+        }
     }
 
     /** How many needles a training document hides, and how many it asks for at most. */
@@ -52,13 +94,17 @@ public final class NeedleTask implements RowStream {
      * One document a row: 3 needles in a row of 256, 2 to 6 in one of 512, 2 to 8 in longer ones,
      * fewer where they do not fit.
      *
-     * @throws IllegalArgumentException where seqLen is under 128
+     * @throws IllegalArgumentException where seqLen is under 128, or 320 in a chat
      */
     @Override
     public List<Row> rows(long step, int seqLen, int count) {
-        if (seqLen < SHORTEST_ROW) {
+        if (seqLen < form.shortestRow) {
             throw new IllegalArgumentException(
-                    "task = needles needs seqLen ≥ %d, not %d".formatted(SHORTEST_ROW, seqLen));
+                    "task = %s needs seqLen ≥ %d, not %d"
+                            .formatted(
+                                    form == Form.PLAIN ? "needles" : "questions",
+                                    form.shortestRow,
+                                    seqLen));
         }
         return IntStream.range(0, count)
                 .mapToObj(
@@ -66,7 +112,7 @@ public final class NeedleTask implements RowStream {
                                 TaskDocument.row(
                                         tokenizer,
                                         seqLen,
-                                        SHORTEST_ROW,
+                                        form.shortestRow,
                                         bytes ->
                                                 training(
                                                         RowRandom.of(
@@ -75,12 +121,12 @@ public final class NeedleTask implements RowStream {
                 .toList();
     }
 
-    private static TaskDocument training(RowRandom random, int seqLen) {
+    private TaskDocument training(RowRandom random, int seqLen) {
         Range range = Range.of(seqLen);
         int count = random.between(range.fewest, range.most);
         List<Needle> needles = Needle.training(random, count);
         int asked = random.between(1, Math.min(count, range.mostAsked));
-        while (bytes(needles, asked) > seqLen - 1) {
+        while (form.bytes(needles, asked) > seqLen - 1) {
             if (asked > 1) {
                 asked--;
             } else {
@@ -88,7 +134,14 @@ public final class NeedleTask implements RowStream {
             }
         }
         return document(
-                random, Prose.TRAINING, seqLen, needles, asked, Double.NaN, TaskDocument.TEXT);
+                form,
+                random,
+                Prose.TRAINING,
+                seqLen,
+                needles,
+                asked,
+                Double.NaN,
+                TaskDocument.TEXT);
     }
 
     /**
@@ -101,6 +154,7 @@ public final class NeedleTask implements RowStream {
      * @throws IllegalArgumentException where they do not fit in a row or are over 20
      */
     public static List<Row> test(
+            Form form,
             Tokenizer tokenizer,
             long seed,
             int seqLen,
@@ -123,24 +177,25 @@ public final class NeedleTask implements RowStream {
                                         tokenizer,
                                         seqLen,
                                         1,
-                                        bytes -> test(seed, bytes, needles, asked, depth, i)))
+                                        bytes -> test(form, seed, bytes, needles, asked, depth, i)))
                 .toList();
     }
 
     private static TaskDocument test(
-            long seed, int seqLen, int count, int asked, double depth, int number) {
+            Form form, long seed, int seqLen, int count, int asked, double depth, int number) {
         RowRandom random = RowRandom.of(TEST, seed, number);
         List<Needle> needles = Needle.heldOut(random, count);
-        if (bytes(needles, asked) > seqLen - 1) {
+        if (form.bytes(needles, asked) > seqLen - 1) {
             throw new IllegalArgumentException(
                     "%d needles, %d asked, need %d bytes, more than a row of %d holds"
-                            .formatted(count, asked, bytes(needles, asked) + 1, seqLen));
+                            .formatted(count, asked, form.bytes(needles, asked) + 1, seqLen));
         }
-        return document(random, Prose.HELD_OUT, seqLen, needles, asked, depth, 0);
+        return document(form, random, Prose.HELD_OUT, seqLen, needles, asked, depth, 0);
     }
 
     /** BOS, prose with the needles between its sentences, the questions with answers, EOS. */
     private static TaskDocument document(
+            Form form,
             RowRandom random,
             Prose prose,
             int seqLen,
@@ -148,7 +203,7 @@ public final class NeedleTask implements RowStream {
             int asked,
             double depth,
             float textWeight) {
-        List<String> sentences = prose.sentences(random, seqLen - 1 - bytes(needles, asked));
+        List<String> sentences = prose.sentences(random, seqLen - 1 - form.bytes(needles, asked));
         // The first ones are asked: which those are is random already.
         List<List<String>> before = new ArrayList<>();
         for (int i = 0; i <= sentences.size(); i++) {
@@ -159,15 +214,18 @@ public final class NeedleTask implements RowStream {
             int border = placed ? border(sentences, depth) : random.below(sentences.size() + 1);
             before.get(border).add(hidden(needles.get(i)));
         }
-        TaskDocument document = new TaskDocument();
+        TaskDocument document = new TaskDocument().text(form.begin, textWeight);
         for (int i = 0; i <= sentences.size(); i++) {
             before.get(i).forEach(needle -> document.text(needle, textWeight));
             if (i < sentences.size()) {
                 document.text(sentences.get(i), textWeight);
             }
         }
-        for (Needle needle : needles.subList(0, asked)) {
-            document.text(question(needle), textWeight).text(needle.number(), TaskDocument.ANSWER);
+        for (int i = 0; i < asked; i++) {
+            Needle needle = needles.get(i);
+            document.text(i == 0 ? "" : form.between, textWeight)
+                    .text(form.question(needle), textWeight)
+                    .text(needle.number(), TaskDocument.ANSWER);
         }
         return document.token(ByteTokenizer.EOS, textWeight);
     }
@@ -188,19 +246,7 @@ public final class NeedleTask implements RowStream {
         return best;
     }
 
-    private static int bytes(List<Needle> needles, int asked) {
-        int hidden = needles.stream().mapToInt(n -> hidden(n).length()).sum();
-        return hidden
-                + needles.subList(0, Math.min(asked, needles.size())).stream()
-                        .mapToInt(n -> question(n).length() + n.number().length())
-                        .sum();
-    }
-
     private static String hidden(Needle needle) {
         return HIDDEN.formatted(needle.city(), needle.number());
-    }
-
-    private static String question(Needle needle) {
-        return QUESTION.formatted(needle.city());
     }
 }

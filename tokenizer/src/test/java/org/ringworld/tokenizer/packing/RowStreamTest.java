@@ -20,7 +20,8 @@ public class RowStreamTest {
         return switch (task) {
             case "copy" -> new CopyTask(seed, stage, tokenizer);
             case "separators" -> new SeparatorTask(seed, stage, tokenizer);
-            default -> new NeedleTask(seed, stage, tokenizer);
+            case "questions" -> new NeedleTask(NeedleTask.Form.CHAT, seed, stage, tokenizer);
+            default -> new NeedleTask(NeedleTask.Form.PLAIN, seed, stage, tokenizer);
         };
     }
 
@@ -32,7 +33,9 @@ public class RowStreamTest {
         "separators,257",
         "needles,256",
         "needles,513",
-        "needles,2048"
+        "needles,2048",
+        "questions,320",
+        "questions,2048"
     })
     void rowsFollowFromSeedStageAndStepAlone(String task, int seqLen) {
         RowStream stream = stream(task, 7, 2, BYTES);

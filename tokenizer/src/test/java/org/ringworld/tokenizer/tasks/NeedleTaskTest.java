@@ -13,6 +13,7 @@ import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.tokenizer.ByteTokenizer;
 import org.ringworld.tokenizer.TestData;
 import org.ringworld.tokenizer.Tokenizer;
@@ -23,7 +24,7 @@ class NeedleTaskTest {
     private static final Tokenizer BYTES = new ByteTokenizer();
 
     @ParameterizedTest
-    @CsvSource({"copy,64", "separators,200", "needles,300", "needles,1000"})
+    @CsvSource({"copy,64", "separators,200", "needles,300", "needles,1000", "questions,600"})
     void rowsAreInTheModelsOwnTokens(String task, int seqLen) throws Exception {
         Tokenizer tokenizer = Tokenizer.load(TestData.resource("reports/tokenizer/tiny"));
         for (Row row : RowStreamTest.stream(task, 3, 1, tokenizer).rows(0, seqLen, 20)) {
@@ -42,7 +43,7 @@ class NeedleTaskTest {
     @Test
     void theAnswerAloneIsAskedForInTheModelsOwnTokens() throws Exception {
         Tokenizer tokenizer = Tokenizer.load(TestData.resource("reports/tokenizer/tiny"));
-        for (Row row : NeedleTask.test(tokenizer, 1, 700, 4, 1, 0.5, 20)) {
+        for (Row row : NeedleTask.test(NeedleTask.Form.PLAIN, tokenizer, 1, 700, 4, 1, 0.5, 20)) {
             List<Integer> asked = new ArrayList<>();
             for (int i = 0; i < 700; i++) {
                 if (row.weights()[i] == 1) {
@@ -65,7 +66,7 @@ class NeedleTaskTest {
     @CsvSource({"256,3,3,3", "512,2,6,4", "1024,2,8,6", "2048,2,8,6"})
     void everyAnswerIsHiddenAndCountsAreThoseOfTheRecipe(
             int seqLen, int fewest, int most, int mostAsked) {
-        for (Row row : new NeedleTask(3, 1, BYTES).rows(9, seqLen, 300)) {
+        for (Row row : new NeedleTask(NeedleTask.Form.PLAIN, 3, 1, BYTES).rows(9, seqLen, 300)) {
             String text = text(row);
             List<String> hidden = needles(HIDDEN, text);
             List<String> asked = needles(ASKED, text);
@@ -75,10 +76,40 @@ class NeedleTaskTest {
         }
     }
 
+    /** As scripts/eval_needle.py of LWM's repository asks; more than it asks, in turns. */
+    @ParameterizedTest
+    @ValueSource(ints = {320, 512, 1024, 2048})
+    void aChatIsAskedInLwmsTemplate(int seqLen) {
+        String turn =
+                " What is the special magic ([A-Za-z ]+) number\\? Don't give information outside the"
+                        + " document or repeat your findings. Keep your response short and direct."
+                        + " ASSISTANT: (\\d{7})";
+        Pattern whole =
+                Pattern.compile(
+                        "(?s)You are a helpful assistant. USER: .*"
+                                + turn
+                                + "( USER:"
+                                + turn
+                                + ")*");
+        NeedleTask.Form chat = NeedleTask.Form.CHAT;
+        List<Row> rows = new ArrayList<>(new NeedleTask(chat, 3, 1, BYTES).rows(9, seqLen, 100));
+        rows.addAll(NeedleTask.test(chat, BYTES, 5, seqLen, 1, 1, Double.NaN, 100));
+        for (Row row : rows) {
+            String text = text(row);
+            assertThat(text).matches(whole);
+            assertThat(row.length()).isEqualTo(seqLen);
+            List<String> asked = needles(Pattern.compile(turn), text);
+            assertThat(needles(HIDDEN, text)).containsAll(asked);
+            assertThat(ones(row)).isEqualTo(7 * asked.size());
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"128,1,1", "256,1,1", "512,4,1", "1024,4,2", "2048,20,20"})
     void testRowsWeighTheDigitsOfTheAnswersAlone(int seqLen, int needles, int asked) {
-        for (Row row : NeedleTask.test(BYTES, 5, seqLen, needles, asked, Double.NaN, 50)) {
+        for (Row row :
+                NeedleTask.test(
+                        NeedleTask.Form.PLAIN, BYTES, 5, seqLen, needles, asked, Double.NaN, 50)) {
             String text = text(row);
             assertThat(needles(HIDDEN, text)).hasSize(needles).containsAll(needles(ASKED, text));
             StringBuilder weighted = new StringBuilder();
@@ -98,7 +129,7 @@ class NeedleTaskTest {
         Set<String> cities = new HashSet<>();
         Set<String> numbers = new HashSet<>();
         Set<String> words = new HashSet<>();
-        for (Row row : new NeedleTask(1, 0, BYTES).rows(0, 1024, 500)) {
+        for (Row row : new NeedleTask(NeedleTask.Form.PLAIN, 1, 0, BYTES).rows(0, 1024, 500)) {
             needles(HIDDEN, text(row)).forEach(n -> cities.add(n.split("=")[0]));
             needles(HIDDEN, text(row)).forEach(n -> numbers.add(n.split("=")[1]));
             words.addAll(words(row));
@@ -107,7 +138,7 @@ class NeedleTaskTest {
         assertThat(cities).doesNotContainAnyElementsOf(NeedleTask.HELD_OUT_CITIES);
         assertThat(NeedleTask.HELD_OUT_CITIES).hasSize(20);
         assertThat(Needle.TRAINING_CITIES).hasSize(80).doesNotHaveDuplicates();
-        for (Row row : NeedleTask.test(BYTES, 1, 1024, 4, 1, 0.5, 200)) {
+        for (Row row : NeedleTask.test(NeedleTask.Form.PLAIN, BYTES, 1, 1024, 4, 1, 0.5, 200)) {
             for (String needle : needles(HIDDEN, text(row))) {
                 assertThat(NeedleTask.HELD_OUT_CITIES).contains(needle.split("=")[0]);
                 assertThat(numbers).doesNotContain(needle.split("=")[1]);
@@ -122,7 +153,7 @@ class NeedleTaskTest {
     @ParameterizedTest
     @CsvSource({"0,0,0.05", "0.5,0.4,0.6", "1,0.93,1"})
     void theAskedNeedleLiesAtItsDepth(double depth, double from, double to) {
-        for (Row row : NeedleTask.test(BYTES, 2, 2048, 4, 1, depth, 100)) {
+        for (Row row : NeedleTask.test(NeedleTask.Form.PLAIN, BYTES, 2, 2048, 4, 1, depth, 100)) {
             String text = text(row);
             String answer = needles(ASKED, text).getFirst().split("=")[1];
             int context = text.indexOf("\nWhat is");
@@ -132,9 +163,9 @@ class NeedleTaskTest {
 
     @Test
     void whatDoesNotFitIsAnError() {
-        assertThatThrownBy(() -> NeedleTask.test(BYTES, 1, 128, 4, 1, 0, 1))
+        assertThatThrownBy(() -> NeedleTask.test(NeedleTask.Form.PLAIN, BYTES, 1, 128, 4, 1, 0, 1))
                 .hasMessageContaining("more than a row of 128 holds");
-        assertThatThrownBy(() -> new NeedleTask(1, 0, BYTES).rows(0, 64, 1))
+        assertThatThrownBy(() -> new NeedleTask(NeedleTask.Form.PLAIN, 1, 0, BYTES).rows(0, 64, 1))
                 .hasMessageContaining("seqLen ≥ 128");
     }
 

@@ -29,6 +29,9 @@ public final class JobData {
     /** A needle's sentence with the question and some prose; shorter rows hide fewer. */
     private static final int BYTES_OF_A_NEEDLE = 64;
 
+    private static final List<Stage.Task> NEEDLE_TASKS =
+            List.of(Stage.Task.NEEDLES, Stage.Task.QUESTIONS);
+
     private static final Probe.Kind HELD_OUT = new Probe.Documents("held out");
     private static final int HELD_OUT_TOKENS = 1 << 16;
     private static final long TEST_SEED = 20_240_213;
@@ -81,7 +84,8 @@ public final class JobData {
                         case TEXT -> texts.stream(i, stage, job.data().get(i));
                         case COPY -> new CopyTask(job.seed(), i, tokenizer);
                         case SEPARATORS -> new SeparatorTask(job.seed(), i, tokenizer);
-                        case NEEDLES -> new NeedleTask(job.seed(), i, tokenizer);
+                        case NEEDLES, QUESTIONS ->
+                                new NeedleTask(form(stage.task()), job.seed(), i, tokenizer);
                     });
         }
         int[] textLengths = lengths(curriculum, Stage.Task.TEXT);
@@ -91,11 +95,20 @@ public final class JobData {
                 probes.add(new Probe(HELD_OUT, seqLen, Double.NaN, rows));
             }
         }
-        int[] needleLengths = lengths(curriculum, Stage.Task.NEEDLES);
-        for (int needles : new int[] {1, 4}) {
-            for (int seqLen : needleLengths) {
-                if (seqLen >= needles * BYTES_OF_A_NEEDLE) {
-                    probes.add(needles(tokenizer, needles, seqLen, Double.NaN, TEST_SEED));
+        for (Stage.Task task : NEEDLE_TASKS) {
+            int[] needleLengths = lengths(curriculum, task);
+            for (int needles : new int[] {1, 4}) {
+                for (int seqLen : needleLengths) {
+                    if (seqLen >= needles * BYTES_OF_A_NEEDLE) {
+                        probes.add(
+                                needles(
+                                        form(task),
+                                        tokenizer,
+                                        needles,
+                                        seqLen,
+                                        Double.NaN,
+                                        TEST_SEED));
+                    }
                 }
             }
         }
@@ -123,9 +136,11 @@ public final class JobData {
         } else if (stage.task() == Stage.Task.TEXT) {
             texts.heldOut(job.data().get(index), seqLen, evaluate.tokens())
                     .forEach((name, rows) -> addDocuments(name, rows, probes));
-        } else if (stage.task() == Stage.Task.NEEDLES && seqLen >= BYTES_OF_A_NEEDLE) {
+        } else if (NEEDLE_TASKS.contains(stage.task()) && seqLen >= BYTES_OF_A_NEEDLE) {
             int rows = Math.clamp(evaluate.tokens() / seqLen, 1, NEEDLE_ROWS);
-            List<Row> all = NeedleTask.test(tokenizer, TEST_SEED, seqLen, 1, 1, Double.NaN, rows);
+            NeedleTask.Form form = form(stage.task());
+            List<Row> all =
+                    NeedleTask.test(form, tokenizer, TEST_SEED, seqLen, 1, 1, Double.NaN, rows);
             probes.add(new Probe(new Probe.Needles(1), seqLen, Double.NaN, all));
         }
         return probes;
@@ -165,15 +180,24 @@ public final class JobData {
                 .toArray();
     }
 
+    private static NeedleTask.Form form(Stage.Task task) {
+        return task == Stage.Task.QUESTIONS ? NeedleTask.Form.CHAT : NeedleTask.Form.PLAIN;
+    }
+
     /** Unseen documents with {@code needles} hidden and one asked for. */
     public static Probe needles(
-            Tokenizer tokenizer, int needles, int seqLen, double depth, long seed) {
+            NeedleTask.Form form,
+            Tokenizer tokenizer,
+            int needles,
+            int seqLen,
+            double depth,
+            long seed) {
         int count = seqLen > LONG ? LONG_NEEDLE_ROWS : NEEDLE_ROWS;
         return new Probe(
                 new Probe.Needles(needles),
                 seqLen,
                 depth,
-                NeedleTask.test(tokenizer, seed, seqLen, needles, 1, depth, count));
+                NeedleTask.test(form, tokenizer, seed, seqLen, needles, 1, depth, count));
     }
 
     /** What a pass comes to, for each source of each stage of texts. */
