@@ -1,6 +1,7 @@
 package org.ringworld.tokenizer.tasks;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ringworld.tokenizer.ByteTokenizer;
@@ -42,41 +43,81 @@ public final class NeedleTask implements RowStream {
     /** How a document asks. */
     public enum Form {
         /** A question a line, with its answer behind it. */
-        PLAIN("", "\nWhat is the special magic %s number? ", "", 128),
-        /** LWM's template for single needles (scripts/eval_needle.py); more are asked in turns. */
+        PLAIN("", "\nWhat is the special magic %s number?", "", "", " ", 128),
+        /**
+         * LWM's template for single needles (scripts/eval_needle.py); more are asked in turns. In
+         * training the instruction is cut after some of its words, so that a model learns to carry
+         * a city ever further.
+         */
         CHAT(
                 "You are a helpful assistant. USER: ",
-                " What is the special magic %s number? Don't give information outside the document"
-                        + " or repeat your findings. Keep your response short and direct."
-                        + " ASSISTANT: ",
+                " What is the special magic %s number?",
                 " USER:",
+                " Don't give information outside the document or repeat your findings. Keep your"
+                        + " response short and direct.",
+                " ASSISTANT: ",
                 320);
 
         private final String begin;
         private final String question;
         private final String between;
+        private final String instruction;
+        private final String end;
         private final int shortestRow;
 
-        Form(String begin, String question, String between, int shortestRow) {
+        Form(
+                String begin,
+                String question,
+                String between,
+                String instruction,
+                String end,
+                int shortestRow) {
             this.begin = begin;
             this.question = question;
             this.between = between;
+            this.instruction = instruction;
+            this.end = end;
             this.shortestRow = shortestRow;
         }
 
-        private String question(Needle needle) {
-            return question.formatted(needle.city());
+        /** A question, whole. */
+        private String question(Needle needle, int number) {
+            return question(needle, number, instruction);
+        }
+
+        private String question(Needle needle, int number, String instruction) {
+            return (number == 0 ? "" : between)
+                    + question.formatted(needle.city())
+                    + instruction
+                    + end;
+        }
+
+        /** A question whose instruction ends after any of its words, every other time the last. */
+        private String someQuestion(Needle needle, int number, RowRandom random) {
+            if (instruction.isEmpty() || random.below(2) == 0) {
+                return question(needle, number);
+            }
+            String[] words = instruction.split("(?= )");
+            int kept = random.below(words.length);
+            return question(needle, number, String.join("", Arrays.copyOf(words, kept)));
+        }
+
+        private List<String> questions(List<Needle> needles, int asked) {
+            return IntStream.range(0, Math.min(asked, needles.size()))
+                    .mapToObj(i -> question(needles.get(i), i))
+                    .toList();
         }
 
         /** Of all that is not prose. */
-        private int bytes(List<Needle> needles, int asked) {
-            int last = Math.min(asked, needles.size());
-            int hidden = needles.stream().mapToInt(n -> hidden(n).length()).sum();
-            int questions =
-                    needles.subList(0, last).stream()
-                            .mapToInt(n -> question(n).length() + n.number().length())
-                            .sum();
-            return begin.length() + hidden + questions + (last - 1) * between.length();
+        private int bytes(List<Needle> needles, List<String> questions) {
+            int bytes = begin.length();
+            for (int i = 0; i < needles.size(); i++) {
+                bytes += hidden(needles.get(i)).length();
+                if (i < questions.size()) {
+                    bytes += questions.get(i).length() + needles.get(i).number().length();
+                }
+            }
+            return bytes;
         }
     }
 
@@ -126,12 +167,16 @@ public final class NeedleTask implements RowStream {
         int count = random.between(range.fewest, range.most);
         List<Needle> needles = Needle.training(random, count);
         int asked = random.between(1, Math.min(count, range.mostAsked));
-        while (form.bytes(needles, asked) > seqLen - 1) {
+        while (form.bytes(needles, form.questions(needles, asked)) > seqLen - 1) {
             if (asked > 1) {
                 asked--;
             } else {
                 needles = needles.subList(0, needles.size() - 1);
             }
+        }
+        List<String> questions = new ArrayList<>();
+        for (int i = 0; i < asked; i++) {
+            questions.add(form.someQuestion(needles.get(i), i, random));
         }
         return document(
                 form,
@@ -139,7 +184,7 @@ public final class NeedleTask implements RowStream {
                 Prose.TRAINING,
                 seqLen,
                 needles,
-                asked,
+                questions,
                 Double.NaN,
                 TaskDocument.TEXT);
     }
@@ -185,12 +230,14 @@ public final class NeedleTask implements RowStream {
             Form form, long seed, int seqLen, int count, int asked, double depth, int number) {
         RowRandom random = RowRandom.of(TEST, seed, number);
         List<Needle> needles = Needle.heldOut(random, count);
-        if (form.bytes(needles, asked) > seqLen - 1) {
+        List<String> questions = form.questions(needles, asked);
+        int bytes = form.bytes(needles, questions) + 1;
+        if (bytes > seqLen) {
             throw new IllegalArgumentException(
                     "%d needles, %d asked, need %d bytes, more than a row of %d holds"
-                            .formatted(count, asked, form.bytes(needles, asked) + 1, seqLen));
+                            .formatted(count, asked, bytes, seqLen));
         }
-        return document(form, random, Prose.HELD_OUT, seqLen, needles, asked, depth, 0);
+        return document(form, random, Prose.HELD_OUT, seqLen, needles, questions, depth, 0);
     }
 
     /** BOS, prose with the needles between its sentences, the questions with answers, EOS. */
@@ -200,10 +247,11 @@ public final class NeedleTask implements RowStream {
             Prose prose,
             int seqLen,
             List<Needle> needles,
-            int asked,
+            List<String> questions,
             double depth,
             float textWeight) {
-        List<String> sentences = prose.sentences(random, seqLen - 1 - form.bytes(needles, asked));
+        int proseBytes = seqLen - 1 - form.bytes(needles, questions);
+        List<String> sentences = prose.sentences(random, proseBytes);
         // The first ones are asked: which those are is random already.
         List<List<String>> before = new ArrayList<>();
         for (int i = 0; i <= sentences.size(); i++) {
@@ -221,11 +269,9 @@ public final class NeedleTask implements RowStream {
                 document.text(sentences.get(i), textWeight);
             }
         }
-        for (int i = 0; i < asked; i++) {
-            Needle needle = needles.get(i);
-            document.text(i == 0 ? "" : form.between, textWeight)
-                    .text(form.question(needle), textWeight)
-                    .text(needle.number(), TaskDocument.ANSWER);
+        for (int i = 0; i < questions.size(); i++) {
+            document.text(questions.get(i), textWeight)
+                    .text(needles.get(i).number(), TaskDocument.ANSWER);
         }
         return document.token(ByteTokenizer.EOS, textWeight);
     }

@@ -76,14 +76,17 @@ class NeedleTaskTest {
         }
     }
 
-    /** As scripts/eval_needle.py of LWM's repository asks; more than it asks, in turns. */
+    /**
+     * As scripts/eval_needle.py of LWM's repository asks; in training in turns, and often shorter.
+     */
     @ParameterizedTest
     @ValueSource(ints = {320, 512, 1024, 2048})
     void aChatIsAskedInLwmsTemplate(int seqLen) {
-        String turn =
-                " What is the special magic ([A-Za-z ]+) number\\? Don't give information outside the"
-                        + " document or repeat your findings. Keep your response short and direct."
-                        + " ASSISTANT: (\\d{7})";
+        String instruction =
+                " Don't give information outside the document or repeat your findings. Keep your"
+                        + " response short and direct.";
+        String turn = " What is the special magic ([A-Za-z ]+) number\\?(.*?) ASSISTANT: (\\d{7})";
+        Pattern asked = Pattern.compile(turn);
         Pattern whole =
                 Pattern.compile(
                         "(?s)You are a helpful assistant. USER: .*"
@@ -92,16 +95,27 @@ class NeedleTaskTest {
                                 + turn
                                 + ")*");
         NeedleTask.Form chat = NeedleTask.Form.CHAT;
+        List<Row> tests = NeedleTask.test(chat, BYTES, 5, seqLen, 1, 1, Double.NaN, 100);
         List<Row> rows = new ArrayList<>(new NeedleTask(chat, 3, 1, BYTES).rows(9, seqLen, 100));
-        rows.addAll(NeedleTask.test(chat, BYTES, 5, seqLen, 1, 1, Double.NaN, 100));
+        rows.addAll(tests);
+        int cut = 0;
         for (Row row : rows) {
             String text = text(row);
             assertThat(text).matches(whole);
-            assertThat(row.length()).isEqualTo(seqLen);
-            List<String> asked = needles(Pattern.compile(turn), text);
-            assertThat(needles(HIDDEN, text)).containsAll(asked);
-            assertThat(ones(row)).isEqualTo(7 * asked.size());
+            List<MatchResult> turns = asked.matcher(text).results().toList();
+            for (MatchResult m : turns) {
+                assertThat(instruction).startsWith(m.group(2));
+                assertThat(text).contains(m.group(1) + " number is: " + m.group(3) + "\n");
+                cut += cut(m, instruction) ? 1 : 0;
+                assertThat(tests.contains(row) && cut(m, instruction)).isFalse();
+            }
+            assertThat(ones(row)).isEqualTo(7 * turns.size());
         }
+        assertThat(cut).isGreaterThan(20);
+    }
+
+    private static boolean cut(MatchResult turn, String instruction) {
+        return !turn.group(2).equals(instruction);
     }
 
     @ParameterizedTest
