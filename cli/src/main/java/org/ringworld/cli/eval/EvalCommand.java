@@ -82,6 +82,13 @@ public final class EvalCommand implements Callable<Integer> {
             description = "Of a suite: ask with the model's chat template, or LWM's.")
     private boolean chat;
 
+    @Option(
+            names = "--choices",
+            paramLabel = "FILE.jsonl",
+            description =
+                    "Questions with choices, of which the likeliest is the answer: lines with question, query or ctx, choices or endings, and answer, label, gold or answerKey.")
+    private Path choices;
+
     @ArgGroup(exclusive = false)
     private InCluster cluster;
 
@@ -90,6 +97,8 @@ public final class EvalCommand implements Callable<Integer> {
         checkOptions();
         if (suite.isGiven()) {
             SuiteEval.run(suite, this::open, lengths, chat, json);
+        } else if (choices != null) {
+            ChoicesEval.run(choices, this::open, json);
         } else {
             EvalModel opened = open();
             List<Integer> at = lengths.isEmpty() ? opened.lengths(SHORTEST) : lengths;
@@ -107,9 +116,10 @@ public final class EvalCommand implements Callable<Integer> {
     }
 
     private void checkOptions() {
-        long given = Stream.of(text != null, suite.isGiven()).filter(b -> b).count();
+        long given =
+                Stream.of(text != null, suite.isGiven(), choices != null).filter(b -> b).count();
         if (given > 1) {
-            throw new UsageException("give one of --text and --suite");
+            throw new UsageException("give one of --text, --suite and --choices");
         }
         if (lengths.stream().anyMatch(n -> n < 2)) {
             throw new UsageException("--lengths must be at least 2");
