@@ -16,9 +16,6 @@ final class ChoiceLine {
      * @throws UsageException saying what is wrong with it
      */
     static AskedChoices.Question parse(JsonNode line) {
-        if (!line.isObject()) {
-            throw new UsageException("is no JSON object");
-        }
         JsonNode given = QuestionFile.one(line, "choices", "endings");
         List<String> choices =
                 QuestionFile.texts(given.isObject() ? given.path("text") : given, "choices")
@@ -29,7 +26,9 @@ final class ChoiceLine {
             throw new UsageException("has one choice, where at least two are needed");
         }
         JsonNode answer = QuestionFile.one(line, "answer", "label", "gold", "answerKey");
-        int right = right(answer, choices, given.path("label"));
+        List<String> labels =
+                given.path("label").valueStream().map(label -> label.asString("")).toList();
+        int right = right(answer, choices, labels);
         return new AskedChoices.Question(prompt(line), choices, right);
     }
 
@@ -59,12 +58,12 @@ final class ChoiceLine {
     }
 
     /** A label, a choice itself, a letter, or a number from 0. */
-    private static int right(JsonNode answer, List<String> choices, JsonNode labels) {
+    static int right(JsonNode answer, List<String> choices, List<String> labels) {
         if (answer.isIntegralNumber()) {
             return inRange(answer.asInt(), answer, choices);
         }
         String text = QuestionFile.text(answer, "the answer").strip();
-        int label = labels.valueStream().map(l -> l.asString("")).toList().indexOf(text);
+        int label = labels.indexOf(text);
         if (label >= 0) {
             return inRange(label, answer, choices);
         }

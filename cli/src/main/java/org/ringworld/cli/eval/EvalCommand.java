@@ -79,7 +79,7 @@ public final class EvalCommand implements Callable<Integer> {
 
     @Option(
             names = "--chat",
-            description = "Of a suite: ask with the model's chat template, or LWM's.")
+            description = "Of --suite and --qa: ask with the model's chat template, or LWM's.")
     private boolean chat;
 
     @Option(
@@ -88,6 +88,8 @@ public final class EvalCommand implements Callable<Integer> {
             description =
                     "Questions with choices, of which the likeliest is the answer: lines with question, query or ctx, choices or endings, and answer, label, gold or answerKey.")
     private Path choices;
+
+    @Mixin private QaOptions qa;
 
     @ArgGroup(exclusive = false)
     private InCluster cluster;
@@ -99,6 +101,8 @@ public final class EvalCommand implements Callable<Integer> {
             SuiteEval.run(suite, this::open, lengths, chat, json);
         } else if (choices != null) {
             ChoicesEval.run(choices, this::open, json);
+        } else if (qa.isGiven()) {
+            QaEval.run(qa, this::open, chat, json);
         } else {
             EvalModel opened = open();
             List<Integer> at = lengths.isEmpty() ? opened.lengths(SHORTEST) : lengths;
@@ -117,13 +121,19 @@ public final class EvalCommand implements Callable<Integer> {
 
     private void checkOptions() {
         long given =
-                Stream.of(text != null, suite.isGiven(), choices != null).filter(b -> b).count();
+                Stream.of(text != null, suite.isGiven(), choices != null, qa.isGiven())
+                        .filter(b -> b)
+                        .count();
         if (given > 1) {
-            throw new UsageException("give one of --text, --suite and --choices");
+            throw new UsageException("give one of --text, --suite, --choices and --qa");
+        }
+        if (chat && !suite.isGiven() && !qa.isGiven()) {
+            throw new UsageException("--chat belongs to --suite and --qa");
         }
         if (lengths.stream().anyMatch(n -> n < 2)) {
             throw new UsageException("--lengths must be at least 2");
         }
         suite.checkAlone();
+        qa.checkAlone();
     }
 }
