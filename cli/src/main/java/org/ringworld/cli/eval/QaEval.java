@@ -43,6 +43,7 @@ record QaEval(Path file, List<QaLine> lines, EvalModel model, ChatTemplate templ
     /**
      * What was answered.
      *
+     * @param question without its context
      * @param judge null: nobody judged
      */
     record Answered(
@@ -127,7 +128,7 @@ record QaEval(Path file, List<QaLine> lines, EvalModel model, ChatTemplate templ
                     template == null
                             ? Continuation.prompt(line.text(), tokenizer)
                             : template.encode(
-                                    List.of(new ChatTemplate.Message("user", line.question())),
+                                    List.of(new ChatTemplate.Message("user", line.message())),
                                     tokenizer);
             int most = template == null ? LINE_TOKENS : CHAT_TOKENS;
             asks.add(new Ask(ids, most, Sampler.GREEDY, tokenizer.ends()));

@@ -14,11 +14,12 @@ import tools.jackson.databind.JsonNode;
 /**
  * A question that is answered in words.
  *
- * @param question with its context and choices, as a user says it
+ * @param context that answers it; empty: none
+ * @param question with its choices
  * @param isPrompt whether a model goes on from it as it is
  * @param answers any of which is right
  */
-record QaLine(String question, boolean isPrompt, List<String> answers, Type type) {
+record QaLine(String context, String question, boolean isPrompt, List<String> answers, Type type) {
     private static final Pattern YES_NO = Pattern.compile("\\b(yes|no)\\b");
     private static final Pattern LETTER = Pattern.compile("\\b[A-Z]\\b");
 
@@ -61,11 +62,11 @@ record QaLine(String question, boolean isPrompt, List<String> answers, Type type
                         : List.of();
         String name = line.path("type").asString(choices.isEmpty() ? "f1" : "choice");
         Type type = Type.of(name);
-        String context = line.path("context").asString("");
-        String question =
-                (context.isBlank() ? "" : context.strip() + "\n\n") + asked + lettered(choices);
+        String context = line.path("context").asString("").strip();
+        String question = asked + lettered(choices);
         JsonNode answer = QuestionFile.one(line, "answers", "answer");
-        return new QaLine(question, line.has("prompt"), answers(answer, type, choices), type);
+        return new QaLine(
+                context, question, line.has("prompt"), answers(answer, type, choices), type);
     }
 
     private static String lettered(List<String> choices) {
@@ -106,9 +107,14 @@ record QaLine(String question, boolean isPrompt, List<String> answers, Type type
         return answers;
     }
 
+    /** All that is asked, as a user says it. */
+    String message() {
+        return context.isEmpty() ? question : context + "\n\n" + question;
+    }
+
     /** What a model goes on from. */
     String text() {
-        return isPrompt ? question : "%s\nAnswer:".formatted(question);
+        return isPrompt ? message() : message() + "\nAnswer:";
     }
 
     /** How right what was written is, from 0 to 1. */

@@ -178,7 +178,8 @@ class EvalModesTest {
         assertThat(results.at("/answers/0/judge/right").asBoolean()).isTrue();
         assertThat(results.at("/answers/1/judge/asked").asString("")).isEqualTo(asked.get(1));
         assertThat(asked.get(0))
-                .contains("Ann hid it.", "Who hid the letter?", "Right answers: Ann")
+                .contains("Who hid the letter?", "Right answers: Ann")
+                .doesNotContain("Ann hid it.")
                 .contains(results.at("/answers/0/written").asString("").strip());
     }
 
@@ -213,8 +214,8 @@ class EvalModesTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "--suite rule | is none of ruler, mrcr",
-                "--suite ruler --tasks qa1 | ruler has niah_single_1",
+                "--suite rule | there is no suite rule, but ruler, mrcr",
+                "--suite ruler --tasks qa1 | ruler has no task qa1, but niah_single_1",
                 "--suite ruler --documents 0 | --documents 0 must be at least 1",
                 "--suite ruler --texts /nowhere.txt | /nowhere.txt: there is no such file",
                 "--suite ruler --text x.txt | give one of",
