@@ -79,8 +79,17 @@ public final class EvalCommand implements Callable<Integer> {
 
     @Option(
             names = "--chat",
-            description = "Of a suite: ask with the model's chat template, or LWM's.")
+            description = "Of --suite and --qa: ask with the model's chat template, or LWM's.")
     private boolean chat;
+
+    @Option(
+            names = "--choices",
+            paramLabel = "FILE.jsonl",
+            description =
+                    "Questions with choices, of which the likeliest is the answer: lines with question, query or ctx, choices or endings, and answer, label, gold or answerKey.")
+    private Path choices;
+
+    @Mixin private QaOptions qa;
 
     @ArgGroup(exclusive = false)
     private InCluster cluster;
@@ -90,6 +99,10 @@ public final class EvalCommand implements Callable<Integer> {
         checkOptions();
         if (suite.isGiven()) {
             SuiteEval.run(suite, this::open, lengths, chat, json);
+        } else if (choices != null) {
+            ChoicesEval.run(choices, this::open, json);
+        } else if (qa.isGiven()) {
+            QaEval.run(qa, this::open, chat, json);
         } else {
             EvalModel opened = open();
             List<Integer> at = lengths.isEmpty() ? opened.lengths(SHORTEST) : lengths;
@@ -107,13 +120,20 @@ public final class EvalCommand implements Callable<Integer> {
     }
 
     private void checkOptions() {
-        long given = Stream.of(text != null, suite.isGiven()).filter(b -> b).count();
+        long given =
+                Stream.of(text != null, suite.isGiven(), choices != null, qa.isGiven())
+                        .filter(b -> b)
+                        .count();
         if (given > 1) {
-            throw new UsageException("give one of --text and --suite");
+            throw new UsageException("give one of --text, --suite, --choices and --qa");
+        }
+        if (chat && !suite.isGiven() && !qa.isGiven()) {
+            throw new UsageException("--chat belongs to --suite and --qa");
         }
         if (lengths.stream().anyMatch(n -> n < 2)) {
             throw new UsageException("--lengths must be at least 2");
         }
         suite.checkAlone();
+        qa.checkAlone();
     }
 }

@@ -10,6 +10,9 @@ import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Scheduler;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * The model that is evaluated, and where it runs.
@@ -53,6 +56,25 @@ record EvalModel(Path path, List<String> keys, InCluster cluster, TextModel open
         long one = (longest / PageMemory.TOKENS + 1L) * PageMemory.TOKENS;
         int room = on.room(Math.max(AT_ONCE * one, Scheduler.TEXTS * (long) PageMemory.TOKENS));
         return cluster == null ? on.engine(room) : on.engine(room, keys, cluster.client());
+    }
+
+    /** Says where texts are longer than the model's context: it was not trained to read them. */
+    void warnWhereLonger(int longest) {
+        if (longest > context()) {
+            System.err.printf(
+                    "ringworld: the longest text has %d tokens, more than the context of %d that %s has%n",
+                    longest, context(), path);
+        }
+    }
+
+    /** What is evaluated, to begin a file of results with. */
+    ObjectNode request() {
+        ObjectNode request = JsonMapper.shared().createObjectNode();
+        request.put("model", path.toString());
+        request.put("directory", opened.directory().toString());
+        ArrayNode settings = request.putArray("settings");
+        keys.forEach(settings::add);
+        return request;
     }
 
     /** Says what is evaluated, above its table. */

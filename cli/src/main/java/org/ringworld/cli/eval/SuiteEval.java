@@ -1,15 +1,12 @@
 package org.ringworld.cli.eval;
 
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
-import org.ringworld.checkpoints.files.Fence;
-import org.ringworld.cli.qa.JsonLines;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.evaluation.AskedSuite;
 import org.ringworld.model.evaluation.AskedSuite.Answered;
@@ -20,15 +17,12 @@ import org.ringworld.tokenizer.suites.Haystack;
 import org.ringworld.tokenizer.suites.Ruler;
 import org.ringworld.tokenizer.suites.Suite;
 import org.ringworld.tokenizer.suites.Task;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Evaluates by a suite of long contexts. With {@code --json FILE} every answer is kept in
- * FILE.answers as it comes, until FILE is there: an evaluation that was cut off goes on where it
- * was.
+ * Evaluates by a suite of long contexts.
  *
  * @param request all that decides the answers
  * @param json null: none is written
@@ -89,12 +83,7 @@ record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode requ
 
     private static ObjectNode request(
             Suite suite, AskedSuite asked, EvalModel model, Path texts, boolean chat) {
-        ObjectNode request = JSON.createObjectNode();
-        request.put("model", model.path().toString());
-        request.put("directory", model.opened().directory().toString());
-        request.put("suite", suite.title());
-        ArrayNode keys = request.putArray("settings");
-        model.keys().forEach(keys::add);
+        ObjectNode request = model.request().put("suite", suite.title());
         ArrayNode tasks = request.putArray("tasks");
         asked.tasks().forEach(task -> tasks.add(task.name()));
         ArrayNode lengths = request.putArray("lengths");
@@ -105,40 +94,20 @@ record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode requ
     }
 
     private void evaluate() throws Exception {
-        List<Answered> answered = new ArrayList<>();
-        if (json == null) {
-            ask(answered, _ -> {});
-            tell(answered);
-            return;
-        }
-        Path file = Path.of(json + ".answers");
-        Fence fence = Fence.claimFile(file);
-        try {
-            try (JsonLines kept = new JsonLines(file, fence)) {
-                answered.addAll(before(kept, file));
-                ask(answered, answer -> kept.add(JSON.valueToTree(answer)));
+        try (KeptAnswers kept = KeptAnswers.open(json, request)) {
+            List<Answered> answered = new ArrayList<>();
+            kept.before().forEach(line -> answered.add(JSON.treeToValue(line, Answered.class)));
+            ask(answered, kept);
+            SuiteScores scores = SuiteScores.of(asked, answered);
+            tell(scores);
+            if (json != null) {
+                write(scores);
             }
-            tell(answered);
-            write(SuiteScores.of(asked, answered));
-            Files.delete(file);
-        } finally {
-            fence.release();
+            kept.delete();
         }
     }
 
-    /** Answers that were kept when it was cut off. */
-    private List<Answered> before(JsonLines kept, Path file) throws IOException {
-        List<JsonNode> lines = kept.before();
-        if (lines.isEmpty()) {
-            kept.add(request);
-        } else if (!lines.getFirst().equals(JSON.readTree(request.toString()))) {
-            throw new UsageException(
-                    file + " has answers to something else: give another --json, or delete it");
-        }
-        return lines.stream().skip(1).map(line -> JSON.treeToValue(line, Answered.class)).toList();
-    }
-
-    private void ask(List<Answered> answered, AskedSuite.Out keep) throws Exception {
+    private void ask(List<Answered> answered, KeptAnswers kept) throws Exception {
         int from = answered.size();
         if (from == asked.size()) {
             return;
@@ -149,15 +118,14 @@ record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode requ
                     engine,
                     from,
                     answer -> {
-                        keep.answered(answer);
+                        kept.add(JSON.valueToTree(answer));
                         answered.add(answer);
                         line.step();
                     });
         }
     }
 
-    private void tell(List<Answered> answered) {
-        SuiteScores scores = SuiteScores.of(asked, answered);
+    private void tell(SuiteScores scores) {
         model.tell();
         StringBuilder table = new StringBuilder("%-18s".formatted(suite.title()));
         scores.lengths().forEach(length -> table.append("%9d".formatted(length)));

@@ -13,7 +13,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Any endpoint that answers as OpenAI's {@code /chat/completions} does. */
-final class EndpointAnswerer implements Answerer {
+public final class EndpointAnswerer implements Answerer {
     private static final JsonMapper JSON = JsonMapper.shared();
     private static final int TRIES = 5;
     private static final int MOST_TOLD = 200;
@@ -29,27 +29,35 @@ final class EndpointAnswerer implements Answerer {
     private final Duration firstPause;
 
     /**
+     * @param option that gives it, to be named where it is wrong
      * @param base of the endpoint, such as {@code https://host/v1}
      * @param model its name there; null: the endpoint's own choice
      * @param key sent as a bearer token; null: none
      * @param firstPause before a request is tried again; each later one is twice as long
      * @throws UsageException where the key and the texts would go over a network unencrypted
      */
-    EndpointAnswerer(
-            String base, String model, String key, long seed, boolean insecure, Duration firstPause)
+    public EndpointAnswerer(
+            String option,
+            String base,
+            String model,
+            String key,
+            long seed,
+            boolean insecure,
+            Duration firstPause)
             throws IOException {
         try {
             this.uri = URI.create(base.replaceFirst("/+$", "") + "/chat/completions");
         } catch (IllegalArgumentException e) {
-            throw new UsageException("--endpoint " + base + " is not a URL");
+            throw new UsageException(option + " " + base + " is not a URL");
         }
         boolean http = "http".equals(uri.getScheme());
         if (uri.getHost() == null || !http && !"https".equals(uri.getScheme())) {
-            throw new UsageException("--endpoint " + base + " is not an http or https URL");
+            throw new UsageException(option + " " + base + " is not an http or https URL");
         }
         if (http && !insecure && !InetAddress.getByName(uri.getHost()).isLoopbackAddress()) {
             throw new UsageException(
-                    "--endpoint "
+                    option
+                            + " "
                             + base
                             + " is not encrypted: take https, or --insecure if you know the way there");
         }

@@ -138,6 +138,7 @@ public final class MakeQaCommand implements Callable<Integer> {
         return model != null
                 ? new ModelAnswerer(model, seed, beyond)
                 : new EndpointAnswerer(
+                        "--endpoint",
                         endpoint,
                         endpointModel,
                         System.getenv("OPENAI_API_KEY"),

@@ -1,13 +1,7 @@
 package org.ringworld.model.evaluation;
 
-import java.util.ArrayDeque;
 import java.util.Collections;
-import java.util.Deque;
 import java.util.List;
-import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
@@ -58,11 +52,6 @@ public record AskedSuite(
             String written,
             double score) {}
 
-    /** Is told each answer, in order. */
-    public interface Out {
-        void answered(Answered answer) throws Exception;
-    }
-
     public int size() {
         return lengths.size() * tasks.size() * documents;
     }
@@ -86,21 +75,8 @@ public record AskedSuite(
      * @param from the first that is asked; those before it are answered already
      * @throws IllegalArgumentException saying what cannot be answered
      */
-    public void ask(Engine engine, int from, Out out) throws Exception {
-        try (ExecutorService each = Executors.newVirtualThreadPerTaskExecutor()) {
-            Deque<Future<Answered>> open = new ArrayDeque<>();
-            int next = from;
-            while (next < size() || !open.isEmpty()) {
-                if (next < size() && open.size() < window(length(next))) {
-                    int index = next++;
-                    open.add(each.submit(() -> answer(engine, index)));
-                } else {
-                    out.answered(open.remove().get());
-                }
-            }
-        } catch (ExecutionException e) {
-            throw e.getCause() instanceof IllegalArgumentException fault ? fault : e;
-        }
+    public void ask(Engine engine, int from, InOrder.Out<Answered> out) throws Exception {
+        InOrder.run(from, size(), i -> window(length(i)), i -> answer(engine, i), out);
     }
 
     private static int window(int length) {

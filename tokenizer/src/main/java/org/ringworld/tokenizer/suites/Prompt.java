@@ -45,7 +45,7 @@ public record Prompt(Question question, int[] ids, int most) {
         }
         if (shortest.left(length) < 0) {
             throw new IllegalArgumentException(
-                    "%s takes at least %d tokens of %s, more than a length of %d: give longer --lengths or other --tasks"
+                    "%s takes at least %d tokens of %s, more than a length of %d: take a longer one, or leave the task out"
                             .formatted(
                                     task.name(),
                                     length - shortest.left(length),

@@ -3,7 +3,6 @@ package org.ringworld.tokenizer.suites;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.Collectors;
 
 /** The suites there are. */
 public enum Suite {
@@ -38,20 +37,12 @@ public enum Suite {
      * @throws IllegalArgumentException naming those there are
      */
     public static Suite of(String title) {
-        return Arrays.stream(values())
-                .filter(suite -> suite.title().equals(title))
-                .findFirst()
-                .orElseThrow(
-                        () ->
-                                new IllegalArgumentException(
-                                        "--suite %s is none of %s"
-                                                .formatted(
-                                                        title,
-                                                        Arrays.stream(values())
-                                                                .map(Suite::title)
-                                                                .collect(
-                                                                        Collectors.joining(
-                                                                                ", ")))));
+        List<String> known = Arrays.stream(values()).map(Suite::title).toList();
+        if (!known.contains(title)) {
+            throw new IllegalArgumentException(
+                    "there is no suite %s, but %s".formatted(title, String.join(", ", known)));
+        }
+        return values()[known.indexOf(title)];
     }
 
     /**
@@ -65,7 +56,8 @@ public enum Suite {
         for (String name : names) {
             if (!known.contains(name)) {
                 throw new IllegalArgumentException(
-                        "--tasks %s: %s has %s".formatted(name, title(), String.join(", ", known)));
+                        "%s has no task %s, but %s"
+                                .formatted(title(), name, String.join(", ", known)));
             }
         }
         return tasks.stream().filter(t -> names.isEmpty() || names.contains(t.name())).toList();
