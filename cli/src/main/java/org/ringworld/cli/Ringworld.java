@@ -17,6 +17,7 @@ import org.ringworld.cli.cluster.StatusCommand;
 import org.ringworld.cli.cluster.StopCommand;
 import org.ringworld.cli.cluster.SubmitCommand;
 import org.ringworld.cli.eval.EvalCommand;
+import org.ringworld.cli.eval.NeedlesCommand;
 import org.ringworld.cli.qa.MakeQaCommand;
 import org.ringworld.cli.train.TrainCommand;
 import org.ringworld.model.training.job.KeyValue;
@@ -59,6 +60,7 @@ import picocli.CommandLine.Spec;
             ScoreCommand.class,
             ServeCommand.class,
             EvalCommand.class,
+            NeedlesCommand.class,
             ForwardCommand.class,
             ImportCommand.class,
             ExportCommand.class,

@@ -17,7 +17,7 @@ import tools.jackson.databind.json.JsonMapper;
 
 public class CommandLineTest {
     /** A job of a second or so. */
-    static final List<String> TINY =
+    public static final List<String> TINY =
             List.of(
                     "model.hiddenSize=16",
                     "model.headDim=8",

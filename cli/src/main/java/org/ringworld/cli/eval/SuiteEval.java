@@ -185,7 +185,13 @@ record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode requ
         node.set("answers", JSON.valueToTree(scores.answered()));
         ResultsJson.write(json, node);
         Path picture = Path.of(json.toString().replaceFirst("\\.json$", "") + ".png");
-        SuiteChart.draw(picture, suite.title(), scores);
+        List<String> rows = scores.tasks().reversed();
+        HeatMap.draw(
+                picture,
+                suite.title() + ": score, %",
+                scores.lengths(),
+                rows,
+                (x, y) -> 100 * scores.score(rows.get(y), scores.lengths().get(x)));
         System.out.printf("wrote %s and %s%n", json, picture);
     }
 }

@@ -92,13 +92,13 @@ public final class NeedleTask implements RowStream {
                     + end;
         }
 
-        /** A question whose instruction ends after any of its words, every other time the last. */
+        /** A question whose instruction ends after any of its words, rather an early one. */
         private String someQuestion(Needle needle, int number, RowRandom random) {
-            if (instruction.isEmpty() || random.below(2) == 0) {
+            if (instruction.isEmpty() || random.below(4) == 0) {
                 return question(needle, number);
             }
             String[] words = instruction.split("(?= )");
-            int kept = random.below(words.length);
+            int kept = random.below(random.below(words.length) + 1);
             return question(needle, number, String.join("", Arrays.copyOf(words, kept)));
         }
 

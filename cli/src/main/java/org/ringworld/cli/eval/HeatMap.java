@@ -9,10 +9,9 @@ import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.HeatMapChart;
 import org.knowm.xchart.HeatMapChartBuilder;
-import org.ringworld.model.evaluation.SuiteScores;
 
-/** The picture of a suite: a field for each task and length, the darker the better. */
-final class SuiteChart {
+/** A picture with a field for each row and context length, the darker the better. */
+final class HeatMap {
     /** From none to all right: pale, so that numbers can be read on them (ColorBrewer, YlGnBu). */
     private static final Color[] COLORS = {
         new Color(0xffffd9),
@@ -25,31 +24,42 @@ final class SuiteChart {
     private static final int FIELD_HEIGHT = 36;
     private static final int FRAME = 160;
 
-    private SuiteChart() {}
+    private HeatMap() {}
 
-    static void draw(Path file, String suite, SuiteScores scores) throws IOException {
-        List<String> tasks = scores.tasks().reversed();
+    /** A field's percent, by the indices of its length and row; NaN: it stays empty. */
+    @FunctionalInterface
+    interface Percent {
+        double of(int length, int row);
+    }
+
+    /**
+     * @param rows names, from below
+     */
+    static void draw(
+            Path file, String title, List<Integer> lengths, List<String> rows, Percent percent)
+            throws IOException {
         List<Number[]> fields = new ArrayList<>();
-        for (int x = 0; x < scores.lengths().size(); x++) {
-            for (int y = 0; y < tasks.size(); y++) {
-                double score = scores.score(tasks.get(y), scores.lengths().get(x));
-                fields.add(new Number[] {x, y, 100 * score});
+        for (int x = 0; x < lengths.size(); x++) {
+            for (int y = 0; y < rows.size(); y++) {
+                double value = percent.of(x, y);
+                if (!Double.isNaN(value)) {
+                    fields.add(new Number[] {x, y, value});
+                }
             }
         }
         HeatMapChart chart =
                 new HeatMapChartBuilder()
                         .width(1000)
-                        .height(FRAME + FIELD_HEIGHT * tasks.size())
-                        .title(suite + ": score, %")
+                        .height(FRAME + FIELD_HEIGHT * rows.size())
+                        .title(title)
                         .xAxisTitle("context length")
                         .build();
         chart.getStyler().setChartBackgroundColor(Color.WHITE);
         chart.getStyler().setRangeColors(COLORS).setMin(0).setMax(100).setShowValue(true);
         chart.getStyler().setHeatMapValueDecimalPattern("0.0");
-        // So that every task and length has its name.
+        // So that every row and length has its name.
         chart.getStyler().setXAxisTickMarkSpacingHint(20).setYAxisTickMarkSpacingHint(20);
-        List<String> lengths = scores.lengths().stream().map(String::valueOf).toList();
-        chart.addSeries(suite, lengths, tasks, fields);
+        chart.addSeries(title, lengths.stream().map(String::valueOf).toList(), rows, fields);
         ImageIO.write(BitmapEncoder.getBufferedImage(chart), "png", file.toFile());
     }
 }
