@@ -1,7 +1,6 @@
 package org.ringworld.tokenizer.tasks;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.ringworld.tokenizer.ByteTokenizer;
@@ -13,8 +12,8 @@ import org.ringworld.tokenizer.packing.RowStream;
 /**
  * Needles in a haystack, in LWM's words (LWM, §3.3): sentences that give cities a magic number are
  * hidden in prose, and at the end some are asked for, plainly or as LWM's evaluation asks a chat.
- * Documents of bytes fill their row exactly, those of other tokens nearly. Digits of answers weigh
- * 1, all other text 0.1.
+ * Documents of bytes fill their row exactly, those of other tokens nearly. Digits of answers, and
+ * cities that an answer names, weigh 1, all other text 0.1.
  *
  * <p>Tests use cities, numbers and prose that training never shows.
  */
@@ -43,81 +42,62 @@ public final class NeedleTask implements RowStream {
     /** How a document asks. */
     public enum Form {
         /** A question a line, with its answer behind it. */
-        PLAIN("", "\nWhat is the special magic %s number?", "", "", " ", 128),
+        PLAIN("", "\nWhat is the special magic %s number? ", "", false, 128),
         /**
-         * LWM's template for single needles (scripts/eval_needle.py); more are asked in turns. In
-         * training the instruction is cut after some of its words, so that a model learns to carry
-         * a city ever further.
+         * LWM's template for single needles (scripts/eval_needle.py); more are asked in turns. The
+         * answer is a sentence: so far behind a question its city is more easily said again than
+         * kept in mind.
          */
         CHAT(
                 "You are a helpful assistant. USER: ",
-                " What is the special magic %s number?",
+                " What is the special magic %s number? Don't give information outside the document"
+                        + " or repeat your findings. Keep your response short and direct."
+                        + " ASSISTANT: ",
                 " USER:",
-                " Don't give information outside the document or repeat your findings. Keep your"
-                        + " response short and direct.",
-                " ASSISTANT: ",
-                320);
+                true,
+                384);
 
         private final String begin;
         private final String question;
         private final String between;
-        private final String instruction;
-        private final String end;
+        private final boolean inSentences;
         private final int shortestRow;
 
-        Form(
-                String begin,
-                String question,
-                String between,
-                String instruction,
-                String end,
-                int shortestRow) {
+        Form(String begin, String question, String between, boolean inSentences, int shortestRow) {
             this.begin = begin;
             this.question = question;
             this.between = between;
-            this.instruction = instruction;
-            this.end = end;
+            this.inSentences = inSentences;
             this.shortestRow = shortestRow;
         }
 
-        /** A question, whole. */
-        private String question(Needle needle, int number) {
-            return question(needle, number, instruction);
+        private String question(Needle needle) {
+            return question.formatted(needle.city());
         }
 
-        private String question(Needle needle, int number, String instruction) {
-            return (number == 0 ? "" : between)
-                    + question.formatted(needle.city())
-                    + instruction
-                    + end;
+        private String answer(Needle needle) {
+            return inSentences ? hidden(needle).strip() : needle.number();
         }
 
-        /** A question whose instruction ends after any of its words, rather an early one. */
-        private String someQuestion(Needle needle, int number, RowRandom random) {
-            if (instruction.isEmpty() || random.below(4) == 0) {
-                return question(needle, number);
+        private void answer(Needle needle, float textWeight, TaskDocument to) {
+            if (inSentences) {
+                String[] around = HIDDEN.strip().split("%s");
+                to.text(around[0], textWeight)
+                        .text(needle.city(), TaskDocument.ANSWER)
+                        .text(around[1], textWeight);
             }
-            String[] words = instruction.split("(?= )");
-            int kept = random.below(random.below(words.length) + 1);
-            return question(needle, number, String.join("", Arrays.copyOf(words, kept)));
-        }
-
-        private List<String> questions(List<Needle> needles, int asked) {
-            return IntStream.range(0, Math.min(asked, needles.size()))
-                    .mapToObj(i -> question(needles.get(i), i))
-                    .toList();
+            to.text(needle.number(), TaskDocument.ANSWER);
         }
 
         /** Of all that is not prose. */
-        private int bytes(List<Needle> needles, List<String> questions) {
-            int bytes = begin.length();
-            for (int i = 0; i < needles.size(); i++) {
-                bytes += hidden(needles.get(i)).length();
-                if (i < questions.size()) {
-                    bytes += questions.get(i).length() + needles.get(i).number().length();
-                }
-            }
-            return bytes;
+        private int bytes(List<Needle> needles, int asked) {
+            int last = Math.min(asked, needles.size());
+            int hidden = needles.stream().mapToInt(n -> hidden(n).length()).sum();
+            int questions =
+                    needles.subList(0, last).stream()
+                            .mapToInt(n -> question(n).length() + answer(n).length())
+                            .sum();
+            return begin.length() + hidden + questions + (last - 1) * between.length();
         }
     }
 
@@ -135,7 +115,7 @@ public final class NeedleTask implements RowStream {
      * One document a row: 3 needles in a row of 256, 2 to 6 in one of 512, 2 to 8 in longer ones,
      * fewer where they do not fit.
      *
-     * @throws IllegalArgumentException where seqLen is under 128, or 320 in a chat
+     * @throws IllegalArgumentException where seqLen is under 128, or 384 in a chat
      */
     @Override
     public List<Row> rows(long step, int seqLen, int count) {
@@ -167,16 +147,12 @@ public final class NeedleTask implements RowStream {
         int count = random.between(range.fewest, range.most);
         List<Needle> needles = Needle.training(random, count);
         int asked = random.between(1, Math.min(count, range.mostAsked));
-        while (form.bytes(needles, form.questions(needles, asked)) > seqLen - 1) {
+        while (form.bytes(needles, asked) > seqLen - 1) {
             if (asked > 1) {
                 asked--;
             } else {
                 needles = needles.subList(0, needles.size() - 1);
             }
-        }
-        List<String> questions = new ArrayList<>();
-        for (int i = 0; i < asked; i++) {
-            questions.add(form.someQuestion(needles.get(i), i, random));
         }
         return document(
                 form,
@@ -184,14 +160,14 @@ public final class NeedleTask implements RowStream {
                 Prose.TRAINING,
                 seqLen,
                 needles,
-                questions,
+                asked,
                 Double.NaN,
                 TaskDocument.TEXT);
     }
 
     /**
-     * Rows to measure retrieval with: weight 1 on the digits of the answers and 0 elsewhere. With
-     * one asked, the digits are the document's last text.
+     * Rows to measure retrieval with: weight 1 on the digits of the answers, and on the cities that
+     * they name, and 0 elsewhere. With one asked, the digits are the document's last text.
      *
      * @param asked how many of the needles are asked for
      * @param depth of the first needle that is asked, 0 (begin) to 1 (just before the question);
@@ -230,14 +206,12 @@ public final class NeedleTask implements RowStream {
             Form form, long seed, int seqLen, int count, int asked, double depth, int number) {
         RowRandom random = RowRandom.of(TEST, seed, number);
         List<Needle> needles = Needle.heldOut(random, count);
-        List<String> questions = form.questions(needles, asked);
-        int bytes = form.bytes(needles, questions) + 1;
-        if (bytes > seqLen) {
+        if (form.bytes(needles, asked) > seqLen - 1) {
             throw new IllegalArgumentException(
                     "%d needles, %d asked, need %d bytes, more than a row of %d holds"
-                            .formatted(count, asked, bytes, seqLen));
+                            .formatted(count, asked, form.bytes(needles, asked) + 1, seqLen));
         }
-        return document(form, random, Prose.HELD_OUT, seqLen, needles, questions, depth, 0);
+        return document(form, random, Prose.HELD_OUT, seqLen, needles, asked, depth, 0);
     }
 
     /** BOS, prose with the needles between its sentences, the questions with answers, EOS. */
@@ -247,11 +221,10 @@ public final class NeedleTask implements RowStream {
             Prose prose,
             int seqLen,
             List<Needle> needles,
-            List<String> questions,
+            int asked,
             double depth,
             float textWeight) {
-        int proseBytes = seqLen - 1 - form.bytes(needles, questions);
-        List<String> sentences = prose.sentences(random, proseBytes);
+        List<String> sentences = prose.sentences(random, seqLen - 1 - form.bytes(needles, asked));
         // The first ones are asked: which those are is random already.
         List<List<String>> before = new ArrayList<>();
         for (int i = 0; i <= sentences.size(); i++) {
@@ -269,9 +242,11 @@ public final class NeedleTask implements RowStream {
                 document.text(sentences.get(i), textWeight);
             }
         }
-        for (int i = 0; i < questions.size(); i++) {
-            document.text(questions.get(i), textWeight)
-                    .text(needles.get(i).number(), TaskDocument.ANSWER);
+        for (int i = 0; i < asked; i++) {
+            Needle needle = needles.get(i);
+            document.text(i == 0 ? "" : form.between, textWeight)
+                    .text(form.question(needle), textWeight);
+            form.answer(needle, textWeight, document);
         }
         return document.token(ByteTokenizer.EOS, textWeight);
     }

@@ -34,7 +34,7 @@ public class RowStreamTest {
         "needles,256",
         "needles,513",
         "needles,2048",
-        "questions,320",
+        "questions,384",
         "questions,2048"
     })
     void rowsFollowFromSeedStageAndStepAlone(String task, int seqLen) {

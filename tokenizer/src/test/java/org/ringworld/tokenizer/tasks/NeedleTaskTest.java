@@ -76,46 +76,34 @@ class NeedleTaskTest {
         }
     }
 
-    /**
-     * As scripts/eval_needle.py of LWM's repository asks; in training in turns, and often shorter.
-     */
+    /** As scripts/eval_needle.py of LWM's repository asks; more than it asks, in turns. */
     @ParameterizedTest
-    @ValueSource(ints = {320, 512, 1024, 2048})
+    @ValueSource(ints = {384, 512, 1024, 2048})
     void aChatIsAskedInLwmsTemplate(int seqLen) {
-        String instruction =
-                " Don't give information outside the document or repeat your findings. Keep your"
-                        + " response short and direct.";
-        String turn = " What is the special magic ([A-Za-z ]+) number\\?(.*?) ASSISTANT: (\\d{7})";
-        Pattern asked = Pattern.compile(turn);
-        Pattern whole =
-                Pattern.compile(
-                        "(?s)You are a helpful assistant. USER: .*"
-                                + turn
-                                + "( USER:"
-                                + turn
-                                + ")*");
+        String turn =
+                " What is the special magic ([A-Za-z ]+) number\\? Don't give information outside the"
+                        + " document or repeat your findings. Keep your response short and direct."
+                        + " ASSISTANT: The special magic \\1 number is: (\\d{7})";
         NeedleTask.Form chat = NeedleTask.Form.CHAT;
-        List<Row> tests = NeedleTask.test(chat, BYTES, 5, seqLen, 1, 1, Double.NaN, 100);
         List<Row> rows = new ArrayList<>(new NeedleTask(chat, 3, 1, BYTES).rows(9, seqLen, 100));
-        rows.addAll(tests);
-        int cut = 0;
+        rows.addAll(NeedleTask.test(chat, BYTES, 5, seqLen, 1, 1, Double.NaN, 100));
         for (Row row : rows) {
             String text = text(row);
-            assertThat(text).matches(whole);
-            List<MatchResult> turns = asked.matcher(text).results().toList();
+            List<MatchResult> turns = Pattern.compile(turn).matcher(text).results().toList();
+            assertThat(text).startsWith("You are a helpful assistant. USER: ");
+            assertThat(text.substring(turns.getLast().end())).isEmpty();
+            int answers = 0;
+            int end = turns.getFirst().start();
             for (MatchResult m : turns) {
-                assertThat(instruction).startsWith(m.group(2));
-                assertThat(text).contains(m.group(1) + " number is: " + m.group(3) + "\n");
-                cut += cut(m, instruction) ? 1 : 0;
-                assertThat(tests.contains(row) && cut(m, instruction)).isFalse();
+                boolean isNext = m == turns.getFirst() || text.startsWith(" USER:", end);
+                assertThat(isNext).as(text).isTrue();
+                assertThat(text.substring(0, turns.getFirst().start()))
+                        .contains(m.group(1) + " number is: " + m.group(2) + "\n");
+                answers += m.group(1).length() + m.group(2).length();
+                end = m.end();
             }
-            assertThat(ones(row)).isEqualTo(7 * turns.size());
+            assertThat(ones(row)).isEqualTo(answers);
         }
-        assertThat(cut).isGreaterThan(20);
-    }
-
-    private static boolean cut(MatchResult turn, String instruction) {
-        return !turn.group(2).equals(instruction);
     }
 
     @ParameterizedTest
