@@ -174,7 +174,7 @@ class EvalModesTest {
         assertThat(outcome.code()).as(outcome.err()).isZero();
         JsonNode results = JSON.readTree(json.toFile());
         assertThat(results.at("/scores/judge/score").asDouble()).isEqualTo(0.5);
-        assertThat(results.at("/scores/F1/questions").asInt()).isEqualTo(1);
+        assertThat(results.at("/scores/f1/questions").asInt()).isEqualTo(1);
         assertThat(results.at("/answers/0/judge/right").asBoolean()).isTrue();
         assertThat(results.at("/answers/1/judge/asked").asString("")).isEqualTo(asked.get(1));
         assertThat(asked.get(0))
