@@ -9,6 +9,7 @@ import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.training.job.UsageException;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -56,6 +57,7 @@ public final class EvalCommand implements Callable<Integer> {
     @Option(
             names = "--lengths",
             split = ",",
+            showDefaultValue = Visibility.NEVER,
             description = "Context lengths; default: up to the model's own.")
     private List<Integer> lengths = List.of();
 

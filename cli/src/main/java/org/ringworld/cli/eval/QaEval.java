@@ -163,16 +163,17 @@ record QaEval(Path file, List<QaLine> lines, EvalModel model, ChatTemplate templ
     }
 
     private void tell(List<Answered> answered, String judgeName, ObjectNode scores) {
-        tell("exact match", answered, line -> line.type().isWords(), QaEval::exact, scores);
-        tell("F1", answered, line -> line.type().isWords(), QaEval::f1, scores);
-        tell("yes/no", answered, line -> line.type() == QaLine.Type.YESNO, Answered::score, scores);
+        tell("exact_match", answered, line -> line.type().isWords(), QaEval::exact, scores);
+        tell("f1", answered, line -> line.type().isWords(), QaEval::f1, scores);
+        tell("yesno", answered, line -> line.type() == QaLine.Type.YESNO, Answered::score, scores);
         tell(
                 "choice",
                 answered,
                 line -> line.type() == QaLine.Type.CHOICE,
                 Answered::score,
                 scores);
-        tell("each by its type", answered, _ -> true, Answered::score, scores);
+        // Each as its type says.
+        tell("all", answered, _ -> true, Answered::score, scores);
         if (judgeName != null) {
             tell("judge", answered, _ -> true, a -> a.judge.right() ? 1 : 0, scores);
         }
@@ -200,7 +201,7 @@ record QaEval(Path file, List<QaLine> lines, EvalModel model, ChatTemplate templ
                         .toArray();
         if (all.length > 0) {
             double mean = Arrays.stream(all).average().orElse(0);
-            System.out.printf(Locale.ROOT, "%-17s %6d %8.4f%n", name, all.length, mean);
+            System.out.printf(Locale.ROOT, "%-12s %6d %8.4f%n", name, all.length, mean);
             scores.putObject(name).put("questions", all.length).put("score", mean);
         }
     }

@@ -32,15 +32,18 @@ class EvalModesTest {
     @TempDir private Path directory;
 
     @BeforeAll
-    static void train() {
+    static void train() throws Exception {
         model = home.resolve("run");
+        Path text = Files.writeString(home.resolve("t.txt"), "hello world ".repeat(40));
         Outcome trained =
                 CommandLineTest.run(
                         "train",
                         "model.hiddenSize=16",
                         "model.headDim=8",
                         "model.intermediateSize=24",
-                        "stages=[{task=copy,seqLen=32,steps=3,tokensPerStep=128}]",
+                        "data.path=" + text,
+                        "data.heldOut=0",
+                        "stages=[{seqLen=16,steps=2,tokensPerStep=64}]",
                         "output=" + model);
         assertThat(trained.code()).as(trained.err()).isZero();
     }
@@ -51,8 +54,10 @@ class EvalModesTest {
                 model,
                 "--suite",
                 "babilong",
+                "--tasks",
+                "qa1",
                 "--lengths",
-                "2048",
+                "1000",
                 "--json",
                 json,
                 List.of(more));
@@ -62,28 +67,28 @@ class EvalModesTest {
     void aSuiteGoesOnWhereItWasCutOff() throws Exception {
         Path json = directory.resolve("results.json");
         Path kept = directory.resolve("results.json.answers");
-        Outcome whole = suite(json, "--documents", "2");
+        Outcome whole = suite(json, "--documents", "6");
         assertThat(whole.code()).as(whole.err()).isZero();
-        assertThat(whole.out()).contains("qa1", "qa3", "mean");
+        assertThat(whole.out()).contains("qa1", "mean");
         assertThat(directory.resolve("results.png")).isNotEmptyFile();
         assertThat(kept).doesNotExist();
         ObjectNode results = (ObjectNode) JSON.readTree(json.toFile());
         JsonNode answers = results.get("answers");
         assertThat(answers).hasSize(6);
         for (JsonNode answer : answers) {
-            assertThat(answer.get("promptTokens").asInt()).isBetween(1960, 2028);
+            assertThat(answer.get("promptTokens").asInt()).isBetween(950, 980);
         }
 
-        // What is kept of it says what was asked, and two answers, the second by nobody's model.
+        // What is kept of it says what was asked, and two answers, the second written by nobody.
         ObjectNode second = (ObjectNode) answers.get(1).deepCopy();
         second.put("written", "kept").put("score", 1.0);
         ObjectNode asked = results.deepCopy();
         asked.remove(List.of("results", "means", "answers"));
         Files.writeString(kept, "%s%n%s%n%s%n{\"half".formatted(asked, answers.get(0), second));
-        Outcome other = suite(json, "--documents", "3");
+        Outcome other = suite(json, "--documents", "7");
         assertThat(other.code()).isEqualTo(2);
         assertThat(other.err()).contains("has answers to something else");
-        Outcome rest = suite(json, "--documents", "2");
+        Outcome rest = suite(json, "--documents", "6");
         assertThat(rest.err()).contains("evaluating 4 questions");
         JsonNode then = JSON.readTree(json.toFile()).get("answers");
         assertThat(then.get(1)).isEqualTo(JSON.readTree(second.toString()));
@@ -174,7 +179,7 @@ class EvalModesTest {
         assertThat(outcome.code()).as(outcome.err()).isZero();
         JsonNode results = JSON.readTree(json.toFile());
         assertThat(results.at("/scores/judge/score").asDouble()).isEqualTo(0.5);
-        assertThat(results.at("/scores/F1/questions").asInt()).isEqualTo(1);
+        assertThat(results.at("/scores/f1/questions").asInt()).isEqualTo(1);
         assertThat(results.at("/answers/0/judge/right").asBoolean()).isTrue();
         assertThat(results.at("/answers/1/judge/asked").asString("")).isEqualTo(asked.get(1));
         assertThat(asked.get(0))

@@ -19,8 +19,8 @@ import org.ringworld.tokenizer.Utf8;
 /**
  * Multiple choice by likelihood, as lm-evaluation-harness scores it: of the choices, each written
  * after the question and a space, the model chooses the likeliest, as a whole (acc) or for each of
- * its bytes (acc_norm). Nothing is generated, and what the choices of a question begin with in
- * common is read once.
+ * its bytes (acc_norm). Nothing is generated, and the pages that choices of a question begin with
+ * in common are read once.
  */
 public final class AskedChoices {
     private AskedChoices() {}

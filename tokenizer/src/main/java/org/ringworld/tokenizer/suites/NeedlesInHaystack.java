@@ -32,14 +32,17 @@ final class NeedlesInHaystack {
 
     static final List<Task> TASKS =
             List.of(
-                    task("niah_single_1", Hay.NOISE, Kind.WORDS, Kind.NUMBERS, 1, 1, 1),
-                    task("niah_single_2", Hay.TEXT, Kind.WORDS, Kind.NUMBERS, 1, 1, 1),
-                    task("niah_single_3", Hay.TEXT, Kind.WORDS, Kind.UUIDS, 1, 1, 1),
-                    task("niah_multikey_1", Hay.TEXT, Kind.WORDS, Kind.NUMBERS, 4, 1, 1),
-                    task("niah_multikey_2", Hay.NEEDLES, Kind.WORDS, Kind.NUMBERS, 1, 1, 1),
-                    task("niah_multikey_3", Hay.NEEDLES, Kind.UUIDS, Kind.UUIDS, 1, 1, 1),
-                    task("niah_multivalue", Hay.TEXT, Kind.WORDS, Kind.NUMBERS, 1, 4, 1),
-                    task("niah_multiquery", Hay.TEXT, Kind.WORDS, Kind.NUMBERS, 4, 1, 4));
+                    new Recipe(Hay.NOISE, Kind.WORDS, Kind.NUMBERS, 1, 1, 1).task("niah_single_1"),
+                    new Recipe(Hay.TEXT, Kind.WORDS, Kind.NUMBERS, 1, 1, 1).task("niah_single_2"),
+                    new Recipe(Hay.TEXT, Kind.WORDS, Kind.UUIDS, 1, 1, 1).task("niah_single_3"),
+                    new Recipe(Hay.TEXT, Kind.WORDS, Kind.NUMBERS, 4, 1, 1).task("niah_multikey_1"),
+                    new Recipe(Hay.NEEDLES, Kind.WORDS, Kind.NUMBERS, 1, 1, 1)
+                            .task("niah_multikey_2"),
+                    new Recipe(Hay.NEEDLES, Kind.UUIDS, Kind.UUIDS, 1, 1, 1)
+                            .task("niah_multikey_3"),
+                    new Recipe(Hay.TEXT, Kind.WORDS, Kind.NUMBERS, 1, 4, 1).task("niah_multivalue"),
+                    new Recipe(Hay.TEXT, Kind.WORDS, Kind.NUMBERS, 4, 1, 4)
+                            .task("niah_multiquery"));
 
     private NeedlesInHaystack() {}
 
@@ -52,9 +55,15 @@ final class NeedlesInHaystack {
 
     /** What keys and values are. */
     private enum Kind {
-        WORDS,
-        NUMBERS,
-        UUIDS;
+        WORDS("word"),
+        NUMBERS("number"),
+        UUIDS("uuid");
+
+        final String one;
+
+        Kind(String one) {
+            this.one = one;
+        }
 
         String draw(RowRandom random) {
             return switch (this) {
@@ -63,69 +72,58 @@ final class NeedlesInHaystack {
                 case UUIDS -> Words.uuid(random);
             };
         }
-
-        String plural() {
-            return this == NUMBERS ? "numbers" : "uuids";
-        }
-
-        String singular() {
-            return this == NUMBERS ? "number" : "uuid";
-        }
     }
 
-    private static Task task(
-            String name, Hay hay, Kind key, Kind value, int keys, int values, int asked) {
-        return new Task(
-                name,
-                ANSWER_TOKENS,
-                (haystack, random, _, chars) ->
-                        make(haystack, random, chars, hay, key, value, keys, values, asked),
-                Scores::containsAll);
-    }
+    /**
+     * What is hidden, and asked.
+     *
+     * @param values of each key
+     * @param asked keys that are asked for
+     */
+    private record Recipe(Hay hay, Kind key, Kind value, int keys, int values, int asked) {
+        Task task(String name) {
+            return new Task(
+                    name,
+                    ANSWER_TOKENS,
+                    (haystack, random, _, chars) -> make(haystack, random, chars),
+                    Scores::containsAll);
+        }
 
-    private static Question make(
-            Haystack haystack,
-            RowRandom random,
-            int chars,
-            Hay hay,
-            Kind key,
-            Kind value,
-            int keys,
-            int values,
-            int asked) {
-        Set<String> taken = new HashSet<>();
-        List<String> named = new ArrayList<>();
-        List<String> answers = new ArrayList<>();
-        List<String> needles = new ArrayList<>();
-        for (int k = 0; k < keys; k++) {
-            named.add(Words.different(taken, () -> key.draw(random)));
-            for (int v = 0; v < values; v++) {
-                String drawn = Words.different(taken, () -> value.draw(random));
-                needles.add(needle(value, named.getLast(), drawn));
-                if (k < asked) {
-                    answers.add(drawn);
+        private Question make(Haystack haystack, RowRandom random, int chars) {
+            Set<String> taken = new HashSet<>();
+            List<String> named = new ArrayList<>();
+            List<String> answers = new ArrayList<>();
+            List<String> needles = new ArrayList<>();
+            for (int k = 0; k < keys; k++) {
+                named.add(Words.different(taken, () -> key.draw(random)));
+                for (int v = 0; v < values; v++) {
+                    String drawn = Words.different(taken, () -> value.draw(random));
+                    needles.add(needle(value, named.getLast(), drawn));
+                    if (k < asked) {
+                        answers.add(drawn);
+                    }
                 }
             }
+            List<String> sentences =
+                    switch (hay) {
+                        case NOISE -> Haystack.fill(chars, () -> NOISE);
+                        case TEXT -> haystack.sentences(random, chars);
+                        case NEEDLES -> others(random, chars, key, value, taken);
+                    };
+            List<String> all = Haystack.hide(Words.shuffled(needles, random), sentences, random);
+            String context = String.join(hay == Hay.TEXT ? " " : "\n", all);
+            String query = listed(named.subList(0, asked));
+            boolean single = answers.size() == 1;
+            String what = single ? value.one : value.one + "s";
+            return Question.of(
+                    (single ? SINGLE : SEVERAL).formatted(what, context, query),
+                    (single ? SINGLE_BEGIN : SEVERAL_BEGIN).formatted(what, query),
+                    answers);
         }
-        List<String> sentences =
-                switch (hay) {
-                    case NOISE -> Haystack.fill(chars, () -> NOISE);
-                    case TEXT -> haystack.sentences(random, chars);
-                    case NEEDLES -> others(random, chars, key, value, taken);
-                };
-        List<String> all = Haystack.hide(Words.shuffled(needles, random), sentences, random);
-        String context = String.join(hay == Hay.TEXT ? " " : "\n", all);
-        String query = listed(named.subList(0, asked));
-        boolean single = answers.size() == 1;
-        String what = single ? value.singular() : value.plural();
-        return Question.of(
-                (single ? SINGLE : SEVERAL).formatted(what, context, query),
-                (single ? SINGLE_BEGIN : SEVERAL_BEGIN).formatted(what, query),
-                answers);
     }
 
     private static String needle(Kind value, String key, String drawn) {
-        return NEEDLE.formatted(value.plural(), key, drawn);
+        return NEEDLE.formatted(value.one + "s", key, drawn);
     }
 
     /** Needles that nobody asks for: of other keys, with other values. */

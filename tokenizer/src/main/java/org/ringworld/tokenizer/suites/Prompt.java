@@ -52,6 +52,12 @@ public record Prompt(Question question, int[] ids, int most) {
                                     source.tokenizer,
                                     length));
         }
+        return filled(task, source, length, made, number, shortest);
+    }
+
+    /** Tries out how many characters of text the length takes. */
+    private static Prompt filled(
+            Task task, Source source, int length, int made, int number, Prompt shortest) {
         Prompt best = shortest;
         int low = 0;
         int high = MOST_CHARS;
