@@ -109,6 +109,25 @@ class RecipesTest {
         assertThat(job.curriculum().stages().getFirst().seqLen()).isEqualTo(1 << 20);
     }
 
+    @ParameterizedTest
+    @CsvSource({"128k,131072,1e7", "256k,262144,1e7", "512k,524288,2.5e7", "1m,1048576,5e7"})
+    void aChatOfEachLengthGoesOnFromItsText(String name, int seqLen, double theta)
+            throws Exception {
+        String file = "lwm-chat-" + name + ".conf";
+        CommandLineTest.Outcome printed =
+                CommandLineTest.run("train", JOBS.resolve(file), "--print-config");
+        assertThat(printed.out()).contains("path=runs/lwm-text-" + name + "/final");
+        Path data = Files.writeString(directory.resolve("chat.jsonl"), "{}");
+        Job job = job(file, "data.sources.0.path=" + data, "data.sources.1.path=" + data);
+        Stage stage = job.curriculum().stages().getFirst();
+        assertThat(job.curriculum().stages()).hasSize(1);
+        assertThat(stage.seqLen()).isEqualTo(seqLen);
+        assertThat(stage.ropeTheta()).isEqualTo(theta);
+        assertThat(stage.steps() * stage.tokensPerStep()).isEqualTo(300L << 22);
+        assertThat(job.data().getFirst().sources()).hasSize(2);
+        assertThat(job.output()).isEqualTo(Path.of("runs/lwm-chat-" + name));
+    }
+
     @Test
     void theSmallCurriculumHasTheSameShape() throws Exception {
         Job job = job("lwm-text-mini.conf");
