@@ -51,7 +51,7 @@ final class EvalCommand implements Callable<Integer> {
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "A model directory or file, or a run.")
+            description = "A model directory or file, a run, or hf:OWNER/NAME.")
     private Path model;
 
     @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
@@ -60,7 +60,7 @@ final class EvalCommand implements Callable<Integer> {
     @Option(
             names = "--text",
             description =
-                    "Texts (.txt, .jsonl or a directory) to take the loss of, instead of needles.")
+                    "Texts (.txt, .jsonl, a directory or hf:datasets/OWNER/NAME) to take the loss of, instead of needles.")
     private Path text;
 
     @Option(
@@ -94,13 +94,16 @@ final class EvalCommand implements Callable<Integer> {
                 settings.stream()
                         .map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta="))
                         .toList();
-        TextModel opened = TextModel.open(InferenceSettings.of(keys, model));
+        TextModel opened = TextModel.open(InferenceSettings.of(keys, Ringworld.HUB.model(model)));
         InferenceSettings on = opened.on();
         Tokenizer tokenizer = opened.tokenizer();
         int longest = on.config().maxPositionEmbeddings();
         List<Integer> at = lengths.isEmpty() ? doublings(longest) : lengths;
         if (at.stream().anyMatch(n -> n < 2)) {
             throw new UsageException("--lengths must be at least 2");
+        }
+        if (text != null) {
+            text = Ringworld.HUB.data(text);
         }
         TextDocuments documents = text == null ? null : TextDocuments.open(text, tokenizer, 0);
         String notRead = text == null ? null : TextFiles.notRead(text);

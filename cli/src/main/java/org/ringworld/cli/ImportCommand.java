@@ -35,10 +35,14 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  ringworld import LWM-Text-1M-Jax lwm-text-1m --dtype bf16",
+            "  ringworld import hf:OWNER/NAME@REVISION copy",
             "  ringworld import streaming_params converted model.numHeads=32 model.ropeTheta=5e7"
         })
 final class ImportCommand implements Callable<Integer> {
-    @Parameters(index = "0", paramLabel = "SOURCE", description = "A model directory or file.")
+    @Parameters(
+            index = "0",
+            paramLabel = "SOURCE",
+            description = "A model directory or file, or hf:OWNER/NAME.")
     private Path source;
 
     @Parameters(index = "1", paramLabel = "OUT", description = "A directory that is not there yet.")
@@ -54,7 +58,7 @@ final class ImportCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         DType wanted = dtype == null ? null : dtype(dtype);
         refuseExisting(out);
-        InferenceSettings on = InferenceSettings.of(settings, source);
+        InferenceSettings on = InferenceSettings.of(settings, Ringworld.HUB.model(source));
         try (ModelFiles files = on.open()) {
             write(out, files, on.config(), wanted);
         }
