@@ -66,9 +66,10 @@ final class ArrowRows {
     }
 
     private static DataException unreadable(Path file, long number, Throwable e) {
+        String why = e.getMessage() == null ? "a place that is not in it" : e.getMessage();
         return new DataException(
                 "%s: cannot be read as Arrow after row %d (%s): fetch or save it again; nothing of it was used"
-                        .formatted(file, number, e.getMessage()),
+                        .formatted(file, number, why),
                 e);
     }
 }
