@@ -4,6 +4,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.files.AtomicFiles;
 
@@ -14,10 +17,26 @@ import org.ringworld.checkpoints.files.AtomicFiles;
  *
  * @param directory such as {@code models--OWNER--NAME}
  */
-record HubCache(Path directory) {
+public record HubCache(Path directory) {
+    private static final Pattern SNAPSHOT =
+            Pattern.compile(
+                    "(?:models|datasets)--([^/]+?)--([^/]+)/snapshots/([0-9a-f]{7})[0-9a-f]{33}(/.+)?$");
+
     static HubCache of(Path cache, HubName name) {
         String kind = name.isData() ? "datasets--" : "models--";
         return new HubCache(cache.resolve(kind + name.repository().replace("/", "--")));
+    }
+
+    /** The name that a path in such a cache has on the hub; any other path's own name. */
+    public static String called(Path path) {
+        Path whole = path.toAbsolutePath().normalize();
+        Matcher parts = SNAPSHOT.matcher(whole.toString());
+        if (!parts.find()) {
+            return "" + whole.getFileName();
+        }
+        return "%s/%s@%s%s"
+                .formatted(parts.group(1), parts.group(2), parts.group(3),
+                        Objects.requireNonNullElse(parts.group(4), ""));
     }
 
     /** Where whoever fetches waits for others: one at a time for each repository. */

@@ -20,6 +20,10 @@ import tools.jackson.databind.json.JsonMapper;
  */
 record HubListing(String commit, List<HubFile> files) {
     private static final int MOST_TOLD = 8;
+
+    /** Longer lists may end too early. */
+    private static final int MOST_LISTED = 50_000;
+
     private static final int OK = 200;
 
     /**
@@ -46,6 +50,11 @@ record HubListing(String commit, List<HubFile> files) {
         String commit = json.path("sha").asString("");
         if (!commit.matches("[0-9a-f]{40}")) {
             throw damaged(name, "no commit");
+        }
+        if (json.path("siblings").size() >= MOST_LISTED) {
+            throw new CheckpointException(
+                    "%s: has more files than the hub lists at once: fetch it with hf download, and name its directory"
+                            .formatted(name));
         }
         List<HubFile> files = new ArrayList<>();
         for (JsonNode file : json.path("siblings")) {

@@ -126,6 +126,9 @@ class HubTest {
         Path model = client().model("hf:o/n@v1");
         assertThat(model).isEqualTo(repository().resolve("snapshots").resolve(LocalHub.COMMIT));
         assertThat(repository().resolve("refs/v1")).hasContent(LocalHub.COMMIT);
+        assertThat(HubCache.called(model)).isEqualTo("o/n@0123456");
+        assertThat(HubCache.called(model.resolve("a/b*"))).isEqualTo("o/n@0123456/a/b*");
+        assertThat(HubCache.called(repository())).isEqualTo("models--o--n");
         assertThat(Files.readSymbolicLink(model.resolve(WEIGHTS)))
                 .isEqualTo(Path.of("../../blobs").resolve(blob(WEIGHTS).getFileName()));
         // What another program fetched is found: nothing is asked for but what there is.
@@ -190,7 +193,7 @@ class HubTest {
     @Test
     void aConnectionThatBreaksOffIsGoneOnWith() throws Exception {
         hub.files.keySet().removeIf(name -> !name.equals(WEIGHTS));
-        hub.faults.add(hub.cutAt(30_000));
+        hub.faults.add(hub.cutAfter(30_000));
         Path model = client().model("hf:o/n");
         assertThat(model.resolve(WEIGHTS)).hasBinaryContent(hub.files.get(WEIGHTS));
         assertThat(hub.requests.getLast()).startsWith("storage").matches(".* bytes=[1-9]\\d*-");
@@ -200,8 +203,8 @@ class HubTest {
     @Test
     void aServerWithoutRangesBeginsAnew() throws Exception {
         hub.files.keySet().removeIf(name -> !name.equals(WEIGHTS));
-        hub.faults.add(hub.cutAt(30_000));
-        hub.faults.add(exchange -> hub.whole(exchange, false));
+        hub.faults.add(hub.cutAfter(30_000));
+        hub.faults.add(hub.allAnew());
         Path model = client().model("hf:o/n");
         assertThat(model.resolve(WEIGHTS)).hasBinaryContent(hub.files.get(WEIGHTS));
         assertThat(came).isEqualTo(said);
@@ -230,9 +233,9 @@ class HubTest {
     @Test
     void whatBreaksOffAgainAndAgainIsASentenceAndIsGoneOnWithLater() throws Exception {
         hub.files.keySet().removeIf(name -> !name.equals(WEIGHTS));
-        hub.faults.add(hub.cutAt(20_000));
+        hub.faults.add(hub.cutAfter(20_000));
         for (int i = 0; i < 4; i++) {
-            hub.faults.add(hub.cutAt(0));
+            hub.faults.add(hub.cutAfter(0));
         }
         assertRefused("hf:o/n")
                 .hasMessageContaining("broke off 5 times, at last after 20000 of 79944 bytes");

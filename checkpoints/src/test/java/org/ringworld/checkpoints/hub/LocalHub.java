@@ -169,31 +169,33 @@ final class LocalHub implements AutoCloseable {
         whole(exchange, true);
     }
 
-    /** The content of a file as it should come. */
-    void whole(HttpExchange exchange, boolean knowsRanges) throws IOException {
-        byte[] content = files.get(name(exchange));
-        String range = exchange.getRequestHeaders().getFirst("Range");
-        if (range == null || !knowsRanges) {
-            send(exchange, 200, content);
-            return;
-        }
-        int from = Integer.parseInt(range.replaceAll("\\D", ""));
-        exchange.getResponseHeaders()
-                .add(
-                        "Content-Range",
-                        "bytes %d-%d/%d".formatted(from, content.length - 1, content.length));
-        send(exchange, 206, Arrays.copyOfRange(content, from, content.length));
+    /** The content of a file, from where it is wanted. */
+    private void whole(HttpExchange exchange, boolean knowsRanges) throws IOException {
+        part(exchange, knowsRanges, Integer.MAX_VALUE);
     }
 
-    /** So much of the content, and then the connection breaks off. */
-    Answer cutAt(int length) {
-        return exchange -> {
-            byte[] content = files.get(name(exchange));
-            exchange.sendResponseHeaders(200, content.length);
-            exchange.getResponseBody().write(content, 0, length);
-            exchange.getResponseBody().flush();
-            exchange.close();
-        };
+    /** As one that knows no ranges. */
+    Answer allAnew() {
+        return exchange -> whole(exchange, false);
+    }
+
+    /** So much of what is wanted, and then the connection breaks off. */
+    Answer cutAfter(int bytes) {
+        return exchange -> part(exchange, true, bytes);
+    }
+
+    private void part(HttpExchange exchange, boolean knowsRanges, int most) throws IOException {
+        byte[] content = files.get(name(exchange));
+        String range = exchange.getRequestHeaders().getFirst("Range");
+        int from = range == null || !knowsRanges ? 0 : Integer.parseInt(range.replaceAll("\\D", ""));
+        if (from > 0) {
+            String said = "bytes %d-%d/%d".formatted(from, content.length - 1, content.length);
+            exchange.getResponseHeaders().add("Content-Range", said);
+        }
+        exchange.sendResponseHeaders(from > 0 ? 206 : 200, content.length - from);
+        exchange.getResponseBody().write(content, from, Math.min(most, content.length - from));
+        exchange.getResponseBody().flush();
+        exchange.close();
     }
 
     static void send(HttpExchange exchange, int status, byte[] body) throws IOException {
