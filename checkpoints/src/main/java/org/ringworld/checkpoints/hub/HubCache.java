@@ -35,7 +35,10 @@ public record HubCache(Path directory) {
             return "" + whole.getFileName();
         }
         return "%s/%s@%s%s"
-                .formatted(parts.group(1), parts.group(2), parts.group(3),
+                .formatted(
+                        parts.group(1),
+                        parts.group(2),
+                        parts.group(3),
                         Objects.requireNonNullElse(parts.group(4), ""));
     }
 

@@ -187,7 +187,8 @@ final class LocalHub implements AutoCloseable {
     private void part(HttpExchange exchange, boolean knowsRanges, int most) throws IOException {
         byte[] content = files.get(name(exchange));
         String range = exchange.getRequestHeaders().getFirst("Range");
-        int from = range == null || !knowsRanges ? 0 : Integer.parseInt(range.replaceAll("\\D", ""));
+        int from =
+                range == null || !knowsRanges ? 0 : Integer.parseInt(range.replaceAll("\\D", ""));
         if (from > 0) {
             String said = "bytes %d-%d/%d".formatted(from, content.length - 1, content.length);
             exchange.getResponseHeaders().add("Content-Range", said);
