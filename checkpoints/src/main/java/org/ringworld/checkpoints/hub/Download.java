@@ -29,10 +29,10 @@ final class Download {
     private final HubName name;
     private final HubFile file;
     private final String path;
+    private final Path blob;
     private final Path incomplete;
     private final HubClient client;
     private final Hub.Progress progress;
-    private volatile long received;
 
     Download(
             HubName name,
@@ -44,6 +44,7 @@ final class Download {
         this.name = name;
         this.file = file;
         this.path = "/%s/resolve/%s/%s".formatted(name.page(), commit, encoded(file.name()));
+        this.blob = blob;
         this.incomplete = incomplete(blob);
         this.client = client;
         this.progress = progress;
@@ -67,7 +68,7 @@ final class Download {
      *
      * @throws CheckpointException where it cannot be had, or what arrives is something else
      */
-    void run(Path blob) throws IOException {
+    void run() throws IOException {
         boolean isResumed = Files.exists(incomplete);
         boolean isWhole = receiveAll();
         if (!isWhole && isResumed) {
@@ -101,7 +102,7 @@ final class Download {
                             "%s: the connection broke off %d times, at last after %d of %d bytes of %s: start again to go on from there"
                                     .formatted(name, breaks, out.size(), file.size(), file.name()));
                 }
-                HubClient.sleep(client.patience().firstPause());
+                client.pause();
             }
             out.force(true);
         }
@@ -115,7 +116,7 @@ final class Download {
     /** Appends what comes until the file is whole or the connection breaks off. */
     private void receive(FileChannel out, long from) throws IOException {
         HttpResponse<InputStream> answer = client.get(path, from);
-        try (InputStream body = answer.body()) {
+        try (InputStream body = client.body(answer)) {
             int status = answer.statusCode();
             if (status / 100 != 2 && status != RANGE_NOT_THERE) {
                 throw client.refused(name, answer);
@@ -131,22 +132,16 @@ final class Download {
     }
 
     private void append(FileChannel out, InputStream body, long length) throws IOException {
-        Thread watch = watch(body);
         byte[] buffer = new byte[BUFFER];
-        try {
-            long left = length;
-            int n;
-            while (left > 0 && (n = read(body, buffer, left)) > 0) {
-                ByteBuffer bytes = ByteBuffer.wrap(buffer, 0, n);
-                while (bytes.hasRemaining()) {
-                    out.write(bytes);
-                }
-                left -= n;
-                received += n;
-                progress.add(n);
+        long left = length;
+        int n;
+        while (left > 0 && (n = read(body, buffer, left)) > 0) {
+            ByteBuffer bytes = ByteBuffer.wrap(buffer, 0, n);
+            while (bytes.hasRemaining()) {
+                out.write(bytes);
             }
-        } finally {
-            watch.interrupt();
+            left -= n;
+            progress.add(n);
         }
     }
 
@@ -157,23 +152,5 @@ final class Download {
         } catch (IOException e) {
             return -1;
         }
-    }
-
-    /** Closes a body of which nothing comes any more: to read it has no time limit of its own. */
-    private Thread watch(InputStream body) {
-        return Thread.ofVirtual()
-                .start(
-                        () -> {
-                            try {
-                                long before;
-                                do {
-                                    before = received;
-                                    Thread.sleep(client.patience().silence());
-                                } while (received != before);
-                                body.close();
-                            } catch (InterruptedException | IOException e) {
-                                // It is over.
-                            }
-                        });
     }
 }

@@ -125,10 +125,10 @@ public final class Hub {
         try (HubClient client = new HubClient(settings, patience, progress)) {
             HubListing listing = HubListing.of(name, client);
             List<HubFile> wanted = choice.of(listing);
-            if (!missing(cache, listing, wanted).isEmpty()) {
+            if (!missing(cache, listing, wanted).isEmpty()
+                    || !cache.points(name.revision(), listing.commit())) {
                 fetch(name, cache, listing, wanted, client);
             }
-            cache.point(name.revision(), listing.commit());
             return cache.snapshot(listing.commit()).resolve(name.path());
         } catch (CheckpointException | InterruptedIOException e) {
             throw e;
@@ -172,6 +172,7 @@ public final class Hub {
             for (HubFile file : missing) {
                 cache.link(listing.commit(), file);
             }
+            cache.point(name.revision(), listing.commit());
         } finally {
             HERE.unlock();
         }
@@ -209,7 +210,7 @@ public final class Hub {
             for (HubFile file : missing) {
                 Path blob = cache.blob(file);
                 if (!cache.hasBlob(file)) {
-                    new Download(name, commit, file, blob, client, progress).run(blob);
+                    new Download(name, commit, file, blob, client, progress).run();
                 }
             }
         } finally {

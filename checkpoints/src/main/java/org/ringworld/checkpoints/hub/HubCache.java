@@ -84,12 +84,18 @@ public record HubCache(Path directory) {
         AtomicFiles.rename(temporary, link);
     }
 
+    /** Whether a revision is known to be a commit: is it, or was noted so. */
+    boolean points(String revision, String commit) throws IOException {
+        Path ref = directory.resolve("refs").resolve(revision);
+        return revision.equals(commit) || Files.exists(ref) && Files.readString(ref).equals(commit);
+    }
+
     /** Notes which commit a branch or tag is. */
     void point(String revision, String commit) throws IOException {
-        Path ref = directory.resolve("refs").resolve(revision);
-        if (revision.equals(commit) || Files.exists(ref) && Files.readString(ref).equals(commit)) {
+        if (points(revision, commit)) {
             return;
         }
+        Path ref = directory.resolve("refs").resolve(revision);
         Files.createDirectories(ref.getParent());
         Path temporary = AtomicFiles.temporary(ref);
         Files.writeString(temporary, commit);

@@ -38,15 +38,18 @@ final class HubChoice {
                         .filter(n -> n.startsWith(start) && n.indexOf('/', start.length()) < 0)
                         .map(n -> n.substring(start.length()))
                         .toList();
-        List<String> wanted = new ArrayList<>(names.stream().filter(HubChoice::isBeside).toList());
+        List<String> wanted = new ArrayList<>();
         if (isFile) {
             wanted.add(name.path().substring(start.length()));
         } else if (withWeights) {
             wanted.addAll(weights(name, names));
         }
-        if (wanted.isEmpty()
-                || !isFile && withWeights && wanted.stream().allMatch(HubChoice::isBeside)) {
+        if (withWeights && wanted.isEmpty()) {
             throw nothing(name, listing, "model.safetensors, pytorch_model.bin or LWM's params");
+        }
+        names.stream().filter(HubChoice::isBeside).forEach(wanted::add);
+        if (wanted.isEmpty()) {
+            throw nothing(name, listing, "tokenizer");
         }
         return listing.files().stream()
                 .filter(f -> f.name().startsWith(start))

@@ -53,8 +53,14 @@ final class HubClient implements AutoCloseable {
                         .build();
     }
 
-    Patience patience() {
-        return patience;
+    /** What an answer holds; it ends where nothing comes any more. */
+    InputStream body(HttpResponse<InputStream> answer) {
+        return new WatchedBody(answer.body(), patience.silence);
+    }
+
+    /** Waits before a connection that broke off is made again. */
+    void pause() throws InterruptedIOException {
+        sleep(patience.firstPause);
     }
 
     /**
@@ -85,16 +91,11 @@ final class HubClient implements AutoCloseable {
                 String why = e.getMessage() == null ? "" : ": " + e.getMessage();
                 fault = "cannot be reached (" + e.getClass().getSimpleName() + why + ")";
             }
-            if (i == TRIES || asked.compareTo(patience.longestPause) > 0) {
-                throw new CheckpointException(
-                        "%s %s, %s: try again later, or with HF_HUB_OFFLINE=1, which takes what is in %s"
-                                .formatted(
-                                        uri,
-                                        fault,
-                                        i == TRIES
-                                                ? TRIES + " times"
-                                                : "and asks to wait " + asked.toSeconds() + " s",
-                                        settings.cache()));
+            if (asked.compareTo(patience.longestPause) > 0) {
+                throw away(uri, "%s and asks to wait %d s".formatted(fault, asked.toSeconds()));
+            }
+            if (i == TRIES) {
+                throw away(uri, "%s %d times".formatted(fault, TRIES));
             }
             Duration wait = asked.compareTo(pause) > 0 ? asked : pause;
             if (wait.compareTo(patience.firstPause) > 0) {
@@ -103,6 +104,12 @@ final class HubClient implements AutoCloseable {
             sleep(wait);
             pause = pause.multipliedBy(2);
         }
+    }
+
+    private CheckpointException away(URI uri, String why) {
+        return new CheckpointException(
+                "%s %s: try again later, or with HF_HUB_OFFLINE=1, which takes what is in %s"
+                        .formatted(uri, why, settings.cache()));
     }
 
     private HttpResponse<InputStream> follow(URI start, long from) throws IOException {
@@ -208,7 +215,7 @@ final class HubClient implements AutoCloseable {
                 : 0;
     }
 
-    static void sleep(Duration pause) throws InterruptedIOException {
+    private static void sleep(Duration pause) throws InterruptedIOException {
         try {
             Thread.sleep(pause);
         } catch (InterruptedException e) {

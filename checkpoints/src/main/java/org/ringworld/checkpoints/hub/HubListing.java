@@ -36,13 +36,17 @@ record HubListing(String commit, List<HubFile> files) {
         String revision = URLEncoder.encode(name.revision(), StandardCharsets.UTF_8);
         String path = "/api/%s/revision/%s?blobs=true".formatted(name.api(), revision);
         HttpResponse<InputStream> answer = client.get(path, 0);
-        try (InputStream body = answer.body()) {
+        try (InputStream body = client.body(answer)) {
             if (answer.statusCode() != OK) {
                 throw client.refused(name, answer);
             }
-            return read(name, JsonMapper.shared().readTree(body));
+            return read(name, JsonMapper.shared().readTree(body.readAllBytes()));
         } catch (JacksonException e) {
             throw damaged(name, "no JSON");
+        } catch (CheckpointException e) {
+            throw e;
+        } catch (IOException e) {
+            throw new CheckpointException(name + ": the hub's answer broke off: try again", e);
         }
     }
 

@@ -77,11 +77,6 @@ public record HubName(boolean isData, String repository, String revision, String
         return part.equals(".") || part.equals("..");
     }
 
-    /** Whether the revision is a commit, which nothing moves. */
-    boolean isCommit() {
-        return revision.matches("[0-9a-f]{40}");
-    }
-
     /** The repository below the hub's address, as a browser opens it: {@code datasets/o/n}. */
     String page() {
         return (isData ? DATA : "") + repository;
