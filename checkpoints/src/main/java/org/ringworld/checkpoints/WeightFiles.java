@@ -52,26 +52,38 @@ public record WeightFiles(Map<String, WeightFile> fileOf, List<WeightFile> files
 
     /** The file or index that a directory's weights start with. */
     private static Path start(Path directory) throws IOException {
+        try (Stream<Path> inside = Files.list(directory)) {
+            List<String> names = inside.map(p -> p.getFileName().toString()).sorted().toList();
+            String start = start(directory.toString(), names);
+            if (start == null) {
+                throw new CheckpointException(directory + ": " + whatElse(names));
+            }
+            return directory.resolve(start);
+        }
+    }
+
+    /**
+     * The file or index that the weights of a directory start with; null where it has none.
+     *
+     * @param directory for the error's sentence
+     * @param names of all that is in it
+     * @throws CheckpointException where it is one of several streams
+     */
+    public static String start(String directory, List<String> names) throws CheckpointException {
         for (String weights : new String[] {"model.safetensors", "pytorch_model.bin"}) {
             for (String name : new String[] {weights + ".index.json", weights}) {
-                if (Files.exists(directory.resolve(name))) {
-                    return directory.resolve(name);
+                if (names.contains(name)) {
+                    return name;
                 }
             }
         }
-        try (Stream<Path> inside = Files.list(directory)) {
-            List<String> names = inside.map(p -> p.getFileName().toString()).sorted().toList();
-            List<String> streams = names.stream().filter(WeightFiles::isStream).toList();
-            if (streams.size() == 1) {
-                return directory.resolve(streams.getFirst());
-            }
-            if (streams.size() > 1) {
-                throw new CheckpointException(
-                        "%s: holds %s: name the one that is meant"
-                                .formatted(directory, String.join(", ", streams)));
-            }
-            throw new CheckpointException(directory + ": " + whatElse(names));
+        List<String> streams = names.stream().filter(WeightFiles::isStream).toList();
+        if (streams.size() > 1) {
+            throw new CheckpointException(
+                    "%s: holds %s: name the one that is meant"
+                            .formatted(directory, String.join(", ", streams)));
         }
+        return streams.isEmpty() ? null : streams.getFirst();
     }
 
     private static boolean isStream(String name) {

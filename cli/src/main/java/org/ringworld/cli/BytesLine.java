@@ -6,7 +6,8 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 
 /**
- * How much of a file is written, on standard error: a bar on a terminal, else now and then a line.
+ * How much of a file is written or fetched, and how fast, on standard error: a bar on a terminal,
+ * else now and then a line.
  */
 final class BytesLine implements AutoCloseable {
     private static final long QUIET_NANOS = TimeUnit.SECONDS.toNanos(5);
@@ -27,6 +28,7 @@ final class BytesLine implements AutoCloseable {
                                 .setTaskName(task)
                                 .setInitialMax(total)
                                 .setUnit(" MB", 1_000_000)
+                                .showSpeed()
                                 .clearDisplayOnFinish()
                                 .build()
                         : null;
@@ -40,15 +42,21 @@ final class BytesLine implements AutoCloseable {
             bar.stepBy(bytes);
         } else if (now - lastLine >= QUIET_NANOS && done < total) {
             lastLine = now;
-            double left = (now - start) * 1e-9 / done * (total - done);
+            double rate = done / ((now - start) * 1e-9);
             System.err.printf(
                     Locale.ROOT,
-                    "%s: %.0f of %.0f MB  ETA %s%n",
+                    "%s: %.0f of %.0f MB  %.1f MB/s  ETA %s%n",
                     task,
                     done * 1e-6,
                     total * 1e-6,
-                    LiveLine.time(left));
+                    rate * 1e-6,
+                    LiveLine.time((total - done) / rate));
         }
+    }
+
+    /** Whether it is all. */
+    boolean isDone() {
+        return done >= total;
     }
 
     @Override

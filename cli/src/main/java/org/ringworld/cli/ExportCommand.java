@@ -1,5 +1,6 @@
 package org.ringworld.cli;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.concurrent.Callable;
@@ -30,7 +31,8 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  ringworld export runs/lwm-text-mini lwm-jax",
             "  ringworld import lwm-jax back              gives the same weights bit for bit",
-            "  ringworld export runs/needles needles.gguf --to gguf --dtype q8_0"
+            "  ringworld export runs/needles needles.gguf --to gguf --dtype q8_0",
+            "  ringworld export hf:OWNER/NAME model.gguf --to gguf"
         })
 final class ExportCommand implements Callable<Integer> {
     /** Whom it is written for. */
@@ -43,7 +45,7 @@ final class ExportCommand implements Callable<Integer> {
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "A model directory or file, or a run.")
+            description = "A model directory or file, a run, or hf:OWNER/NAME.")
     private Path model;
 
     @Parameters(
@@ -70,14 +72,14 @@ final class ExportCommand implements Callable<Integer> {
                     throw new UsageException(
                             "--dtype is for gguf and hf: LWM's stream has the model's own");
                 }
-                try (ModelFiles files = ModelFiles.open(model)) {
+                try (ModelFiles files = open()) {
                     LwmDirectory.write(
                             out, files, ImportCommand.beside(out, files, files.config()));
                 }
             }
             case GGUF -> {
                 GgufType given = dtype == null ? null : ggufType();
-                try (ModelFiles files = ModelFiles.open(model)) {
+                try (ModelFiles files = open()) {
                     boolean isBf16 = files.dtype() == DType.BF16;
                     GgufType stored = isBf16 ? GgufType.BF16 : GgufType.F32;
                     GgufExport.write(out, files, given == null ? stored : given);
@@ -85,13 +87,17 @@ final class ExportCommand implements Callable<Integer> {
             }
             case HF -> {
                 DType given = dtype == null ? null : ImportCommand.dtype(dtype);
-                try (ModelFiles files = ModelFiles.open(model)) {
+                try (ModelFiles files = open()) {
                     ImportCommand.write(out, files, files.config(), given);
                 }
             }
         }
         System.out.println("wrote " + out);
         return Ringworld.DONE;
+    }
+
+    private ModelFiles open() throws IOException {
+        return ModelFiles.open(Ringworld.HUB.model(model));
     }
 
     private Form form() {

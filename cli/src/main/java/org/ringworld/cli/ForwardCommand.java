@@ -52,7 +52,10 @@ import picocli.CommandLine.Parameters;
 final class ForwardCommand implements Callable<Integer> {
     private static final long POLL_MILLIS = 100;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "A model directory or file.")
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "A model directory or file, or hf:OWNER/NAME.")
     private Path model;
 
     @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
@@ -72,7 +75,7 @@ final class ForwardCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        InferenceSettings on = InferenceSettings.of(settings, model);
+        InferenceSettings on = InferenceSettings.of(settings, Ringworld.HUB.model(model));
         LlamaConfig config = on.config();
         BatchFile in = BatchFile.read(batch, config);
         if (gradients && !in.hasTargets()) {

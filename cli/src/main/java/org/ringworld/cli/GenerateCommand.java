@@ -43,6 +43,7 @@ import tools.jackson.databind.node.ObjectNode;
             "  ringworld generate MODEL --chat --prompt \"Who hid the letter?\" --system \"Be brief.\"",
             "  ringworld generate MODEL --prompt-file book.txt --stop \"Chapter\" --json --logprobs 5",
             "  ringworld generate MODEL --prompts questions.jsonl --out answers.jsonl ring.size=2",
+            "  ringworld generate hf:OWNER/NAME --prompt \"Once\"",
             "  ringworld generate MODEL --prompt \"Once\" weights=int8 cache=int8",
             "  ringworld generate MODEL --prompt \"Once\" ring.size=3 --cluster 127.0.0.1:25520",
             "",

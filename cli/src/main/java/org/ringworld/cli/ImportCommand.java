@@ -36,10 +36,14 @@ import picocli.CommandLine.Parameters;
             "",
             "Examples:",
             "  ringworld import LWM-Text-1M-Jax lwm-text-1m --dtype bf16",
+            "  ringworld import hf:OWNER/NAME@REVISION copy",
             "  ringworld import streaming_params converted model.numHeads=32 model.ropeTheta=5e7"
         })
 final class ImportCommand implements Callable<Integer> {
-    @Parameters(index = "0", paramLabel = "SOURCE", description = "A model directory or file.")
+    @Parameters(
+            index = "0",
+            paramLabel = "SOURCE",
+            description = "A model directory or file, or hf:OWNER/NAME.")
     private String named;
 
     @Parameters(index = "1", paramLabel = "OUT", description = "A directory that is not there yet.")
@@ -57,7 +61,7 @@ final class ImportCommand implements Callable<Integer> {
         refuseExisting(out);
         // What a file holds is seen from its bytes, whatever LWM has to be told.
         Path source = Path.of(named.replaceFirst("^(flax_params|(trainstate_)?params)::", ""));
-        InferenceSettings on = InferenceSettings.of(settings, source);
+        InferenceSettings on = InferenceSettings.of(settings, Ringworld.HUB.model(source));
         try (ModelFiles files = on.open()) {
             write(out, files, on.config(), wanted);
         }

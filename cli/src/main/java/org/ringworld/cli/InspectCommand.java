@@ -29,7 +29,10 @@ import tools.jackson.databind.node.ObjectNode;
 final class InspectCommand implements Callable<Integer> {
     private static final JsonMapper JSON = JsonMapper.shared();
 
-    @Parameters(index = "0", paramLabel = "PATH", description = "A file or directory of weights.")
+    @Parameters(
+            index = "0",
+            paramLabel = "PATH",
+            description = "A file or directory of weights, or hf:OWNER/NAME.")
     private Path path;
 
     @Option(names = "--json", description = "Write JSON.")
@@ -37,7 +40,7 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
-        Inspection inspection = Inspection.of(path);
+        Inspection inspection = Inspection.of(Ringworld.HUB.model(path));
         if (json) {
             System.out.println(
                     JSON.writerWithDefaultPrettyPrinter().writeValueAsString(json(inspection)));

@@ -4,10 +4,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.decode.Engine;
-import org.ringworld.tokenizer.DataException;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Option;
@@ -18,7 +16,7 @@ final class ModelOptions {
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "A model directory or file, or a run.")
+            description = "A model directory or file, a run, or hf:OWNER/NAME.")
     private Path model;
 
     @Parameters(
@@ -43,8 +41,8 @@ final class ModelOptions {
         return keys.remove(word);
     }
 
-    TextModel open() throws CheckpointException, DataException {
-        return TextModel.open(InferenceSettings.of(keys, model));
+    TextModel open() throws IOException {
+        return TextModel.open(InferenceSettings.of(keys, Ringworld.HUB.model(model)));
     }
 
     /**

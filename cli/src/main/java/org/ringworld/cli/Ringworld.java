@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Properties;
 import org.ringworld.actors.Faults;
+import org.ringworld.checkpoints.hub.Hub;
 import org.ringworld.cli.bench.BenchCommand;
 import org.ringworld.cli.bench.RingPeerCommand;
 import org.ringworld.cli.cluster.CertificatesCommand;
@@ -20,6 +21,7 @@ import org.ringworld.cli.eval.EvalCommand;
 import org.ringworld.cli.eval.NeedlesCommand;
 import org.ringworld.cli.qa.MakeQaCommand;
 import org.ringworld.cli.train.TrainCommand;
+import org.ringworld.model.training.job.HubNames;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import org.slf4j.LoggerFactory;
@@ -43,6 +45,7 @@ import picocli.CommandLine.Spec;
             "  ringworld train examples/jobs/needles.conf ring.size=4 output=runs/four",
             "  ringworld generate runs/needles --prompt \"Once upon a time\"",
             "  ringworld chat MODEL                             talk with a model; /help in it",
+            "  ringworld chat hf:OWNER/NAME                     with one of Hugging Face's hub",
             "  ringworld COMMAND --help                         options and examples of a command"
         },
         subcommands = {
@@ -79,6 +82,9 @@ public final class Ringworld implements Runnable {
 
     public static final int FAILED = 1;
     static final int USAGE = 2;
+
+    /** Names of Hugging Face's hub; what is fetched is shown on standard error. */
+    public static final HubNames HUB = new HubNames(new Hub(System.getenv(), new FetchLine()));
 
     @Spec private CommandSpec spec;
 

@@ -48,6 +48,7 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  ringworld serve MODEL",
             "  ringworld serve MODEL http.port=9000 ring.size=2 maxTokens=65536",
+            "  ringworld serve hf:OWNER/NAME",
             "  ringworld serve runs/needles --follow",
             "  ringworld serve MODEL ring.size=3 --cluster 127.0.0.1:25520",
             "  ringworld serve runs/needles --follow --cluster 127.0.0.1:25520",
@@ -62,7 +63,7 @@ final class ServeCommand implements Callable<Integer> {
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "A model directory or file, or a run.")
+            description = "A model directory or file, a run, or hf:OWNER/NAME.")
     private Path model;
 
     @Parameters(
@@ -92,6 +93,7 @@ final class ServeCommand implements Callable<Integer> {
         HttpSettings http =
                 HttpSettings.of(config.withValue("http.queue", config.getValue("queue")));
         String name = config.getIsNull("name") ? name(model) : config.getString("name");
+        model = Ringworld.HUB.model(model);
         copyWeights(inference);
         if (cluster != null) {
             return serveThere(name, own, inference);

@@ -1,5 +1,6 @@
 package org.ringworld.cli;
 
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -34,6 +35,7 @@ import picocli.CommandLine.Parameters;
             "Examples:",
             "  ringworld tokenize books --tokenizer tokenizer.model --out books.tokens",
             "  ringworld tokenize qa.jsonl --tokenizer MODEL --out qa.tokens --fields \"[q],a\"",
+            "  ringworld tokenize 'hf:datasets/OWNER/NAME/data/train-*' --tokenizer hf:OWNER/NAME --out a.tokens",
             "  ringworld tokenize --tokenizer tokenizer.json --jsonl in.jsonl --out ids.jsonl"
         })
 final class TokenizeCommand implements Callable<Integer> {
@@ -44,13 +46,14 @@ final class TokenizeCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "SOURCE",
             description =
-                    "Documents: a directory, a file (.txt, .jsonl, .json, each also .gz or .zst, .parquet), or a pattern of them.")
+                    "Documents: a directory, a file (.txt, .jsonl, .json, each also .gz or .zst, .parquet, .arrow), a pattern of them, or hf:datasets/OWNER/NAME.")
     private Path source;
 
     @Option(
             names = "--tokenizer",
             required = true,
-            description = "bytes, a tokenizer.model, a tokenizer.json or a model directory.")
+            description =
+                    "bytes, a tokenizer.model, a tokenizer.json, a model directory or hf:OWNER/NAME.")
     private String tokenizerName;
 
     @Option(names = "--out", required = true, description = "The file to write.")
@@ -107,12 +110,14 @@ final class TokenizeCommand implements Callable<Integer> {
         if ((source == null) == (jsonl == null)) {
             throw new UsageException("tokenize needs either a SOURCE or --jsonl");
         }
-        Tokenizer tokenizer = Tokenizer.of(KeyValue.withHome(tokenizerName));
+        tokenizerName = Ringworld.HUB.tokenizer(KeyValue.withHome(tokenizerName));
+        Tokenizer tokenizer = Tokenizer.of(tokenizerName);
         if (jsonl != null) {
-            long lines = TokenizedLines.write(jsonl, tokenizer, out);
+            long lines = TokenizedLines.write(Ringworld.HUB.data(jsonl), tokenizer, out);
             System.out.printf("%s: %d lines%n", out, lines);
             return Ringworld.DONE;
         }
+        source = Ringworld.HUB.data(source);
         long start = System.nanoTime();
         Tokenization.Result result;
         try (ProgressBar bar = LiveLine.onTerminal() ? bar() : null) {
@@ -128,11 +133,12 @@ final class TokenizeCommand implements Callable<Integer> {
         return Ringworld.DONE;
     }
 
-    private FieldLanguage language() throws DataException {
+    private FieldLanguage language() throws IOException {
         ChatTemplate chat =
                 chatTemplate == null
-                        ? ChatTemplate.of(KeyValue.withHome(tokenizerName))
-                        : ChatTemplate.named(KeyValue.withHome(chatTemplate));
+                        ? ChatTemplate.of(tokenizerName)
+                        : ChatTemplate.named(
+                                Ringworld.HUB.tokenizer(KeyValue.withHome(chatTemplate)));
         try {
             return new FieldLanguage(
                     fields,

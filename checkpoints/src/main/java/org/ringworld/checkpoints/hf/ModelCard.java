@@ -8,6 +8,7 @@ import java.nio.file.attribute.FileTime;
 import java.util.List;
 import java.util.Locale;
 import org.ringworld.checkpoints.files.AtomicFiles;
+import org.ringworld.checkpoints.hub.HubCache;
 
 /**
  * The model card of a model directory, its {@code README.md}: what the model is, what else is known
@@ -46,7 +47,7 @@ public record ModelCard(String name, LlamaConfig config, List<Section> sections)
 
     /** A file's or directory's name as code: where it lies is nobody else's business. */
     public static String code(Path path) {
-        return "`" + path.toAbsolutePath().normalize().getFileName() + "`";
+        return "`" + HubCache.called(path) + "`";
     }
 
     /**

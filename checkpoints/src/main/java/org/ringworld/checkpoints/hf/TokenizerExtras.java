@@ -21,6 +21,11 @@ public final class TokenizerExtras {
 
     private TokenizerExtras() {}
 
+    /** Whether a file of a model directory is one of them. */
+    public static boolean isOne(String name) {
+        return NAMES.contains(name);
+    }
+
     /**
      * Copies those that {@code directory} has, and the ids of tokens in its {@code config.json}.
      */

@@ -19,7 +19,7 @@ import picocli.CommandLine.Parameters;
         footer = {
             "",
             "The job waits until ring.size devices are free, and goes on with ring.minSize after losses. Its",
-            "output and its data are paths that every node reaches. Ctrl-C ends the following, not the job.",
+            "output and its data are paths that every node reaches; hf: names are fetched here, into HF_HOME. Ctrl-C ends the following, not the job.",
             "",
             "Examples:",
             "  ringworld submit examples/jobs/needles.conf ring.size=2",

@@ -42,7 +42,7 @@ public final class EvalCommand implements Callable<Integer> {
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "A model directory or file, or a run.")
+            description = "A model directory or file, a run, or hf:OWNER/NAME.")
     private Path model;
 
     @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
@@ -51,7 +51,7 @@ public final class EvalCommand implements Callable<Integer> {
     @Option(
             names = "--text",
             description =
-                    "Texts (.txt, .jsonl or a directory) to take the loss of, instead of needles.")
+                    "Texts (.txt, .jsonl, a directory or hf:datasets/OWNER/NAME) to take the loss of, instead of needles.")
     private Path text;
 
     @Option(
@@ -109,7 +109,7 @@ public final class EvalCommand implements Callable<Integer> {
             EvalModel opened = open();
             List<Integer> at = lengths.isEmpty() ? opened.lengths(SHORTEST) : lengths;
             if (text != null) {
-                ProbesEval.texts(opened, text, at, json);
+                ProbesEval.texts(opened, Ringworld.HUB.data(text), at, json);
             } else {
                 ProbesEval.needles(opened, needles, at, depths, json);
             }

@@ -5,6 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import org.ringworld.cli.InferenceSettings;
+import org.ringworld.cli.Ringworld;
 import org.ringworld.cli.TextModel;
 import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.attention.PageMemory;
@@ -29,7 +30,7 @@ record EvalModel(Path path, List<String> keys, InCluster cluster, TextModel open
                 settings.stream()
                         .map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta="))
                         .toList();
-        TextModel opened = TextModel.open(InferenceSettings.of(keys, path));
+        TextModel opened = TextModel.open(InferenceSettings.of(keys, Ringworld.HUB.model(path)));
         return new EvalModel(path, keys, cluster, opened);
     }
 

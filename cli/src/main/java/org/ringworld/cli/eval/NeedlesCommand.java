@@ -50,7 +50,7 @@ public final class NeedlesCommand implements Callable<Integer> {
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "A model directory or file, or a run.")
+            description = "A model directory or file, a run, or hf:OWNER/NAME.")
     private Path model;
 
     @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
@@ -126,7 +126,8 @@ public final class NeedlesCommand implements Callable<Integer> {
         check();
         EvalModel opened = EvalModel.open(model, settings, cluster);
         Tokenizer tokenizer = opened.opened().tokenizer();
-        LwmNeedles texts = LwmNeedles.of(haystack, tokenizer, rounds, longest, seed);
+        Path documents = haystack == null ? null : Ringworld.HUB.data(haystack);
+        LwmNeedles texts = LwmNeedles.of(documents, tokenizer, rounds, longest, seed);
         checkFits(texts);
         Fence fence = Fence.claimFile(out);
         try {

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
+import org.ringworld.cli.Ringworld;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.evaluation.AskedSuite;
 import org.ringworld.model.evaluation.AskedSuite.Answered;
@@ -74,11 +75,12 @@ record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode requ
         if (texts == null) {
             return Haystack.prose();
         }
-        String notRead = TextFiles.notRead(texts);
+        Path documents = Ringworld.HUB.data(texts);
+        String notRead = TextFiles.notRead(documents);
         if (notRead != null) {
             System.err.println("ringworld: skipped " + notRead);
         }
-        return Haystack.of(texts);
+        return Haystack.of(documents);
     }
 
     private static ObjectNode request(

@@ -113,6 +113,7 @@ public final class MakeQaCommand implements Callable<Integer> {
         if (chunkTokens < 1 || chunksOfALine < 1) {
             throw new UsageException("--chunk-tokens and --chunks must be at least 1");
         }
+        documents = Ringworld.HUB.data(documents);
         String notRead = TextFiles.notRead(documents);
         if (notRead != null) {
             System.err.println("ringworld: skipped " + notRead);
@@ -136,7 +137,7 @@ public final class MakeQaCommand implements Callable<Integer> {
 
     private Answerer answerer() throws Exception {
         return model != null
-                ? new ModelAnswerer(model, seed, beyond)
+                ? new ModelAnswerer(Ringworld.HUB.model(model), seed, beyond)
                 : new EndpointAnswerer(
                         "--endpoint",
                         endpoint,
@@ -157,7 +158,7 @@ public final class MakeQaCommand implements Callable<Integer> {
         Tokenizer tokenizer =
                 tokenizerName == null
                         ? ((ModelAnswerer) answerer).tokenizer()
-                        : Tokenizer.of(KeyValue.withHome(tokenizerName));
+                        : Tokenizer.of(Ringworld.HUB.tokenizer(KeyValue.withHome(tokenizerName)));
         return DocumentChunks.read(documents, tokenizer, chunkTokens);
     }
 

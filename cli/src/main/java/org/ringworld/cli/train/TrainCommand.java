@@ -41,6 +41,7 @@ import picocli.CommandLine.Parameters;
             "  ringworld train",
             "  ringworld train examples/jobs/needles.conf seed=2 output=runs/second",
             "  ringworld train ring.size=1 device.threads=2 stages.0.steps=300",
+            "  ringworld train JOB.conf model.path=hf:OWNER/NAME data.path=hf:datasets/OWNER/NAME",
             "  ringworld train 'devices=[cpu,{cpu{threads=2,memory=8 GiB}}]'",
             "  ringworld train examples/jobs/needles.conf --resume     fails if there is nothing to go on with"
         })
@@ -127,7 +128,7 @@ public final class TrainCommand implements Callable<Integer> {
             }
         }
         Config job = file == null ? defaultJob() : JobFile.read(file);
-        return JobFile.resolve(job, overrides);
+        return JobFile.resolve(job, overrides, Ringworld.HUB);
     }
 
     private static int train(OpenJob open, Fence fence) throws Exception {

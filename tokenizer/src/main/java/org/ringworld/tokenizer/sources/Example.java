@@ -24,7 +24,7 @@ public record Example(Path file, long line, JsonNode fields, String fault) {
         }
         String unit =
                 switch (FileKind.of(file)) {
-                    case PARQUET -> "row";
+                    case PARQUET, ARROW -> "row";
                     case JSON -> "element";
                     default -> "line";
                 };

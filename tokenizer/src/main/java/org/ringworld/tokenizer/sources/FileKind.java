@@ -18,10 +18,11 @@ enum FileKind {
     LINES(".jsonl"),
     /** An array of objects, or lines as in {@link #LINES}. */
     JSON(".json"),
-    PARQUET(".parquet");
+    PARQUET(".parquet"),
+    ARROW(".arrow");
 
     static final String NAMES =
-            ".txt, .jsonl or .json, plain or with .gz or .zst after it, or .parquet";
+            ".txt, .jsonl or .json, plain or with .gz or .zst after it, .parquet or .arrow";
 
     private static final List<String> PACKED = List.of(".gz", ".zst");
     private static final int BUFFER = 1 << 16;
@@ -38,7 +39,7 @@ enum FileKind {
         for (String packed : PACKED) {
             if (name.endsWith(packed)) {
                 FileKind inside = of(name.substring(0, name.length() - packed.length()));
-                return inside == PARQUET ? null : inside;
+                return inside == PARQUET || inside == ARROW ? null : inside;
             }
         }
         return of(name);

@@ -27,20 +27,10 @@ final class ParquetRows {
 
     private ParquetRows() {}
 
-    /** Takes rows in order. */
-    @FunctionalInterface
-    interface Taker {
-        /**
-         * @param bytes of its text
-         * @param shareOfFile that is read with it
-         */
-        void take(Example row, long bytes, double shareOfFile);
-    }
-
     /**
      * @throws DataException where the file is damaged, or written in a way that cannot be read
      */
-    static void read(Path file, Taker taker) throws DataException {
+    static void read(Path file, RowTaker taker) throws DataException {
         long number = 0;
         try (ParquetFileReader parquet = open(file);
                 RowReader rows = rows(file, parquet)) {

@@ -23,9 +23,10 @@ import tools.jackson.databind.node.JsonNodeFactory;
 
 /**
  * Reads what documents are made from: a {@code .txt} file is one, a {@code .jsonl} file has one in
- * each line, a {@code .json} file in each element of its array, a {@code .parquet} file in each
- * row. A directory is all such files below it in the order of their names, but for hidden ones; a
- * pattern such as {@code DIR/train-*} those that it matches.
+ * each line, a {@code .json} file in each element of its array, a {@code .parquet} or {@code
+ * .arrow} file in each row. A directory is all such files below it in the order of their names, but
+ * for hidden ones, and a {@link SavedDataset} what that says; a pattern such as {@code DIR/train-*}
+ * those that it matches.
  *
  * <p>Lines of JSON end at LF alone and are strict JSON in strict UTF-8, of which a field given
  * twice counts as given last. Blank lines are skipped; a line that cannot be used is an example
@@ -132,9 +133,14 @@ public final class TextFiles {
         return Files.exists(path) || TextFolder.isPattern(path);
     }
 
+    /** Whether a file of that name may hold documents. */
+    public static boolean isOfKind(String name) {
+        return FileKind.of(Path.of(name)) != null;
+    }
+
     /**
-     * A sentence about the files below a directory that are of no kind that is read; null where
-     * there are none, or the path is a file or a pattern.
+     * A sentence about what below a directory is not read; null where there is nothing, or the path
+     * is a file or a pattern.
      *
      * @throws DataException where the directory cannot be read
      */
@@ -157,17 +163,18 @@ public final class TextFiles {
             case TEXT -> readText(file);
             case LINES -> readLines(file);
             case JSON -> readJson(file);
-            case PARQUET -> {
-                long size = Files.size(file);
-                ParquetRows.read(file, (row, bytes, share) -> take(row, bytes, share * size));
-            }
+            case PARQUET -> ParquetRows.read(file, taker(file));
+            case ARROW -> ArrowRows.read(file, taker(file));
         }
     }
 
-    private void take(Example row, long bytes, double ofFile) {
-        bytesRead += bytes;
-        fileBytesRead = (long) ofFile;
-        examples.accept(row);
+    private RowTaker taker(Path file) throws IOException {
+        long size = Files.size(file);
+        return (row, bytes, share) -> {
+            bytesRead += bytes;
+            fileBytesRead = (long) (share * size);
+            examples.accept(row);
+        };
     }
 
     private void readText(Path file) throws IOException {

@@ -25,8 +25,9 @@ import org.ringworld.tokenizer.DataException;
  *
  * @param files those of documents, by name
  * @param others all else, by name
+ * @param splits of a {@link SavedDataset} that are not read
  */
-record TextFolder(Path directory, List<Path> files, List<Path> others) {
+record TextFolder(Path directory, List<Path> files, List<Path> others, List<Path> splits) {
     private static final int MOST_TOLD = 5;
     private static final Pattern SPECIAL = Pattern.compile("[*?{\\[]");
 
@@ -34,7 +35,8 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
      * @throws DataException where a directory cannot be read
      */
     static TextFolder read(Path directory) throws DataException {
-        TextFolder folder = new TextFolder(directory, new ArrayList<>(), new ArrayList<>());
+        TextFolder folder =
+                new TextFolder(directory, new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
         Set<Path> seen = new HashSet<>();
         // Links after all else: what also lies here itself keeps its own name.
         Deque<Path> links = new ArrayDeque<>(List.of(directory));
@@ -42,6 +44,8 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
             while (!links.isEmpty()) {
                 folder.walk(links.removeFirst(), seen, links);
             }
+        } catch (DataException e) {
+            throw e;
         } catch (IOException e) {
             throw new DataException(directory + ": cannot be read: " + e.getMessage(), e);
         }
@@ -94,6 +98,16 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
         if (!seen.add(at.toRealPath())) {
             return;
         }
+        if (SavedDataset.isOne(at)) {
+            files.addAll(SavedDataset.files(at));
+            return;
+        }
+        if (SavedDataset.hasSplits(at)) {
+            List<Path> all = SavedDataset.splits(at);
+            walk(all.getFirst(), seen, links);
+            splits.addAll(all.subList(1, all.size()));
+            return;
+        }
         List<Path> entries;
         try (Stream<Path> all = Files.list(at)) {
             entries = all.sorted().toList();
@@ -118,22 +132,33 @@ record TextFolder(Path directory, List<Path> files, List<Path> others) {
         return Files.isSymbolicLink(file) && !Files.exists(file);
     }
 
-    /** A sentence about the others; null where there are none. */
+    /** A sentence about what is not read; null where there is nothing. */
     String notRead() {
-        if (others.isEmpty()) {
-            return null;
+        List<String> sentences = new ArrayList<>();
+        if (!others.isEmpty()) {
+            sentences.add(
+                    "%d files of %s that hold no documents: %s"
+                            .formatted(others.size(), directory, named(others)));
         }
+        if (!splits.isEmpty()) {
+            sentences.add(
+                    "all splits but train of %s: name %s to read another"
+                            .formatted(directory, splits.getFirst()));
+        }
+        return sentences.isEmpty() ? null : String.join("; ", sentences);
+    }
+
+    private String named(List<Path> paths) {
         String names =
-                others.stream()
+                paths.stream()
                         .limit(MOST_TOLD)
                         .map(
-                                file ->
-                                        directory.relativize(file)
-                                                + (leadsNowhere(file)
+                                path ->
+                                        directory.relativize(path)
+                                                + (leadsNowhere(path)
                                                         ? " (a link that leads nowhere)"
                                                         : ""))
                         .collect(Collectors.joining(", "));
-        return "%d files of %s that hold no documents: %s%s"
-                .formatted(others.size(), directory, names, others.size() > MOST_TOLD ? ", …" : "");
+        return paths.size() > MOST_TOLD ? names + ", …" : names;
     }
 }

@@ -28,7 +28,10 @@ import org.ringworld.tokenizer.documents.FieldLanguage;
 import org.ringworld.tokenizer.documents.TextDocuments;
 import org.ringworld.tokenizer.documents.Tokenization;
 
-/** The same data in any form; tables were written by pyarrow, of a file of lines beside them. */
+/**
+ * The same data in any form; tables were written by pyarrow and {@code datasets}, of a file of
+ * lines beside them.
+ */
 class FormsTest {
     private static final Tokenizer BYTES = new ByteTokenizer();
     private static final String HERE = "org/ringworld/tokenizer/sources/";
@@ -86,6 +89,8 @@ class FormsTest {
         forms.add(write("lines.json", lines));
         forms.add(TestData.resource(HERE + "chats-snappy.parquet"));
         forms.add(TestData.resource(HERE + "chats-zstd.parquet"));
+        forms.add(TestData.resource(HERE + "saved"));
+        forms.add(TestData.resource(HERE + "saved/train"));
         for (Path form : forms) {
             assertThat(cache(form)).as(form.toString()).isEqualTo(cache);
         }
@@ -105,13 +110,14 @@ class FormsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"gz", "zst", "parquet", "json"})
+    @ValueSource(strings = {"gz", "zst", "parquet", "json", "arrow"})
     void nothingOfAFileThatEndsTooEarlyIsUsed(String kind) throws Exception {
         byte[] whole =
                 switch (kind) {
                     case "gz" -> gzip(lines());
                     case "zst" -> zstd(lines());
                     case "json" -> array(lines());
+                    case "arrow" -> Files.readAllBytes(TestData.resource(HERE + "kinds.arrow"));
                     default -> Files.readAllBytes(TestData.resource(HERE + "chats-snappy.parquet"));
                 };
         String name = kind.length() < 4 ? "a.jsonl." + kind : "a." + kind;
@@ -154,6 +160,7 @@ class FormsTest {
                 List.of(
                         "chats-snappy.parquet",
                         "chats-zstd.parquet",
+                        "kinds.arrow",
                         "b.jsonl.gz",
                         "b.jsonl.zst")) {
             byte[] whole =

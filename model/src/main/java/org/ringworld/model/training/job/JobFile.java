@@ -8,6 +8,7 @@ import com.typesafe.config.ConfigObject;
 import com.typesafe.config.ConfigResolveOptions;
 import com.typesafe.config.ConfigValue;
 import com.typesafe.config.ConfigValueFactory;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.commons.text.similarity.LevenshteinDistance;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.checkpoints.hub.Hub;
 
 /**
  * A job's configuration: HOCON, over the defaults, under {@code key=value} from the command line. A
@@ -58,8 +60,22 @@ public final class JobFile {
         }
     }
 
-    /** Puts overrides over a job and defaults under it, and checks that every key is known. */
+    /**
+     * {@link #resolve(Config, List, HubNames)} where nobody is told of what is fetched.
+     *
+     * @throws UncheckedIOException where a name of the hub's cannot be fetched
+     */
     public static Config resolve(Config job, List<String> overrides) {
+        return resolve(job, overrides, new HubNames(new Hub(System.getenv(), Hub.Progress.NONE)));
+    }
+
+    /**
+     * Puts overrides over a job and defaults under it, checks that every key is known, and fetches
+     * what it names of Hugging Face's hub.
+     *
+     * @throws UncheckedIOException where a name of the hub's cannot be fetched
+     */
+    public static Config resolve(Config job, List<String> overrides, HubNames hub) {
         Config merged = set(job, overrides);
         try {
             merged = merged.resolve();
@@ -76,7 +92,7 @@ public final class JobFile {
                 merged.withFallback(preset(merged))
                         .withFallback(DEFAULTS.withoutPath("stage"))
                         .resolve();
-        whole = KeyValue.mapPaths(whole, KeyValue::withHome);
+        whole = hub.inJob(withHome(whole));
         whole = whole.withValue("stages", stages(whole));
         return StartModel.fill(whole);
     }
@@ -96,7 +112,11 @@ public final class JobFile {
                     "%s cannot be resolved: %s"
                             .formatted(String.join(" ", overrides), e.getMessage()));
         }
-        return KeyValue.mapPaths(whole, KeyValue::withHome);
+        return withHome(whole);
+    }
+
+    private static Config withHome(Config config) {
+        return KeyValue.mapPaths(config, (_, path) -> KeyValue.withHome(path));
     }
 
     private static Config set(Config on, List<String> overrides) {

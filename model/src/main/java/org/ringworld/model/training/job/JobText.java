@@ -50,7 +50,7 @@ public final class JobText {
         String output = job.getIsNull("output") ? "runs/" + name : job.getString("output");
         return KeyValue.mapPaths(
                 job.withValue("output", ConfigValueFactory.fromAnyRef(output)),
-                path -> path.equals(BYTES) ? path : here.resolve(path).normalize().toString());
+                (_, path) -> path.equals(BYTES) ? path : here.resolve(path).normalize().toString());
     }
 
     /**

@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.UnaryOperator;
+import java.util.function.BinaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -115,21 +115,26 @@ public final class KeyValue {
         return path;
     }
 
-    /** A job or a node's settings, each path in which is another; other values stay as they are. */
-    public static Config mapPaths(Config config, UnaryOperator<String> other) {
+    /**
+     * A job or a node's settings, each path in which is another; other values stay as they are.
+     *
+     * @param other is given the key, without places in lists, and the path
+     */
+    public static Config mapPaths(Config config, BinaryOperator<String> other) {
         return ((ConfigObject) mapPaths("", config.root(), other)).toConfig();
     }
 
     private static ConfigValue mapPaths(
-            String key, ConfigValue value, UnaryOperator<String> other) {
+            String key, ConfigValue value, BinaryOperator<String> other) {
         return switch (value) {
             case ConfigObject object -> {
                 ConfigObject with = object;
+                String inside = key.isEmpty() ? "" : key + ".";
                 for (Map.Entry<String, ConfigValue> entry : object.entrySet()) {
                     with =
                             with.withValue(
                                     entry.getKey(),
-                                    mapPaths(entry.getKey(), entry.getValue(), other));
+                                    mapPaths(inside + entry.getKey(), entry.getValue(), other));
                 }
                 yield with;
             }
@@ -137,8 +142,9 @@ public final class KeyValue {
                     ConfigValueFactory.fromIterable(
                             list.stream().map(element -> mapPaths(key, element, other)).toList());
             case ConfigValue text
-                    when PATHS.contains(key) && text.unwrapped() instanceof String s -> {
-                String changed = other.apply(s);
+                    when PATHS.contains(key.substring(key.lastIndexOf('.') + 1))
+                            && text.unwrapped() instanceof String s -> {
+                String changed = other.apply(key, s);
                 // The same stays as it was written, without quotes.
                 yield changed.equals(s) ? text : ConfigValueFactory.fromAnyRef(changed);
             }
