@@ -34,21 +34,21 @@ class NeedlesCommandTest {
         assertThat(trained.code()).as(trained.err()).isZero();
         List<String> lwms =
                 List.of(
-                        "--context_lengths_min=400",
-                        "--context_lengths_max=500",
+                        "--context_lengths_min=500",
+                        "--context_lengths_max=600",
                         "--n_context_length_intervals=2",
                         "--n_document_depth_intervals=3",
                         "--n_rounds=1");
         Outcome first = needles(model, lwms);
         assertThat(first.code()).as(first.err()).isZero();
-        assertThat(first.out()).contains("depth", "400", "500", "100.0 %", "all");
+        assertThat(first.out()).contains("depth", "500", "600", "100.0 %", "all");
         assertThat(ImageIO.read(directory.resolve("r.png").toFile())).isNotNull();
         JsonNode all = results();
         assertThat(all).hasSize(6);
         assertThat(all.get(5).propertyNames())
                 .containsSequence(
                         "context_length", "depth_percent", "response", "answer", "correct", "seed");
-        assertThat(all.get(5).path("context_length").asInt()).isEqualTo(500);
+        assertThat(all.get(5).path("context_length").asInt()).isEqualTo(600);
         assertThat(all.get(5).path("depth_percent").asDouble()).isEqualTo(100);
 
         // Cut off after two of them, the second as it was not written here.

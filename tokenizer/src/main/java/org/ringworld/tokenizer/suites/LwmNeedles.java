@@ -17,14 +17,15 @@ import org.ringworld.tokenizer.tasks.Prose;
 
 /**
  * LWM's own needle evaluations (scripts/eval_needle.py and eval_needle_multi.py of its repository):
- * its templates, cities and numbers, with 200 tokens left for what stands around a context and for
- * the answer.
+ * its templates, cities and numbers, with 200 tokens left for the answer.
  *
  * <p>Where it differs: lengths are tokens of the model that is asked, also where a needle is put
  * (LWM cuts with another model's tokenizer there, so that its contexts are longer or shorter than
- * they say); a sentence ends with a period of the text, not with a token that is one; several
- * needles are placed before any of them is put in, so that none is cut off by the next; and what is
- * asked follows from seed, length, depth and round, so that a run that goes on asks the same.
+ * they say), and hold all of a prompt (there the 200 tokens are for the question, too, and an
+ * answer may go on behind them); a sentence ends with a period of the text, not with a token that
+ * is one; several needles are placed before any of them is put in, so that none is cut off by the
+ * next; and what is asked follows from seed, length, depth and round, so that a run that goes on
+ * asks the same.
  */
 public final class LwmNeedles {
     private static final String NEEDLE = "\nThe special magic %s number is: %s\n";
@@ -35,8 +36,8 @@ public final class LwmNeedles {
             "You are a helpful assistant. USER: %s %s Don't give information outside the document."
                     + " ASSISTANT: ";
 
-    /** Of a length, for what stands around a context and for the answer. */
-    private static final int BUFFER = 200;
+    /** Tokens of a length that are left for the answer. */
+    private static final int ANSWER = 200;
 
     /** As often as LWM has them. */
     private static final List<String> CITIES =
@@ -194,20 +195,17 @@ public final class LwmNeedles {
             List<Hidden> wanted,
             String question,
             String template) {
-        String right = String.join(", ", wanted.stream().map(Hidden::number).toList());
-        int answer = tokenizer.encode(right).length + 1;
         int needles = hidden.stream().mapToInt(h -> tokenizer.encode(needle(h)).length).sum();
         int around = prompt(template.formatted("", question)).length;
-        int room = length - needles - Math.max(BUFFER, around + answer);
+        int room = length - needles - around - ANSWER;
         // Tokens next to a needle may be cut otherwise than in the text alone.
         int over = 0;
         for (int tokens = room; tokens >= 0; tokens -= over) {
             String context = hide(hidden, contexts.get(round), tokens);
             int[] ids = prompt(template.formatted(context, question));
-            over = ids.length + answer - length;
+            over = ids.length + ANSWER - length;
             if (over <= 0) {
-                int most = length - ids.length;
-                return new Asked(length, round, hidden, wanted, question, ids, most);
+                return new Asked(length, round, hidden, wanted, question, ids, ANSWER);
             }
         }
         throw new IllegalArgumentException(

@@ -56,9 +56,8 @@ class LwmNeedlesTest {
                                         + question
                                         + " Don't give information outside the document or repeat your"
                                         + " findings. Keep your response short and direct. ASSISTANT: ");
-                assertThat(asked.ids().length + asked.most()).isEqualTo(length);
-                int answer = tokenizer.encode(hidden.number()).length;
-                assertThat(asked.most()).isBetween(answer, 200 + answer);
+                assertThat(asked.most()).isEqualTo(200);
+                assertThat(asked.ids().length + 200).isBetween(length - 8, length);
                 String before = text.substring(BEGIN.length(), text.indexOf(needle));
                 int context = text.lastIndexOf(question) - BEGIN.length() - needle.length();
                 assertThat(depth == 100 || before.isEmpty() || before.endsWith(".")).isTrue();
@@ -93,7 +92,7 @@ class LwmNeedlesTest {
                     .endsWith(
                             asked.question()
                                     + " Don't give information outside the document. ASSISTANT: ");
-            assertThat(asked.ids().length + asked.most()).isEqualTo(2000);
+            assertThat(asked.ids().length + asked.most()).isBetween(1992, 2000);
         }
         assertThat(needles.several(2000, DEPTHS, 3, 1, 0).question())
                 .startsWith("What is the special magic number for ");
