@@ -91,21 +91,23 @@ final class ProbesEval {
 
     /**
      * Bytes that a target stands for, on average: those of the texts as they are written, where a
-     * tokenizer adds, drops or changes some. A cache has no texts but their tokens.
+     * tokenizer adds, drops or changes some. A cache and chats have no texts but their tokens.
      */
     private static double bytesPerToken(
             Path text, TextDocuments documents, List<Row> rows, Tokenizer tokenizer)
             throws IOException {
-        if (!text.getFileName().toString().endsWith(".tokens")) {
-            return (double) TextDocuments.textBytes(text) / documents.trainingTargets();
+        boolean isCache = text.getFileName().toString().endsWith(".tokens");
+        long textBytes = isCache ? -1 : TextDocuments.textBytes(text);
+        if (textBytes >= 0) {
+            return (double) textBytes / documents.trainingTargets();
         }
         long bytes = 0;
         long targets = 0;
         for (Row row : rows) {
-            for (int target : row.targets()) {
-                if (target >= 0) {
+            for (int i = 0; i < row.length(); i++) {
+                if (row.targets()[i] >= 0 && row.weights()[i] > 0) {
                     targets++;
-                    bytes += tokenizer.bytes(target).length;
+                    bytes += tokenizer.bytes(row.targets()[i]).length;
                 }
             }
         }

@@ -63,6 +63,22 @@ class EvalModesTest {
                 List.of(more));
     }
 
+    /** A chat is no text by itself: its bytes are those of what is learnt of it. */
+    @Test
+    void bitsOfAChatAreThoseOfItsAnswers() throws Exception {
+        String chat =
+                """
+                {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]}
+                """;
+        Path chats = Files.writeString(directory.resolve("chats.jsonl"), chat.repeat(3));
+        Outcome outcome = CommandLineTest.run("eval", model, "--text", chats, "--lengths", "128");
+        assertThat(outcome.code()).as(outcome.err()).isZero();
+        String[] line = outcome.out().strip().lines().toList().getLast().strip().split(" +");
+        // "Yes" and a space of LWM's template; the token that ends them has no byte of its own.
+        double nats = Double.parseDouble(line[2]);
+        assertThat(Double.parseDouble(line[3])).isCloseTo(nats / Math.log(2) * 5 / 4, offset(0.01));
+    }
+
     @Test
     void aSuiteGoesOnWhereItWasCutOff() throws Exception {
         Path json = directory.resolve("results.json");

@@ -120,22 +120,25 @@ public final class TextDocuments {
 
     /**
      * UTF-8 bytes of the texts of a directory, a {@code .txt} or a {@code .jsonl} file as they are
-     * written there, whatever a tokenizer makes of them.
+     * written there, whatever a tokenizer makes of them; −1 where something is no text by itself,
+     * such as a chat.
      *
      * @throws DataException where a file cannot be read
      */
     public static long textBytes(Path path) throws DataException {
         long[] bytes = {0};
+        boolean[] isOther = {false};
         new TextFiles(
                         example -> {
                             if (example.fault() == null) {
                                 JsonNode text = example.fields().path("text");
+                                isOther[0] |= !text.isString();
                                 bytes[0] +=
                                         text.isString() ? Utf8.bytes(text.stringValue()).length : 0;
                             }
                         })
                 .read(path);
-        return bytes[0];
+        return isOther[0] ? -1 : bytes[0];
     }
 
     private void divide(double share, List<Part> trained, List<Part> kept) {
