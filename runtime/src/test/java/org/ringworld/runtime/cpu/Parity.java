@@ -75,12 +75,32 @@ public final class Parity implements AutoCloseable {
             double tolerance,
             BiConsumer<Kernels, List<Tensor>> kernel,
             Tensor... results) {
-        List<Tensor> once = copies(results);
-        List<Tensor> twice = copies(results);
+        check(List.of(kernels), tolerance, kernel, results);
+    }
+
+    /** Several kernels of the device that form the same. */
+    public void check(
+            List<Kernels> ways,
+            double tolerance,
+            BiConsumer<Kernels, List<Tensor>> kernel,
+            Tensor... results) {
         List<Tensor> plain = copies(results);
-        kernel.accept(kernels, once);
-        kernel.accept(kernels, twice);
         kernel.accept(PlainOracle.kernels(), plain);
+        for (Kernels way : ways) {
+            List<Tensor> once = copies(results);
+            List<Tensor> twice = copies(results);
+            kernel.accept(way, once);
+            kernel.accept(way, twice);
+            compare(results, once, twice, plain, tolerance);
+        }
+    }
+
+    private void compare(
+            Tensor[] results,
+            List<Tensor> once,
+            List<Tensor> twice,
+            List<Tensor> plain,
+            double tolerance) {
         for (int i = 0; i < results.length; i++) {
             if (results[i].dtype() == DType.I32) {
                 assertThat(tensors.readInts(once.get(i))).isEqualTo(tensors.readInts(plain.get(i)));

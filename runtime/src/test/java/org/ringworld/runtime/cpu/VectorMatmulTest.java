@@ -1,10 +1,9 @@
 package org.ringworld.runtime.cpu;
 
 import java.util.List;
-import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Kernels;
-import org.ringworld.runtime.Tensor;
 import org.ringworld.runtime.cpu.device.HostMemory;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
@@ -16,14 +15,14 @@ class VectorMatmulTest extends MatmulSuite {
         return Parity.DEVICES;
     }
 
-    /** In Java. */
+    /** Also in Java. */
     @Override
-    protected void checkOtherwise(
-            Parity p, double tolerance, BiConsumer<Kernels, List<Tensor>> kernel, Tensor result) {
+    protected void inEachWay(Parity p, Consumer<List<Kernels>> test) {
         int threads = ((CpuDevice) p.device()).team().threads();
         var scratch = new Scratch(new HostMemory(), threads);
         try (var team = new WorkerTeam(threads, VectorMatmulTest::daemon)) {
-            p.check(new VectorKernels(team, scratch, null), tolerance, kernel, result);
+            Kernels inJava = new VectorKernels(team, scratch, null);
+            test.accept(List.of(p.device().kernels(), inJava));
         }
     }
 
