@@ -98,6 +98,7 @@ record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode requ
     private void evaluate() throws Exception {
         try (KeptAnswers kept = KeptAnswers.open(json, request)) {
             List<Answered> answered = new ArrayList<>();
+            model.warnWhereLonger(asked.longest());
             kept.before().forEach(line -> answered.add(JSON.treeToValue(line, Answered.class)));
             ask(answered, kept);
             SuiteScores scores = SuiteScores.of(asked, answered);
