@@ -67,7 +67,7 @@ public final class LwmStream implements WeightFile {
 
     private void read(MsgPack in) throws CheckpointException {
         try {
-            if (in.isMap()) {
+            if (in.hasMore() && in.isMap()) {
                 readMaps(in, "", 0);
                 require(!in.hasMore(), "bytes follow the parameters");
             } else {
