@@ -42,7 +42,7 @@ public final class NeedleTask implements RowStream {
     /** How a document asks. */
     public enum Form {
         /** A question a line, with its answer behind it. */
-        PLAIN("", "\nWhat is the special magic %s number? ", "", false, 128),
+        PLAIN("", "\nWhat is the special magic %s number? ", "", false, 0),
         /**
          * LWM's template for single needles (scripts/eval_needle.py); more are asked in turns. The
          * answer is a sentence: so far behind a question its city is more easily said again than
@@ -55,20 +55,37 @@ public final class NeedleTask implements RowStream {
                         + " ASSISTANT: ",
                 " USER:",
                 true,
-                384);
+                256);
+
+        private static final int SHORTEST_ROW = 128;
+
+        /** A needle's sentence with the plain question and some prose. */
+        private static final int BYTES_OF_A_NEEDLE = 64;
 
         private final String begin;
         private final String question;
         private final String between;
         private final boolean inSentences;
-        private final int shortestRow;
+        private final int around;
 
-        Form(String begin, String question, String between, boolean inSentences, int shortestRow) {
+        /**
+         * @param around bytes of the template, about
+         */
+        Form(String begin, String question, String between, boolean inSentences, int around) {
             this.begin = begin;
             this.question = question;
             this.between = between;
             this.inSentences = inSentences;
-            this.shortestRow = shortestRow;
+            this.around = around;
+        }
+
+        private int shortestRow() {
+            return around + SHORTEST_ROW;
+        }
+
+        /** The shortest row to test so many needles in; shorter ones hide fewer. */
+        public int shortestTest(int needles) {
+            return around + Math.max(SHORTEST_ROW, needles * BYTES_OF_A_NEEDLE);
         }
 
         private String question(Needle needle) {
@@ -119,12 +136,12 @@ public final class NeedleTask implements RowStream {
      */
     @Override
     public List<Row> rows(long step, int seqLen, int count) {
-        if (seqLen < form.shortestRow) {
+        if (seqLen < form.shortestRow()) {
             throw new IllegalArgumentException(
                     "task = %s needs seqLen ≥ %d, not %d"
                             .formatted(
                                     form == Form.PLAIN ? "needles" : "questions",
-                                    form.shortestRow,
+                                    form.shortestRow(),
                                     seqLen));
         }
         return IntStream.range(0, count)
@@ -133,7 +150,7 @@ public final class NeedleTask implements RowStream {
                                 TaskDocument.row(
                                         tokenizer,
                                         seqLen,
-                                        form.shortestRow,
+                                        form.shortestRow(),
                                         bytes ->
                                                 training(
                                                         RowRandom.of(

@@ -76,6 +76,15 @@ class NeedleTaskTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"PLAIN,1", "PLAIN,4", "CHAT,1", "CHAT,4"})
+    void theShortestTestHoldsItsNeedles(NeedleTask.Form form, int needles) {
+        int seqLen = form.shortestTest(needles);
+        for (Row row : NeedleTask.test(form, BYTES, 5, seqLen, needles, 1, Double.NaN, 200)) {
+            assertThat(needles(HIDDEN, text(row))).hasSize(needles);
+        }
+    }
+
     /** As scripts/eval_needle.py of LWM's repository asks; more than it asks, in turns. */
     @ParameterizedTest
     @ValueSource(ints = {384, 512, 1024, 2048})

@@ -26,9 +26,6 @@ public final class JobData {
     private static final int LONG_NEEDLE_ROWS = 20;
     private static final int LONG = 4096;
 
-    /** A needle's sentence with the question and some prose; shorter rows hide fewer. */
-    private static final int BYTES_OF_A_NEEDLE = 64;
-
     private static final List<Stage.Task> NEEDLE_TASKS =
             List.of(Stage.Task.NEEDLES, Stage.Task.QUESTIONS);
 
@@ -99,7 +96,7 @@ public final class JobData {
             int[] needleLengths = lengths(curriculum, task);
             for (int needles : new int[] {1, 4}) {
                 for (int seqLen : needleLengths) {
-                    if (seqLen >= needles * BYTES_OF_A_NEEDLE) {
+                    if (seqLen >= form(task).shortestTest(needles)) {
                         probes.add(
                                 needles(
                                         form(task),
@@ -136,7 +133,8 @@ public final class JobData {
         } else if (stage.task() == Stage.Task.TEXT) {
             texts.heldOut(job.data().get(index), seqLen, evaluate.tokens())
                     .forEach((name, rows) -> addDocuments(name, rows, probes));
-        } else if (NEEDLE_TASKS.contains(stage.task()) && seqLen >= BYTES_OF_A_NEEDLE) {
+        } else if (NEEDLE_TASKS.contains(stage.task())
+                && seqLen >= form(stage.task()).shortestTest(1)) {
             int rows = Math.clamp(evaluate.tokens() / seqLen, 1, NEEDLE_ROWS);
             NeedleTask.Form form = form(stage.task());
             List<Row> all =
