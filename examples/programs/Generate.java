@@ -14,7 +14,7 @@ void main(String[] arguments) throws Exception {
     int most = 64;
     ModelFiles files = ModelFiles.open(Path.of(arguments[0]));
     Tokenizer tokenizer = Tokenizer.load(files.directory());
-    int[] ids = Continuation.prompt(arguments[1], tokenizer);
+    int[] ids = tokenizer.prompt(arguments[1]);
     var ask = new Ask(ids, most, Sampler.GREEDY, tokenizer.ends());
     int room = ids.length + most;
     var device = new CpuDevice(2);

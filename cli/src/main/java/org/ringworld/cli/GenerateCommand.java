@@ -149,7 +149,7 @@ public final class GenerateCommand implements Callable<Integer> {
         long start = System.nanoTime();
         TextModel text = model.open();
         Tokenizer tokenizer = text.tokenizer();
-        int[] ids = chat ? ask(asked, text) : Continuation.prompt(asked, tokenizer);
+        int[] ids = chat ? ask(asked, text) : tokenizer.prompt(asked);
         text.on().checkFits(ids.length, model.beyond());
         TextDecoder decoder = tokenizer.decoder();
         if (!chat) {

@@ -4,7 +4,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.ringworld.model.decode.Ask;
-import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.tokenizer.Tokenizer;
@@ -64,7 +63,7 @@ record PromptLine(JsonNode id, Ask ask, List<String> stops, boolean continues) {
         try {
             int[] ids =
                     json.has("prompt")
-                            ? Continuation.prompt(text(json, "prompt"), tokenizer)
+                            ? tokenizer.prompt(text(json, "prompt"))
                             : template.encode(messages(json.get("messages")), tokenizer);
             Sampler sampler = sampler(json, defaults.sampler);
             Ask ask = new Ask(ids, most, sampler, tokenizer.ends(), count, 0);

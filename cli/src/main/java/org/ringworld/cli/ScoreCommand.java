@@ -8,7 +8,6 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
-import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.training.job.UsageException;
@@ -69,7 +68,7 @@ final class ScoreCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         TextModel text = model.open();
-        int[] ids = Continuation.prompt(Utf8.read(file), text.tokenizer());
+        int[] ids = text.tokenizer().prompt(Utf8.read(file));
         if (ids.length < 2) {
             throw new UsageException(file + ": there is no token in it that could be foretold");
         }

@@ -15,7 +15,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.ringworld.checkpoints.SourceType;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
-import org.ringworld.model.decode.Continuation;
 import org.ringworld.tokenizer.Tokenizer;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -66,7 +65,7 @@ class ScoreCommandTest {
 
     @Test
     void theScoreIsTheLossOfAForwardPassAndThatOfItsBuckets() throws Exception {
-        int[] ids = Continuation.prompt(TEXT, Tokenizer.load(model));
+        int[] ids = Tokenizer.load(model).prompt(TEXT);
         JsonNode score = score();
         double nll = score.path("nll").asDouble();
         assertThat(score.path("tokens").asInt()).isEqualTo(ids.length - 1);

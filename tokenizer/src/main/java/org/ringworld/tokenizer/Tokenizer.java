@@ -38,6 +38,19 @@ public interface Tokenizer {
      */
     int[] encode(String text);
 
+    /** The tokens of a text that is gone on with, BOS first where it is added. */
+    default int[] prompt(String text) {
+        int[] ids = encode(text);
+        if (!addsBos() && ids.length > 0) {
+            return ids;
+        }
+        // A model needs something to go on from, be it BOS that is not added otherwise.
+        int[] with = new int[ids.length + 1];
+        with[0] = bos();
+        System.arraycopy(ids, 0, with, 1, ids.length);
+        return with;
+    }
+
     /**
      * The tokens of a text as the library reads it that this tokenizer comes from: a special token
      * written in the text may become one.

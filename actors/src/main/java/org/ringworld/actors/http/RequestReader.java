@@ -8,7 +8,6 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.ringworld.actors.http.openai.ApiFault;
 import org.ringworld.actors.http.openai.Fields;
 import org.ringworld.actors.http.openai.TextRequest;
-import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Sampler;
 import tools.jackson.databind.JsonNode;
 
@@ -143,7 +142,7 @@ final class RequestReader {
     }
 
     private int[] encoded(JsonNode prompt) {
-        return Continuation.prompt(prompt.stringValue(), text.tokenizer());
+        return text.tokenizer().prompt(prompt.stringValue());
     }
 
     private int[] chatPrompt() {

@@ -48,7 +48,7 @@ class CompletionsTest {
 
     /** What the engine itself writes greedily. */
     private static Continuation written(String prompt, int most) throws Exception {
-        int[] ids = Continuation.prompt(prompt, tiny.tokenizer);
+        int[] ids = tiny.tokenizer.prompt(prompt);
         var decoder = tiny.tokenizer.decoder();
         IntStream.of(ids).forEach(decoder::next);
         Ask ask = new Ask(ids, most, Sampler.GREEDY, tiny.tokenizer.ends());
@@ -130,7 +130,7 @@ class CompletionsTest {
     @Test
     void anEchoTellsHowLikelyThePromptWas() throws Exception {
         String prompt = "né fine day ".repeat(20);
-        int[] ids = Continuation.prompt(prompt, tiny.tokenizer);
+        int[] ids = tiny.tokenizer.prompt(prompt);
         for (int most : new int[] {0, 1}) {
             JsonNode answer =
                     tiny.answer(
@@ -170,7 +170,7 @@ class CompletionsTest {
     void promptsComeAsTextsOrTokensOneOrMany() throws Exception {
         String rest = ", 'max_tokens': 6, 'temperature': 0}";
         String alone = text(tiny.answer(PATH, "{'prompt': 'xy'" + rest), 0);
-        int[] ids = Continuation.prompt("xy", tiny.tokenizer);
+        int[] ids = tiny.tokenizer.prompt("xy");
         String list = "[%d, %d, %d]".formatted(ids[0], ids[1], ids[2]);
         assertThat(text(tiny.answer(PATH, "{'prompt': " + list + rest), 0)).isEqualTo(alone);
         for (String many : List.of("['q', 'xy']", "[[3], " + list + "]")) {

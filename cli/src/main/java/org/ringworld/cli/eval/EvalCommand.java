@@ -5,14 +5,11 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.ringworld.cli.Ringworld;
-import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.training.job.UsageException;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** Evaluates a model on unseen data: needles, texts, suites of long contexts, questions. */
 @Command(
@@ -39,14 +36,7 @@ public final class EvalCommand implements Callable<Integer> {
     /** Needles are hidden in at least so many tokens. */
     private static final int SHORTEST = 256;
 
-    @Parameters(
-            index = "0",
-            paramLabel = "MODEL",
-            description = "A model directory or file, a run, or hf:OWNER/NAME.")
-    private Path model;
-
-    @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
-    private List<String> settings = List.of();
+    @Mixin private EvalModel.Options model;
 
     @Option(
             names = "--text",
@@ -93,20 +83,17 @@ public final class EvalCommand implements Callable<Integer> {
 
     @Mixin private QaOptions qa;
 
-    @ArgGroup(exclusive = false)
-    private InCluster cluster;
-
     @Override
     public Integer call() throws Exception {
         checkOptions();
         if (suite.isGiven()) {
-            SuiteEval.run(suite, this::open, lengths, chat, json);
+            SuiteEval.run(suite, model::open, lengths, chat, json);
         } else if (choices != null) {
-            ChoicesEval.run(choices, this::open, json);
+            ChoicesEval.run(choices, model::open, json);
         } else if (qa.isGiven()) {
-            QaEval.run(qa, this::open, chat, json);
+            QaEval.run(qa, model::open, chat, json);
         } else {
-            EvalModel opened = open();
+            EvalModel opened = model.open();
             List<Integer> at = lengths.isEmpty() ? opened.lengths(SHORTEST) : lengths;
             if (text != null) {
                 ProbesEval.texts(opened, Ringworld.HUB.data(text), at, json);
@@ -115,10 +102,6 @@ public final class EvalCommand implements Callable<Integer> {
             }
         }
         return Ringworld.DONE;
-    }
-
-    private EvalModel open() throws Exception {
-        return EvalModel.open(model, settings, cluster);
     }
 
     private void checkOptions() {

@@ -11,6 +11,8 @@ import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Scheduler;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Parameters;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -22,10 +24,34 @@ import tools.jackson.databind.node.ObjectNode;
  * @param cluster null: in this process
  */
 record EvalModel(Path path, List<String> keys, InCluster cluster, TextModel opened) {
+    /** As it is named on a command line. */
+    static final class Options {
+        @Parameters(
+                index = "0",
+                paramLabel = "MODEL",
+                description = "A model directory or file, a run, or hf:OWNER/NAME.")
+        private Path model;
+
+        @Parameters(
+                index = "1..*",
+                arity = "0..*",
+                paramLabel = "key=value",
+                description = "Settings.")
+        private List<String> settings = List.of();
+
+        @ArgGroup(exclusive = false)
+        private InCluster cluster;
+
+        EvalModel open() throws Exception {
+            return EvalModel.open(model, settings, cluster);
+        }
+    }
+
     /** Texts of the longest's length that there is room for, where memory allows. */
     private static final int AT_ONCE = 8;
 
-    static EvalModel open(Path path, List<String> settings, InCluster cluster) throws Exception {
+    private static EvalModel open(Path path, List<String> settings, InCluster cluster)
+            throws Exception {
         List<String> keys =
                 settings.stream()
                         .map(s -> s.replaceFirst("^ropeTheta=", "model.ropeTheta="))

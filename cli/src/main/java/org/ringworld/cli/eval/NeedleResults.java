@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.tokenizer.suites.LwmNeedles;
 import tools.jackson.core.JacksonException;
@@ -52,30 +51,29 @@ final class NeedleResults {
             throws IOException {
         ObjectNode asked = JSON.createObjectNode();
         asked.put("model", model).put("haystack", haystack).put("haystack_seed", seed);
-        ArrayNode results = JSON.createArrayNode();
-        if (Files.exists(file)) {
-            try {
-                results = (ArrayNode) JSON.readTree(file.toFile());
-            } catch (JacksonException | ClassCastException e) {
-                throw new UsageException(
-                        file + ": holds no results of needles: give another --out");
-            }
-            for (JsonNode result : results) {
-                JsonNode same = JSON.readTree(asked.toString());
-                for (String name : asked.propertyNames()) {
-                    if (!result.path(name).equals(same.path(name))) {
-                        throw new UsageException(
-                                "%s: has results with %s = %s, not %s: give another --out"
-                                        .formatted(
-                                                file,
-                                                name,
-                                                result.path(name).asString("nothing"),
-                                                same.path(name).asString()));
-                    }
-                }
+        ArrayNode results = Files.exists(file) ? read(file) : JSON.createArrayNode();
+        for (JsonNode result : results) {
+            for (String name : asked.propertyNames()) {
+                requireSame(file, name, result.path(name), asked.path(name));
             }
         }
         return new NeedleResults(file, asked, results);
+    }
+
+    private static ArrayNode read(Path file) {
+        try {
+            return (ArrayNode) JSON.readTree(file.toFile());
+        } catch (JacksonException | ClassCastException e) {
+            throw new UsageException(file + ": holds no results of needles: give another --out");
+        }
+    }
+
+    private static void requireSame(Path file, String name, JsonNode there, JsonNode asked) {
+        if (!there.asString("nothing").equals(asked.asString())) {
+            throw new UsageException(
+                    "%s: has results with %s = %s, not %s: give another --out"
+                            .formatted(file, name, there.asString("nothing"), asked.asString()));
+        }
     }
 
     boolean has(Key key) {
@@ -186,7 +184,7 @@ final class NeedleResults {
     /** A field for each depth and length, the darker the better. */
     void draw(Path picture, List<Integer> lengths) throws IOException {
         TreeMap<Double, TreeMap<Integer, double[]>> counts = counts(lengths);
-        List<Double> depths = List.copyOf(new TreeSet<>(counts.keySet()).descendingSet());
+        List<Double> depths = List.copyOf(counts.descendingKeySet());
         List<String> named = depths.stream().map(depth -> depth + " %").toList();
         HeatMap.draw(
                 picture,

@@ -9,21 +9,17 @@ import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.cli.Ringworld;
-import org.ringworld.cli.cluster.InCluster;
-import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.evaluation.InOrder;
 import org.ringworld.model.training.job.UsageException;
-import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.suites.LwmNeedles;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Evaluates a chat model as LWM's scripts eval_needle.py and eval_needle_multi.py do. */
@@ -47,14 +43,7 @@ import tools.jackson.databind.node.ObjectNode;
 public final class NeedlesCommand implements Callable<Integer> {
     private static final int WINDOW = 8;
 
-    @Parameters(
-            index = "0",
-            paramLabel = "MODEL",
-            description = "A model directory or file, a run, or hf:OWNER/NAME.")
-    private Path model;
-
-    @Parameters(index = "1..*", arity = "0..*", paramLabel = "key=value", description = "Settings.")
-    private List<String> settings = List.of();
+    @Mixin private EvalModel.Options model;
 
     @Option(
             names = {"--out", "--output_file"},
@@ -118,13 +107,10 @@ public final class NeedlesCommand implements Callable<Integer> {
     @Option(names = "--seed", defaultValue = "1234", description = "Of cities, numbers and prose.")
     private long seed;
 
-    @ArgGroup(exclusive = false)
-    private InCluster cluster;
-
     @Override
     public Integer call() throws Exception {
         check();
-        EvalModel opened = EvalModel.open(model, settings, cluster);
+        EvalModel opened = model.open();
         Tokenizer tokenizer = opened.opened().tokenizer();
         Path documents = haystack == null ? null : Ringworld.HUB.data(haystack);
         LwmNeedles texts = LwmNeedles.of(documents, tokenizer, rounds, longest, seed);
@@ -136,7 +122,7 @@ public final class NeedlesCommand implements Callable<Integer> {
             ask(opened, texts, results);
             opened.tell();
             System.out.print(results.table(lengths()));
-            Path picture = Path.of(out.toString().replaceFirst("\\.json$", "") + ".png");
+            Path picture = ResultsJson.picture(out);
             results.draw(picture, lengths());
             System.out.printf("wrote %s and %s%n", out, picture);
         } finally {
@@ -226,13 +212,8 @@ public final class NeedlesCommand implements Callable<Integer> {
     private static ObjectNode answer(Engine engine, Tokenizer tokenizer, LwmNeedles.Asked asked)
             throws InterruptedException {
         Ask ask = new Ask(asked.ids(), asked.most(), Sampler.GREEDY, tokenizer.ends());
-        TextDecoder decoder = tokenizer.decoder();
-        IntStream.of(asked.ids()).forEach(decoder::next);
-        try (Answer answer = engine.ask(ask)) {
-            String written =
-                    Continuation.write(answer, tokenizer, decoder, List.of(), _ -> {}).text();
-            return NeedleResults.of(asked, written);
-        }
+        String written = Continuation.of(ask, engine, tokenizer, List.of()).text();
+        return NeedleResults.of(asked, written);
     }
 
     private List<Integer> lengths() {

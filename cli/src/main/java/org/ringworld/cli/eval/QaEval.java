@@ -12,7 +12,6 @@ import java.util.function.Predicate;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import java.util.zip.CRC32C;
-import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Engine;
@@ -20,7 +19,6 @@ import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Scheduler;
 import org.ringworld.model.evaluation.InOrder;
 import org.ringworld.tokenizer.DataException;
-import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
 import org.ringworld.tokenizer.suites.Scores;
@@ -126,7 +124,7 @@ record QaEval(Path file, List<QaLine> lines, EvalModel model, ChatTemplate templ
         for (QaLine line : lines) {
             int[] ids =
                     template == null
-                            ? Continuation.prompt(line.text(), tokenizer)
+                            ? tokenizer.prompt(line.text())
                             : template.encode(
                                     List.of(new ChatTemplate.Message("user", line.message())),
                                     tokenizer);
@@ -138,12 +136,9 @@ record QaEval(Path file, List<QaLine> lines, EvalModel model, ChatTemplate templ
 
     private String write(Engine engine, Ask ask, int index)
             throws InterruptedException, DataException {
-        Tokenizer tokenizer = model.opened().tokenizer();
-        TextDecoder decoder = tokenizer.decoder();
-        IntStream.of(ask.prompt()).forEach(decoder::next);
         List<String> stops = template == null ? List.of("\n") : List.of();
-        try (Answer answer = engine.ask(ask)) {
-            return Continuation.write(answer, tokenizer, decoder, stops, _ -> {}).text();
+        try {
+            return Continuation.of(ask, engine, model.opened().tokenizer(), stops).text();
         } catch (IllegalArgumentException e) {
             throw new DataException(
                     "%s: question %d: %s".formatted(file, index + 1, e.getMessage()), e);

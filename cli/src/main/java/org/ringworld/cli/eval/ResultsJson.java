@@ -49,6 +49,11 @@ public final class ResultsJson {
         return results;
     }
 
+    /** Where the picture of such a file lies. */
+    static Path picture(Path json) {
+        return Path.of(json.toString().replaceFirst("\\.json$", "") + ".png");
+    }
+
     /** Writes a file whole or not at all. */
     public static void write(Path file, JsonNode node) throws IOException {
         Path temporary = AtomicFiles.temporary(file);

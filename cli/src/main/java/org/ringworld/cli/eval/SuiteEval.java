@@ -187,7 +187,7 @@ record SuiteEval(Suite suite, EvalModel model, AskedSuite asked, ObjectNode requ
         }
         node.set("answers", JSON.valueToTree(scores.answered()));
         ResultsJson.write(json, node);
-        Path picture = Path.of(json.toString().replaceFirst("\\.json$", "") + ".png");
+        Path picture = ResultsJson.picture(json);
         List<String> rows = scores.tasks().reversed();
         HeatMap.draw(
                 picture,

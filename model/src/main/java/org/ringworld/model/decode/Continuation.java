@@ -3,6 +3,7 @@ package org.ringworld.model.decode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
+import java.util.stream.IntStream;
 import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
 
@@ -38,17 +39,19 @@ public record Continuation(
         void part(String text, List<Made.Token> tokens) throws InterruptedException;
     }
 
-    /** The tokens of a text that is gone on with, BOS first where the tokenizer adds it. */
-    public static int[] prompt(String text, Tokenizer tokenizer) {
-        int[] ids = tokenizer.encode(text);
-        if (!tokenizer.addsBos() && ids.length > 0) {
-            return ids;
+    /**
+     * What a model says after a prompt, which the text goes on with.
+     *
+     * @param stops texts before which it ends
+     * @throws IllegalArgumentException saying why it cannot be answered
+     */
+    public static Continuation of(Ask ask, Engine engine, Tokenizer tokenizer, List<String> stops)
+            throws InterruptedException {
+        TextDecoder decoder = tokenizer.decoder();
+        IntStream.of(ask.prompt()).forEach(decoder::next);
+        try (Answer answer = engine.ask(ask)) {
+            return write(answer, tokenizer, decoder, stops, _ -> {});
         }
-        // A model needs something to go on from, be it BOS that is not added otherwise.
-        int[] with = new int[ids.length + 1];
-        with[0] = tokenizer.bos();
-        System.arraycopy(ids, 0, with, 1, ids.length);
-        return with;
     }
 
     /**

@@ -9,7 +9,6 @@ import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
-import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Scheduler;
@@ -43,7 +42,7 @@ public final class AskedChoices {
 
     /** The tokens of a question with one of its choices. */
     public static int[] ids(Question question, String choice, Tokenizer tokenizer) {
-        return Continuation.prompt(question.prompt + " " + choice, tokenizer);
+        return tokenizer.prompt(question.prompt + " " + choice);
     }
 
     /**
@@ -66,7 +65,7 @@ public final class AskedChoices {
     }
 
     private static Open ask(Engine engine, Question question, Tokenizer tokenizer) {
-        int prompt = Continuation.prompt(question.prompt, tokenizer).length;
+        int prompt = tokenizer.prompt(question.prompt).length;
         List<Answer> answers = new ArrayList<>();
         for (String choice : question.choices) {
             int[] ids = ids(question, choice, tokenizer);

@@ -3,13 +3,11 @@ package org.ringworld.model.evaluation;
 import java.util.Collections;
 import java.util.List;
 import java.util.stream.IntStream;
-import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Continuation;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.Scheduler;
-import org.ringworld.tokenizer.TextDecoder;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
 import org.ringworld.tokenizer.suites.Haystack;
@@ -94,20 +92,16 @@ public record AskedSuite(
         Prompt prompt = prompt(task, length, number);
         Question question = prompt.question();
         Ask ask = new Ask(prompt.ids(), prompt.most(), Sampler.GREEDY, tokenizer.ends());
-        TextDecoder decoder = tokenizer.decoder();
-        IntStream.of(prompt.ids()).forEach(decoder::next);
         List<String> stops = template == null ? question.stops() : List.of();
-        try (Answer answer = engine.ask(ask)) {
-            String written = Continuation.write(answer, tokenizer, decoder, stops, _ -> {}).text();
-            return new Answered(
-                    task.name(),
-                    length,
-                    number,
-                    prompt.ids().length,
-                    question.answers(),
-                    written,
-                    task.score(question, written));
-        }
+        String written = Continuation.of(ask, engine, tokenizer, stops).text();
+        return new Answered(
+                task.name(),
+                length,
+                number,
+                prompt.ids().length,
+                question.answers(),
+                written,
+                task.score(question, written));
     }
 
     /** A question of a task, as it is asked. */
@@ -118,7 +112,7 @@ public record AskedSuite(
 
     private int[] encode(Question question) {
         if (template == null) {
-            return Continuation.prompt(question.text(), tokenizer);
+            return tokenizer.prompt(question.text());
         }
         int[] chat = template.encode(question.messages(), tokenizer);
         if (question.begin().isEmpty()) {

@@ -8,7 +8,6 @@ import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.IntStream;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.RowRandom;
 import org.ringworld.tokenizer.Tokenizer;
@@ -196,13 +195,13 @@ public final class LwmNeedles {
             String question,
             String template) {
         int needles = hidden.stream().mapToInt(h -> tokenizer.encode(needle(h)).length).sum();
-        int around = prompt(template.formatted("", question)).length;
+        int around = tokenizer.prompt(template.formatted("", question)).length;
         int room = length - needles - around - ANSWER;
         // Tokens next to a needle may be cut otherwise than in the text alone.
         int over = 0;
         for (int tokens = room; tokens >= 0; tokens -= over) {
             String context = hide(hidden, contexts.get(round), tokens);
-            int[] ids = prompt(template.formatted(context, question));
+            int[] ids = tokenizer.prompt(template.formatted(context, question));
             over = ids.length + ANSWER - length;
             if (over <= 0) {
                 return new Asked(length, round, hidden, wanted, question, ids, ANSWER);
@@ -235,13 +234,6 @@ public final class LwmNeedles {
         String text = tokenizer.decode(Arrays.copyOf(context, tokens));
         // A character that is cut in its middle.
         return text.endsWith("\ufffd") ? text.substring(0, text.length() - 1) : text;
-    }
-
-    private int[] prompt(String text) {
-        int[] ids = tokenizer.encode(text);
-        return tokenizer.addsBos()
-                ? IntStream.concat(IntStream.of(tokenizer.bos()), IntStream.of(ids)).toArray()
-                : ids;
     }
 
     private static String needle(Hidden hidden) {
