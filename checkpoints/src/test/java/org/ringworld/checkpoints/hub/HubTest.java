@@ -92,6 +92,10 @@ class HubTest {
         return repository().resolve("blobs").resolve(LocalHub.hash("SHA-256", hub.files.get(name)));
     }
 
+    private LocalHub.Answer cutAfter(int bytes) {
+        return hub.cutAfter(bytes, Download.incomplete(blob(WEIGHTS)));
+    }
+
     private AbstractThrowableAssert<?, ?> assertRefused(String name, String... environment) {
         return assertThatThrownBy(() -> client(environment).model(name))
                 .isInstanceOf(CheckpointException.class)
@@ -192,7 +196,7 @@ class HubTest {
     @Test
     void aConnectionThatBreaksOffIsGoneOnWith() throws Exception {
         hub.files.keySet().removeIf(name -> !name.equals(WEIGHTS));
-        hub.faults.add(hub.cutAfter(30_000));
+        hub.faults.add(cutAfter(30_000));
         Path model = client().model("hf:o/n");
         assertThat(model.resolve(WEIGHTS)).hasBinaryContent(hub.files.get(WEIGHTS));
         assertThat(hub.requests.getLast()).startsWith("storage").matches(".* bytes=[1-9]\\d*-");
@@ -202,7 +206,7 @@ class HubTest {
     @Test
     void aServerWithoutRangesBeginsAnew() throws Exception {
         hub.files.keySet().removeIf(name -> !name.equals(WEIGHTS));
-        hub.faults.add(hub.cutAfter(30_000));
+        hub.faults.add(cutAfter(30_000));
         hub.faults.add(hub.allAnew());
         Path model = client().model("hf:o/n");
         assertThat(model.resolve(WEIGHTS)).hasBinaryContent(hub.files.get(WEIGHTS));
@@ -232,9 +236,9 @@ class HubTest {
     @Test
     void whatBreaksOffAgainAndAgainIsASentenceAndIsGoneOnWithLater() throws Exception {
         hub.files.keySet().removeIf(name -> !name.equals(WEIGHTS));
-        hub.faults.add(hub.cutAfter(20_000));
+        hub.faults.add(cutAfter(20_000));
         for (int i = 0; i < 4; i++) {
-            hub.faults.add(hub.cutAfter(0));
+            hub.faults.add(cutAfter(0));
         }
         assertRefused("hf:o/n")
                 .hasMessageContaining("broke off 5 times, at last after 20000 of 79944 bytes");

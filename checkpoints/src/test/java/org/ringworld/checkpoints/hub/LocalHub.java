@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -19,6 +20,8 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -172,6 +175,7 @@ final class LocalHub implements AutoCloseable {
     /** The content of a file, from where it is wanted. */
     private void whole(HttpExchange exchange, boolean knowsRanges) throws IOException {
         part(exchange, knowsRanges, Integer.MAX_VALUE);
+        exchange.close();
     }
 
     /** As one that knows no ranges. */
@@ -179,9 +183,20 @@ final class LocalHub implements AutoCloseable {
         return exchange -> whole(exchange, false);
     }
 
-    /** So much of what is wanted, and then the connection breaks off. */
-    Answer cutAfter(int bytes) {
-        return exchange -> part(exchange, true, bytes);
+    /**
+     * So much of what is wanted, and then the connection breaks off, as soon as all of it is in the
+     * file where it is received: Java's client throws away what it has not handed on by then.
+     */
+    Answer cutAfter(int bytes, Path received) {
+        return exchange -> {
+            long there = Files.exists(received) ? Files.size(received) : 0;
+            part(exchange, true, bytes);
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+            while (bytes > 0 && Files.size(received) < there + bytes && System.nanoTime() < end) {
+                LockSupport.parkNanos(1_000_000);
+            }
+            exchange.close();
+        };
     }
 
     private void part(HttpExchange exchange, boolean knowsRanges, int most) throws IOException {
@@ -196,7 +211,6 @@ final class LocalHub implements AutoCloseable {
         exchange.sendResponseHeaders(from > 0 ? 206 : 200, content.length - from);
         exchange.getResponseBody().write(content, from, Math.min(most, content.length - from));
         exchange.getResponseBody().flush();
-        exchange.close();
     }
 
     static void send(HttpExchange exchange, int status, byte[] body) throws IOException {
