@@ -46,11 +46,20 @@ void table(String title, String about, List<String> keys, String prefix, ConfigO
         PAGE.append(about).append("\n\n");
     }
     PAGE.append("| key | default | meaning |\n| --- | --- | --- |\n");
+    rows(keys, prefix, object);
+}
+
+void rows(List<String> keys, String prefix, ConfigObject object) {
     for (String key : keys) {
         ConfigValue value = object.get(key);
         String meaning = comment(value);
         if (meaning.isEmpty()) {
             throw new IllegalStateException(prefix + key + " has no comment beside it in " + DEFAULTS);
+        }
+        if (isSection(value)) {
+            PAGE.append("| `%s%s` | | %s |\n".formatted(prefix, key, meaning));
+            rows(inOrder((ConfigObject) value).toList(), prefix + key + ".", (ConfigObject) value);
+            continue;
         }
         String text = meaning.replace("|", "\\|").replace("<", "&lt;");
         PAGE.append("| `%s%s` | `%s` | %s |\n".formatted(prefix, key, asWritten(value), text));

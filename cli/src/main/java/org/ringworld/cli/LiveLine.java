@@ -23,10 +23,10 @@ public final class LiveLine {
 
     private static final double WARM_SECONDS = 3;
 
-    private final Job job;
+    private Job job;
     private final PrintStream out;
     private final IntUnaryOperator batches;
-    private final double total;
+    private double total;
     private final ProgressBar bar;
     private double done;
     private double doneHere;
@@ -86,10 +86,12 @@ public final class LiveLine {
     private double work(long steps) {
         double sum = 0;
         long before = 0;
-        for (Stage stage : job.curriculum().stages()) {
-            long here = Math.clamp(steps - before, 0, stage.steps());
+        for (int i = 0; i < job.curriculum().stages().size(); i++) {
+            Stage stage = job.curriculum().stages().get(i);
+            long last = job.curriculum().lastStep(i);
+            long here = Math.clamp(steps - before, 0, last - before);
             sum += here * work(stage.tokensOf(0), stage.seqLen());
-            before += stage.steps();
+            before = last;
         }
         return sum;
     }
@@ -98,9 +100,19 @@ public final class LiveLine {
         return tokens * (1 + (double) seqLen / (8.0 * job.model().hiddenSize()));
     }
 
-    /** The steps that a run that goes on has behind it. */
-    public void resumed(List<StepMetrics> steps) {
+    /** A run goes on that has these steps behind it. */
+    public void resumed(Job now, List<StepMetrics> steps) {
+        replan(now);
         done = work(steps.size());
+    }
+
+    /** There is more to do, or less. */
+    public void replan(Job now) {
+        job = now;
+        total = work(job.curriculum().steps());
+        if (bar != null) {
+            bar.maxHint(job.curriculum().steps());
+        }
     }
 
     public void step(StepMetrics m) {

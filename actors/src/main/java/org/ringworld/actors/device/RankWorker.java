@@ -175,7 +175,7 @@ final class RankWorker {
     void planAhead(Order.TrainStep order, int rank, int ringSize) {
         Work of = work;
         if (of instanceof OpenJob) {
-            of.plan(order.step(), rank, ringShares(ringSize));
+            of.plan(order.step(), order.rounds(), rank, ringShares(ringSize));
         }
     }
 
@@ -187,7 +187,13 @@ final class RankWorker {
     }
 
     Report step(Order.TrainStep order) throws Exception {
-        RankPlan plan = planned(work.plan(order.step(), ring.rank(), ringShares(ring.size())));
+        RankPlan plan =
+                planned(
+                        work.plan(
+                                order.step(),
+                                order.rounds(),
+                                ring.rank(),
+                                ringShares(ring.size())));
         long start = System.nanoTime();
         Ring.Times before = ring.times();
         TrainingStep.Outcome outcome = model.train(plan, ring, work.recompute());
@@ -267,8 +273,7 @@ final class RankWorker {
      */
     void save(Order.SaveState order, int rank, Consumer<Report> answer) {
         long step = finished.step();
-        List<SaveRequest> requests =
-                work.toSave(step, order.epoch(), shares, order.stageEnds(), order.fence());
+        List<SaveRequest> requests = work.toSave(step, order, shares);
         // The last one's writing must be over: there is one copy of the state.
         long start = System.nanoTime();
         awaitWriting();

@@ -3,6 +3,7 @@ package org.ringworld.actors.job;
 import com.typesafe.config.Config;
 import com.typesafe.config.ConfigFactory;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -12,6 +13,8 @@ import org.ringworld.actors.Faults;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.checkpoints.snapshot.Snapshot;
+import org.ringworld.model.training.MetricsFile;
+import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.JobText;
@@ -83,17 +86,30 @@ public record Run(boolean finished) {
     }
 
     /** Why a job cannot go on from a snapshot; null where it can. */
-    private static String misfit(Job job, Snapshot snapshot) {
+    private static String misfit(Job job, Snapshot snapshot) throws CheckpointException {
         long step = snapshot.progress().step();
-        if (step >= job.curriculum().steps()) {
+        long last = job.after(steps(job.continued(), step)).curriculum().steps();
+        if (step >= last) {
             return "continue = %s has %d steps behind it and the stages of this job end with step %d: give them more steps, or another stage"
-                    .formatted(job.continued(), step, job.curriculum().steps());
+                    .formatted(job.continued(), step, last);
         }
         if (!LlamaTensors.of(snapshot.model().config()).equals(LlamaTensors.of(job.model()))) {
             return "continue = %s: its model has other sizes than this job's; take its job.conf and change what is to be otherwise"
                     .formatted(job.continued());
         }
         return null;
+    }
+
+    private static List<StepMetrics> steps(Path run, long last) throws CheckpointException {
+        Path metrics = run.resolve("metrics.jsonl");
+        try {
+            return Files.exists(metrics)
+                    ? MetricsFile.steps(
+                            new String(Files.readAllBytes(metrics), StandardCharsets.UTF_8), last)
+                    : List.of();
+        } catch (IOException e) {
+            throw new CheckpointException(metrics + ": " + Faults.sentence(e), e);
+        }
     }
 
     /**

@@ -134,7 +134,7 @@ record QueueReport(
         }
         if (runs.metrics != null) {
             node.put("step", runs.metrics.step());
-            node.put("steps", runs.hosted.job().curriculum().steps());
+            node.put("steps", runs.hosted.job().with(runs.rounds).curriculum().steps());
             node.put("loss", runs.metrics.loss());
             node.put("tokensPerSecond", runs.metrics.tokensPerSecond());
         }

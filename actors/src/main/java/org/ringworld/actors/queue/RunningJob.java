@@ -23,6 +23,10 @@ final class RunningJob {
     Progress last;
     List<Progress.RankTime> times = List.of();
     StepMetrics metrics;
+
+    /** Of each stage of the job, as it says; empty: it has said nothing. */
+    List<Integer> rounds = List.of();
+
     long epoch;
 
     RunningJob(QueuedJob job) {
@@ -37,7 +41,13 @@ final class RunningJob {
                 times = stepped.ranks();
             }
             case Progress.Regrouping regrouping -> using = regrouping.devices();
-            case Progress.Formed formed -> epoch = formed.epoch();
+            case Progress.Formed formed -> {
+                epoch = formed.epoch();
+                if (formed.earlier() != null) {
+                    rounds = hosted.job().after(formed.earlier()).curriculum().rounds();
+                }
+            }
+            case Progress.Examined examined -> rounds = examined.rounds();
             default -> {}
         }
     }

@@ -112,7 +112,7 @@ final class RingReader {
         return switch (message.getKindCase()) {
             case TRAIN_STEP -> {
                 RingWire.TrainStep m = message.getTrainStep();
-                yield new Order.TrainStep(m.getEpoch(), m.getStep());
+                yield new Order.TrainStep(m.getEpoch(), m.getStep(), m.getRoundsList());
             }
             case EVALUATE_BATCH -> {
                 RingWire.EvaluateBatch m = message.getEvaluateBatch();
@@ -121,7 +121,8 @@ final class RingReader {
             }
             case SAVE_STATE -> {
                 RingWire.SaveState m = message.getSaveState();
-                yield new Order.SaveState(m.getEpoch(), m.getFence(), m.getStageEnds());
+                yield new Order.SaveState(
+                        m.getEpoch(), m.getFence(), m.getModels(), m.getRoundsList());
             }
             case LOAD_MODEL -> {
                 RingWire.LoadModel m = message.getLoadModel();

@@ -139,7 +139,10 @@ public final class RingSerializer extends SerializerWithStringManifest
                             .addAllRecords(
                                     m.records().stream().map(RingSerializer::stepped).toList());
             case Order.TrainStep m ->
-                    to.getTrainStepBuilder().setEpoch(m.epoch()).setStep(m.step());
+                    to.getTrainStepBuilder()
+                            .setEpoch(m.epoch())
+                            .setStep(m.step())
+                            .addAllRounds(m.rounds());
             case Order.EvaluateBatch m ->
                     to.getEvaluateBatchBuilder()
                             .setEpoch(m.epoch())
@@ -150,7 +153,8 @@ public final class RingSerializer extends SerializerWithStringManifest
                     to.getSaveStateBuilder()
                             .setEpoch(m.epoch())
                             .setFence(m.fence())
-                            .setStageEnds(m.stageEnds());
+                            .setModels(m.models())
+                            .addAllRounds(m.rounds());
             case Order.LoadModel m ->
                     to.getLoadModelBuilder()
                             .setEpoch(m.epoch())

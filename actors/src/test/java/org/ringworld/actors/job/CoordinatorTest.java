@@ -133,6 +133,7 @@ class CoordinatorTest {
                         Progress.Regrouping _,
                         Progress.Straggler _,
                         Progress.StageBegun _,
+                        Progress.Examined _,
                         Progress.Copied _ -> {}
             }
         }

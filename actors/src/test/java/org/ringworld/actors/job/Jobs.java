@@ -3,6 +3,7 @@ package org.ringworld.actors.job;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.checkpoints.hf.RopeScaling;
 import org.ringworld.model.attention.CausalMask;
@@ -84,6 +85,7 @@ public final class Jobs {
                 every,
                 2,
                 0,
-                new Job.Evaluate(0, null, 1));
+                new Job.Evaluate(0, null, 1),
+                Map.of());
     }
 }

@@ -113,13 +113,10 @@ class VisionSnapshotTest {
                     new HeldWork("work", source, job.dtype(), true, Recompute.Choice.AUTO) {
                         @Override
                         public List<SaveRequest> toSave(
-                                long step,
-                                long epoch,
-                                List<DeviceShare> shares,
-                                boolean stageEnds,
-                                long fence) {
+                                long step, Order.SaveState order, List<DeviceShare> shares) {
                             SaveRequest.Training training =
-                                    new SaveRequest.Training(job, 0, step, 0, epoch, shares);
+                                    new SaveRequest.Training(
+                                            job, 0, step, 0, order.epoch(), shares);
                             Path path = directory.resolve("snapshots/step-" + step);
                             return List.of(
                                     new SaveRequest(
@@ -162,7 +159,7 @@ class VisionSnapshotTest {
         }
 
         Path save(long step) {
-            ask(Report.Copied.class, new Order.SaveState(1, 0, false));
+            ask(Report.Copied.class, new Order.SaveState(1, 0, 0));
             assertThat(probe.expectMessageClass(Report.Saved.class, PATIENCE).step())
                     .isEqualTo(step);
             return directory.resolve("snapshots/step-" + step);

@@ -55,6 +55,7 @@ class ProgressLogTest {
                             List.of(
                                     new Probe.Result(
                                             new Probe.Needles(1), 64, Double.NaN, 8, 7, 0.5))),
+                    new Progress.Examined(1, 2, 0.5, 0.9, true, List.of(1, 3)),
                     new Progress.Copied(9, 0.5),
                     new Progress.NotSaved("no room", 9),
                     new Progress.Saved(Path.of("/runs/a/snapshots/step-9"), 9),

@@ -75,7 +75,7 @@ final class Evaluations {
             line.put("rows", result.rows());
             line.put("loss", result.loss());
             line.put("bits", result.bits());
-            if (result.kind() instanceof Probe.Needles) {
+            if (result.kind().isAsked()) {
                 line.put("accuracy", result.accuracy());
             }
             line.put("time", time);

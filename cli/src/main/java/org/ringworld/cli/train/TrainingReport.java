@@ -14,8 +14,6 @@ import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Function;
-import java.util.stream.Collectors;
 import org.ringworld.actors.Training;
 import org.ringworld.cli.LiveLine;
 import org.ringworld.cli.eval.ResultsJson;
@@ -37,7 +35,7 @@ import tools.jackson.databind.node.ObjectNode;
 public final class TrainingReport {
     private static final int SAVE_SECONDS = 120;
 
-    private final Job job;
+    private Job job;
     private final Path output;
     private final double flopsLimit;
     private final List<JobData.Pass> passes;
@@ -101,6 +99,7 @@ public final class TrainingReport {
                 }
                 case Progress.Evaluating now -> live.evaluating(now);
                 case Progress.Evaluated results -> evaluated(results);
+                case Progress.Examined examined -> examined(examined);
                 case Progress.Copied copied -> {
                     copies++;
                     secondsCopying += copied.seconds();
@@ -137,7 +136,7 @@ public final class TrainingReport {
 
     private void completed(Progress.Completed completed) throws IOException {
         pictures();
-        table();
+        EvaluationTable.lines(job.curriculum(), evaluated).forEach(live::println);
         live.println(
                 "training waited %.2f s in all for %d copies of its state"
                         .formatted(secondsCopying, copies));
@@ -184,7 +183,8 @@ public final class TrainingReport {
         if (formed.earlier() != null) {
             steps.clear();
             steps.addAll(formed.earlier());
-            live.resumed(steps);
+            job = job.after(steps);
+            live.resumed(job, steps);
         }
         Path earlier = output.resolve("judged.json");
         if (formed.step() > 0 && Files.exists(earlier)) {
@@ -214,11 +214,13 @@ public final class TrainingReport {
 
     private void stageBegun(Progress.StageBegun begun) {
         Stage s = begun.stage();
+        int round = job.curriculum().rounds().get(begun.index());
         live.println(
-                "stage %d %s: seqLen %d, theta %.3g, %d steps of %d tokens"
+                "stage %d %s%s: seqLen %d, theta %.3g, %d steps of %d tokens"
                         .formatted(
                                 begun.index(),
                                 s.name(),
+                                round == 1 ? "" : ", round " + round,
                                 s.seqLen(),
                                 s.ropeTheta(),
                                 s.steps(),
@@ -276,8 +278,7 @@ public final class TrainingReport {
         Map<String, Double> values = new LinkedHashMap<>();
         for (Probe.Result result : results) {
             String of = "evaluation/%s, %d".formatted(result.kind().name(), result.seqLen());
-            values.put(
-                    of, result.kind() instanceof Probe.Needles ? result.accuracy() : result.bits());
+            values.put(of, result.kind().isAsked() ? result.accuracy() : result.bits());
         }
         return values;
     }
@@ -300,6 +301,26 @@ public final class TrainingReport {
         pictures();
     }
 
+    private void examined(Progress.Examined examined) {
+        job = job.with(examined.rounds());
+        live.replan(job);
+        String reached =
+                examined.score() >= examined.advance()
+                        ? "and goes on"
+                        : examined.again()
+                                ? "and is done again"
+                                : "but has been done as often as it may: on to what follows";
+        live.println(
+                String.format(
+                        Locale.ROOT,
+                        "stage %d reached %.3f of %.3f in round %d, %s",
+                        examined.stage(),
+                        examined.score(),
+                        examined.advance(),
+                        examined.round(),
+                        reached));
+    }
+
     private void say(String when, List<Probe.Result> results) {
         live.println(when + ", on unseen documents:");
         Probe.Kind kind = null;
@@ -315,57 +336,14 @@ public final class TrainingReport {
             line.append(
                     switch (kind) {
                         case Probe.Documents _ -> "  %d: %.3f bits".formatted(r.seqLen(), r.bits());
-                        case Probe.Needles _ -> "  %d: %.3f".formatted(r.seqLen(), r.accuracy());
+                        case Probe.Needles _, Probe.Answers _ ->
+                                "  %d: %.3f".formatted(r.seqLen(), r.accuracy());
                     });
         }
         live.println(line.toString());
     }
 
     /** What was evaluated over the whole run: a line for each moment, a column for each length. */
-    private void table() {
-        if (evaluated.isEmpty()) {
-            return;
-        }
-        Probe.Kind last = null;
-        for (Probe.Result column : evaluated.lastEntry().getValue()) {
-            if (column.kind().equals(last)) {
-                continue;
-            }
-            last = column.kind();
-            Probe.Kind kind = last;
-            live.println("");
-            evaluated.forEach(
-                    (stage, results) -> {
-                        List<Probe.Result> row =
-                                results.stream().filter(r -> r.kind().equals(kind)).toList();
-                        if (stage == evaluated.firstKey()) {
-                            live.println(
-                                    "%-24s".formatted(kind.name())
-                                            + cells(row, r -> "" + r.seqLen()));
-                        }
-                        live.println(
-                                "%-24s".formatted(LossChart.moment(job.curriculum(), stage))
-                                        + cells(row, TrainingReport::value));
-                    });
-        }
-        live.println("");
-    }
-
-    private static String cells(List<Probe.Result> row, Function<Probe.Result, String> cell) {
-        return row.stream().map(r -> "%9s".formatted(cell.apply(r))).collect(Collectors.joining());
-    }
-
-    /** Bits a target for texts, the part that was right for needles. */
-    private static String value(Probe.Result result) {
-        return String.format(
-                Locale.ROOT,
-                "%.3f",
-                switch (result.kind()) {
-                    case Probe.Documents _ -> result.bits();
-                    case Probe.Needles _ -> result.accuracy();
-                });
-    }
-
     private void pictures() throws IOException {
         if (!steps.isEmpty()) {
             LossChart.loss(output.resolve("loss.png"), job.curriculum(), steps);

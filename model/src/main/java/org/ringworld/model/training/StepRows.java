@@ -50,7 +50,7 @@ public record StepRows(StepPlan step, List<MicroBatch> parts) {
                         (long) count * seqLen,
                         traffic(parts),
                         optimizer,
-                        optimizer.learningRate().at(stepInStage, stage.steps()));
+                        optimizer.learningRate().at(stepInStage % stage.steps(), stage.steps()));
         return new StepRows(plan, List.copyOf(parts));
     }
 

@@ -4,12 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.ringworld.model.attention.CausalMask;
+import org.ringworld.model.attention.Layout;
+import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.training.LearningRate.Schedule;
 import org.ringworld.runtime.DType;
+import org.ringworld.tokenizer.packing.Row;
+import org.ringworld.tokenizer.packing.RowStream;
 
 class ScheduleTest {
     /** Values of a reported run: warm-up over 10, cosine from 3e-4 to 3e-5 at 50. */
@@ -90,6 +97,43 @@ class ScheduleTest {
         assertThat(curriculum.place(4)).isEqualTo(new Curriculum.Place(1, 0));
         assertThat(curriculum.steps()).isEqualTo(5);
         assertThatThrownBy(() -> curriculum.place(6)).hasMessageContaining("after the last");
+    }
+
+    /** On its next rows, and from the beginning of its learning rate. */
+    @Test
+    void aStageIsDoneAgainBetweenItsEndAndTheNext() {
+        Stage first = stage(64, 3, List.of());
+        Curriculum once = new Curriculum(List.of(first, stage(128, 2, List.of())));
+        Curriculum again = once.again(0);
+        assertThat(again.place(6)).isEqualTo(new Curriculum.Place(0, 5));
+        assertThat(again.place(7)).isEqualTo(new Curriculum.Place(1, 0));
+        assertThat(again.lastStep(0)).isEqualTo(2 * once.lastStep(0));
+        assertThat(again.tokens(8) - once.tokens(5)).isEqualTo(once.tokens(3));
+        List<Long> asked = new ArrayList<>();
+        List<Double> rates = new ArrayList<>();
+        for (long step = 1; step <= 6; step++) {
+            RowStream stream =
+                    (at, seqLen, count) -> {
+                        asked.add(at);
+                        int[] ids = new int[seqLen];
+                        Row row = new Row(ids, ids, ids, ids, new float[seqLen]);
+                        return Collections.nCopies(count, row);
+                    };
+            rates.add(
+                    StepRows.of(
+                                    step,
+                                    0,
+                                    first,
+                                    again.place(step).stepInStage(),
+                                    stream,
+                                    Layout.of("zigzag"),
+                                    RingShares.even(1),
+                                    CausalMask.CAUSAL)
+                            .step()
+                            .learningRate());
+        }
+        assertThat(asked).containsExactly(0L, 1L, 2L, 3L, 4L, 5L);
+        assertThat(rates.subList(3, 6)).isEqualTo(rates.subList(0, 3));
     }
 
     @Test

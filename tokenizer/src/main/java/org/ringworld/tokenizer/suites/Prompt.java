@@ -79,6 +79,21 @@ public record Prompt(Question question, int[] ids, int most) {
         return best;
     }
 
+    /**
+     * A right answer, as it goes on from the question: of several all that count, else the first.
+     *
+     * @param task of the question
+     */
+    public int[] answer(Task task, Tokenizer tokenizer) {
+        String first = question.answers().getFirst();
+        boolean isEnough = task.score(question, first) == 1;
+        String right = isEnough ? first : String.join(", ", question.answers());
+        String text = question.text();
+        boolean isApart =
+                tokenizer.addsSpace() || Character.isWhitespace(text.charAt(text.length() - 1));
+        return tokenizer.encode(isApart ? right : " " + right);
+    }
+
     /** Tokens by which it and its answer are shorter than a length. */
     private int left(int length) {
         return length - most - ids.length;

@@ -33,11 +33,20 @@ public enum Suite {
         return name().toLowerCase(Locale.ROOT);
     }
 
+    /** Those there are. */
+    public static List<String> titles() {
+        return Arrays.stream(values()).map(Suite::title).toList();
+    }
+
+    public static boolean isTitle(String text) {
+        return titles().contains(text);
+    }
+
     /**
      * @throws IllegalArgumentException naming those there are
      */
     public static Suite of(String title) {
-        List<String> known = Arrays.stream(values()).map(Suite::title).toList();
+        List<String> known = titles();
         if (!known.contains(title)) {
             throw new IllegalArgumentException(
                     "there is no suite %s, but %s".formatted(title, String.join(", ", known)));

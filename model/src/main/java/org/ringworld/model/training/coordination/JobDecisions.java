@@ -31,6 +31,9 @@ public final class JobDecisions {
     /** Epochs in a row in which no step was finished before the job gives up. */
     private static final int FRUITLESS = 20;
 
+    private static final String LINES_LACK =
+            "metrics.jsonl tells of %d of %d steps, and without the others nobody knows which stages were done again: bring the whole file back, or leave out stages.N.evaluate";
+
     private final Job job;
     private final String id;
     private final long fence;
@@ -73,7 +76,7 @@ public final class JobDecisions {
         this.othersTakeOut = othersTakeOut;
         this.formation = new RingFormation(job, id, resumed, effects::add);
         this.steps = new StepAccount(flopsPerDevice, job::sources, effects::add);
-        this.saving = new Saving(job.curriculum());
+        this.saving = new Saving();
         this.work = new RingWork(job, formation, steps, saving, evaluations, effects::add);
     }
 
@@ -260,6 +263,11 @@ public final class JobDecisions {
         List<StepMetrics> untold = steps.onOpened(opened, roster);
         if (opened.continued()) {
             untold.forEach(line -> tell(new Progress.Stepped(line, List.of())));
+        } else if (!job.exams().isEmpty() && untold.size() < steps.finished()) {
+            end(failed(LINES_LACK.formatted(untold.size(), steps.finished())));
+            return;
+        } else {
+            work.goOnAfter(untold);
         }
         phase = Phase.RUNNING;
         if (fault != null) {

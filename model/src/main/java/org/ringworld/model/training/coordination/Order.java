@@ -69,8 +69,17 @@ public sealed interface Order {
     record Synchronize(long epoch, int from, long step, List<Report.Stepped> records)
             implements Order {}
 
-    /** One optimizer step, with all other ranks. */
-    record TrainStep(long epoch, long step) implements Order {}
+    /**
+     * One optimizer step, with all other ranks.
+     *
+     * @param rounds of each stage, as far as is known by now; empty: one of each
+     */
+    record TrainStep(long epoch, long step, List<Integer> rounds) implements Order {
+        /** Of a job whose stages are done once. */
+        public TrainStep(long epoch, long step) {
+            this(epoch, step, List.of());
+        }
+    }
 
     /** Losses of some unseen rows, with all other ranks. */
     record EvaluateBatch(long epoch, int stage, int index, double ropeTheta) implements Order {}
@@ -79,8 +88,16 @@ public sealed interface Order {
      * Write the state to disk, at a stage's end its models too; needs no other rank and no ring.
      *
      * @param fence the number under which the job's output is owned
+     * @param models besides the snapshot: none; at a stage's end 1, that stage's; at the job's 2,
+     *     the final one too
+     * @param rounds as {@link TrainStep} has them
      */
-    record SaveState(long epoch, long fence, boolean stageEnds) implements Order {}
+    record SaveState(long epoch, long fence, int models, List<Integer> rounds) implements Order {
+        /** Of a job whose stages are done once. */
+        public SaveState(long epoch, long fence, int models) {
+            this(epoch, fence, models, List.of());
+        }
+    }
 
     /**
      * Become rank {@code rank} and hold a saved model's weights, to run it.

@@ -9,6 +9,7 @@ import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.job.Moment;
 import org.ringworld.model.training.job.Probe;
+import org.ringworld.model.training.job.StageExam;
 
 /** What a job tells whoever watches it; as JSON, too, where that is another process. */
 @JsonTypeInfo(use = JsonTypeInfo.Id.SIMPLE_NAME)
@@ -50,6 +51,19 @@ public sealed interface Progress {
 
     /** Unseen rows evaluated at a {@link Moment}, after a step. */
     record Evaluated(int moment, long step, List<Probe.Result> results) implements Progress {}
+
+    /**
+     * What came of a stage's {@link StageExam}.
+     *
+     * @param round of the stage, from 1
+     * @param score the mean of what was asked
+     * @param advance what it had to be
+     * @param again whether the stage is done once more
+     * @param rounds of each stage from now on
+     */
+    record Examined(
+            int stage, int round, double score, double advance, boolean again, List<Integer> rounds)
+            implements Progress {}
 
     /** The state was copied for writing, for which training waited so long. */
     record Copied(long step, double seconds) implements Progress {}

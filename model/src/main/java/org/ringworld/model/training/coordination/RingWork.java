@@ -5,10 +5,13 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import org.ringworld.model.training.Curriculum;
+import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.StepMetrics;
 import org.ringworld.model.training.coordination.Report.Held;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.Moment;
+import org.ringworld.model.training.job.Probe;
+import org.ringworld.model.training.job.StageExam;
 
 /**
  * What a ring that stands does: evaluates, steps and saves, stage after stage. A part of {@link
@@ -44,8 +47,7 @@ final class RingWork {
 
     private static final Next GO_ON = new GoOn();
 
-    private final Job job;
-    private final Curriculum curriculum;
+    private Job job;
     private final RingFormation formation;
     private final StepAccount steps;
     private final Saving saving;
@@ -59,6 +61,8 @@ final class RingWork {
     private int moment;
     // The step of the last evaluation inside a stage; −1: there was none.
     private long toldOf = -1;
+    // The last stage's exam is over: the job is done when its final model is saved.
+    private boolean passed;
     private long lastNanos;
     private boolean stopAsked;
     private boolean regroup;
@@ -79,12 +83,20 @@ final class RingWork {
             IntFunction<Evaluation> evaluations,
             Consumer<Effect> effects) {
         this.job = job;
-        this.curriculum = job.curriculum();
         this.formation = formation;
         this.steps = steps;
         this.saving = saving;
         this.evaluations = evaluations;
         this.effects = effects;
+    }
+
+    private Curriculum curriculum() {
+        return job.curriculum();
+    }
+
+    /** The job goes on after these steps, all there were. */
+    void goOnAfter(List<StepMetrics> all) {
+        job = job.after(all);
     }
 
     Phase phase() {
@@ -113,9 +125,9 @@ final class RingWork {
             return evaluate(Moment.BEFORE, nanos);
         }
         // A run that was stopped just after a stage may not have that stage's model yet.
-        int stage = curriculum.place(steps.finished()).stage();
-        if (steps.finished() == curriculum.lastStep(stage)) {
-            return save(true);
+        int stage = curriculum().place(steps.finished()).stage();
+        if (steps.finished() == curriculum().lastStep(stage)) {
+            return saveModels();
         }
         // Nor what it is evaluated by inside it.
         boolean due = job.evaluate().isDue(steps.finished()) && toldOf != steps.finished();
@@ -149,24 +161,29 @@ final class RingWork {
     /** After evaluating or saving: the next stage, or the end. */
     private Next next(long nanos) {
         if (stopAsked) {
-            return steps.finished() == 0 ? end(new Progress.Interrupted(0, null)) : save(false);
+            return steps.finished() == 0 ? end(new Progress.Interrupted(0, null)) : save(0);
         }
-        if (steps.finished() == curriculum.steps()) {
+        if (steps.finished() == curriculum().steps()) {
+            if (hasFinalExam() && !passed) {
+                passed = true;
+                return saveModels();
+            }
             return end(new Progress.Completed(job.output().resolve("final")));
         }
         if (regroup) {
             return regroup();
         }
-        Curriculum.Place place = curriculum.place(steps.finished() + 1);
-        if (place.stepInStage() == 0 && !saving.isOver()) {
+        Curriculum.Place place = curriculum().place(steps.finished() + 1);
+        Stage of = curriculum().stages().get(place.stage());
+        boolean begins = place.stepInStage() % of.steps() == 0;
+        if (begins && !saving.isOver()) {
             // Until a stage's model is on disk the ring stays where it is: if its writer is lost,
             // another one can write it.
             phase = Phase.SETTLING;
             return GO_ON;
         }
-        if (place.stepInStage() == 0 || lastNanos == 0) {
-            int stage = place.stage();
-            tell(new Progress.StageBegun(stage, curriculum.stages().get(stage)));
+        if (begins || lastNanos == 0) {
+            tell(new Progress.StageBegun(place.stage(), of));
         }
         phase = Phase.STEPPING;
         lastNanos = nanos;
@@ -179,7 +196,7 @@ final class RingWork {
         if (leaving != null) {
             boolean tooFew = leaving.devices().size() < job.ringMinSize();
             if (tooFew && saving.lacks(steps.finished())) {
-                return save(false);
+                return save(0);
             }
             if (!saving.isOver()) {
                 phase = Phase.SETTLING;
@@ -192,24 +209,25 @@ final class RingWork {
 
     private void sendSteps() {
         long last = lastStepAhead();
+        List<Integer> rounds = curriculum().rounds();
         while (!stopAsked && !regroup) {
             long step = steps.send(last);
             if (step < 0) {
                 break;
             }
-            formation.tellAll(_ -> new Order.TrainStep(formation.epoch(), step));
+            formation.tellAll(_ -> new Order.TrainStep(formation.epoch(), step, rounds));
         }
     }
 
     /** Steps run ahead of each other, but not past the end of a stage or what is between steps. */
     private long lastStepAhead() {
-        int stage = curriculum.place(steps.finished() + 1).stage();
+        int stage = curriculum().place(steps.finished() + 1).stage();
         long evaluation =
                 job.evaluate().everySteps() == 0
                         ? Long.MAX_VALUE
                         : multiple(job.evaluate().everySteps());
         return Math.min(
-                Math.min(multiple(job.snapshotSteps()), evaluation), curriculum.lastStep(stage));
+                Math.min(multiple(job.snapshotSteps()), evaluation), curriculum().lastStep(stage));
     }
 
     /** The next step that is a multiple of so many. */
@@ -236,14 +254,14 @@ final class RingWork {
         List<Progress.RankTime> times = times(ranks);
         tell(new Progress.Stepped(line, times));
         stragglers.named(times).ifPresent(this::tell);
-        if (line.step() == curriculum.lastStep(line.stage())) {
-            return save(true); // whatever else is asked: its models come first
+        if (line.step() == curriculum().lastStep(line.stage())) {
+            return saveModels(); // whatever else is asked: its models come first
         }
         if (steps.isIdle() && (stopAsked || regroup)) {
             return next(nanos);
         }
         if (steps.isIdle() && line.step() % job.snapshotSteps() == 0) {
-            return save(false);
+            return save(0);
         }
         if (steps.isIdle() && job.evaluate().isDue(line.step())) {
             return evaluate(Moment.inside(line.stage()), nanos);
@@ -281,13 +299,37 @@ final class RingWork {
                 toldOf = steps.finished();
                 tell(new Progress.Evaluated(moment, toldOf, evaluation.results()));
             }
+            examine(evaluation.results());
             return next(nanos);
         }
         int batch = evaluation.next();
         tell(new Progress.Evaluating(batch, evaluation.batches()));
-        double theta = curriculum.stages().get(Moment.stage(moment)).ropeTheta();
+        double theta = curriculum().stages().get(Moment.stage(moment)).ropeTheta();
         formation.tellAll(_ -> new Order.EvaluateBatch(formation.epoch(), moment, batch, theta));
         return GO_ON;
+    }
+
+    /** Whether the last stage may be repeated: then its model is the final one only after that. */
+    private boolean hasFinalExam() {
+        return job.mayRepeat(curriculum().stages().size() - 1);
+    }
+
+    /** At a stage's end: whether it is done once more. */
+    private void examine(List<Probe.Result> results) {
+        if (!job.mayRepeat(moment)) {
+            return;
+        }
+        StageExam exam = job.exams().get(moment);
+        Stage stage = curriculum().stages().get(moment);
+        double score = exam.score(results, stage.seqLen());
+        int round = curriculum().rounds().get(moment);
+        boolean again = score < exam.advance() && round < exam.times();
+        if (again) {
+            job = job.again(moment);
+        }
+        tell(
+                new Progress.Examined(
+                        moment, round, score, exam.advance(), again, curriculum().rounds()));
     }
 
     Next onEvaluated(Report.Evaluated one, long nanos) {
@@ -305,28 +347,34 @@ final class RingWork {
 
     // ---- saving
 
-    private Next save(boolean stageEnds) {
-        save(stageEnds, saving.writer(formation.ring()));
+    private Next saveModels() {
+        boolean isFinal = steps.finished() == curriculum().steps() && (passed || !hasFinalExam());
+        return save(isFinal ? 2 : 1);
+    }
+
+    private Next save(int models) {
+        save(models, saving.writer(formation.ring()));
         return GO_ON;
     }
 
     /** After a fault the one that got furthest writes its state, and the job ends. */
     void saveAfter(String sentence, DeviceId best) {
         fault = sentence;
-        save(false, best);
+        save(0, best);
     }
 
     /** Has a device write its state, when the lines of its steps are durable. */
-    private void save(boolean stageEnds, DeviceId by) {
+    private void save(int models, DeviceId by) {
         phase = Phase.SAVING;
-        saving.ask(by, stageEnds);
+        saving.ask(by, models);
         effects.accept(new Effect.SyncMetrics());
     }
 
     void onMetricsSynced(long fence) {
         if (phase == Phase.SAVING) {
-            Order order = new Order.SaveState(formation.epoch(), fence, saving.stageEnds());
-            effects.accept(new Effect.Tell(saving.begin(steps.finished()), order));
+            List<Integer> rounds = curriculum().rounds();
+            Order order = new Order.SaveState(formation.epoch(), fence, saving.models(), rounds);
+            effects.accept(new Effect.Tell(saving.begin(), order));
         }
     }
 
@@ -342,9 +390,9 @@ final class RingWork {
         if (stopAsked) {
             return end(new Progress.Interrupted(steps.finished(), copied.snapshot()));
         }
-        int stage = curriculum.place(steps.finished()).stage();
-        if (steps.finished() == curriculum.lastStep(stage)) {
-            return evaluate(stage, nanos);
+        int stage = curriculum().place(steps.finished()).stage();
+        if (steps.finished() == curriculum().lastStep(stage)) {
+            return passed ? next(nanos) : evaluate(stage, nanos);
         }
         return job.evaluate().isDue(steps.finished())
                 ? evaluate(Moment.inside(stage), nanos)
@@ -364,7 +412,7 @@ final class RingWork {
             String sentence = fault == null ? not.sentence() : fault + "; and " + not.sentence();
             return end(new Progress.Failed(sentence, not.step(), null));
         }
-        boolean model = curriculum.lastStep(curriculum.place(not.step()).stage()) == not.step();
+        boolean model = curriculum().lastStep(curriculum().place(not.step()).stage()) == not.step();
         if (model || not.takenOver()) {
             return new Fault(not.sentence());
         }

@@ -1,7 +1,6 @@
 package org.ringworld.model.training.coordination;
 
 import java.util.List;
-import org.ringworld.model.training.Curriculum;
 
 /**
  * What of a job is being written: which device does, and how many files are still to come. One that
@@ -9,17 +8,12 @@ import org.ringworld.model.training.Curriculum;
  * {@link JobDecisions}.
  */
 final class Saving {
-    private final Curriculum curriculum;
     private DeviceId writer;
-    private boolean stageEnds;
+    private int models;
     private int unwritten;
 
     /** The step of the last state that was asked for when a ring shrank; 0: none. */
     private long savedStep;
-
-    Saving(Curriculum curriculum) {
-        this.curriculum = curriculum;
-    }
 
     boolean isOver() {
         return unwritten == 0;
@@ -30,19 +24,23 @@ final class Saving {
         return unwritten > 0 && ring.contains(writer) ? writer : ring.getFirst();
     }
 
-    /** It is to write next: a snapshot, at a stage's end that stage's model, and the last one's. */
-    void ask(DeviceId by, boolean ofStage) {
+    /**
+     * It is to write next: a snapshot and models.
+     *
+     * @param models as {@link Order.SaveState} has them
+     */
+    void ask(DeviceId by, int models) {
         writer = by;
-        stageEnds = ofStage;
+        this.models = models;
     }
 
-    boolean stageEnds() {
-        return stageEnds;
+    int models() {
+        return models;
     }
 
-    /** It is told to write what was asked for, of that step. */
-    DeviceId begin(long step) {
-        unwritten += !stageEnds ? 1 : step == curriculum.steps() ? 3 : 2;
+    /** It is told to write what was asked for. */
+    DeviceId begin() {
+        unwritten += models + 1;
         return writer;
     }
 

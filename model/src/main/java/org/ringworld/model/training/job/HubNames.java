@@ -61,7 +61,7 @@ public record HubNames(Hub hub) {
         if (key.equals("model.path")) {
             return model(Path.of(name)).toString();
         }
-        if (key.endsWith(".path")) {
+        if (key.endsWith(".path") || key.endsWith(".texts")) {
             return data(Path.of(name)).toString();
         }
         boolean isText = key.equals("tokenizer") || key.endsWith(".chatTemplate");

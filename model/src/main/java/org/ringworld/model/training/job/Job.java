@@ -2,12 +2,14 @@ package org.ringworld.model.training.job;
 
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.Curriculum;
+import org.ringworld.model.training.StepMetrics;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.DeviceSpec;
 
@@ -29,6 +31,7 @@ import org.ringworld.runtime.DeviceSpec;
  * @param snapshotsKept how many stay
  * @param milestoneSteps snapshots at multiples of these steps stay too; 0: none does
  * @param evaluate by what it is evaluated inside stages
+ * @param exams by what more at the end of which stages
  */
 public record Job(
         String text,
@@ -53,7 +56,8 @@ public record Job(
         long snapshotSteps,
         int snapshotsKept,
         long milestoneSteps,
-        Evaluate evaluate) {
+        Evaluate evaluate,
+        Map<Integer, StageExam> exams) {
 
     /**
      * How a model is evaluated inside stages.
@@ -66,6 +70,69 @@ public record Job(
         public boolean isDue(long step) {
             return everySteps > 0 && step % everySteps == 0;
         }
+    }
+
+    /**
+     * The job when its stages are done so often.
+     *
+     * @param rounds of each stage; empty: as they are
+     */
+    public Job with(List<Integer> rounds) {
+        return rounds.isEmpty() ? this : with(new Curriculum(curriculum.stages(), rounds));
+    }
+
+    private Job with(Curriculum other) {
+        return new Job(
+                text,
+                name,
+                output,
+                seed,
+                dtype,
+                devices,
+                ringMinSize,
+                layout,
+                shares,
+                mask,
+                model,
+                start,
+                continued,
+                initStd,
+                tokenizer,
+                data,
+                heldOut,
+                other,
+                recompute,
+                snapshotSteps,
+                snapshotsKept,
+                milestoneSteps,
+                evaluate,
+                exams);
+    }
+
+    /** Whether a stage is done again where its model does not reach what it must. */
+    public boolean mayRepeat(int stage) {
+        return exams.containsKey(stage) && exams.get(stage).advance() > 0;
+    }
+
+    /** The job when it is known that a stage is done once more. */
+    public Job again(int stage) {
+        return with(curriculum.again(stage));
+    }
+
+    /**
+     * The job as it goes on after these steps, all there were: they tell which stages are repeated.
+     */
+    public Job after(List<StepMetrics> steps) {
+        Job job = with(new Curriculum(curriculum.stages()));
+        for (int stage : exams.keySet()) {
+            long done = steps.stream().filter(step -> step.stage() == stage).count();
+            long once = curriculum.stages().get(stage).steps();
+            int most = exams.get(stage).times();
+            for (int round = 1; round < most && done > round * once; round++) {
+                job = job.again(stage);
+            }
+        }
+        return job;
     }
 
     /** The names of a stage's sources, as metrics have them. */

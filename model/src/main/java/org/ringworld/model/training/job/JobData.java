@@ -3,6 +3,8 @@ package org.ringworld.model.training.job;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import org.ringworld.model.attention.CausalMask;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.MicroBatch;
@@ -40,6 +42,7 @@ public final class JobData {
     private final StageTexts texts;
     private final List<Probe> probes;
     private final List<List<Probe>> inside;
+    private final Map<Integer, List<Probe>> exams;
     private final int[] reach;
 
     /**
@@ -54,8 +57,10 @@ public final class JobData {
             StageTexts texts,
             List<Probe> probes,
             List<List<Probe>> inside,
+            Map<Integer, List<Probe>> exams,
             int[] reach) {
         this.inside = inside;
+        this.exams = exams;
         this.streams = streams;
         this.texts = texts;
         this.probes = probes;
@@ -114,7 +119,29 @@ public final class JobData {
             inside.add(inside(job, i, texts, tokenizer));
         }
         int[] reach = curriculum.stages().stream().mapToInt(s -> 2 * s.seqLen()).toArray();
-        return new JobData(streams, texts, List.copyOf(probes), inside, reach);
+        Map<Integer, List<Probe>> exams = new TreeMap<>();
+        for (int stage : job.exams().keySet()) {
+            exams.put(stage, exam(job, stage, tokenizer));
+        }
+        return new JobData(streams, texts, List.copyOf(probes), inside, exams, reach);
+    }
+
+    /** What the model is asked more at a stage's end. */
+    private static List<Probe> exam(Job job, int index, Tokenizer tokenizer) throws DataException {
+        Stage stage = job.curriculum().stages().get(index);
+        StageExam exam = job.exams().get(index);
+        try {
+            if (exam.suite() != null) {
+                return exam.probes(tokenizer, stage.seqLen(), TEST_SEED);
+            }
+            if (NEEDLE_TASKS.contains(stage.task())) {
+                return List.of(); // it is evaluated by these in any case
+            }
+            NeedleTask.Form form = NeedleTask.Form.PLAIN;
+            return List.of(needles(form, tokenizer, 1, stage.seqLen(), Double.NaN, TEST_SEED));
+        } catch (DataException | IllegalArgumentException e) {
+            throw new DataException("stages.%d.evaluate: %s".formatted(index, e.getMessage()), e);
+        }
     }
 
     /** What the model is evaluated by inside a stage, each source and modality by itself. */
@@ -226,6 +253,7 @@ public final class JobData {
         inside.get(Moment.stage(moment)).stream()
                 .filter(probe -> probe.kind() instanceof Probe.Documents)
                 .forEach(all::add);
+        all.addAll(exams.getOrDefault(moment, List.of()));
         return all;
     }
 

@@ -112,7 +112,8 @@ public final class JobReader {
                 config.getInt("snapshot.milestoneEverySteps") == 0
                         ? 0
                         : positive(config, "snapshot.milestoneEverySteps"),
-                evaluate(config));
+                evaluate(config),
+                ExamReader.read(config));
     }
 
     private static CausalMask mask(Config config) {
@@ -380,7 +381,7 @@ public final class JobReader {
         return config.getIsNull(key) ? otherwise : config.getString(key);
     }
 
-    private static Path path(Config config, String key) {
+    static Path path(Config config, String key) {
         return config.getIsNull(key) ? null : Path.of(config.getString(key));
     }
 }

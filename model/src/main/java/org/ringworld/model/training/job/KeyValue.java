@@ -24,6 +24,7 @@ public final class KeyValue {
             Set.of(
                     "output",
                     "path",
+                    "texts",
                     "chatTemplate",
                     "continue",
                     "tokenizer",

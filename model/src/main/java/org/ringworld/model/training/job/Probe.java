@@ -3,6 +3,7 @@ package org.ringworld.model.training.job;
 import com.fasterxml.jackson.annotation.JsonTypeInfo;
 import java.util.List;
 import org.ringworld.tokenizer.packing.Row;
+import org.ringworld.tokenizer.suites.Suite;
 
 /**
  * Unseen rows to evaluate a model by. Rows are right when every target of weight 1 is: as the row
@@ -14,6 +15,7 @@ import org.ringworld.tokenizer.packing.Row;
 public record Probe(Kind kind, int seqLen, double depth, List<Row> rows) {
     private static final String ONE_NEEDLE = "one needle";
     private static final String NEEDLES = " needles, one asked";
+    private static final String OF_SUITE = ": ";
 
     /** What rows ask of a model. */
     @JsonTypeInfo(use = JsonTypeInfo.Id.SIMPLE_NAME)
@@ -26,9 +28,17 @@ public record Probe(Kind kind, int seqLen, double depth, List<Row> rows) {
             if (name.equals(ONE_NEEDLE)) {
                 return new Needles(1);
             }
-            return name.endsWith(NEEDLES)
-                    ? new Needles(Integer.parseInt(name.substring(0, name.indexOf(' '))))
+            if (name.endsWith(NEEDLES)) {
+                return new Needles(Integer.parseInt(name.substring(0, name.indexOf(' '))));
+            }
+            return Suite.isTitle(name.split(OF_SUITE)[0])
+                    ? new Answers(name.split(OF_SUITE)[0], name.split(OF_SUITE)[1])
                     : new Documents(name);
+        }
+
+        /** Whether its result is the part of rows that is right, and not bits a target. */
+        default boolean isAsked() {
+            return !(this instanceof Documents);
         }
     }
 
@@ -40,6 +50,14 @@ public record Probe(Kind kind, int seqLen, double depth, List<Row> rows) {
         @Override
         public String name() {
             return hidden == 1 ? ONE_NEEDLE : hidden + NEEDLES;
+        }
+    }
+
+    /** Questions of a suite's task; their result is the part of rows that is right. */
+    public record Answers(String suite, String task) implements Kind {
+        @Override
+        public String name() {
+            return suite + OF_SUITE + task;
         }
     }
 
@@ -57,6 +75,11 @@ public record Probe(Kind kind, int seqLen, double depth, List<Row> rows) {
         /** Bits for each target. */
         public double bits() {
             return loss / Math.log(2);
+        }
+
+        /** Its result, as its kind has it. */
+        public double score() {
+            return kind.isAsked() ? accuracy() : bits();
         }
     }
 }

@@ -37,18 +37,15 @@ public record SaveRequest(
             long epoch,
             List<DeviceShare> shares) {}
 
-    /** All that is written after {@code step}: at a stage's end its models, then a snapshot. */
+    /**
+     * All that is written after {@code step}: models, then a snapshot.
+     *
+     * @param models as {@link org.ringworld.model.training.coordination.Order.SaveState} has them
+     */
     public static List<SaveRequest> of(
-            Job job,
-            long step,
-            long epoch,
-            List<DeviceShare> shares,
-            boolean stageEnds,
-            Fence fence) {
+            Job job, long step, long epoch, List<DeviceShare> shares, int models, Fence fence) {
         List<SaveRequest> requests = new ArrayList<>();
-        if (stageEnds) {
-            requests.addAll(models(job, step, fence));
-        }
+        requests.addAll(models(job, step, fence).subList(0, models));
         requests.add(snapshot(job, step, epoch, shares, fence));
         return requests;
     }
@@ -74,7 +71,8 @@ public record SaveRequest(
     }
 
     /**
-     * The models of a stage's end: {@code stages/<i>-<seqLen>}, and {@code final} after the last.
+     * The models of a stage's end: {@code stages/<i>-<seqLen>}, and after the last {@code final},
+     * which says that the job is done.
      */
     static List<SaveRequest> models(Job job, long step, Fence fence) {
         int stage = job.curriculum().place(step).stage();

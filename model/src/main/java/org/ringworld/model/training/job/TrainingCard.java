@@ -56,7 +56,7 @@ public final class TrainingCard {
                             stage.name().replace("|", "\\|"),
                             lengths(stage),
                             ModelCard.plain(stage.ropeTheta()),
-                            stage.steps(),
+                            stage.steps() * curriculum.rounds().get(i),
                             curriculum.tokens(curriculum.lastStep(i)) - before));
         }
         return text.toString();
@@ -127,7 +127,7 @@ public final class TrainingCard {
         return switch (result.kind()) {
             case Probe.Documents _ ->
                     String.format(Locale.ROOT, "%.3f bits a token", result.bits());
-            case Probe.Needles _ ->
+            case Probe.Needles _, Probe.Answers _ ->
                     String.format(Locale.ROOT, "%.1f %% right", 100 * result.accuracy());
         };
     }

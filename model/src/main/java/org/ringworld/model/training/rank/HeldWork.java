@@ -13,6 +13,7 @@ import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.StepRows;
+import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
 
@@ -78,7 +79,7 @@ public class HeldWork implements Work {
     }
 
     @Override
-    public Future<RankPlan> plan(long step, int rank, RingShares shares) {
+    public Future<RankPlan> plan(long step, List<Integer> rounds, int rank, RingShares shares) {
         return CompletableFuture.completedFuture(held(steps, step).ofRank(rank));
     }
 
@@ -101,8 +102,7 @@ public class HeldWork implements Work {
     }
 
     @Override
-    public List<SaveRequest> toSave(
-            long step, long epoch, List<DeviceShare> shares, boolean stageEnds, long fence) {
+    public List<SaveRequest> toSave(long step, Order.SaveState order, List<DeviceShare> shares) {
         throw new UnsupportedOperationException("steps that are only timed are not saved");
     }
 

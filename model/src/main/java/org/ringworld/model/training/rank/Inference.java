@@ -14,6 +14,7 @@ import org.ringworld.model.attention.RingShares;
 import org.ringworld.model.decode.ServedModel;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.RankPlan;
+import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.job.SaveRequest;
 import org.ringworld.runtime.DType;
 import org.ringworld.tokenizer.packing.Row;
@@ -53,7 +54,7 @@ public record Inference(
     }
 
     @Override
-    public Future<RankPlan> plan(long step, int rank, RingShares shares) {
+    public Future<RankPlan> plan(long step, List<Integer> rounds, int rank, RingShares shares) {
         throw new UnsupportedOperationException("a saved model is run, not trained");
     }
 
@@ -84,8 +85,7 @@ public record Inference(
     }
 
     @Override
-    public List<SaveRequest> toSave(
-            long step, long epoch, List<DeviceShare> shares, boolean stageEnds, long fence) {
+    public List<SaveRequest> toSave(long step, Order.SaveState order, List<DeviceShare> shares) {
         throw new UnsupportedOperationException("a saved model is run, not trained");
     }
 

@@ -19,6 +19,7 @@ import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.Curriculum;
 import org.ringworld.model.training.RankPlan;
 import org.ringworld.model.training.StepRows;
+import org.ringworld.model.training.coordination.Order;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobData;
 import org.ringworld.model.training.job.SaveRequest;
@@ -115,25 +116,26 @@ public final class OpenJob implements Work {
         return data;
     }
 
-    private record StepKey(long step, RingShares shares) {}
+    private record StepKey(long step, List<Integer> rounds, RingShares shares) {}
 
     private record BatchKey(int stage, int index, RingShares shares) {}
 
     @Override
-    public CompletableFuture<RankPlan> plan(long step, int rank, RingShares shares) {
+    public CompletableFuture<RankPlan> plan(
+            long step, List<Integer> rounds, int rank, RingShares shares) {
         return planned(
-                new StepKey(step, shares),
-                () -> rows(step, shares),
+                new StepKey(step, rounds, shares),
+                () -> rows(step, job.with(rounds).curriculum(), shares),
                 rank,
                 rows -> rows.ofRank(rank));
     }
 
-    private StepRows rows(long step, RingShares shares) {
-        Curriculum.Place place = job.curriculum().place(step);
+    private StepRows rows(long step, Curriculum curriculum, RingShares shares) {
+        Curriculum.Place place = curriculum.place(step);
         return StepRows.of(
                 step,
                 place.stage(),
-                job.curriculum().stages().get(place.stage()),
+                curriculum.stages().get(place.stage()),
                 place.stepInStage(),
                 data.stream(place.stage()),
                 job.layout(),
@@ -173,9 +175,14 @@ public final class OpenJob implements Work {
     }
 
     @Override
-    public List<SaveRequest> toSave(
-            long step, long epoch, List<DeviceShare> shares, boolean stageEnds, long fence) {
-        return SaveRequest.of(job, step, epoch, shares, stageEnds, Fence.of(job.output(), fence));
+    public List<SaveRequest> toSave(long step, Order.SaveState order, List<DeviceShare> shares) {
+        return SaveRequest.of(
+                job.with(order.rounds()),
+                step,
+                order.epoch(),
+                shares,
+                order.models(),
+                Fence.of(job.output(), order.fence()));
     }
 
     @Override

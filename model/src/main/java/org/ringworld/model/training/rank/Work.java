@@ -40,8 +40,12 @@ public interface Work extends AutoCloseable {
     /** What backward finds kept. */
     Recompute.Choice recompute();
 
-    /** A rank's plan of a step (from 1), begun now if it was not asked for before. */
-    Future<RankPlan> plan(long step, int rank, RingShares shares);
+    /**
+     * A rank's plan of a step (from 1), begun now if it was not asked for before.
+     *
+     * @param rounds as {@link Order.TrainStep} has them
+     */
+    Future<RankPlan> plan(long step, List<Integer> rounds, int rank, RingShares shares);
 
     /** A rank's part of a batch of the unseen rows that the model is evaluated by after a stage. */
     Future<RankBatch> batch(int stage, int index, int rank, RingShares shares);
@@ -53,10 +57,8 @@ public interface Work extends AutoCloseable {
      * What is written of it after a step.
      *
      * @param shares of the ring's devices, as {@link Order.JoinRing} says them
-     * @param fence the number under which its output is owned
      */
-    List<SaveRequest> toSave(
-            long step, long epoch, List<DeviceShare> shares, boolean stageEnds, long fence);
+    List<SaveRequest> toSave(long step, Order.SaveState order, List<DeviceShare> shares);
 
     @Override
     void close();

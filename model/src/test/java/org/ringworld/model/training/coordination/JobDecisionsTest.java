@@ -40,7 +40,10 @@ class JobDecisionsTest {
         Random random = new Random(seed);
         int ring = 1 + random.nextInt(4);
         int steps = 8 + random.nextInt(8);
-        SimulatedCluster cluster = new SimulatedCluster(seed, JOBS[ring - 1][steps - 8]);
+        boolean examined = random.nextInt(3) == 0;
+        Job job = examined ? examined(ring) : JOBS[ring - 1][steps - 8];
+        long all = examined ? 2 * EXAMINED_STEPS : steps;
+        SimulatedCluster cluster = new SimulatedCluster(seed, job);
         for (int i = 0; i < ring; i++) {
             cluster.come();
         }
@@ -57,8 +60,9 @@ class JobDecisionsTest {
         }
         switch (cluster.ended()) {
             case Progress.Completed _ -> {
-                assertThat(cluster.metrics()).isEqualTo(upTo(steps));
-                assertThat(cluster.saved()).isEqualTo(upTo(steps));
+                assertThat(cluster.metrics()).isEqualTo(upTo(all));
+                assertThat(cluster.saved()).isEqualTo(upTo(all));
+                assertThat(cluster.stepsOf(0)).isEqualTo(examined ? 12 : 6);
             }
             case Progress.Interrupted(long step, var snapshot) -> {
                 // One that was stopped before its ring stood does not know how far it was.
@@ -89,6 +93,21 @@ class JobDecisionsTest {
                 JOBS[ring - 1][steps - 8] = SmallJob.of(ring, 1, steps, 3);
             }
         }
+    }
+
+    private static final long EXAMINED_STEPS = 8;
+
+    /** Each stage of them must be done twice. */
+    private static final Job[] EXAMINED = new Job[4];
+
+    private static Job examined(int ring) {
+        if (EXAMINED[ring - 1] == null) {
+            String exam = "stages.%d.evaluate={suite=needles,advance=0.5}";
+            EXAMINED[ring - 1] =
+                    SmallJob.of(
+                            ring, 1, (int) EXAMINED_STEPS, 3, exam.formatted(0), exam.formatted(1));
+        }
+        return EXAMINED[ring - 1];
     }
 
     private static void fault(SimulatedCluster cluster, Random random) {

@@ -79,7 +79,7 @@ class JobPhasesTest {
     private List<Effect> stepped(int rank, long step, double norm) {
         StepPlan.Constants constants =
                 new StepPlan.Constants(
-                        0,
+                        step <= job.curriculum().stages().getFirst().steps() ? 0 : 1,
                         1e-3,
                         64,
                         1,
@@ -165,7 +165,7 @@ class JobPhasesTest {
         assertThat(steps(finish(3))).as("4 is to be saved first").isEmpty();
         assertThat(finish(4)).contains(new Effect.SyncMetrics());
         List<Order.SaveState> saves = orders(on(new Event.MetricsSynced()), Order.SaveState.class);
-        assertThat(saves).containsExactly(new Order.SaveState(epoch, 3, false));
+        assertThat(saves).containsExactly(new Order.SaveState(epoch, 3, 0, List.of(1, 1)));
         Path snapshot = Path.of("s");
         assertThat(steps(told(new Report.Copied(0, 4, 0.1, snapshot))))
                 .as("not after it is written")
@@ -312,6 +312,45 @@ class JobPhasesTest {
         effects = told(new Report.Copied(0, 4, 0, Path.of("s")));
         assertThat(orders(effects, Order.EvaluateBatch.class)).hasSize(RING);
         assertThat(steps(evaluated(4, Moment.inside(0)))).containsExactly(5L, 5L, 6L, 6L);
+    }
+
+    /** Only then is there a final model, which says that the job is done. */
+    @Test
+    void theLastStageIsDoneAgainUntilItsExamIsPassed() {
+        job = SmallJob.of(RING, 1, 7, 9, "stages.1.evaluate={suite=needles,advance=0.5,times=2}");
+        assertThat(job.exams().get(1).times()).isEqualTo(2);
+        decisions = decisions(true, List.of());
+        stand(devices(2));
+        IntStream.rangeClosed(1, 6).forEach(this::finish);
+        on(new Event.MetricsSynced());
+        told(new Report.Copied(0, 6, 0, Path.of("s")));
+        saved(6, 2);
+        assertThat(finish(7)).contains(new Effect.SyncMetrics());
+        assertThat(orders(on(new Event.MetricsSynced()), Order.SaveState.class))
+                .containsExactly(new Order.SaveState(epoch, 3, 1, List.of(1, 1)));
+        List<Effect> effects = told(new Report.Copied(0, 7, 0, Path.of("s")));
+        assertThat(progress(effects, Progress.Examined.class))
+                .isEqualTo(new Progress.Examined(1, 1, 0, 0.5, true, List.of(1, 2)));
+        assertThat(steps(effects)).as("until its model is saved").isEmpty();
+        effects = saved(7, 2);
+        assertThat(orders(effects, Order.TrainStep.class))
+                .containsOnly(new Order.TrainStep(epoch, 8, List.of(1, 2)));
+        finish(8);
+        on(new Event.MetricsSynced());
+        effects = told(new Report.Copied(0, 8, 0, Path.of("s")));
+        assertThat(progress(effects, Progress.Examined.class).again()).isFalse();
+        assertThat(orders(on(new Event.MetricsSynced()), Order.SaveState.class))
+                .containsExactly(new Order.SaveState(epoch, 3, 2, List.of(1, 2)));
+        told(new Report.Copied(0, 8, 0, Path.of("s")));
+        assertThat(progress(saved(8, 5), Progress.Completed.class)).isNotNull();
+    }
+
+    private List<Effect> saved(long step, int files) {
+        List<Effect> effects = List.of();
+        for (int i = 0; i < files; i++) {
+            effects = told(new Report.Saved(0, Path.of("s"), step));
+        }
+        return effects;
     }
 
     private List<Effect> evaluated(long step, int moment) {

@@ -21,6 +21,8 @@ import org.ringworld.model.training.StepPlan;
 import org.ringworld.model.training.TimeSpent;
 import org.ringworld.model.training.TrainingStep;
 import org.ringworld.model.training.job.Job;
+import org.ringworld.model.training.job.Probe;
+import org.ringworld.tokenizer.packing.Row;
 
 /**
  * Devices, files and a network without any of them: orders and reports travel in an order that
@@ -50,7 +52,7 @@ final class SimulatedCluster {
     private final Set<DeviceId> leaving = new HashSet<>();
     private final Deque<Event> events = new ArrayDeque<>();
     private final List<Event.PauseOver> pauses = new ArrayList<>();
-    private final List<Long> metrics = new ArrayList<>();
+    private final List<StepMetrics> metrics = new ArrayList<>();
     private boolean metricsOpen;
     private Snapshot snapshot;
     private boolean diskIsFull;
@@ -70,7 +72,7 @@ final class SimulatedCluster {
 
     /** A coordinator begins, with all devices that live; the one before, if any, is gone. */
     void begin(boolean resumed) {
-        decisions = new JobDecisions(job, "job", 1e12, 7, resumed, true, this::noEvaluation);
+        decisions = new JobDecisions(job, "job", 1e12, 7, resumed, true, this::evaluation);
         coordinator++;
         metricsOpen = false;
         pauses.clear();
@@ -84,8 +86,19 @@ final class SimulatedCluster {
         on(members(false));
     }
 
-    private Evaluation noEvaluation(int stage) {
-        return new Evaluation(List.of(), List.of());
+    /** By nothing but exams, which are passed in a stage's second round. */
+    private Evaluation evaluation(int moment) {
+        if (!job.exams().containsKey(moment)) {
+            return new Evaluation(List.of(), List.of());
+        }
+        int seqLen = job.curriculum().stages().get(moment).seqLen();
+        int[] one = {0};
+        Row row = new Row(one, one, one, one, new float[] {1});
+        Probe probe = new Probe(new Probe.Needles(1), seqLen, Double.NaN, List.of(row));
+        Evaluation evaluation = new Evaluation(List.of(probe), List.of());
+        long enough = 2 * job.curriculum().lastStep(moment);
+        evaluation.add(0, 0, 0, metrics.size() < enough ? 0 : 1);
+        return evaluation;
     }
 
     void come() {
@@ -185,7 +198,12 @@ final class SimulatedCluster {
     }
 
     List<Long> metrics() {
-        return metrics;
+        return metrics.stream().map(StepMetrics::step).toList();
+    }
+
+    /** Steps on record of a stage. */
+    long stepsOf(int stage) {
+        return metrics.stream().filter(line -> line.stage() == stage).count();
     }
 
     /** The steps that made the weights that were saved last. */
@@ -231,7 +249,7 @@ final class SimulatedCluster {
                     metrics.removeLast();
                 }
                 metricsOpen = true;
-                List<StepMetrics> earlier = List.of();
+                List<StepMetrics> earlier = continued ? List.of() : List.copyOf(metrics);
                 events.add(new Event.MetricsOpened(continued, metrics.size(), earlier));
             }
             case Effect.WriteMetrics write -> {
@@ -246,7 +264,7 @@ final class SimulatedCluster {
                                 .isGreaterThanOrEqualTo(write.line().step());
                     }
                 }
-                metrics.add(write.line().step());
+                metrics.add(write.line());
             }
             case Effect.SyncMetrics _ -> events.add(new Event.MetricsSynced());
             case Effect.Pause pause -> pauses.add(new Event.PauseOver(pause.epoch()));
@@ -364,7 +382,7 @@ final class SimulatedCluster {
         long of = device.finished.step();
         assertThat(metrics.size()).as("lines before their state").isGreaterThanOrEqualTo((int) of);
         Path path = Path.of("step-" + of);
-        int files = !save.stageEnds() ? 1 : of == job.curriculum().steps() ? 3 : 2;
+        int files = save.models() + 1;
         report(device, to, new Report.Copied(rank, of, 0, path));
         if (diskIsFull) {
             report(device, to, new Report.NotSaved(rank, of, files, false, "the disk is full"));
@@ -437,7 +455,7 @@ final class SimulatedCluster {
                         order.epoch(),
                         order.step(),
                         new StepPlan.Constants(
-                                job.curriculum().place(order.step()).stage(),
+                                job.with(order.rounds()).curriculum().place(order.step()).stage(),
                                 1e-3,
                                 32,
                                 1,

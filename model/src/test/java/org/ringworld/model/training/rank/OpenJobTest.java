@@ -33,9 +33,9 @@ class OpenJobTest {
     @Test
     void ranksOfOneProcessShareTheRowsOfAStepAndEachHasItsOwnPlan() throws Exception {
         try (OpenJob job = open()) {
-            RankPlan first = job.plan(2, 0, EVEN).get();
-            RankPlan last = job.plan(2, 2, EVEN).get();
-            assertThat(job.plan(2, 2, EVEN).get()).isSameAs(last);
+            RankPlan first = job.plan(2, List.of(), 0, EVEN).get();
+            RankPlan last = job.plan(2, List.of(), 2, EVEN).get();
+            assertThat(job.plan(2, List.of(), 2, EVEN).get()).isSameAs(last);
             assertThat(last.step()).isSameAs(first.step());
             RankBatch of = last.parts().getFirst();
             assertThat(of.rank()).isEqualTo(2);
