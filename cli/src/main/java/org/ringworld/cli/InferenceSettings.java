@@ -22,6 +22,7 @@ import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.ServedModel;
+import org.ringworld.model.decode.TokenIds;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
@@ -236,7 +237,7 @@ public record InferenceSettings(
                         model.toString(),
                         0,
                         "",
-                        config.vocabSize(),
+                        TokenIds.of(config).count(),
                         devices.size(),
                         capacity,
                         deterministic,

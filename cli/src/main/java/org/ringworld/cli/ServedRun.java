@@ -12,6 +12,7 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.snapshot.RunDirectory;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Scheduler;
+import org.ringworld.model.decode.TokenIds;
 import org.ringworld.tokenizer.DataException;
 
 /** The model that a front serves: a saved one, or a run's newest at each time. */
@@ -63,7 +64,7 @@ final class ServedRun {
                             engine,
                             text.tokenizer(),
                             text.template(),
-                            text.on().config().vocabSize(),
+                            TokenIds.of(text.on().config()).count(),
                             longest,
                             newest.at() / 1000);
         } catch (IOException | RuntimeException | Error e) {

@@ -44,7 +44,8 @@ final class FrontText {
                 ask.ends(),
                 ask.alternatives(),
                 isScored() ? 0 : scored.nextClearBit(ask.scoresFrom()),
-                ask.guidance());
+                ask.guidance(),
+                ask.frames());
     }
 
     /** Tokens that were written. */

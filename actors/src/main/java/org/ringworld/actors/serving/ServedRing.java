@@ -13,7 +13,7 @@ import org.ringworld.model.ring.LinkAddress;
  * @param model its path, one that each process of the ring reaches
  * @param saved since when it is there, milliseconds since 1970
  * @param settings {@code key=value}, a line each, as the command line's generate takes them
- * @param vocabSize of the model
+ * @param tokens of the model, of both modalities
  * @param ranks that it is planned for; it goes on with fewer where some are lost
  * @param capacity tokens that there is room for, of all texts together
  * @param deterministic whether a text's tokens do not depend on what is computed beside it
@@ -24,7 +24,7 @@ public record ServedRing(
         String model,
         long saved,
         String settings,
-        int vocabSize,
+        int tokens,
         int ranks,
         long capacity,
         boolean deterministic,
@@ -59,7 +59,7 @@ public record ServedRing(
      */
     Scheduler scheduler() {
         PageDirectory pages = pages(PageDirectory.unmirrored(ranks));
-        return new Scheduler(pages, vocabSize, CHUNK * ranks, IN_FLIGHT, deterministic);
+        return new Scheduler(pages, tokens, CHUNK * ranks, IN_FLIGHT, deterministic);
     }
 
     /** The pages of a ring whose ranks are at these places. */

@@ -66,6 +66,9 @@ final class FrontWire {
                     .addAllIds(ints(ask.guidance().prompt()))
                     .setScale(ask.guidance().scale());
         }
+        if (ask.frames() != null) {
+            to.setFrames(ServingWire.write(ask.frames()));
+        }
         return to.build();
     }
 
@@ -80,7 +83,8 @@ final class FrontWire {
                 m.hasGuidance()
                         ? new Ask.Guidance(
                                 ints(m.getGuidance().getIdsList()), m.getGuidance().getScale())
-                        : null);
+                        : null,
+                m.hasFrames() ? ServingWire.read(m.getFrames()) : null);
     }
 
     ToServing readToServing(Message message) {

@@ -8,6 +8,7 @@ import java.util.HashSet;
 import java.util.List;
 import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Frames;
 import org.ringworld.model.decode.HeldPage;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.decode.PageDirectory;
@@ -31,8 +32,11 @@ final class ServingWire {
                         .setAhead(serve.ahead());
         for (Serve.Join join : serve.joins()) {
             Ask ask = join.ask();
-            to.addJoinsBuilder()
-                    .setText(join.text())
+            RingWire.Join.Builder one = to.addJoinsBuilder();
+            if (ask.frames() != null) {
+                one.setFrames(write(ask.frames()));
+            }
+            one.setText(join.text())
                     .addAllIds(ints(join.ids()))
                     .addAllPageRanks(ints(join.pages().ranks()))
                     .addAllPageNumbers(ints(join.pages().numbers()))
@@ -134,7 +138,8 @@ final class ServingWire {
                         new HashSet<>(m.getEndsList()),
                         m.getAlternatives(),
                         m.getScoresFrom(),
-                        m.getGuide() == 0 ? null : new Ask.Guidance(new int[0], m.getGuidance()));
+                        m.getGuide() == 0 ? null : new Ask.Guidance(new int[0], m.getGuidance()),
+                        m.hasFrames() ? read(m.getFrames()) : null);
         SequencePages pages =
                 new SequencePages(ints(m.getPageRanksList()), ints(m.getPageNumbersList()));
         return new Serve.Join(
@@ -145,6 +150,18 @@ final class ServingWire {
                 m.getWritten(),
                 m.getGuide(),
                 ask);
+    }
+
+    static RingWire.Frames write(Frames frames) {
+        return RingWire.Frames.newBuilder()
+                .addAllOpen(ints(frames.open()))
+                .setCodes(frames.codes())
+                .setCount(frames.count())
+                .build();
+    }
+
+    static Frames read(RingWire.Frames m) {
+        return new Frames(ints(m.getOpenList()), m.getCodes(), m.getCount());
     }
 
     static Sampler read(RingWire.Sampler s) {

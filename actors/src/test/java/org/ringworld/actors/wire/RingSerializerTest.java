@@ -31,6 +31,7 @@ import org.ringworld.actors.serving.ToServing;
 import org.ringworld.checkpoints.snapshot.DeviceShare;
 import org.ringworld.model.attention.SequencePages;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.Frames;
 import org.ringworld.model.decode.HeldPage;
 import org.ringworld.model.decode.Load;
 import org.ringworld.model.decode.Made;
@@ -145,12 +146,23 @@ class RingSerializerTest {
                 new Report.Failed(1, 9, 76, true, "gone"));
     }
 
+    private static final Frames FRAMES = new Frames(new int[] {4, 5}, 256, 3);
+
     /** What holds arrays is compared by its parts. */
     @Test
     void servingIsTheSameOnTheOtherSide() throws Exception {
         Sampler sampler = new Sampler(0.7, 40, 0.9, 0.05, 1.1, -7L);
         Ask.Guidance guidance = new Ask.Guidance(new int[0], 3.5); // the other text has its own
-        Ask ask = new Ask(new int[] {1, 200_000, 3}, 9, sampler, Set.of(2, 3), 5, 2, guidance);
+        Ask ask =
+                new Ask(
+                        new int[] {1, 200_000, 3},
+                        9,
+                        sampler,
+                        Set.of(2, 3),
+                        5,
+                        2,
+                        guidance,
+                        FRAMES);
         SequencePages pages = new SequencePages(new int[] {0, 1}, new int[] {7, 0});
         Serve serve =
                 new Serve(
@@ -214,7 +226,16 @@ class RingSerializerTest {
         ActorRef<ToServing> serving = KIT.<ToServing>createTestProbe().getRef();
         Sampler sampler = new Sampler(0.7, 40, 0.9, 0.05, 1.1, -7L);
         Ask.Guidance guidance = new Ask.Guidance(new int[] {7, 8}, 3.5);
-        Ask ask = new Ask(new int[] {1, 200_000, 3}, 9, sampler, Set.of(2, 3), 5, 2, guidance);
+        Ask ask =
+                new Ask(
+                        new int[] {1, 200_000, 3},
+                        9,
+                        sampler,
+                        Set.of(2, 3),
+                        5,
+                        2,
+                        guidance,
+                        FRAMES);
         Made.Token token =
                 new Made.Token(4, 1, 8, -0.5, List.of(new Made.Alternative(8, -0.5)), true);
         Made.Scores scores =

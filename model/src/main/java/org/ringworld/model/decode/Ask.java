@@ -3,7 +3,8 @@ package org.ringworld.model.decode;
 import java.util.Set;
 
 /**
- * A text to be read and gone on with.
+ * A text to be read and gone on with. Its tokens are numbers of {@link TokenIds}: it may hold
+ * pictures.
  *
  * @param prompt its tokens, at least one
  * @param most tokens to be written after it at most; 0: it is only read
@@ -13,6 +14,7 @@ import java.util.Set;
  * @param scoresFrom position of the first token of the prompt of which it is told how likely it
  *     was, as of all behind it; the first that can be is 1. 0: of none
  * @param guidance null: none
+ * @param frames null: it shows no pictures
  */
 public record Ask(
         int[] prompt,
@@ -21,7 +23,8 @@ public record Ask(
         Set<Integer> ends,
         int alternatives,
         int scoresFrom,
-        Guidance guidance) {
+        Guidance guidance,
+        Frames frames) {
 
     /**
      * Classifier-free guidance in two streams (Ho and Salimans 2022, eq. 6; LWM, §4.3): tokens are
@@ -31,7 +34,7 @@ public record Ask(
     public record Guidance(int[] prompt, double scale) {}
 
     public Ask(int[] prompt, int most, Sampler sampler, Set<Integer> ends) {
-        this(prompt, most, sampler, ends, 0, 0, null);
+        this(prompt, most, sampler, ends, 0, 0, null, null);
     }
 
     public Ask(
@@ -41,12 +44,12 @@ public record Ask(
             Set<Integer> ends,
             int alternatives,
             int scoresFrom) {
-        this(prompt, most, sampler, ends, alternatives, scoresFrom, null);
+        this(prompt, most, sampler, ends, alternatives, scoresFrom, null, null);
     }
 
     /** The other stream's, which chooses nothing. */
     Ask unguided() {
-        return new Ask(guidance.prompt, most, sampler, ends);
+        return new Ask(guidance.prompt, most, sampler, ends, 0, 0, null, frames);
     }
 
     /** Position of the first token of the prompt after which logits are computed. */

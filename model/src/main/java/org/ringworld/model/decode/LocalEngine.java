@@ -51,7 +51,12 @@ public final class LocalEngine implements Engine {
         this.rank = model.rank();
         rank.join(new RingMember(0, 1));
         this.scheduler =
-                new Scheduler(directory(), config.vocabSize(), CHUNK, 1, options.deterministic());
+                new Scheduler(
+                        directory(),
+                        TokenIds.of(config).count(),
+                        CHUNK,
+                        1,
+                        options.deterministic());
         this.load = scheduler.load();
         this.thread = device.newThread("engine", this::run);
         thread.start();

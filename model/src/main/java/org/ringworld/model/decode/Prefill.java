@@ -25,6 +25,7 @@ final class Prefill {
     private final Kernels kernels;
     private final ParameterStore parameters;
     private final LlamaConfig config;
+    private final TokenIds kinds;
     private final List<DecoderLayer> layers;
     private final FillAttention filling;
     private final Ring ring;
@@ -43,6 +44,7 @@ final class Prefill {
         this.kernels = device.kernels();
         this.parameters = parameters;
         this.config = config;
+        this.kinds = TokenIds.of(config);
         this.layers = DecoderLayer.of(device, parameters, scratch);
         this.filling = filling;
         this.ring = ring;
@@ -77,7 +79,7 @@ final class Prefill {
                 System.arraycopy(of.get(tile.fill()).ids, tile.from(), ids, row, count);
                 row += count;
             }
-            kernels.embedding(choice.ints(ids), parameters.embedding(Modality.TEXT), x);
+            kinds.embed(choice, kernels, parameters, ids, x);
             RotaryEmbedding.Angles angles =
                     RotaryEmbedding.angles(kernels, config, filling.positions(), scratch);
             for (DecoderLayer layer : layers.subList(0, last)) {
@@ -210,25 +212,36 @@ final class Prefill {
             RankText text = of.get(tile.fill());
             Ask ask = text.join.ask();
             int to = Math.min(tile.to(), ask.prompt().length - 1);
-            if (ask.scores() && to > tile.from()) {
-                int[] targets = Arrays.copyOfRange(text.ids, tile.from() + 1, to + 1);
-                TokenChoice.Scored some =
-                        choice.score(
-                                parameters,
-                                config,
-                                asked.rows(at, at + targets.length),
-                                targets,
-                                ask.alternatives());
-                scores.add(
-                        new Made.Scores(
-                                text.join.text(),
-                                tile.from() + 1,
-                                some.logprobs(),
-                                some.hits(),
-                                some.likeliest(),
-                                some.theirs()));
+            // A run of targets of one head after the other.
+            for (int from = tile.from(), end; ask.scores() && from < to; from = end) {
+                boolean code = kinds.isCode(text.ids[from + 1]);
+                for (end = from + 1; end < to && kinds.isCode(text.ids[end + 1]) == code; end++) {}
+                int row = at + from - tile.from();
+                Tensor said = asked.rows(row, row + end - from);
+                scores.add(score(text, from + 1, end + 1, code, said));
             }
             at += n;
         }
+    }
+
+    /** Of the tokens at positions [from, to), all of one head. */
+    private Made.Scores score(RankText text, int from, int to, boolean code, Tensor said) {
+        Modality head = code ? Modality.VISION : Modality.TEXT;
+        int[] targets = Arrays.copyOfRange(text.ids, from, to);
+        TokenChoice.Scored some =
+                choice.score(
+                        parameters,
+                        head,
+                        config,
+                        said,
+                        code ? kinds.codes(targets) : targets,
+                        text.join.ask().alternatives());
+        return new Made.Scores(
+                text.join.text(),
+                from,
+                some.logprobs(),
+                some.hits(),
+                code ? kinds.ofCodes(some.likeliest()) : some.likeliest(),
+                some.theirs());
     }
 }

@@ -1,6 +1,7 @@
 package org.ringworld.model.decode;
 
 import java.util.Arrays;
+import org.ringworld.model.attention.Modality;
 
 /** A text as a rank knows it. */
 final class RankText {
@@ -17,6 +18,13 @@ final class RankText {
         this.ids = Arrays.copyOf(join.ids(), join.ask().longest());
         this.length = join.ids().length;
         this.written = join.written();
+    }
+
+    /** Of which head its next token is. */
+    Modality next(TokenIds kinds) {
+        Frames frames = join.ask().frames();
+        boolean isCode = frames != null && frames.isOpen(ids, length, kinds);
+        return isCode ? Modality.VISION : Modality.TEXT;
     }
 
     void append(int id) {

@@ -45,6 +45,11 @@ public record Sampler(
         }
     }
 
+    /** The same, to which tokens that stand in the text already are as good as others. */
+    Sampler withoutPenalty() {
+        return repetitionPenalty == 1 ? this : new Sampler(temperature, topK, topP, minP, 1, seed);
+    }
+
     /**
      * The token after the first {@code length} of {@code ids}.
      *

@@ -44,7 +44,7 @@ public final class Scheduler {
     private static final int SLOWER = 3;
 
     private PageDirectory directory;
-    private final int vocabSize;
+    private final int tokens;
     private final int chunk;
     private final int inFlight;
     private final boolean wholePages;
@@ -87,16 +87,16 @@ public final class Scheduler {
     }
 
     /**
-     * @param vocabSize of the model
+     * @param tokens of the model, of both modalities
      * @param chunk tokens that are read at a time where nobody waits, a multiple of a page
      * @param inFlight how many words ranks may have before them: 1 where they are told at once
      * @param wholePages whether a page is read at once, whoever else reads
      */
     public Scheduler(
-            PageDirectory directory, int vocabSize, int chunk, int inFlight, boolean wholePages) {
+            PageDirectory directory, int tokens, int chunk, int inFlight, boolean wholePages) {
         this.wholePages = wholePages;
         this.directory = directory;
-        this.vocabSize = vocabSize;
+        this.tokens = tokens;
         this.chunk = chunk;
         this.inFlight = inFlight;
     }
@@ -148,9 +148,8 @@ public final class Scheduler {
 
     private String idFault(int[] ids) {
         for (int id : ids) {
-            if (id < 0 || id >= vocabSize) {
-                return "the prompt has token %d, the model's are 0 to %d"
-                        .formatted(id, vocabSize - 1);
+            if (id < 0 || id >= tokens) {
+                return "the prompt has token %d, the model's are 0 to %d".formatted(id, tokens - 1);
             }
         }
         return null;

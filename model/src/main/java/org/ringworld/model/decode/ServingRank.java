@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.stream.Collectors;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.DecodeAttention;
 import org.ringworld.model.attention.FillAttention;
@@ -44,6 +45,7 @@ public final class ServingRank implements AutoCloseable {
     private final Kernels kernels;
     private final ParameterStore parameters;
     private final LlamaConfig config;
+    private final TokenIds kinds;
     private final Workspace scratch;
     private final PageMemory memory;
     private final PagedAttention paged;
@@ -83,6 +85,7 @@ public final class ServingRank implements AutoCloseable {
         this.kernels = device.kernels();
         this.parameters = parameters;
         this.config = config;
+        this.kinds = TokenIds.of(config);
         this.scratch = new Workspace(device);
         this.memory =
                 new PageMemory(device, config, options.cache(), parameters.dtype(), pages, open);
@@ -318,15 +321,45 @@ public final class ServingRank implements AutoCloseable {
         Tensor x = last.rows(0, decodes.size());
         Tensor positions = decoding.begin(together, scratch);
         int[] ids = decodes.stream().mapToInt(text -> text.ids[text.length - 1]).toArray();
-        kernels.embedding(choice.ints(ids), parameters.embedding(Modality.TEXT), x);
+        kinds.embed(choice, kernels, parameters, ids, x);
         RotaryEmbedding.Angles angles = RotaryEmbedding.angles(kernels, config, positions, scratch);
         shared.forward(x, angles, decoding, Frame.of(step, 2));
         scratch.release(mark);
     }
 
-    /** The first rank chooses. */
+    /**
+     * A token of each text, of the head that it needs next.
+     *
+     * @param last what the model says of each: values [B,E]
+     */
     private List<Made.Token> write(List<RankText> writes, Tensor last) {
-        Tensor logits = shared.logits(last.rows(0, writes.size()), Frame.of(step, 3));
+        Map<Modality, List<RankText>> byHead =
+                writes.stream().collect(Collectors.groupingBy(text -> text.next(kinds)));
+        List<Made.Token> tokens = new ArrayList<>();
+        for (Modality head : Modality.of(config)) {
+            List<RankText> of = byHead.getOrDefault(head, List.of());
+            if (!of.isEmpty()) {
+                Tensor said = of.size() == writes.size() ? last : rows(of, writes, last);
+                tokens.addAll(write(of, head, said.rows(0, of.size())));
+            }
+        }
+        return tokens;
+    }
+
+    /** Rows of some texts. */
+    private Tensor rows(List<RankText> some, List<RankText> all, Tensor of) {
+        Tensor rows = scratch.take(of.dtype(), some.size(), of.dim(1));
+        for (int i = 0; i < some.size(); i++) {
+            int row = all.indexOf(some.get(i));
+            kernels.copy(of.rows(row, row + 1), rows.rows(i, i + 1));
+        }
+        return rows;
+    }
+
+    /** The first rank chooses. */
+    private List<Made.Token> write(List<RankText> writes, Modality head, Tensor last) {
+        int number = head == Modality.TEXT ? 3 : 5;
+        Tensor logits = shared.logits(last, head, Frame.of(step, number));
         if (ring.rank() > 0) {
             return List.of();
         }
@@ -339,7 +372,9 @@ public final class ServingRank implements AutoCloseable {
                 double scale = text.join.ask().guidance().scale();
                 TokenChoice.guide(rows[i], rows[writes.indexOf(guide)], scale);
             }
-            ids[i] = text.join.ask().sampler().next(rows[i], text.ids, text.length);
+        }
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = choose(writes.get(i), head, rows[i]);
         }
         for (int i = 0; i < ids.length; i++) {
             RankText guide = texts.get(writes.get(i).join.guide());
@@ -356,18 +391,29 @@ public final class ServingRank implements AutoCloseable {
             if (text.join.guide() != 0) {
                 logprobs[i] = TokenChoice.logprob(rows[i], ids[i]);
             }
-            text.append(ids[i]);
-            text.isOver = ask.ends().contains(ids[i]) || text.written == ask.most();
+            List<Made.Alternative> likeliest =
+                    TokenChoice.likeliest(rows[i], ids[i], logprobs[i], ask.alternatives());
+            int id = kinds.of(head, ids[i]);
+            text.append(id);
+            text.isOver = ask.ends().contains(id) || text.written == ask.most();
             tokens.add(
                     new Made.Token(
                             text.join.text(),
                             index,
-                            ids[i],
+                            id,
                             logprobs[i],
-                            TokenChoice.likeliest(rows[i], ids[i], logprobs[i], ask.alternatives()),
+                            likeliest.stream().map(one -> one.of(head, kinds)).toList(),
                             text.isOver));
         }
         return tokens;
+    }
+
+    /** A number of the head's vocabulary. */
+    private int choose(RankText text, Modality head, float[] logits) {
+        Ask ask = text.join.ask();
+        return head == Modality.TEXT
+                ? ask.sampler().next(logits, text.ids, text.length)
+                : ask.frames().next(logits, ask.sampler(), text.ids, text.length, kinds);
     }
 
     /** Gives all memory back. */

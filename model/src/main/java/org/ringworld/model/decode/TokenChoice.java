@@ -50,7 +50,7 @@ final class TokenChoice {
     float[][] logits(Tensor logits) {
         int count = Math.toIntExact(logits.dim(0));
         int vocab = Math.toIntExact(logits.dim(1));
-        if (rows.length < count) {
+        if (rows.length < count || rows[0].length != vocab) {
             rows = new float[count][vocab];
         }
         try (Arena arena = Arena.ofConfined()) {
@@ -123,16 +123,18 @@ final class TokenChoice {
     /**
      * How likely the token after each of some was, a block of them at a time.
      *
+     * @param of whose vocabulary they are of
      * @param x values [S,E], what the layers made of them
      * @param alternatives how many of the likeliest tokens are told beside each
      */
     Scored score(
             ParameterStore parameters,
+            Modality of,
             LlamaConfig config,
             Tensor x,
             int[] targets,
             int alternatives) {
-        Tensor head = parameters.head(Modality.TEXT);
+        Tensor head = parameters.head(of);
         int most = device.blocks().tokensOfLogits(head.dim(0));
         float[] logprobs = new float[targets.length];
         boolean[] hits = new boolean[targets.length];

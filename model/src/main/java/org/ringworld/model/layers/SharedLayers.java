@@ -154,11 +154,12 @@ public final class SharedLayers {
      * Logits of some tokens.
      *
      * @param x values [B,E], the same on all ranks
+     * @param of whose vocabulary is asked
      * @return F32 [B,V] on rank 0, of the scratch memory; null on others
      */
-    public Tensor logits(Tensor x, Frame frame) {
+    public Tensor logits(Tensor x, Modality of, Frame frame) {
         Tensor normed = norm(x, parameters.finalNorm());
-        Tensor head = parameters.head(Modality.TEXT);
+        Tensor head = parameters.head(of);
         long tokens = x.dim(0);
         Tensor whole = scratch.take(DType.F32, tokens, head.dim(0));
         Tensor[] own = own(whole);

@@ -431,7 +431,7 @@ class ServingRankTest {
                 Ask.Guidance guidance =
                         new Ask.Guidance(random(lengths[1], lengths[1], GROUPED), scale);
                 int[] prompt = random(100 + lengths[0], lengths[0], GROUPED);
-                asks.add(new Ask(prompt, 6, Sampler.GREEDY, Set.of(), 0, 0, guidance));
+                asks.add(new Ask(prompt, 6, Sampler.GREEDY, Set.of(), 0, 0, guidance, null));
                 answers.add(ring.ask(asks.getLast()));
             }
             for (int i = 0; i < asks.size(); i++) {
