@@ -76,6 +76,11 @@ public final class TextFiles {
                 throw packed
                         ? damaged(file, e)
                         : new DataException(file + ": cannot be read: " + e.getMessage(), e);
+            } catch (OutOfMemoryError e) {
+                throw new DataException(
+                        "%s: holds a text that has no room in the memory of this process: split it, or give more with RINGWORLD_JAVA_OPTS=-Xmx8g"
+                                .formatted(file),
+                        e);
             } catch (LinkageError e) {
                 throw new DataException(
                         "%s: its compression needs a native library, which cannot be loaded (%s): unpack the file, or give a directory for it with -Djava.io.tmpdir=DIR"
@@ -88,8 +93,16 @@ public final class TextFiles {
     private static DataException damaged(Path file, IOException e) {
         return new DataException(
                 "%s: is damaged or ends too early (%s): fetch it again; nothing of it was used"
-                        .formatted(file, e.getMessage()),
+                        .formatted(
+                                file,
+                                e.getMessage() == null ? "its end is missing" : e.getMessage()),
                 e);
+    }
+
+    /** Without what a programmer would change. */
+    private static String reason(JacksonException e) {
+        return e.getOriginalMessage()
+                .replaceFirst(", from `[^`]*`|: enable `.*| \\(start marker.*", "");
     }
 
     /**
@@ -237,7 +250,7 @@ public final class TextFiles {
                     MAPPER.readTree(
                             new String(line, start, line.length - start, StandardCharsets.UTF_8));
         } catch (JacksonException e) {
-            skip(file, number, "is not valid JSON: " + e.getOriginalMessage());
+            skip(file, number, "is not valid JSON: " + reason(e));
             return;
         }
         take(file, number, record);
@@ -262,13 +275,18 @@ public final class TextFiles {
                     fileBytesRead = in.packedBytes();
                     take(file, ++number, element);
                 }
+                if (parser.nextToken() != null) {
+                    throw new DataException(
+                            "%s: goes on after the end of its array: write one array, or an object a line"
+                                    .formatted(file));
+                }
             } catch (JacksonException e) {
                 if (e.getCause() instanceof IOException io) {
                     throw io;
                 }
                 throw new DataException(
                         "%s: is not valid JSON after element %d of its array: %s"
-                                .formatted(file, number, e.getOriginalMessage()),
+                                .formatted(file, number, reason(e)),
                         e);
             }
         }
