@@ -218,6 +218,7 @@ class EvalModesTest {
                 "--qa | {\"question\": \"x\", \"answer\": 3} | the answer must be a text",
                 "--qa | {\"question\": \"x\", \"answer\": \"si\", \"type\": \"yesno\"} | must be yes or no",
                 "--qa | {\"question\": \"x\", \"answer\": \"y\", \"type\": \"yes\"} | none of exact, f1, yesno, choice",
+                "--qa | {\"question\": \"x\", \"answer\": \"y\", \"context\": 5} | the context must be a text",
                 "--qa | [1] | is not an object"
             })
     void aBadLineIsNamed(String option, String bad, String fault) throws Exception {
@@ -243,6 +244,8 @@ class EvalModesTest {
                 "--tasks qa1 | belong to --suite",
                 "--chat | --chat belongs to",
                 "--judge http://localhost | --judge belongs to --qa",
+                "--json / | --json / is a directory",
+                "--json /no/x.json | --json /no/x.json: there is no directory /no: make it",
                 "--insecure | belong to --judge"
             })
     void optionsThatDoNotFitAreRefused(String options, String fault) {

@@ -6,7 +6,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.RowRandom;
 import org.ringworld.tokenizer.Tokenizer;
@@ -191,8 +190,7 @@ public record FieldLanguage(
         if (name.contains("vision")) {
             return null;
         }
-        // Tables have all fields in every row, of which those without a value are null in JSON.
-        boolean asked = name.equals("text") && !example.hasNonNull(name);
+        boolean asked = name.equals("text") && example.path(name).isMissingNode();
         return asked ? ChatDocument.field(example) : example.path(name).isArray() ? name : null;
     }
 
@@ -239,9 +237,14 @@ public record FieldLanguage(
         List<String> texts = new ArrayList<>();
         for (String name : names) {
             JsonNode text = example.path(name);
-            if (text.isMissingNode() || text.isNull()) {
+            if (text.isMissingNode()) {
                 throw new DataException(
-                        "has no field %s; it has %s".formatted(name, namesOf(example)));
+                        "has no field %s; it has %s"
+                                .formatted(
+                                        name,
+                                        example.isEmpty()
+                                                ? "none"
+                                                : String.join(", ", example.propertyNames())));
             }
             if (!text.isString()) {
                 throw new DataException(
@@ -251,16 +254,6 @@ public record FieldLanguage(
             texts.add(text.stringValue());
         }
         return String.join(separator, texts);
-    }
-
-    /** Of what has a value. */
-    private static String namesOf(JsonNode example) {
-        String names =
-                example.propertyStream()
-                        .filter(field -> !field.getValue().isNull())
-                        .map(Map.Entry::getKey)
-                        .collect(Collectors.joining(", "));
-        return names.isEmpty() ? "none" : names;
     }
 
     private int[] codes(JsonNode field, String name) throws DataException {

@@ -20,6 +20,7 @@ import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Reads what documents are made from: a {@code .txt} file is one, a {@code .jsonl} file has one in
@@ -29,8 +30,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
  * those that it matches.
  *
  * <p>Lines of JSON end at LF alone and are strict JSON in strict UTF-8, of which a field given
- * twice counts as given last. Blank lines are skipped; a line that cannot be used is an example
- * with a fault. A file that ends too early is never read in part: that ends all reading.
+ * twice counts as given last, and one that is null as not given. Blank lines are skipped; a line
+ * that cannot be used is an example with a fault. A file that ends too early is never read in part:
+ * that ends all reading.
  */
 public final class TextFiles {
     private static final int LONGEST_LINE = 1 << 30;
@@ -293,8 +295,9 @@ public final class TextFiles {
     }
 
     private void take(Path file, long number, JsonNode record) {
-        if (record.isObject()) {
-            examples.accept(new Example(file, number, record, null));
+        if (record instanceof ObjectNode fields) {
+            // As in a table, whose rows lack what they have no value for.
+            examples.accept(new Example(file, number, fields.removeNulls(), null));
         } else {
             skip(file, number, "is not an object");
         }

@@ -59,7 +59,7 @@ class FieldLanguageTest {
             value = {
                 "[question],missing | has no field missing",
                 "number | field number that is no string but NUMBER",
-                "nothing | has no field nothing; it has question",
+                "nothing | field nothing that is no string but NULL",
                 "vision | has no field vision",
                 "bad_vision | element 1, 8192, is no code",
                 "odd_vision | of 3 codes, which are no whole frames of 2"
