@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.cli.CommandLineTest;
 import org.ringworld.cli.CommandLineTest.Outcome;
 import tools.jackson.databind.JsonNode;
@@ -202,6 +203,32 @@ class EvalModesTest {
                 .contains("Who hid the letter?", "Right answers: Ann")
                 .doesNotContain("Ann hid it.")
                 .contains(results.at("/answers/0/written").asString("").strip());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "{}", "{\"choices\": []}", "<html>"})
+    void aJudgeThatSaysNothingHasNotSaidNo(String reply) throws Exception {
+        HttpServer server =
+                HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.createContext(
+                "/",
+                exchange -> {
+                    byte[] bytes = reply.getBytes(StandardCharsets.UTF_8);
+                    exchange.sendResponseHeaders(200, bytes.length == 0 ? -1 : bytes.length);
+                    exchange.getResponseBody().write(bytes);
+                    exchange.close();
+                });
+        server.start();
+        Path file = directory.resolve("one.jsonl");
+        Files.writeString(file, "{\"question\": \"Who?\", \"answer\": \"Ann\"}");
+        String url = "http://127.0.0.1:" + server.getAddress().getPort() + "/v1";
+        try {
+            Outcome outcome = CommandLineTest.run("eval", model, "--qa", file, "--judge", url);
+            assertThat(outcome.code()).isEqualTo(1);
+            assertThat(outcome.err()).containsPattern(url + "\\S* answers (without a|what is not)");
+        } finally {
+            server.stop(0);
+        }
     }
 
     /** There is no model at all: the file is read first. */
