@@ -197,6 +197,10 @@ final class HubClient implements AutoCloseable {
                             .formatted(settings.endpoint());
         } else if (code.equals("RevisionNotFound")) {
             why = "there is no such revision: those it has are at %s/tree/main".formatted(page);
+        } else if (code.equals("EntryNotFound")) {
+            why =
+                    "the hub lists a file that it does not have, %s: try again later"
+                            .formatted(answer.uri().getPath());
         } else if (status == 404) {
             why =
                     "there is no such %s at %s: look at the name; models are hf:OWNER/NAME, data sets hf:datasets/OWNER/NAME"

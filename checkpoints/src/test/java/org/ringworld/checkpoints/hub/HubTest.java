@@ -316,6 +316,7 @@ class HubTest {
         "401,'',hf_x,the hub does not take the token",
         "404,RepoNotFound,'',there is no such model at http",
         "404,RevisionNotFound,'',there is no such revision",
+        "404,EntryNotFound,'',lists a file that it does not have /api/models/o/n/revision/main",
         "400,'',hf_x,which is not understood"
     })
     void aRefusalSaysWhatToDo(int status, String code, String token, String sentence) {

@@ -1,5 +1,6 @@
 package org.ringworld.cli.eval;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -120,5 +121,21 @@ public final class EvalCommand implements Callable<Integer> {
         }
         suite.checkAlone();
         qa.checkAlone();
+        checkJson();
+    }
+
+    /** At once: it is written after hours of work. */
+    private void checkJson() {
+        if (json == null) {
+            return;
+        }
+        Path parent = json.toAbsolutePath().getParent();
+        if (Files.isDirectory(json) || !Files.isDirectory(parent)) {
+            throw new UsageException(
+                    Files.isDirectory(json)
+                            ? "--json %s is a directory: name a file".formatted(json)
+                            : "--json %s: there is no directory %s: make it, or name another file"
+                                    .formatted(json, parent));
+        }
     }
 }

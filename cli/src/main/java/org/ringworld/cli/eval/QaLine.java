@@ -62,6 +62,9 @@ record QaLine(String context, String question, boolean isPrompt, List<String> an
                         : List.of();
         String name = line.path("type").asString(choices.isEmpty() ? "f1" : "choice");
         Type type = Type.of(name);
+        if (line.has("context") && !line.get("context").isString()) {
+            throw new UsageException("the context must be a text");
+        }
         String context = line.path("context").asString("").strip();
         String question = asked + lettered(choices);
         JsonNode answer = QuestionFile.one(line, "answers", "answer");

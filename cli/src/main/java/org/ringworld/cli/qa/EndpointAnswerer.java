@@ -9,6 +9,7 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 import org.ringworld.model.training.job.UsageException;
 import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -132,7 +133,11 @@ public final class EndpointAnswerer implements Answerer {
 
     private String content(String body) throws IOException {
         try {
-            return JSON.readTree(body).at("/choices/0/message/content").asString("");
+            JsonNode message = JSON.readTree(body).at("/choices/0/message");
+            if (!message.isObject()) {
+                throw new IOException(uri + " answers without a message: " + told(body));
+            }
+            return message.path("content").asString("");
         } catch (JacksonException e) {
             throw new IOException(uri + " answers what is not JSON: " + told(body), e);
         }

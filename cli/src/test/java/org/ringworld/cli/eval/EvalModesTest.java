@@ -16,6 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.cli.CommandLineTest;
 import org.ringworld.cli.CommandLineTest.Outcome;
 import tools.jackson.databind.JsonNode;
@@ -204,6 +205,32 @@ class EvalModesTest {
                 .contains(results.at("/answers/0/written").asString("").strip());
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"", "{}", "{\"choices\": []}", "<html>"})
+    void aJudgeThatSaysNothingHasNotSaidNo(String reply) throws Exception {
+        HttpServer server =
+                HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.createContext(
+                "/",
+                exchange -> {
+                    byte[] bytes = reply.getBytes(StandardCharsets.UTF_8);
+                    exchange.sendResponseHeaders(200, bytes.length == 0 ? -1 : bytes.length);
+                    exchange.getResponseBody().write(bytes);
+                    exchange.close();
+                });
+        server.start();
+        Path file = directory.resolve("one.jsonl");
+        Files.writeString(file, "{\"question\": \"Who?\", \"answer\": \"Ann\"}");
+        String url = "http://127.0.0.1:" + server.getAddress().getPort() + "/v1";
+        try {
+            Outcome outcome = CommandLineTest.run("eval", model, "--qa", file, "--judge", url);
+            assertThat(outcome.code()).isEqualTo(1);
+            assertThat(outcome.err()).containsPattern(url + "\\S* answers (without a|what is not)");
+        } finally {
+            server.stop(0);
+        }
+    }
+
     /** There is no model at all: the file is read first. */
     @ParameterizedTest
     @CsvSource(
@@ -218,6 +245,7 @@ class EvalModesTest {
                 "--qa | {\"question\": \"x\", \"answer\": 3} | the answer must be a text",
                 "--qa | {\"question\": \"x\", \"answer\": \"si\", \"type\": \"yesno\"} | must be yes or no",
                 "--qa | {\"question\": \"x\", \"answer\": \"y\", \"type\": \"yes\"} | none of exact, f1, yesno, choice",
+                "--qa | {\"question\": \"x\", \"answer\": \"y\", \"context\": 5} | the context must be a text",
                 "--qa | [1] | is not an object"
             })
     void aBadLineIsNamed(String option, String bad, String fault) throws Exception {
@@ -243,6 +271,8 @@ class EvalModesTest {
                 "--tasks qa1 | belong to --suite",
                 "--chat | --chat belongs to",
                 "--judge http://localhost | --judge belongs to --qa",
+                "--json / | --json / is a directory",
+                "--json /no/x.json | --json /no/x.json: there is no directory /no: make it",
                 "--insecure | belong to --judge"
             })
     void optionsThatDoNotFitAreRefused(String options, String fault) {

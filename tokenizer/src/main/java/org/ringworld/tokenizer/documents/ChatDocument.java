@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.StringJoiner;
+import java.util.stream.Collectors;
 import org.ringworld.tokenizer.DataException;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
@@ -85,6 +86,17 @@ final class ChatDocument {
         return document.build();
     }
 
+    /**
+     * Who says what, the same in whatever form it is written and whatever else a line has.
+     *
+     * @throws DataException where a message is none
+     */
+    static String said(JsonNode example, String name) throws DataException {
+        return messages(example, name).stream()
+                .map(message -> message.get("role") + "\n" + message.get("content"))
+                .collect(Collectors.joining("\n"));
+    }
+
     private static List<Map<String, Object>> messages(JsonNode example, String name)
             throws DataException {
         List<Map<String, Object>> messages = new ArrayList<>();
@@ -110,8 +122,7 @@ final class ChatDocument {
         Map<String, Object> message = new LinkedHashMap<>();
         message.put("role", ROLES.getOrDefault(role.stringValue(), role.stringValue()));
         message.put(
-                "content",
-                content(one.has("value") ? one.path("value") : one.path("content"), which));
+                "content", content(one.path(one.hasNonNull("value") ? "value" : "content"), which));
         one.properties()
                 .forEach(
                         field -> {
@@ -133,6 +144,9 @@ final class ChatDocument {
         if (content.isNull() || content.isMissingNode()) {
             return null;
         }
+        if (!content.isArray()) {
+            throw noContent(which);
+        }
         StringJoiner text = new StringJoiner("\n");
         for (JsonNode part : content) {
             String type = part.path("type").asString("");
@@ -141,11 +155,15 @@ final class ChatDocument {
             } else if (part.path("text").isString()) {
                 text.add(part.path("text").stringValue());
             } else {
-                throw new DataException(
-                        "has content in " + which + " that is neither text nor parts of it");
+                throw noContent(which);
             }
         }
         return text.toString();
+    }
+
+    private static DataException noContent(String which) {
+        return new DataException(
+                "has content in " + which + " that is neither text nor parts of it");
     }
 
     private static List<Object> tools(JsonNode example) {

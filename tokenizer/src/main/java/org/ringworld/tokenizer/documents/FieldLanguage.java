@@ -240,7 +240,11 @@ public record FieldLanguage(
             if (text.isMissingNode()) {
                 throw new DataException(
                         "has no field %s; it has %s"
-                                .formatted(name, String.join(", ", example.propertyNames())));
+                                .formatted(
+                                        name,
+                                        example.isEmpty()
+                                                ? "none"
+                                                : String.join(", ", example.propertyNames())));
             }
             if (!text.isString()) {
                 throw new DataException(

@@ -20,6 +20,7 @@ import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.Utf8;
 import org.ringworld.tokenizer.sources.Example;
 import org.ringworld.tokenizer.sources.TextFiles;
+import tools.jackson.databind.JsonNode;
 
 /**
  * Files of documents to a token cache: read in order by one thread, encoded by as many as there are
@@ -196,7 +197,7 @@ public final class Tokenization {
                         faults.add(one.example.tell(one.fault));
                     }
                 } else {
-                    writer.add(one.document, hash(one.example));
+                    writer.add(one.document, hash(one.document, one.example));
                 }
             }
             written = oldest.bytesAtEnd;
@@ -216,16 +217,32 @@ public final class Tokenization {
     }
 
     /** Of the text alone: a document stays on its side when others come, and so do its copies. */
-    private static long hash(Example example) {
-        String text = example.fields().path("text").asString("");
-        if (text.isEmpty()) {
-            text = example.canonical();
-        }
+    private static long hash(TokenizedDocument document, Example example) {
+        String text = said(document, example);
         long hash = 0xcbf29ce484222325L;
         for (int i = 0; i < text.length(); i++) {
             hash = (hash ^ text.charAt(i)) * 0x100000001b3L;
         }
         return RowRandom.mix(hash);
+    }
+
+    /** The text or the chat; all fields of others, and where pictures tell equal chats apart. */
+    private static String said(TokenizedDocument document, Example example) {
+        JsonNode fields = example.fields();
+        String text = fields.path("text").asString("");
+        if (!text.isEmpty()) {
+            return text;
+        }
+        String chat = ChatDocument.field(fields);
+        boolean hasVision = document.runs().stream().anyMatch(TokenizedDocument.Run::vision);
+        try {
+            return chat == null || hasVision
+                    ? example.canonical()
+                    : ChatDocument.said(fields, chat);
+        } catch (DataException e) {
+            // Its fields say something else than this chat.
+            return example.canonical();
+        }
     }
 
     /**

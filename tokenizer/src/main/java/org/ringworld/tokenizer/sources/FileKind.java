@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
 
 /** How a file of documents is written, by the end of its name. */
 enum FileKind {
@@ -80,7 +81,7 @@ enum FileKind {
             String name = file.getFileName().toString().toLowerCase(Locale.ROOT);
             InputStream in = new BufferedInputStream(packed, BUFFER);
             if (name.endsWith(".gz")) {
-                in = new GZIPInputStream(in, BUFFER);
+                in = new WholeGzip(in);
             } else if (name.endsWith(".zst")) {
                 if (Files.size(file) == 0) {
                     throw new EOFException("it is empty");
@@ -121,6 +122,25 @@ enum FileKind {
 
         private static boolean isOfByteOrderMark(int b) {
             return b == 0xef || b == 0xbb || b == 0xbf;
+        }
+    }
+
+    /**
+     * Of one member or several: Java's takes whatever it cannot read after the first for the end.
+     */
+    private static final class WholeGzip extends GZIPInputStream {
+        WholeGzip(InputStream in) throws IOException {
+            super(in, BUFFER);
+        }
+
+        @Override
+        public int read(byte[] into, int offset, int length) throws IOException {
+            int count = super.read(into, offset, length);
+            // The checksum has begun anew: what it holds at the end is what was no header.
+            if (count < 0 && crc.getValue() != 0) {
+                throw new ZipException("something else than gzip follows");
+            }
+            return count;
         }
     }
 

@@ -124,9 +124,16 @@ final class ParquetRows {
     }
 
     private static DataException unreadable(Path file, long number, Throwable e) {
+        Throwable first = e;
+        while (first.getCause() != null) {
+            first = first.getCause();
+        }
+        // Of a compression that is not read it would have us add a library.
+        String why =
+                String.valueOf(first.getMessage()).replaceFirst("(?s): required library.*", "");
         return new DataException(
                 "%s: cannot be read as Parquet after row %d (%s): fetch it again, or write it with Snappy, Zstandard, gzip or no compression; nothing of it was used"
-                        .formatted(file, number, e.getMessage()),
+                        .formatted(file, number, why),
                 e);
     }
 }

@@ -20,6 +20,7 @@ import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Reads what documents are made from: a {@code .txt} file is one, a {@code .jsonl} file has one in
@@ -29,8 +30,9 @@ import tools.jackson.databind.node.JsonNodeFactory;
  * those that it matches.
  *
  * <p>Lines of JSON end at LF alone and are strict JSON in strict UTF-8, of which a field given
- * twice counts as given last. Blank lines are skipped; a line that cannot be used is an example
- * with a fault. A file that ends too early is never read in part: that ends all reading.
+ * twice counts as given last, and one that is null as not given. Blank lines are skipped; a line
+ * that cannot be used is an example with a fault. A file that ends too early is never read in part:
+ * that ends all reading.
  */
 public final class TextFiles {
     private static final int LONGEST_LINE = 1 << 30;
@@ -76,6 +78,11 @@ public final class TextFiles {
                 throw packed
                         ? damaged(file, e)
                         : new DataException(file + ": cannot be read: " + e.getMessage(), e);
+            } catch (OutOfMemoryError e) {
+                throw new DataException(
+                        "%s: holds a text that has no room in the memory of this process: split it, or give more with RINGWORLD_JAVA_OPTS=-Xmx8g"
+                                .formatted(file),
+                        e);
             } catch (LinkageError e) {
                 throw new DataException(
                         "%s: its compression needs a native library, which cannot be loaded (%s): unpack the file, or give a directory for it with -Djava.io.tmpdir=DIR"
@@ -88,8 +95,16 @@ public final class TextFiles {
     private static DataException damaged(Path file, IOException e) {
         return new DataException(
                 "%s: is damaged or ends too early (%s): fetch it again; nothing of it was used"
-                        .formatted(file, e.getMessage()),
+                        .formatted(
+                                file,
+                                e.getMessage() == null ? "its end is missing" : e.getMessage()),
                 e);
+    }
+
+    /** Without what a programmer would change. */
+    private static String reason(JacksonException e) {
+        return e.getOriginalMessage()
+                .replaceFirst(", from `[^`]*`|: enable `.*| \\(start marker.*", "");
     }
 
     /**
@@ -237,7 +252,7 @@ public final class TextFiles {
                     MAPPER.readTree(
                             new String(line, start, line.length - start, StandardCharsets.UTF_8));
         } catch (JacksonException e) {
-            skip(file, number, "is not valid JSON: " + e.getOriginalMessage());
+            skip(file, number, "is not valid JSON: " + reason(e));
             return;
         }
         take(file, number, record);
@@ -262,21 +277,27 @@ public final class TextFiles {
                     fileBytesRead = in.packedBytes();
                     take(file, ++number, element);
                 }
+                if (parser.nextToken() != null) {
+                    throw new DataException(
+                            "%s: goes on after the end of its array: write one array, or an object a line"
+                                    .formatted(file));
+                }
             } catch (JacksonException e) {
                 if (e.getCause() instanceof IOException io) {
                     throw io;
                 }
                 throw new DataException(
                         "%s: is not valid JSON after element %d of its array: %s"
-                                .formatted(file, number, e.getOriginalMessage()),
+                                .formatted(file, number, reason(e)),
                         e);
             }
         }
     }
 
     private void take(Path file, long number, JsonNode record) {
-        if (record.isObject()) {
-            examples.accept(new Example(file, number, record, null));
+        if (record instanceof ObjectNode fields) {
+            // As in a table, whose rows lack what they have no value for.
+            examples.accept(new Example(file, number, fields.removeNulls(), null));
         } else {
             skip(file, number, "is not an object");
         }

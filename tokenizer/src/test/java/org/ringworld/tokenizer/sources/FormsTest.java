@@ -134,6 +134,79 @@ class FormsTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"no gzip", "a", "\u001f\ufffd\b"})
+    void whatFollowsThatIsNoMoreOfItIsNotLostInSilence(String more) throws Exception {
+        byte[] rest = more.getBytes(StandardCharsets.ISO_8859_1);
+        for (String name : List.of("a.jsonl.gz", "a.jsonl.zst", "a.json")) {
+            byte[] whole =
+                    switch (name) {
+                        case "a.jsonl.gz" -> gzip(lines());
+                        case "a.jsonl.zst" -> zstd(lines());
+                        default -> array(lines());
+                    };
+            Path file = write(name, joined(whole, rest));
+            assertThatThrownBy(() -> cache(file))
+                    .as(name)
+                    .isInstanceOf(DataException.class)
+                    .hasMessageContaining(name);
+        }
+        Path two = write("two.json", joined(array(lines()), array(lines())));
+        assertThatThrownBy(() -> cache(two)).hasMessageContaining("after the end of its array");
+    }
+
+    @Test
+    void membersOfAPackedFileAreReadToTheLast() throws Exception {
+        byte[] cache = cache(write("a.jsonl", joined(lines(), lines())));
+        assertThat(cache(write("a.jsonl.gz", joined(gzip(lines()), gzip(lines())))))
+                .isEqualTo(cache);
+        assertThat(cache(write("a.jsonl.zst", joined(zstd(lines()), zstd(lines())))))
+                .isEqualTo(cache);
+    }
+
+    private static byte[] joined(byte[] first, byte[] second) {
+        byte[] both = Arrays.copyOf(first, first.length + second.length);
+        System.arraycopy(second, 0, both, first.length, second.length);
+        return both;
+    }
+
+    @Test
+    void whatIsNullInJsonIsWhatATableLacks() throws Exception {
+        String all =
+                """
+                {"text": null, "messages": [{"role": "user", "content": "q", "value": null},
+                 {"role": "assistant", "content": "a", "value": null}]}
+                """
+                        .replace("\n", "");
+        String some =
+                """
+                {"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}
+                """;
+        byte[] cache = cache(write("some.jsonl", some.getBytes(StandardCharsets.UTF_8)));
+        assertThat(cache(write("all.jsonl", all.getBytes(StandardCharsets.UTF_8))))
+                .isEqualTo(cache);
+    }
+
+    @Test
+    void theSameChatsAreHeldOutHoweverTheyAreWritten() throws Exception {
+        String lines = new String(lines(), StandardCharsets.UTF_8);
+        String other =
+                lines.replace("\"messages\"", "\"conversations\"")
+                        .replace("\"role\": \"user\"", "\"from\": \"human\"")
+                        .replace("\"role\": \"assistant\"", "\"from\": \"gpt\"")
+                        .replace("\"role\": \"system\"", "\"from\": \"system\"")
+                        .replace("\"content\"", "\"value\"")
+                        .replace("\"prompt_id\": \"0", "\"prompt_id\": \"1");
+        List<int[]> trained = trained(write("a.jsonl", lines.getBytes(StandardCharsets.UTF_8)));
+        assertThat(trained).hasSize(30);
+        assertThat(trained(write("b.jsonl", other.getBytes(StandardCharsets.UTF_8))))
+                .containsExactlyElementsOf(trained);
+    }
+
+    private static List<int[]> trained(Path file) throws Exception {
+        return TextDocuments.open(file, BYTES, 0.25).documents();
+    }
+
     @Test
     void aTableWithoutTheColumnSaysWhichItHas() throws Exception {
         Path file = TestData.resource(HERE + "chats-zstd.parquet");

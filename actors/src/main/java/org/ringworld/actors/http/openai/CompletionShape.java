@@ -8,6 +8,7 @@ import org.ringworld.tokenizer.Tokenizer;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.DoubleNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** {@code text_completion}. */
@@ -93,13 +94,16 @@ public final class CompletionShape implements ChoiceShape {
         told.withArray("text_offset").add(offset);
     }
 
-    /** The likeliest, and the one that stands there. */
+    /**
+     * The likeliest, and the one that stands there. Of tokens with the same text, as a letter and
+     * its byte in SentencePiece, the likelier is told: clients see by it whether a text is greedy.
+     */
     private void top(ObjectNode told, int id, double logprob, List<Made.Alternative> likeliest) {
         ObjectNode top = told.withArray("top_logprobs").addObject();
         for (Made.Alternative one : likeliest) {
-            top.put(names.name(one.id()), one.logprob());
+            top.putIfAbsent(names.name(one.id()), DoubleNode.valueOf(one.logprob()));
         }
-        top.put(names.name(id), logprob);
+        top.putIfAbsent(names.name(id), DoubleNode.valueOf(logprob));
     }
 
     @Override

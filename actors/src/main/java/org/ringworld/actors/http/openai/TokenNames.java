@@ -18,7 +18,7 @@ final class TokenNames {
 
     /**
      * A token's text, a special one's name; as in OpenAI's API {@code bytes:\xe2\x96} where its
-     * bytes are no text by themselves, so that no two tokens look the same.
+     * bytes are no text by themselves, so that what is no text does not all look the same.
      */
     String name(int id) {
         if (specials.containsKey(id)) {
