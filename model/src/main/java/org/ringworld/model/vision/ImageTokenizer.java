@@ -1,10 +1,13 @@
 package org.ringworld.model.vision;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 
 /**
  * Square images to codes and back, on one device and from the thread that drives it. An image is
@@ -66,6 +69,25 @@ public sealed interface ImageTokenizer extends AutoCloseable permits Vqgan, Patc
         }
         try (VqganFile weights = VqganFile.open(file)) {
             return new Vqgan(weights, device, dtype);
+        }
+    }
+
+    /**
+     * Copies a tokenizer, checked, into a directory that is being made: config.json and
+     * model.safetensors.
+     *
+     * @param file of weights
+     */
+    static void copy(Path file, Path directory) throws IOException {
+        if (PatchVq.isPatchVq(file.resolveSibling("config.json"))) {
+            try (Device host = Devices.open(new DeviceSpec.Cpu(1));
+                    PatchVq patches = PatchVq.open(file, host)) {
+                patches.writeInto(directory);
+            }
+            return;
+        }
+        try (VqganFile weights = VqganFile.open(file)) {
+            weights.writeInto(directory);
         }
     }
 

@@ -5,11 +5,11 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.Json;
 import org.ringworld.checkpoints.SourceType;
@@ -71,35 +71,46 @@ public final class PatchVq implements ImageTokenizer {
      * @param codes how many; 0: a quarter as many as there are patches
      * @throws IllegalArgumentException where the images have fewer patches than that
      */
-    public static PatchVq train(Device device, Iterator<float[]> images, int codes, long seed) {
-        float[] sample = sample(images, new Random(seed));
-        int n = sample.length / D;
+    public static PatchVq train(Device device, Stream<float[]> images, int codes, long seed) {
+        Sample sample = new Sample(new Random(seed));
+        images.forEachOrdered(sample::add);
+        float[] points = sample.patches();
+        int n = points.length / D;
         int k = codes == 0 ? Math.clamp(n / 4, 1, MOST_CODES) : codes;
         if (k > n) {
             throw new IllegalArgumentException(
                     "%d codes of %d patches: give more images or fewer codes".formatted(k, n));
         }
-        return new PatchVq(device, KMeans.of(device, sample, D, k, ROUNDS, seed));
+        return new PatchVq(device, KMeans.of(device, points, D, k, ROUNDS, seed));
     }
 
-    /** Patches, each of all with the same chance (Vitter's reservoir, 1985). */
-    private static float[] sample(Iterator<float[]> images, Random random) {
-        float[] kept = new float[0];
-        long seen = 0;
-        while (images.hasNext()) {
-            float[] patches = patches(images.next());
+    /** Patches of images, each of all with the same chance (Vitter's reservoir, 1985). */
+    private static final class Sample {
+        private final Random random;
+        private float[] kept = new float[0];
+        private long seen;
+
+        Sample(Random random) {
+            this.random = random;
+        }
+
+        void add(float[] image) {
+            float[] patches = PatchVq.patches(image);
             for (int i = 0; i < patches.length; i += D) {
                 long place = seen < MOST_PATCHES ? seen : random.nextLong(seen + 1);
                 seen++;
                 if (place < MOST_PATCHES) {
                     if (place * D >= kept.length) {
-                        kept = Arrays.copyOf(kept, Math.min(MOST_PATCHES * D, kept.length * 2 + D));
+                        kept = Arrays.copyOf(kept, Math.min(MOST_PATCHES * D, 2 * kept.length + D));
                     }
                     System.arraycopy(patches, i, kept, (int) place * D, D);
                 }
             }
         }
-        return Arrays.copyOf(kept, (int) Math.min(seen, MOST_PATCHES) * D);
+
+        float[] patches() {
+            return Arrays.copyOf(kept, (int) Math.min(seen, MOST_PATCHES) * D);
+        }
     }
 
     /** Whether a config.json is of this kind. */
@@ -142,7 +153,8 @@ public final class PatchVq implements ImageTokenizer {
         AtomicFiles.writeDirectory(directory, Fence.NONE, this::writeInto);
     }
 
-    private void writeInto(Path directory) throws IOException {
+    /** The same two files into a directory that is being made. */
+    void writeInto(Path directory) throws IOException {
         Files.writeString(
                 directory.resolve("config.json"),
                 Json.pretty(

@@ -15,8 +15,6 @@ import org.ringworld.checkpoints.SourceType;
 import org.ringworld.checkpoints.StridedTensor;
 import org.ringworld.checkpoints.TensorSpec;
 import org.ringworld.checkpoints.WeightFile;
-import org.ringworld.checkpoints.files.AtomicFiles;
-import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.pickle.NumpyPickle;
 import org.ringworld.checkpoints.safetensors.SafeTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
@@ -109,17 +107,8 @@ public final class VqganFile implements AutoCloseable {
         weights.read(spec.name(), dtype, host);
     }
 
-    /**
-     * Writes it as a directory of config.json and model.safetensors, F32.
-     *
-     * @throws CheckpointException where it cannot be written; an older one is then intact
-     */
-    public void write(Path directory) throws CheckpointException {
-        AtomicFiles.writeDirectory(directory, Fence.NONE, this::writeInto);
-    }
-
-    /** The same two files into a directory that is being made. */
-    public void writeInto(Path directory) throws IOException {
+    /** Writes config.json and model.safetensors, F32, into a directory that is being made. */
+    void writeInto(Path directory) throws IOException {
         Files.writeString(directory.resolve("config.json"), config.json());
         List<TensorSpec> specs = config.tensors();
         List<SafeTensorsWriter.Entry> entries =

@@ -129,9 +129,9 @@ class VqganTest {
 
     @Test
     void whatIsWrittenIsReadWithTheSameSizesAndValues() throws Exception {
-        Path copy = tmp.resolve("model/vqgan");
+        Path copy = Files.createDirectories(tmp.resolve("model/vqgan"));
         try (VqganFile file = VqganFile.open(SMALL.resolve("vqgan"))) {
-            file.write(copy);
+            ImageTokenizer.copy(file.file(), copy);
             try (VqganFile again = VqganFile.open(copy.resolve("model.safetensors"))) {
                 assertThat(again.config()).isEqualTo(file.config());
             }
