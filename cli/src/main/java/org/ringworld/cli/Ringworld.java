@@ -21,6 +21,7 @@ import org.ringworld.cli.eval.EvalCommand;
 import org.ringworld.cli.eval.NeedlesCommand;
 import org.ringworld.cli.qa.MakeQaCommand;
 import org.ringworld.cli.train.TrainCommand;
+import org.ringworld.cli.vision.VisionCommand;
 import org.ringworld.model.training.job.HubNames;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
@@ -69,6 +70,7 @@ import picocli.CommandLine.Spec;
             ExportCommand.class,
             InspectCommand.class,
             TokenizeCommand.class,
+            VisionCommand.class,
             MakeQaCommand.class,
             BenchCommand.class,
             RingPeerCommand.class,

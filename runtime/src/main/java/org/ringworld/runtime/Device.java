@@ -13,6 +13,9 @@ public interface Device extends AutoCloseable {
 
     Kernels kernels();
 
+    /** The operations of image models. */
+    VisionKernels vision();
+
     /**
      * Its budget, bytes: what is kept and what is computed again is decided by it, and other
      * devices of the host do not count on it. Taking more is not refused as long as there is some.

@@ -14,10 +14,19 @@ public final class KernelTimes {
 
     /** The same kernels, timed. Meaningful where they have run when they return, as on a CPU. */
     public Kernels around(Kernels kernels) {
-        return (Kernels)
+        return around(Kernels.class, kernels);
+    }
+
+    /** The same of vision kernels. */
+    public VisionKernels around(VisionKernels kernels) {
+        return around(VisionKernels.class, kernels);
+    }
+
+    private <T> T around(Class<T> type, T kernels) {
+        Object timed =
                 Proxy.newProxyInstance(
-                        Kernels.class.getClassLoader(),
-                        new Class<?>[] {Kernels.class},
+                        type.getClassLoader(),
+                        new Class<?>[] {type},
                         (_, method, arguments) -> {
                             long start = System.nanoTime();
                             try {
@@ -28,6 +37,7 @@ public final class KernelTimes {
                                 add(method.getName(), System.nanoTime() - start);
                             }
                         });
+        return type.cast(timed);
     }
 
     private synchronized void add(String kernel, long time) {

@@ -12,6 +12,7 @@ import org.ringworld.runtime.Event;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.VisionKernels;
 import org.ringworld.runtime.cpu.CpuDevice;
 
 /** A real device one of whose kernels does something else at its n-th call. */
@@ -57,6 +58,11 @@ public final class FaultyDevice implements Device {
     @Override
     public Kernels kernels() {
         return kernels;
+    }
+
+    @Override
+    public VisionKernels vision() {
+        return real.vision();
     }
 
     @Override

@@ -24,8 +24,8 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Writes a safetensors file as a stream: all tensors are declared first, then their bytes are given
- * in the same order, one tensor at a time. The file has a temporary name until {@link #finish} has
- * synced and renamed it; closed before that, it leaves nothing behind.
+ * in the same order, a tensor or a part of one at a time. The file has a temporary name until
+ * {@link #finish} has synced and renamed it; closed before that, it leaves nothing behind.
  */
 public final class SafeTensorsWriter implements AutoCloseable {
     private static final int CHUNK = 1 << 20;
@@ -37,6 +37,7 @@ public final class SafeTensorsWriter implements AutoCloseable {
     private final CRC32C checksum = new CRC32C();
     private ByteBuffer copy;
     private int next;
+    private long written;
     private boolean finished;
 
     /** A tensor to come. */
@@ -119,8 +120,40 @@ public final class SafeTensorsWriter implements AutoCloseable {
      * @throws IllegalArgumentException where it is another tensor's turn or the size is wrong
      */
     public void write(String name, MemorySegment data) throws CheckpointException {
+        requireNext(name, data, written == 0 && data.byteSize() == left());
+        append(name, data);
+    }
+
+    /**
+     * Writes more of the next tensor's bytes, until it is whole.
+     *
+     * @throws IllegalArgumentException where it is another tensor's turn or there are too many
+     */
+    public void append(String name, MemorySegment data) throws CheckpointException {
+        requireNext(name, data, data.byteSize() <= left());
+        try {
+            for (long at = 0; at < data.byteSize(); at += CHUNK) {
+                MemorySegment part = data.asSlice(at, Math.min(CHUNK, data.byteSize() - at));
+                writeAll(part.isNative() ? part.asByteBuffer() : copied(part));
+            }
+        } catch (IOException e) {
+            throw cannotWrite(file, e);
+        }
+        written += data.byteSize();
+        if (left() == 0) {
+            written = 0;
+            next++;
+        }
+    }
+
+    /** Bytes that the next tensor still lacks; −1 where none is to come. */
+    private long left() {
+        return next < entries.size() ? entries.get(next).bytes() - written : -1;
+    }
+
+    private void requireNext(String name, MemorySegment data, boolean fits) {
         Entry entry = next < entries.size() ? entries.get(next) : null;
-        if (entry == null || !entry.name().equals(name) || entry.bytes() != data.byteSize()) {
+        if (entry == null || !entry.name().equals(name) || !fits) {
             throw new IllegalArgumentException(
                     "%s: %s of %d bytes was given where %s comes next"
                             .formatted(
@@ -131,15 +164,6 @@ public final class SafeTensorsWriter implements AutoCloseable {
                                             ? "nothing"
                                             : entry.name() + " of " + entry.bytes() + " bytes"));
         }
-        try {
-            for (long at = 0; at < data.byteSize(); at += CHUNK) {
-                MemorySegment part = data.asSlice(at, Math.min(CHUNK, data.byteSize() - at));
-                writeAll(part.isNative() ? part.asByteBuffer() : copied(part));
-            }
-        } catch (IOException e) {
-            throw cannotWrite(file, e);
-        }
-        next++;
     }
 
     private ByteBuffer copied(MemorySegment part) {

@@ -9,10 +9,12 @@ import java.util.Map;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.SourceType;
 import org.ringworld.checkpoints.StridedTensor;
-import org.ringworld.checkpoints.torch.TorchPickle.Global;
+import org.ringworld.checkpoints.pickle.Pickle;
+import org.ringworld.checkpoints.pickle.Pickle.Global;
+import org.ringworld.checkpoints.pickle.PickleObjects;
 
 /** What a {@code torch.save} pickle may construct: ordered dictionaries, storages and tensors. */
-final class TorchObjects {
+final class TorchObjects implements PickleObjects {
     private static final Map<String, SourceType> STORAGES =
             Map.of(
                     "torch.DoubleStorage", SourceType.F64,
@@ -57,7 +59,8 @@ final class TorchObjects {
     }
 
     /** Of a persistent id: ('storage', type, key, device, elements). */
-    Object storage(List<Object> id) throws CheckpointException {
+    @Override
+    public Object persistent(List<Object> id) throws CheckpointException {
         if (id.size() != 5 || !"storage".equals(id.get(0))) {
             throw fault("its pickle refers to something other than a storage");
         }
@@ -84,7 +87,8 @@ final class TorchObjects {
     }
 
     /** What {@code name(*arguments)} makes, for the few names that state dicts are made of. */
-    Object construct(Global global, List<Object> arguments) throws CheckpointException {
+    @Override
+    public Object construct(Global global, List<Object> arguments) throws CheckpointException {
         return switch (global.name()) {
             case "collections.OrderedDict" -> orderedDict(arguments);
             case "torch._utils._rebuild_tensor_v2" -> tensor(arguments, null);
@@ -92,9 +96,15 @@ final class TorchObjects {
                     tensor(arguments, dtype((Global) arguments.get(6)));
             case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state" ->
                     (TorchTensor) arguments.getFirst();
-            case "torch.Size" -> TorchPickle.list(arguments.getFirst());
+            case "torch.Size" -> Pickle.list(arguments.getFirst());
             default -> throw refused(global.name());
         };
+    }
+
+    /** An OrderedDict's attributes ({@code _metadata}): versions of modules, not weights. */
+    @Override
+    public void build(Object made, Object state) {
+        Pickle.map(made);
     }
 
     private Map<Object, Object> orderedDict(List<Object> arguments) throws CheckpointException {
@@ -141,7 +151,7 @@ final class TorchObjects {
     private void refuseLazyViews(Storage storage, List<Object> metadata)
             throws CheckpointException {
         for (Object states : metadata) {
-            if (TorchPickle.map(states).containsValue(true)) {
+            if (Pickle.map(states).containsValue(true)) {
                 throw fault(
                         "a tensor on storage %s is a view yet to be negated: save its resolve_neg()"
                                 .formatted(storage.key()));
@@ -150,7 +160,7 @@ final class TorchObjects {
     }
 
     private static long[] longs(Object tuple) {
-        List<Object> values = new ArrayList<>(TorchPickle.list(tuple));
+        List<Object> values = new ArrayList<>(Pickle.list(tuple));
         if (values.size() > MOST_AXES) {
             throw new IllegalArgumentException("has more axes than any array and too many");
         }

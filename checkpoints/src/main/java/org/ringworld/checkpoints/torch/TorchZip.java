@@ -13,6 +13,7 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.StridedTensor;
 import org.ringworld.checkpoints.WeightFile;
 import org.ringworld.checkpoints.files.MappedFile;
+import org.ringworld.checkpoints.pickle.Pickle;
 import org.ringworld.checkpoints.torch.TorchObjects.TorchTensor;
 import org.ringworld.runtime.DType;
 
@@ -84,7 +85,7 @@ public final class TorchZip implements WeightFile {
             throw new CheckpointException(
                     file + ": its pickle does not match its CRC-32: copy the file again");
         }
-        Object saved = TorchPickle.read(file, pickle, new TorchObjects(file, folder, entries));
+        Object saved = Pickle.read(file, pickle, new TorchObjects(file, folder, entries));
         Map<String, TorchTensor> tensors = tensorsOf(saved);
         for (String wrapper : new String[] {"state_dict", "model", "module"}) {
             if (tensors.isEmpty() && saved instanceof Map<?, ?> map) {

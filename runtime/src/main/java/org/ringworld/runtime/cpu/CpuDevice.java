@@ -12,11 +12,14 @@ import org.ringworld.runtime.KernelTimes;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.VisionKernels;
 import org.ringworld.runtime.cpu.device.CoreAffinity;
 import org.ringworld.runtime.cpu.device.HostMemory;
 import org.ringworld.runtime.cpu.device.Scratch;
 import org.ringworld.runtime.cpu.device.WorkerTeam;
 import org.ringworld.runtime.cpu.matmul.OneDnn;
+import org.ringworld.runtime.cpu.vision.PlainVision;
+import org.ringworld.runtime.cpu.vision.VectorVision;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,6 +47,7 @@ public final class CpuDevice implements Device {
     private final CoreAffinity affinity;
     private final WorkerTeam team;
     private final Kernels kernels;
+    private final VisionKernels vision;
     private final Runnable trim;
 
     /** A device of {@code threads} threads, the calling one among them, for tests and limits. */
@@ -57,8 +61,10 @@ public final class CpuDevice implements Device {
         affinity = CoreAffinity.claim(spec.threads());
         team = new WorkerTeam(spec.threads(), this::newWorker);
         Kernels ours = VECTORS ? VectorKernelsOf.device(this) : new PlainKernels();
-        trim = VECTORS ? VectorKernelsOf.trim(ours) : () -> {};
+        VisionKernels images = VECTORS ? VectorKernelsOf.vision(this, ours) : new PlainVision();
+        trim = VECTORS ? VectorKernelsOf.trim(ours, images) : () -> {};
         kernels = times == null ? ours : times.around(ours);
+        vision = times == null ? images : times.around(images);
     }
 
     private CpuDevice(Kernels kernels) {
@@ -66,7 +72,8 @@ public final class CpuDevice implements Device {
         affinity = CoreAffinity.none();
         team = new WorkerTeam(1, this::newWorker);
         this.kernels = kernels;
-        this.trim = () -> {};
+        vision = new PlainVision();
+        trim = () -> {};
     }
 
     /** A device that runs the plain kernels, on the calling thread. */
@@ -106,8 +113,16 @@ public final class CpuDevice implements Device {
             return new VectorKernels(device.team, scratch, OneDnn.loaded());
         }
 
-        static Runnable trim(Kernels kernels) {
-            return ((VectorKernels) kernels)::trim;
+        static VisionKernels vision(CpuDevice device, Kernels products) {
+            Scratch scratch = new Scratch(device.memory, device.team.threads());
+            return new VectorVision(device.team, scratch, products);
+        }
+
+        static Runnable trim(Kernels kernels, VisionKernels vision) {
+            return () -> {
+                ((VectorKernels) kernels).trim();
+                ((VectorVision) vision).trim();
+            };
         }
     }
 
@@ -126,6 +141,11 @@ public final class CpuDevice implements Device {
     @Override
     public Kernels kernels() {
         return kernels;
+    }
+
+    @Override
+    public VisionKernels vision() {
+        return vision;
     }
 
     @Override

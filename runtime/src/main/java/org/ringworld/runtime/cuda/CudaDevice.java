@@ -13,6 +13,7 @@ import org.ringworld.runtime.KernelTimes;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Staging;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.VisionKernels;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -161,6 +162,12 @@ public final class CudaDevice implements Device {
     @Override
     public Kernels kernels() {
         return kernels;
+    }
+
+    @Override
+    public VisionKernels vision() {
+        throw new UnsupportedOperationException(
+                name() + " has no kernels of image models yet: let a CPU do it");
     }
 
     @Override

@@ -14,6 +14,7 @@ import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.VisionKernels;
 
 /**
  * Runs one kernel of a device, again, and plain on the host, each on its own copy of the same
@@ -78,15 +79,30 @@ public final class Parity implements AutoCloseable {
         check(List.of(kernels), tolerance, kernel, results);
     }
 
+    /** The same of a vision kernel. */
+    public void checkVision(
+            double tolerance, BiConsumer<VisionKernels, List<Tensor>> kernel, Tensor... results) {
+        check(PlainOracle.vision(), List.of(device.vision()), tolerance, kernel, results);
+    }
+
     /** Several kernels of the device that form the same. */
     public void check(
             List<Kernels> ways,
             double tolerance,
             BiConsumer<Kernels, List<Tensor>> kernel,
             Tensor... results) {
+        check(PlainOracle.kernels(), ways, tolerance, kernel, results);
+    }
+
+    private <K> void check(
+            K oracle,
+            List<K> ways,
+            double tolerance,
+            BiConsumer<K, List<Tensor>> kernel,
+            Tensor... results) {
         List<Tensor> plain = copies(results);
-        kernel.accept(PlainOracle.kernels(), plain);
-        for (Kernels way : ways) {
+        kernel.accept(oracle, plain);
+        for (K way : ways) {
             List<Tensor> once = copies(results);
             List<Tensor> twice = copies(results);
             kernel.accept(way, once);

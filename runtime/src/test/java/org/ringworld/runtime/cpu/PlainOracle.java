@@ -12,22 +12,33 @@ import java.util.List;
 import java.util.Map;
 import org.ringworld.runtime.Kernels;
 import org.ringworld.runtime.Tensor;
+import org.ringworld.runtime.VisionKernels;
 
 /**
  * The plain kernels, for tensors of any device: each call works on the host's copies of its
  * tensors, and what it changes is copied back. Tensors of one address are one.
  */
 public final class PlainOracle implements InvocationHandler {
-    private final CpuDevice host = CpuDevice.plain();
+    private static final CpuDevice HOST = CpuDevice.plain();
 
-    private PlainOracle() {}
+    private final Object plain;
+
+    private PlainOracle(Object plain) {
+        this.plain = plain;
+    }
 
     public static Kernels kernels() {
-        return (Kernels)
+        return of(Kernels.class, HOST.kernels());
+    }
+
+    static VisionKernels vision() {
+        return of(VisionKernels.class, HOST.vision());
+    }
+
+    private static <T> T of(Class<T> type, T plain) {
+        return type.cast(
                 Proxy.newProxyInstance(
-                        Kernels.class.getClassLoader(),
-                        new Class<?>[] {Kernels.class},
-                        new PlainOracle());
+                        type.getClassLoader(), new Class<?>[] {type}, new PlainOracle(plain)));
     }
 
     private record Place(long address, long bytes) {}
@@ -42,7 +53,7 @@ public final class PlainOracle implements InvocationHandler {
             for (Object argument : arguments) {
                 mapped.add(argument instanceof Tensor t ? twin(t, twins, arena) : argument);
             }
-            Object result = kernel.invoke(host.kernels(), mapped.toArray());
+            Object result = kernel.invoke(plain, mapped.toArray());
             for (Twin twin : twins.values()) {
                 if (twin.memory.mismatch(twin.before) >= 0) {
                     twin.tensor.device().copyIn(twin.memory, twin.tensor);
@@ -65,6 +76,6 @@ public final class PlainOracle implements InvocationHandler {
                             return new Twin(of, before.copyFrom(memory), memory);
                         });
         Tensor scales = of.scales() == null ? null : twin(of.scales(), twins, arena);
-        return new Tensor(host, of.dtype(), twin.memory, scales, of.shape());
+        return new Tensor(HOST, of.dtype(), twin.memory, scales, of.shape());
     }
 }

@@ -43,12 +43,12 @@ public final class Staging {
     }
 
     /** Where to write elements [from, from + n) before {@link #done}. */
-    static long out(Tensor t, long from, int n, long copy) {
+    public static long out(Tensor t, long from, int n, long copy) {
         return t.dtype() == DType.F32 && n % Lanes.COUNT == 0 ? t.address() + 4 * from : copy;
     }
 
     /** Brings what was written at {@link #out} home. */
-    static void done(Tensor t, long from, int n, long copy) {
+    public static void done(Tensor t, long from, int n, long copy) {
         if (t.dtype() != DType.F32 || n % Lanes.COUNT != 0) {
             store(t.dtype(), copy, n, t.address() + from * t.dtype().bytes());
         }

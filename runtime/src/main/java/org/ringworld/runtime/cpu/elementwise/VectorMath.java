@@ -46,7 +46,7 @@ public final class VectorMath {
     }
 
     /** e^x; exactly 0 below −87.34, and 2.4e38 (e^88.37) from there on up. */
-    static FloatVector exp(FloatVector x) {
+    public static FloatVector exp(FloatVector x) {
         FloatVector clamped = atLeast(x, -88.029692f);
         FloatVector most = FloatVector.broadcast(F32, 88.37f);
         clamped = clamped.blend(most, clamped.compare(VectorOperators.GT, most));

@@ -1,4 +1,4 @@
-package org.ringworld.checkpoints.torch;
+package org.ringworld.checkpoints.pickle;
 
 import java.lang.foreign.MemorySegment;
 import java.math.BigInteger;
@@ -16,37 +16,43 @@ import org.ringworld.checkpoints.Bytes;
 import org.ringworld.checkpoints.CheckpointException;
 
 /**
- * Reads the pickle of a {@code torch.save} file by a closed list of opcodes. Nothing that it names
- * is executed: a reduction is understood for the few constructors of {@link TorchObjects}, any
- * other is refused by its name. Dictionaries become maps, tuples and lists become lists.
+ * Reads a pickle of weights by a closed list of opcodes. Nothing that it names is executed: a
+ * reduction is understood for the few constructors of a format's {@link PickleObjects}, any other
+ * is refused by its name. Dictionaries become maps, tuples and lists become lists, bytes stay where
+ * they lie.
  */
-final class TorchPickle {
+public final class Pickle {
     /** A name of Python's, as {@code module.name}. */
-    record Global(String name) {}
+    public record Global(String name) {}
 
     /** Python's None. */
-    enum None {
+    public enum None {
         NONE
     }
 
     private final Path file;
     private final MemorySegment pickle;
-    private final TorchObjects objects;
+    private final PickleObjects objects;
     private final Map<Long, Object> memo = new HashMap<>();
     private final Deque<List<Object>> below = new ArrayDeque<>();
     private List<Object> stack = new ArrayList<>();
     private long at;
 
-    private TorchPickle(Path file, MemorySegment pickle, TorchObjects objects) {
+    private Pickle(Path file, MemorySegment pickle, PickleObjects objects) {
         this.file = file;
         this.pickle = pickle;
         this.objects = objects;
     }
 
-    /** The object that was saved. */
-    static Object read(Path file, MemorySegment pickle, TorchObjects objects)
+    /**
+     * The object that was saved.
+     *
+     * @throws CheckpointException where the pickle is cut short, contradicts itself, or names what
+     *     no weights need
+     */
+    public static Object read(Path file, MemorySegment pickle, PickleObjects objects)
             throws CheckpointException {
-        TorchPickle reader = new TorchPickle(file, pickle, objects);
+        Pickle reader = new Pickle(file, pickle, objects);
         try {
             int opcode = reader.unsigned8();
             while (opcode != '.') {
@@ -85,6 +91,9 @@ final class TorchPickle {
             case 0x8d -> push(text(take(8).get(Bytes.LONG, 0)));
             case 'T' -> push(text(unsigned32()));
             case 'U' -> push(text(unsigned8()));
+            case 'C' -> push(take(unsigned8()));
+            case 'B' -> push(take(unsigned32()));
+            case 0x8e, 0x96 -> push(take(take(8).get(Bytes.LONG, 0)));
             case 'c' -> push(new Global(line() + "." + line()));
             case 0x93 -> {
                 String name = (String) pop();
@@ -124,19 +133,18 @@ final class TorchPickle {
                 List<Object> pairs = popToMark();
                 putAll(map(peek()), pairs);
             }
-            case 'Q' -> push(objects.storage(list(pop())));
+            case 'Q' -> push(objects.persistent(list(pop())));
             case 'R' -> {
                 List<Object> arguments = list(pop());
                 push(objects.construct((Global) pop(), arguments));
             }
             case 'b' -> {
-                // An OrderedDict's attributes (_metadata): versions of modules, not weights.
-                pop();
-                map(peek());
+                Object state = pop();
+                objects.build(peek(), state);
             }
             default ->
                     throw new CheckpointException(
-                            "%s: its pickle uses opcode 0x%02x, which no state dict needs: refused"
+                            "%s: its pickle uses opcode 0x%02x, which no weights need: refused"
                                     .formatted(file, opcode));
         }
     }
@@ -187,12 +195,12 @@ final class TorchPickle {
     }
 
     @SuppressWarnings("unchecked") // whatever a pickle builds holds objects
-    static List<Object> list(Object value) {
+    public static List<Object> list(Object value) {
         return (List<Object>) value;
     }
 
     @SuppressWarnings("unchecked")
-    static Map<Object, Object> map(Object value) {
+    public static Map<Object, Object> map(Object value) {
         return (Map<Object, Object>) value;
     }
 

@@ -1,0 +1,216 @@
+package org.ringworld.model.vision;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.ringworld.checkpoints.CheckpointException;
+import org.ringworld.checkpoints.TensorSpec;
+import org.ringworld.checkpoints.safetensors.SafeTensors;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.Device;
+import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.cpu.CpuDevice;
+
+/** LWM's golden VQGANs, and the network's own properties. */
+class VqganTest {
+    private static final Path SMALL = Path.of("../checkpoints/src/test/resources/golden/vqgan");
+
+    /** Attention at two sides and in the middle, a width that changes. */
+    private static final VqganConfig WITH_ATTENTION =
+            new VqganConfig(16, 32, List.of(1, 2, 1), 1, Set.of(8, 4), true, 24, 50, 12);
+
+    @TempDir private Path tmp;
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "../checkpoints/src/test/resources/golden/vqgan",
+                "../../shared/data/golden/vqgan"
+            })
+    void theGoldenCodesAreIdenticalAndTheImageIsClose(String golden) throws Exception {
+        assumeTrue(Files.exists(Path.of(golden)), golden + " is not here");
+        try (SafeTensors expected = SafeTensors.open(Path.of(golden, "expected.safetensors"));
+                Device device = new CpuDevice(1);
+                ImageTokenizer vqgan = ImageTokenizer.open(Path.of(golden), device, DType.F32)) {
+            int[] codes = expected.readInts("codes");
+            assertThat(vqgan.encode(expected.readFloats("image"))).isEqualTo(codes);
+            assertThat(distance(vqgan.decode(codes), expected.readFloats("decoded")))
+                    .isLessThan(1e-4);
+        }
+    }
+
+    private static double distance(float[] a, float[] b) {
+        assertThat(a).hasSameSizeAs(b);
+        double most = 0;
+        for (int i = 0; i < a.length; i++) {
+            most = Math.max(most, Math.abs((double) a[i] - b[i]));
+        }
+        return most;
+    }
+
+    /** Weights that grow no larger from layer to layer, the same for each name. */
+    private static void random(TensorSpec spec, DType dtype, MemorySegment host) {
+        Random random = new Random(spec.name().hashCode());
+        long[] shape = spec.shape();
+        double scale = shape.length == 4 ? 1 / Math.sqrt(shape[0] * shape[1] * shape[2]) : 1;
+        for (long i = 0; i < spec.count(); i++) {
+            float value = (float) (random.nextGaussian() * scale);
+            if (dtype == DType.F32) {
+                host.setAtIndex(ValueLayout.JAVA_FLOAT, i, value);
+            } else {
+                host.setAtIndex(ValueLayout.JAVA_SHORT, i, DType.toBf16(value));
+            }
+        }
+    }
+
+    private static float[] images(int frames, int resolution) {
+        Random random = new Random(2);
+        float[] images = new float[frames * resolution * resolution * 3];
+        for (int i = 0; i < images.length; i++) {
+            images[i] = random.nextFloat(-1, 1);
+        }
+        return images;
+    }
+
+    @Test
+    void framesDoNotSeeEachOtherAndThreadsDoNotMatter() throws Exception {
+        try (Device one = new CpuDevice(1);
+                Device three = new CpuDevice(3);
+                Vqgan a = new Vqgan(WITH_ATTENTION, VqganTest::random, one, DType.F32);
+                Vqgan b = new Vqgan(WITH_ATTENTION, VqganTest::random, three, DType.F32)) {
+            float[] images = images(3, 16);
+            int[] codes = a.encode(images);
+            assertThat(Arrays.stream(codes).distinct().count()).isGreaterThan(5);
+            float[] decoded = b.decode(codes);
+            int pixels = a.pixels();
+            int tokens = a.tokens();
+            for (int frame = 0; frame < 3; frame++) {
+                int from = frame * pixels;
+                int first = frame * tokens;
+                float[] image = Arrays.copyOfRange(images, from, from + pixels);
+                int[] alone = Arrays.copyOfRange(codes, first, first + tokens);
+                assertThat(b.encode(image)).isEqualTo(alone);
+                float[] back = Arrays.copyOfRange(decoded, from, from + pixels);
+                assertThat(distance(a.decode(alone), back)).isLessThan(1e-4);
+            }
+        }
+    }
+
+    /** The plain kernels stand for what LWM computes; where its attention is, they have it too. */
+    @Test
+    void attentionIsWhatThePlainKernelsMakeOfIt() throws Exception {
+        try (Device plain = CpuDevice.plain();
+                Device fast = new CpuDevice(2);
+                Vqgan a = new Vqgan(WITH_ATTENTION, VqganTest::random, plain, DType.F32);
+                Vqgan b = new Vqgan(WITH_ATTENTION, VqganTest::random, fast, DType.F32);
+                Vqgan half = new Vqgan(WITH_ATTENTION, VqganTest::random, fast, DType.BF16)) {
+            float[] images = images(2, 16);
+            int[] codes = a.encode(images);
+            assertThat(b.encode(images)).isEqualTo(codes);
+            assertThat(distance(a.decode(codes), b.decode(codes))).isLessThan(1e-4);
+            assertThat(distance(a.decode(codes), half.decode(codes))).isLessThan(0.2);
+        }
+    }
+
+    @Test
+    void whatIsWrittenIsReadWithTheSameSizesAndValues() throws Exception {
+        Path copy = Files.createDirectories(tmp.resolve("model/vqgan"));
+        try (VqganFile file = VqganFile.open(SMALL.resolve("vqgan"))) {
+            ImageTokenizer.copy(file.file(), copy);
+            try (VqganFile again = VqganFile.open(copy.resolve("model.safetensors"))) {
+                assertThat(again.config()).isEqualTo(file.config());
+            }
+        }
+        try (SafeTensors expected = SafeTensors.open(SMALL.resolve("expected.safetensors"));
+                Device device = new CpuDevice(1);
+                // The directory of the model that it was stored in stands for it.
+                ImageTokenizer vqgan = ImageTokenizer.open(copy.getParent(), device, DType.F32)) {
+            assertThat(vqgan.encode(expected.readFloats("image")))
+                    .isEqualTo(expected.readInts("codes"));
+        }
+    }
+
+    @Test
+    void sizesThatTheWeightsDoNotHaveAreNamed() throws Exception {
+        Path weights = Files.copy(SMALL.resolve("vqgan"), tmp.resolve("vqgan"));
+        assertThatThrownBy(() -> VqganFile.open(weights))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessage(
+                        "%s: tensor 'encoder.Conv_0.kernel' is F32 [3, 3, 3, 32] where LWM's own sizes, for want of a VQGAN's config.json beside it, ask for floats [3, 3, 3, 128]"
+                                .formatted(weights));
+        String config = Files.readString(SMALL.resolve("config.json"));
+        assertFault(
+                weights,
+                config.replace("\"num_res_blocks\": 1", "\"num_res_blocks\": 2"),
+                "lacks tensor");
+        assertFault(weights, config.replace("  1,\n", ""), "of which the sizes in its config.json");
+        assertFault(
+                weights, config.replace("resolution\": 32", "resolution\": 40"), "40 cannot be");
+        assertFault(weights, config.replace("64", "65"), "quantize.embeddings");
+        assertFault(
+                weights,
+                config.replace("\"hidden_channels\": 32", "\"hidden_channels\": 33"),
+                "groups");
+        assertFault(weights, config.replace("32,", "\"x\","), "is not an integer");
+        assertFault(weights, "{\"hidden_channels\"", "not valid JSON");
+    }
+
+    private void assertFault(Path weights, String config, String words) throws Exception {
+        Files.writeString(tmp.resolve("config.json"), config);
+        assertThatThrownBy(() -> VqganFile.open(weights))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining(words);
+    }
+
+    @Test
+    void lwmsOwnSizesHaveItsTensorsAndTheirOperations() {
+        // Counted from lwm/vqgan.py by a program of its own.
+        assertThat(VqganConfig.LWM.tensors()).hasSize(277);
+        assertThat(VqganConfig.LWM.grid()).isEqualTo(16);
+        assertThat(VqganConfig.LWM.encodeFlops()).isEqualTo(216_604_344_320.0);
+        assertThat(VqganConfig.LWM.decodeFlops()).isEqualTo(477_355_835_392.0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void framesComeOutInTheirOrderFromAnyRing(int size) throws Exception {
+        try (SafeTensors expected = SafeTensors.open(SMALL.resolve("expected.safetensors"));
+                TokenizerRing ring =
+                        TokenizerRing.open(
+                                SMALL,
+                                Collections.nCopies(size, new DeviceSpec.Cpu(1)),
+                                DType.F32)) {
+            float[] image = expected.readFloats("image");
+            float[] grey = new float[image.length];
+            List<float[]> frames = new ArrayList<>();
+            for (int i = 0; i < 300; i++) {
+                frames.add(i % 7 == 0 ? image : grey);
+            }
+            List<int[]> codes = new ArrayList<>();
+            ring.encode(frames.iterator(), codes::add);
+            assertThat(codes).hasSize(300);
+            for (int i = 0; i < 300; i++) {
+                assertThat(codes.get(i)).isEqualTo(codes.get(i % 7 == 0 ? 0 : 1));
+            }
+            assertThat(codes.get(0)).isEqualTo(expected.readInts("codes"));
+            assertThatThrownBy(
+                            () -> ring.decode(List.of(new int[] {0, 1, 64, 2}).iterator(), _ -> {}))
+                    .isInstanceOf(IndexOutOfBoundsException.class);
+        }
+    }
+}
