@@ -6,13 +6,14 @@ import java.util.ArrayList;
 import java.util.List;
 import org.ringworld.cli.cluster.InCluster;
 import org.ringworld.model.decode.Engine;
+import org.ringworld.model.training.job.UsageException;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Which model is asked, and where it runs: what generate, chat and score have in common. */
-final class ModelOptions {
+public final class ModelOptions {
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
@@ -36,12 +37,24 @@ final class ModelOptions {
             description = "Take a text that is longer than the model's context.")
     private boolean beyond;
 
+    /**
+     * Takes away what stands behind the model, where a command wants more than that.
+     *
+     * @param what it is, for whoever gives none
+     */
+    public String takeFirst(String what) {
+        if (keys.isEmpty()) {
+            throw new UsageException(what + " is missing behind MODEL");
+        }
+        return keys.removeFirst();
+    }
+
     /** Takes a word away that is no key. */
     boolean remove(String word) {
         return keys.remove(word);
     }
 
-    TextModel open() throws IOException {
+    public TextModel open() throws IOException {
         return TextModel.open(InferenceSettings.of(keys, Ringworld.HUB.model(model)));
     }
 
@@ -50,13 +63,13 @@ final class ModelOptions {
      *
      * @param capacity tokens that there is room for, of all texts together
      */
-    Engine engine(TextModel text, int capacity) throws IOException, InterruptedException {
+    public Engine engine(TextModel text, int capacity) throws IOException, InterruptedException {
         return cluster == null
                 ? text.on().engine(capacity)
                 : text.on().engine(capacity, keys, cluster.client());
     }
 
-    boolean beyond() {
+    public boolean beyond() {
         return beyond;
     }
 }

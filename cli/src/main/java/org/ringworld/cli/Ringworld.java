@@ -21,6 +21,8 @@ import org.ringworld.cli.eval.EvalCommand;
 import org.ringworld.cli.eval.NeedlesCommand;
 import org.ringworld.cli.qa.MakeQaCommand;
 import org.ringworld.cli.train.TrainCommand;
+import org.ringworld.cli.vision.DrawCommand;
+import org.ringworld.cli.vision.SeeCommand;
 import org.ringworld.cli.vision.VisionCommand;
 import org.ringworld.model.training.job.HubNames;
 import org.ringworld.model.training.job.KeyValue;
@@ -70,6 +72,8 @@ import picocli.CommandLine.Spec;
             ExportCommand.class,
             InspectCommand.class,
             TokenizeCommand.class,
+            SeeCommand.class,
+            DrawCommand.class,
             VisionCommand.class,
             MakeQaCommand.class,
             BenchCommand.class,

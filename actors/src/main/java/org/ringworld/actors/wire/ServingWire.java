@@ -156,12 +156,13 @@ final class ServingWire {
         return RingWire.Frames.newBuilder()
                 .addAllOpen(ints(frames.open()))
                 .setCodes(frames.codes())
+                .setBook(frames.book())
                 .setCount(frames.count())
                 .build();
     }
 
     static Frames read(RingWire.Frames m) {
-        return new Frames(ints(m.getOpenList()), m.getCodes(), m.getCount());
+        return new Frames(ints(m.getOpenList()), m.getCodes(), m.getBook(), m.getCount());
     }
 
     static Sampler read(RingWire.Sampler s) {

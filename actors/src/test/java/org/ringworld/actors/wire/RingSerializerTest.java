@@ -146,7 +146,7 @@ class RingSerializerTest {
                 new Report.Failed(1, 9, 76, true, "gone"));
     }
 
-    private static final Frames FRAMES = new Frames(new int[] {4, 5}, 256, 3);
+    private static final Frames FRAMES = new Frames(new int[] {4, 5}, 256, 8000, 3);
 
     /** What holds arrays is compared by its parts. */
     @Test

@@ -22,6 +22,7 @@ import org.ringworld.checkpoints.StridedTensor;
 import org.ringworld.checkpoints.files.AtomicFiles;
 import org.ringworld.checkpoints.safetensors.SafeTensors;
 import org.ringworld.checkpoints.safetensors.SafeTensorsWriter;
+import org.ringworld.model.training.job.UsageException;
 import org.ringworld.runtime.DType;
 
 /**
@@ -183,6 +184,15 @@ final class ImageFile implements AutoCloseable {
             }
         }
         return image;
+    }
+
+    /**
+     * @throws UsageException where a name is that of no png
+     */
+    static void checkPng(Path file) {
+        if (!file.toString().endsWith(".png")) {
+            throw new UsageException(file + ": only .png can be written");
+        }
     }
 
     /** Writes frames side by side as a png, as many in a row as in a column. */

@@ -63,7 +63,7 @@ public record Ask(
     }
 
     /** Tokens that it may come to have. */
-    int longest() {
+    public int longest() {
         return prompt.length + most;
     }
 }

@@ -10,15 +10,17 @@ import org.ringworld.tokenizer.documents.VisionCodes;
  *
  * @param open the tokens that begin it
  * @param codes of a frame
+ * @param book codes that there are, at most 8192
  * @param count frames, with those that the prompt ends with; 0: the model says itself which is the
  *     last
  */
-public record Frames(int[] open, int codes, int count) {
+public record Frames(int[] open, int codes, int book, int count) {
     public Frames {
-        if (open.length == 0 || codes < 1 || count < 0) {
+        boolean isBook = book > 0 && book <= VisionCodes.COUNT;
+        if (open.length == 0 || codes < 1 || !isBook || count < 0) {
             throw new IllegalArgumentException(
-                    "%d frames of %d codes behind %d tokens are nothing to show"
-                            .formatted(count, codes, open.length));
+                    "%d frames of %d codes, of %d, behind %d tokens are nothing to show"
+                            .formatted(count, codes, book, open.length));
         }
     }
 
@@ -53,7 +55,7 @@ public record Frames(int[] open, int codes, int count) {
             return ends + 1 >= count ? VisionCodes.END_OF_VISION : VisionCodes.END_OF_FRAME;
         }
         int from = isWhole ? VisionCodes.COUNT : 0;
-        int to = isWhole ? VisionCodes.END_OF_VISION + 1 : VisionCodes.COUNT;
+        int to = isWhole ? VisionCodes.END_OF_VISION + 1 : book;
         Arrays.fill(logits, 0, from, Float.NEGATIVE_INFINITY);
         Arrays.fill(logits, to, logits.length, Float.NEGATIVE_INFINITY);
         return sampler.withoutPenalty().next(logits, ids, length);

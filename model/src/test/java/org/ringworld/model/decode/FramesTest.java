@@ -32,6 +32,7 @@ class FramesTest {
     private static final TokenIds KINDS = TokenIds.of(CONFIG);
     private static final int[] OPEN = {35, 36};
     private static final int CODES = 5;
+    private static final int BOOK = 8000;
     private static final int END = KINDS.of(Modality.VISION, VisionCodes.END_OF_VISION);
 
     /** Logits of both heads at every place. */
@@ -117,8 +118,7 @@ class FramesTest {
                 float[] u = guide[ask.guidance().prompt().length + i - 1];
                 TokenChoice.guide(logits, u, ask.guidance().scale());
             }
-            assertThat((double) logits[code])
-                    .isCloseTo(best(logits, 0, VisionCodes.COUNT), within(1e-3));
+            assertThat((double) logits[code]).isCloseTo(best(logits, 0, BOOK), within(1e-3));
         }
     }
 
@@ -128,10 +128,11 @@ class FramesTest {
     void picturesAreWrittenFrameByFrame(int size) throws Exception {
         int[] begin = joined(text(T + 3), OPEN);
         int[] one = joined(text(9), OPEN, Arrays.copyOf(frames(2), CODES + 1));
-        Ask image = ask(begin, 99, null, new Frames(OPEN, CODES, 2));
-        Ask video = ask(one, 99, new Ask.Guidance(OPEN, 2.5), new Frames(OPEN, CODES, 3));
+        Ask image = ask(begin, 99, null, new Frames(OPEN, CODES, BOOK, 2));
+        Ask video = ask(one, 99, new Ask.Guidance(OPEN, 2.5), new Frames(OPEN, CODES, BOOK, 3));
         Ask plain = ask(text(7), 12, null, null);
-        Ask about = ask(joined(OPEN, frames(30), text(4)), 6, null, new Frames(OPEN, CODES, 0));
+        Ask about =
+                ask(joined(OPEN, frames(30), text(4)), 6, null, new Frames(OPEN, CODES, BOOK, 0));
         try (ServingRing ring = ring(size)) {
             List<Answer> answers =
                     List.of(image, video, plain, about).stream().map(ring::ask).toList();
@@ -177,9 +178,10 @@ class FramesTest {
     /** The model says itself which frame is the last, and goes on with text behind it. */
     @Test
     void aModelThatIsNotToldHowManyFramesEndsThemItself() {
-        Frames frames = new Frames(OPEN, 2, 0);
+        Frames frames = new Frames(OPEN, 2, BOOK, 0);
         float[] logits = new float[8448];
         logits[8300] = 9; // never
+        logits[BOOK] = 9;
         logits[VisionCodes.END_OF_VISION] = 3;
         logits[77] = 2;
         int[] ids = joined(OPEN, KINDS.ofCodes(new int[] {1, 2, 8192, 5, 6}));

@@ -17,8 +17,8 @@ public final class VisionCodes {
     /** Codes and ends. LWM's tables are padded to 8448. */
     static final int VOCAB_SIZE = 8194;
 
-    static final String BEGIN = "<vision>";
-    static final String END = "</vision>";
+    public static final String BEGIN = "<vision>";
+    public static final String END = "</vision>";
 
     private VisionCodes() {}
 

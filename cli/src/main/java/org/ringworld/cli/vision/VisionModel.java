@@ -1,0 +1,85 @@
+package org.ringworld.cli.vision;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.cli.TextModel;
+import org.ringworld.model.decode.TokenIds;
+import org.ringworld.model.training.job.UsageException;
+import org.ringworld.model.vision.TokenizerRing;
+import org.ringworld.model.vision.VisionPrompt;
+import org.ringworld.runtime.DType;
+import org.ringworld.runtime.DeviceSpec;
+import picocli.CommandLine.Option;
+
+/** The tokenizer of images beside a model: what see, draw and film have in common. */
+final class VisionModel {
+    @Option(
+            names = "--vqgan",
+            paramLabel = "PATH",
+            description =
+                    "LWM's vqgan, a safetensors file, or a directory with one (default: MODEL/vqgan).")
+    private Path vqgan;
+
+    /**
+     * Opens it on the host, whatever the model runs on: frames are few beside tokens.
+     *
+     * @throws UsageException where there is none, or the model knows no vision codes
+     */
+    TokenizerRing open(TextModel text) throws Exception {
+        LlamaConfig config = text.on().config();
+        if (config.visionVocabSize() == 0) {
+            throw new UsageException(
+                    text.directory()
+                            + ": is a model of text alone; one that was trained with model.visionVocabSize=8448 sees and draws");
+        }
+        Path own = text.directory().resolve("vqgan");
+        if (vqgan == null && !Files.exists(own)) {
+            throw new UsageException(
+                    "%s: has no tokenizer of images beside it: give --vqgan PATH, or put one there with ringworld import MODEL OUT --vqgan PATH"
+                            .formatted(text.directory()));
+        }
+        int cores = Runtime.getRuntime().availableProcessors();
+        TokenizerRing ring =
+                TokenizerRing.open(
+                        vqgan == null ? own : vqgan, List.of(new DeviceSpec.Cpu(cores)), DType.F32);
+        if (ring.tokenizer().vocabSize() > config.visionVocabSize()) {
+            int codes = ring.tokenizer().vocabSize();
+            ring.close();
+            throw new UsageException(
+                    "the tokenizer of images has %d codes, the model knows %d"
+                            .formatted(codes, config.visionVocabSize()));
+        }
+        return ring;
+    }
+
+    static VisionPrompt prompt(TextModel text, TokenizerRing images) {
+        return new VisionPrompt(
+                text.tokenizer(),
+                TokenIds.of(text.on().config()),
+                images.tokenizer().tokens(),
+                images.tokenizer().vocabSize());
+    }
+
+    static List<float[]> decode(TokenizerRing images, List<int[]> codes)
+            throws InterruptedException {
+        List<float[]> frames = new ArrayList<>();
+        images.decode(codes.iterator(), frames::add);
+        return frames;
+    }
+
+    /**
+     * Codes of a file's frames.
+     *
+     * @param most frames of a video, at even distances
+     */
+    static List<int[]> encode(TokenizerRing images, Path file, int most) throws Exception {
+        List<int[]> codes = new ArrayList<>();
+        try (ImageFile in = ImageFile.open(file, images.tokenizer().resolution())) {
+            images.encode(in.frames(), codes::add);
+        }
+        return codes;
+    }
+}
