@@ -78,7 +78,7 @@ public final class Jobs {
                 null,
                 0.1,
                 "bytes",
-                Collections.nCopies(stages.length, new StageData(List.of(), false)),
+                Collections.nCopies(stages.length, new StageData(List.of())),
                 0,
                 new Curriculum(List.of(stages)),
                 Recompute.Choice.NONE,

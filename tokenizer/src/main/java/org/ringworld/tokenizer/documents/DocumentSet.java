@@ -53,9 +53,11 @@ public record DocumentSet(TokenCache cache, Tokenizer tokenizer, List<Part> part
         return slice;
     }
 
-    /** Σ of the weights of all its targets. */
-    double targetWeight(int index) {
+    /** Σ of the weights of its targets that are text, or of those that are vision codes. */
+    double targetWeight(int index, boolean vision) {
         Part part = parts.get(index);
-        return part.tokens() == 0 ? 0 : cache.weight(part.document(), part.from() + 1, part.to());
+        return part.tokens() == 0
+                ? 0
+                : cache.weight(part.document(), part.from() + 1, part.to(), vision);
     }
 }

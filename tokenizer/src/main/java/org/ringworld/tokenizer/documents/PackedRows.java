@@ -1,6 +1,5 @@
 package org.ringworld.tokenizer.documents;
 
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -72,7 +71,8 @@ public final class PackedRows {
 
     public Row row(int number) {
         if (packing.mode() == Packing.Mode.NO_PAD) {
-            return streamRow((long) number * seqLen);
+            Row row = streamRow((long) number * seqLen);
+            return packing.modalityWeights() ? balanced(row) : row;
         }
         int found = Arrays.binarySearch(before, number);
         // Windows without a row share their number with the next: the last of them has it.
@@ -86,16 +86,30 @@ public final class PackedRows {
             SequencePacking.Document tokens =
                     documents.slice(document, piece.from(), piece.from() + piece.length() + 1);
             if (packing.documentWeights()) {
-                divide(tokens.weights(), documents.targetWeight(document));
+                weigh(tokens, document);
             }
             row.add(tokens, 0, piece.length());
         }
-        return row.build();
+        boolean balances = packing.modalityWeights() && !packing.documentWeights();
+        return balances ? balanced(row.build()) : row.build();
     }
 
-    private static void divide(float[] weights, double sum) {
-        for (int i = 0; i < weights.length && sum > 0; i++) {
-            weights[i] = (float) (weights[i] / sum);
+    /** Of a whole document all targets, or all of each modality, weigh 1 together. */
+    private void weigh(SequencePacking.Document tokens, int document) {
+        double text = documents.targetWeight(document, false);
+        double vision = documents.targetWeight(document, true);
+        boolean apart = packing.modalityWeights();
+        divide(
+                tokens.weights(),
+                tokens.vision(),
+                apart ? text : text + vision,
+                apart ? vision : text + vision);
+    }
+
+    private static void divide(float[] weights, boolean[] isVision, double text, double vision) {
+        for (int i = 0; i < weights.length; i++) {
+            double sum = isVision != null && isVision[i] ? vision : text;
+            weights[i] = sum > 0 ? (float) (weights[i] / sum) : 0;
         }
     }
 
@@ -148,30 +162,21 @@ public final class PackedRows {
         return row.build();
     }
 
-    /** Rows in which text and vision weigh the same together, if both are there. */
-    public static List<Row> balanceModalities(List<Row> rows) {
-        double text = 0;
-        double vision = 0;
-        for (Row row : rows) {
-            for (int i = 0; i < row.length(); i++) {
-                boolean isVision = row.visionTargets() != null && row.visionTargets()[i];
-                vision += isVision ? row.weights()[i] : 0;
-                text += isVision ? 0 : row.weights()[i];
-            }
+    /** A row in which text and vision, each for itself, weigh 1 together. */
+    private static Row balanced(Row row) {
+        double text = sum(row.weights(), row.visionTargets(), false);
+        double vision = sum(row.weights(), row.visionTargets(), true);
+        float[] weights = row.weights().clone();
+        divide(weights, row.visionTargets(), text, vision);
+        return row.withWeights(weights);
+    }
+
+    private static double sum(float[] weights, boolean[] visionTargets, boolean vision) {
+        double sum = 0;
+        for (int i = 0; i < weights.length; i++) {
+            boolean isVision = visionTargets != null && visionTargets[i];
+            sum += isVision == vision ? weights[i] : 0;
         }
-        if (text == 0 || vision == 0) {
-            return rows;
-        }
-        List<Row> balanced = new ArrayList<>();
-        for (Row row : rows) {
-            float[] weights = row.weights().clone();
-            for (int i = 0; i < weights.length; i++) {
-                boolean isVision = row.visionTargets() != null && row.visionTargets()[i];
-                weights[i] =
-                        (float) (weights[i] * (text + vision) / 2 / (isVision ? vision : text));
-            }
-            balanced.add(row.withWeights(weights));
-        }
-        return balanced;
+        return sum;
     }
 }

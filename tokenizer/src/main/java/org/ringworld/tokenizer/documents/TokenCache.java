@@ -247,19 +247,20 @@ public final class TokenCache {
                 .anyMatch(run -> runs.get(INT, run * RUN_BYTES + 8) != 0);
     }
 
-    /** Σ of the weights of tokens [from, to) of a document. */
-    double weight(int document, int from, int to) {
+    /** Σ of the weights of tokens [from, to) of a document, of one modality. */
+    double weight(int document, int from, int to, boolean vision) {
         long first = end(document - 1, 8);
         long last = end(document, 8);
         if (first == last) {
-            return Math.max(0, to - from);
+            return vision ? 0 : Math.max(0, to - from);
         }
         double sum = 0;
         int start = 0;
         for (long r = first; r < last; r++) {
             int end = runs.get(INT, r * RUN_BYTES);
             int common = Math.max(0, Math.min(end, to) - Math.max(start, from));
-            sum += (double) common * runs.get(FLOAT, r * RUN_BYTES + 4);
+            boolean isVision = runs.get(INT, r * RUN_BYTES + 8) != 0;
+            sum += isVision == vision ? (double) common * runs.get(FLOAT, r * RUN_BYTES + 4) : 0;
             start = end;
         }
         return sum;

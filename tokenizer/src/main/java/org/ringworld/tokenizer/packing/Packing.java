@@ -8,11 +8,20 @@ package org.ringworld.tokenizer.packing;
  * @param documentWeights whether every document counts the same in the loss, however long it is:
  *     the loss of packed rows is then the mean over documents of their own means, as if each had
  *     stood in a padded row of its own (LWM, §4.1)
+ * @param modalityWeights whether text and vision count the same, each for itself, in a row or, with
+ *     documentWeights, in a document: LWM takes the mean of each modality over each row, and half
+ *     of both (lwm/train.py)
  * @param order of the rows of a pass
  * @param skip documents left out at the beginning of those that are trained on
  */
 public record Packing(
-        Mode mode, int least, int limit, boolean documentWeights, Order order, int skip) {
+        Mode mode,
+        int least,
+        int limit,
+        boolean documentWeights,
+        boolean modalityWeights,
+        Order order,
+        int skip) {
     /** All documents, packed, every token weighing what its field says. */
     public static final Packing DEFAULT = new Packing(Mode.PACKED, 0, Integer.MAX_VALUE, false);
 
@@ -26,7 +35,7 @@ public record Packing(
 
     /** Rows in an order that follows from the seed, of all documents. */
     public Packing(Mode mode, int least, int limit, boolean documentWeights) {
-        this(mode, least, limit, documentWeights, Order.SEEDED, 0);
+        this(mode, least, limit, documentWeights, false, Order.SEEDED, 0);
     }
 
     /** LWM's three ways to fill a row. */

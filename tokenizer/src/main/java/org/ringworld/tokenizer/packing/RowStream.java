@@ -1,7 +1,6 @@
 package org.ringworld.tokenizer.packing;
 
 import java.util.List;
-import org.ringworld.tokenizer.documents.PackedRows;
 
 /**
  * Rows to train on: a pure function of (seed, stage, step); seed and stage are the stream's own.
@@ -16,12 +15,4 @@ public interface RowStream {
      * @param count rows a step; the same in all steps of a stage
      */
     List<Row> rows(long step, int seqLen, int count);
-
-    /**
-     * The same rows, in which text and vision count the same in the loss of a step, however many
-     * tokens either has (LWM: half their sum).
-     */
-    default RowStream withModalityWeights() {
-        return (step, seqLen, count) -> PackedRows.balanceModalities(rows(step, seqLen, count));
-    }
 }

@@ -150,23 +150,69 @@ class PackingTest {
         assertThat(unweighted[0] / unweighted[1]).isNotCloseTo(sum / weight, within(1e-3));
     }
 
-    @Test
-    void textAndVisionCanWeighTheSame() throws Exception {
-        List<Row> rows =
-                TextDocuments.open(cache, BYTES, 0)
-                        .training(1, 0)
-                        .withModalityWeights()
-                        .rows(3, 64, 20);
-        double text = 0;
-        double vision = 0;
-        for (Row row : rows) {
-            for (int i = 0; i < 64; i++) {
-                boolean isVision = row.visionTargets() != null && row.visionTargets()[i];
-                vision += isVision ? row.weights()[i] : 0;
-                text += isVision ? 0 : row.weights()[i];
+    /**
+     * LWM's loss (lwm/train.py): the mean of each row's mean, of each modality by itself; in packed
+     * rows as in padded ones. Told per modality that a row has, not per row.
+     */
+    @ParameterizedTest
+    @CsvSource({"PACKED, 64, true", "PACKED, 300, true", "PAD, 1000, false", "PAD, 1000, true"})
+    void modalitiesWeighAsInPaddedRows(Mode mode, int seqLen, boolean documentWeights)
+            throws Exception {
+        PackedRows padded = rowsOf(new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false), 1000);
+        double means = 0;
+        int counted = 0;
+        for (int r = 0; r < padded.count(); r++) {
+            for (boolean vision : new boolean[] {false, true}) {
+                double[] loss = loss(padded.row(r).only(vision));
+                means += loss[1] == 0 ? 0 : loss[0] / loss[1];
+                counted += loss[1] == 0 ? 0 : 1;
             }
         }
-        assertThat(vision).isPositive().isCloseTo(text, within(1e-3));
+        PackedRows rows =
+                rowsOf(
+                        new Packing(
+                                mode,
+                                0,
+                                Integer.MAX_VALUE,
+                                documentWeights,
+                                true,
+                                Packing.Order.SEEDED,
+                                0),
+                        seqLen);
+        double sum = 0;
+        double weight = 0;
+        for (int r = 0; r < rows.count(); r++) {
+            double[] loss = loss(rows.row(r));
+            sum += loss[0];
+            weight += loss[1];
+        }
+        assertThat(weight).isCloseTo(counted, within(1e-2));
+        assertThat(sum / weight).isCloseTo(means / counted, within(1e-5));
+    }
+
+    /** A stream's rows have no documents: text and vision of each weigh 1. */
+    @Test
+    void modalitiesOfAStreamsRowWeighTheSame() throws Exception {
+        PackedRows rows =
+                rowsOf(
+                        new Packing(
+                                Mode.NO_PAD,
+                                0,
+                                Integer.MAX_VALUE,
+                                false,
+                                true,
+                                Packing.Order.SEEDED,
+                                0),
+                        300);
+        boolean mixed = false;
+        for (int r = 0; r < rows.count(); r++) {
+            double text = loss(rows.row(r).only(false))[1];
+            double vision = loss(rows.row(r).only(true))[1];
+            assertThat(text).isCloseTo(1, within(1e-5));
+            assertThat(vision == 0 || Math.abs(vision - 1) < 1e-5).isTrue();
+            mixed |= vision > 0;
+        }
+        assertThat(mixed).isTrue();
     }
 
     @ParameterizedTest
@@ -274,12 +320,14 @@ class PackingTest {
         }
         Files.writeString(lines, text);
         TextDocuments documents = TextDocuments.open(lines, BYTES, 0);
-        Packing inOrder = new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false, Packing.Order.FILE, 3);
+        Packing inOrder =
+                new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false, false, Packing.Order.FILE, 3);
         List<Row> rows = documents.training(1, 0, inOrder).rows(0, 2, 24);
         StringBuilder read = new StringBuilder();
         rows.forEach(row -> read.append(BYTES.decode(new int[] {row.targets()[0]})));
         assertThat(read.toString()).isEqualTo("defghijklmnopqrstuvwxyzd");
-        Packing none = new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false, Packing.Order.FILE, 26);
+        Packing none =
+                new Packing(Mode.PAD, 0, Integer.MAX_VALUE, false, false, Packing.Order.FILE, 26);
         assertThatThrownBy(() -> documents.training(1, 0, none).rows(0, 2, 1))
                 .hasMessageContaining("after 26 skipped");
     }

@@ -45,7 +45,7 @@ final class DataReader {
             }
             sources.add(source(source.withFallback(data), weight, key, tokenizer));
         }
-        return new StageData(sources, data.getBoolean("modalityWeights"));
+        return new StageData(sources);
     }
 
     private static StageData.Source source(
@@ -128,6 +128,7 @@ final class DataReader {
                     least,
                     limit,
                     data.getBoolean("documentWeights"),
+                    data.getBoolean("modalityWeights"),
                     order(data, key),
                     data.getInt("skip"));
         } catch (UsageException e) {

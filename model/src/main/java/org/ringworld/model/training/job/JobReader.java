@@ -162,7 +162,7 @@ public final class JobReader {
                                 ? DataReader.read(
                                         given.get(i).getConfig("data"),
                                         config.getString("tokenizer"))
-                                : new StageData(List.of(), false));
+                                : new StageData(List.of()));
             } catch (UsageException | ConfigException e) {
                 throw new UsageException(asTyped(i, config, e.getMessage()));
             }

@@ -9,9 +9,8 @@ import org.ringworld.tokenizer.packing.Packing;
  * The documents of one stage.
  *
  * @param sources none where the stage's task makes its own
- * @param modalityWeights whether text and vision count the same in the loss of a step
  */
-public record StageData(List<Source> sources, boolean modalityWeights) {
+public record StageData(List<Source> sources) {
     /**
      * Documents of one kind, packed by themselves.
      *

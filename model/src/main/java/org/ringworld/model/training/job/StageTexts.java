@@ -81,7 +81,7 @@ final class StageTexts {
                 throw new DataException(name + ": data.sources: " + e.getMessage(), e);
             }
         }
-        return data.modalityWeights() ? stream.withModalityWeights() : stream;
+        return stream;
     }
 
     private TextDocuments open(StageData.Source source) throws DataException {
