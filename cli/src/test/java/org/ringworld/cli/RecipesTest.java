@@ -1,6 +1,7 @@
 package org.ringworld.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -11,6 +12,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.ringworld.checkpoints.hf.LlamaConfig;
+import org.ringworld.model.training.LearningRate;
 import org.ringworld.model.training.Stage;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
@@ -126,6 +128,80 @@ class RecipesTest {
         assertThat(stage.steps() * stage.tokensPerStep()).isEqualTo(300L << 22);
         assertThat(job.data().getFirst().sources()).hasSize(2);
         assertThat(job.output()).isEqualTo(Path.of("runs/lwm-chat-" + name));
+    }
+
+    /** Paths of a stage's sources, in a directory of files that hold nothing yet. */
+    private String[] visionData(List<String> names) throws Exception {
+        List<String> keys = new ArrayList<>();
+        List<List<String>> stages =
+                List.of(
+                        List.of("images", "books"),
+                        List.of("images", "videos", "books"),
+                        List.of("image-chat", "image-draw", "video-chat", "video-draw"),
+                        List.of("image-chat", "image-draw", "video-chat", "video-draw"),
+                        List.of("image-chat", "image-draw", "video-chat", "video-draw"));
+        for (int stage = 0; stage < names.size(); stage++) {
+            List<String> files = stages.get(VISION.indexOf(names.get(stage)));
+            for (int i = 0; i < files.size(); i++) {
+                Path file = Files.writeString(directory.resolve(files.get(i) + ".jsonl"), "{}");
+                keys.add("stages.%d.data.sources.%d.path=%s".formatted(stage, i, file));
+            }
+        }
+        return keys.toArray(String[]::new);
+    }
+
+    private static final List<String> VISION = List.of("1k", "8k", "32k", "128k", "1m");
+
+    @Test
+    void theVisionStagesHaveThePapersNumbers() throws Exception {
+        Job job = job("lwm-vision.conf", visionData(VISION));
+        List<Stage> stages = job.curriculum().stages();
+        assertThat(stages)
+                .extracting(Stage::seqLen)
+                .containsExactly(1 << 10, 1 << 13, 1 << 15, 1 << 17, 1 << 20);
+        assertThat(stages)
+                .extracting(Stage::steps)
+                .containsExactly(45000L, 14000L, 1200L, 450L, 50L);
+        assertThat(stages).extracting(Stage::ropeTheta).containsOnly(5e7);
+        assertThat(stages).extracting(Stage::tokensPerStep).containsOnly(8L << 20);
+        int[] warmup = {1000, 500, 100, 50, 5};
+        for (int i = 0; i < 5; i++) {
+            LearningRate rate = stages.get(i).optimizer().learningRate();
+            long steps = stages.get(i).steps();
+            double peak = i < 2 ? 6e-4 : 8e-5;
+            assertThat(rate.at(warmup[i], steps)).isCloseTo(peak, within(1e-3 * peak));
+            assertThat(rate.at(warmup[i] - 2, steps)).isLessThan(peak);
+            double last = i < 2 ? 6e-5 : 8e-5;
+            assertThat(rate.at(steps - 1, steps)).isCloseTo(last, within(1e-3 * last));
+            List<StageData.Source> sources = job.data().get(i).sources();
+            assertThat(sources)
+                    .allMatch(s -> s.packing().documentWeights() && s.packing().modalityWeights());
+            assertThat(sources.stream().mapToDouble(StageData.Source::weight).sum())
+                    .isEqualTo(i < 2 ? 100 : 4);
+            assertThat(sources.getLast().weight()).isEqualTo(i < 2 ? 16 : 1);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "0,lwm-text",
+        "1,lwm-vision-1k",
+        "2,lwm-vision-8k",
+        "3,lwm-vision-32k",
+        "4,lwm-vision-128k"
+    })
+    void aVisionStageByItselfIsThatOfAllAndGoesOnFromTheOneBefore(int stage, String before)
+            throws Exception {
+        String name = VISION.get(stage);
+        Job whole = job("lwm-vision.conf", visionData(VISION));
+        String file = "lwm-vision-" + name + ".conf";
+        Job one = job(file, visionData(List.of(name)));
+        assertThat(one.curriculum().stages())
+                .containsExactly(whole.curriculum().stages().get(stage));
+        assertThat(one.data()).containsExactly(whole.data().get(stage));
+        CommandLineTest.Outcome printed =
+                CommandLineTest.run("train", JOBS.resolve(file), "--print-config");
+        assertThat(printed.out()).contains("path=runs/" + before + "/final");
     }
 
     @Test
