@@ -135,13 +135,19 @@ public final class ChatText {
         while (found.find()) {
             int literal = Integer.parseInt(found.group(1));
             if (literal < tags.size()) {
-                addTokens(parts, text, start, found.start(), learned);
+                addTokens(parts, text, start, endBefore(text, start, found.start()), learned);
                 boolean isLearned = isLearned(found.start(), learned);
                 parts.add(new Part(new int[0], isLearned, tags.get(literal)));
                 start = found.end();
             }
         }
         addTokens(parts, text, start, to, learned);
+    }
+
+    /** Where a text before a tag ends: what stands for the tag may begin with its space. */
+    private int endBefore(String text, int from, int tag) {
+        boolean isDouble = tokenizer.addsSpace() && tag > from && text.charAt(tag - 1) == ' ';
+        return isDouble ? tag - 1 : tag;
     }
 
     /**
