@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,7 +24,9 @@ import org.ringworld.checkpoints.safetensors.SafeTensors;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.runtime.Devices;
 import org.ringworld.runtime.cpu.CpuDevice;
+import org.ringworld.runtime.cuda.TestCard;
 
 /** LWM's golden VQGANs, and the network's own properties. */
 class VqganTest {
@@ -43,9 +46,22 @@ class VqganTest {
             })
     void theGoldenCodesAreIdenticalAndTheImageIsClose(String golden) throws Exception {
         assumeTrue(Files.exists(Path.of(golden)), golden + " is not here");
-        try (SafeTensors expected = SafeTensors.open(Path.of(golden, "expected.safetensors"));
-                Device device = new CpuDevice(1);
-                ImageTokenizer vqgan = ImageTokenizer.open(Path.of(golden), device, DType.F32)) {
+        try (Device device = new CpuDevice(1)) {
+            assertGolden(Path.of(golden), device);
+        }
+    }
+
+    @Test
+    @Tag("slow") // a card that is emulated
+    void theyAreOnACard() throws Exception {
+        try (Device device = Devices.open(TestCard.orSkip().getFirst())) {
+            assertGolden(SMALL, device);
+        }
+    }
+
+    private static void assertGolden(Path golden, Device device) throws Exception {
+        try (SafeTensors expected = SafeTensors.open(golden.resolve("expected.safetensors"));
+                ImageTokenizer vqgan = ImageTokenizer.open(golden, device, DType.F32)) {
             int[] codes = expected.readInts("codes");
             assertThat(vqgan.encode(expected.readFloats("image"))).isEqualTo(codes);
             assertThat(distance(vqgan.decode(codes), expected.readFloats("decoded")))
@@ -135,7 +151,7 @@ class VqganTest {
             -0.2061622f,
             -1.0000000f
         };
-        try (Device device = new CpuDevice(2);
+        try (Device device = new CpuDevice(1);
                 Vqgan vqgan = new Vqgan(WITH_ATTENTION, VqganTest::weights, device, DType.F32);
                 Vqgan half = new Vqgan(WITH_ATTENTION, VqganTest::weights, device, DType.BF16)) {
             assertThat(vqgan.encode(noise(2 * vqgan.pixels(), 0, 1))).isEqualTo(codes);
