@@ -7,6 +7,7 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
+import org.ringworld.checkpoints.Bytes;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.StridedTensor;
 import org.ringworld.checkpoints.WeightFile;
@@ -18,6 +19,9 @@ import org.ringworld.checkpoints.pickle.NumpyArrays.NumpyArray;
  * array's way, joined by dots.
  */
 public final class NumpyPickle implements WeightFile {
+    /** The first opcode of every pickle since 2003. */
+    private static final byte PROTO = (byte) 0x80;
+
     private static final int DEEPEST = 64;
 
     private final Path file;
@@ -39,6 +43,10 @@ public final class NumpyPickle implements WeightFile {
         return MappedFile.open(
                 file,
                 (arena, all) -> {
+                    if (all.byteSize() == 0 || all.get(Bytes.BYTE, 0) != PROTO) {
+                        throw new CheckpointException(
+                                file + ": is no pickle, and not named as a safetensors file is");
+                    }
                     Object saved = Pickle.read(file, all, new NumpyArrays(file));
                     if (!(saved instanceof Map<?, ?> map)) {
                         throw new CheckpointException(file + ": its pickle is no dictionary");

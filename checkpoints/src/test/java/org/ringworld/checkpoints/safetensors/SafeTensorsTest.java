@@ -202,7 +202,8 @@ class SafeTensorsTest {
             writer.write("f", MemorySegment.ofArray(new float[] {1, 1.00390625f, -3}));
             writer.write("none", MemorySegment.ofArray(new float[0]));
             writer.write("b", MemorySegment.ofArray(new short[] {0x3f80, 0x4000, 0x7fc0, 1}));
-            writer.write("l", MemorySegment.ofArray(new long[] {-1, Integer.MAX_VALUE}));
+            writer.append("l", MemorySegment.ofArray(new long[] {-1}));
+            writer.append("l", MemorySegment.ofArray(new long[] {Integer.MAX_VALUE}));
             writer.write("i", MemorySegment.ofArray(new int[] {42}));
             writer.write("u", MemorySegment.ofArray(new byte[] {0, 1, (byte) 200}));
             writer.finish();
@@ -288,6 +289,9 @@ class SafeTensorsTest {
                     .hasMessageContaining("where x of 8 bytes comes next");
             assertThatThrownBy(() -> writer.write("x", MemorySegment.ofArray(new float[3])))
                     .hasMessageContaining("12 bytes");
+            writer.append("x", MemorySegment.ofArray(new float[1]));
+            assertThatThrownBy(() -> writer.append("x", MemorySegment.ofArray(new float[2])))
+                    .hasMessageContaining("8 bytes was given");
             assertThatThrownBy(writer::finish).hasMessageContaining("declared, not written");
         }
         try (Stream<Path> left = Files.list(tmp)) {

@@ -35,7 +35,7 @@ import tools.jackson.databind.json.JsonMapper;
 @Command(
         name = "bench",
         description =
-                "Measure kernels, attention, a card, whole training steps, the writing of texts or the links of a ring beside this machine's limits.",
+                "Measure kernels, attention, a card, whole training steps, the writing of texts, images to codes and back or the links of a ring beside this machine's limits.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
@@ -53,6 +53,9 @@ import tools.jackson.databind.json.JsonMapper;
             "Keys of decode: ring.size, device.threads, dtype, weights, cache, model.*, depths (tokens that are there),",
             "tokens (to be decoded), texts (at once, at last) and rounds, of which the best counts.",
             "",
+            "Keys of vision, LWM's VQGAN with random weights: ring.size, device.threads, devices, frames (of a round)",
+            "and rounds, of which the best counts; each in F32 and in BF16.",
+            "",
             "Keys of serve, a server that runs already: url, apiKey, clients (at once), requests of each, their prompt",
             "and tokens; long, a prompt during which one client asks, at so many moments.",
             "",
@@ -62,6 +65,8 @@ import tools.jackson.databind.json.JsonMapper;
             "  ringworld bench step",
             "  ringworld bench step ring.size=4 device.threads=1 dtype=bf16 seqLen=8192",
             "  ringworld bench decode dtype=bf16 depths=[0,8192]",
+            "  ringworld bench vision",
+            "  ringworld bench vision ring.size=2 frames=8 --json vision.json",
             "  ringworld bench serve url=http://127.0.0.1:8080 clients=[1,16] long=16384",
             "  ringworld bench ring",
             "  ringworld bench ring transports=[unix] stopped=10 --json ring.json",
@@ -82,6 +87,7 @@ public final class BenchCommand implements Callable<Integer> {
         card,
         step,
         decode,
+        vision,
         serve,
         ring
     }
@@ -93,7 +99,7 @@ public final class BenchCommand implements Callable<Integer> {
             index = "1..*",
             arity = "0..*",
             paramLabel = "key=value",
-            description = "Of card, step, decode, serve or ring.")
+            description = "Of card, step, decode, vision, serve or ring.")
     private List<String> settings = List.of();
 
     @Option(names = "--json", description = "Write the table as JSON too.")
@@ -103,7 +109,9 @@ public final class BenchCommand implements Callable<Integer> {
     public Integer call() throws Exception {
         if ((what == What.kernels || what == What.attention) && !settings.isEmpty()) {
             throw new UsageException(
-                    "bench " + what + " takes no keys; card, step, decode, serve and ring do");
+                    "bench "
+                            + what
+                            + " takes no keys; card, step, decode, vision, serve and ring do");
         }
         HostCpu host = HostCpu.detect();
         System.out.printf(
@@ -115,6 +123,7 @@ public final class BenchCommand implements Callable<Integer> {
             case card -> card();
             case step -> steps(host.allowedCores());
             case decode -> write(DecodeBench.print(settings));
+            case vision -> write(VisionBench.print(settings));
             case serve -> write(ServeBench.print(settings));
             case ring -> write(RingBenchTable.print(settings));
         }
@@ -239,7 +248,7 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     /** FLOP/s that devices reach together: of each card a large product, of the CPU its units. */
-    private static double limit(List<DeviceSpec> shape, DType dtype) {
+    static double limit(List<DeviceSpec> shape, DType dtype) {
         List<DeviceSpec> cpus = shape.stream().filter(d -> d instanceof DeviceSpec.Cpu).toList();
         double cards =
                 shape.stream()
@@ -291,7 +300,7 @@ public final class BenchCommand implements Callable<Integer> {
                 m.kernels() >> 20);
     }
 
-    private static String times(Map<String, Double> shares) {
+    static String times(Map<String, Double> shares) {
         double outside = 1 - shares.values().stream().mapToDouble(s -> s).sum();
         StringBuilder line = new StringBuilder("time: ");
         shares.forEach(

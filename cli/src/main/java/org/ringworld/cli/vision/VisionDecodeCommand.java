@@ -145,7 +145,7 @@ final class VisionDecodeCommand implements Callable<Integer> {
                 floats.append("decoded", MemorySegment.ofArray(frame));
             }
         } catch (CheckpointException e) {
-            throw new UncheckedIOException(e);
+            throw new UncheckedIOException(e.getMessage(), e);
         }
     }
 }

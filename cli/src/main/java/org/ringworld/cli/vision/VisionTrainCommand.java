@@ -109,7 +109,7 @@ final class VisionTrainCommand implements Callable<Integer> {
             Iterator<float[]> frames = in.frames();
             return Stream.generate(frames::next).limit(in.count()).onClose(in::close);
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new UncheckedIOException(e.getMessage(), e);
         }
     }
 

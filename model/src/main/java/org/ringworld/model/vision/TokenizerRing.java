@@ -36,11 +36,22 @@ public final class TokenizerRing implements AutoCloseable {
      */
     public static TokenizerRing open(Path path, List<DeviceSpec> specs, DType dtype)
             throws CheckpointException {
-        List<Device> devices = Devices.open(specs);
+        return of(Devices.open(specs), device -> ImageTokenizer.open(path, device, dtype));
+    }
+
+    /** Puts the same tokenizer on a device. */
+    @FunctionalInterface
+    public interface Opener {
+        /** Opens it there. */
+        ImageTokenizer on(Device device) throws CheckpointException;
+    }
+
+    /** The same on devices that are open, which it closes with itself. */
+    public static TokenizerRing of(List<Device> devices, Opener opener) throws CheckpointException {
         List<ImageTokenizer> tokenizers = new ArrayList<>();
         try {
             for (Device device : devices) {
-                tokenizers.add(ImageTokenizer.open(path, device, dtype));
+                tokenizers.add(opener.on(device));
             }
             return new TokenizerRing(devices, tokenizers);
         } catch (CheckpointException | RuntimeException | Error e) {

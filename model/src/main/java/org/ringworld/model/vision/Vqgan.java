@@ -78,10 +78,6 @@ public final class Vqgan implements ImageTokenizer {
         return tensor;
     }
 
-    public VqganConfig config() {
-        return config;
-    }
-
     @Override
     public int resolution() {
         return config.resolution();
@@ -144,11 +140,6 @@ public final class Vqgan implements ImageTokenizer {
         Tensor y = workspace.take(to, x.shape());
         device.kernels().copy(x, y);
         return y;
-    }
-
-    /** Bytes of its weights on the device, and of what it computes in. */
-    public long bytes() {
-        return held.stream().mapToLong(Tensor::bytes).sum() + workspace.bytes();
     }
 
     @Override

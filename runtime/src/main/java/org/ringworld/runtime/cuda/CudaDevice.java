@@ -40,6 +40,7 @@ public final class CudaDevice implements Device {
     private final KernelLauncher launcher;
     private final CudaKernels ours;
     private final Kernels kernels;
+    private final VisionKernels vision;
     private final long budget;
 
     /** A device that has its card for itself, for tests. */
@@ -70,6 +71,8 @@ public final class CudaDevice implements Device {
             launcher = new KernelLauncher(context, queue.stream(), compiled);
             ours = new CudaKernels(this);
             kernels = times == null ? ours : times.around(ours);
+            VisionKernels images = new CudaVision(this, ours);
+            vision = times == null ? images : times.around(images);
             budget = spec.memory() > 0 ? spec.memory() : free() / ranks;
         } catch (RuntimeException | Error e) {
             context.close();
@@ -166,8 +169,7 @@ public final class CudaDevice implements Device {
 
     @Override
     public VisionKernels vision() {
-        throw new UnsupportedOperationException(
-                name() + " has no kernels of image models yet: let a CPU do it");
+        return vision;
     }
 
     @Override

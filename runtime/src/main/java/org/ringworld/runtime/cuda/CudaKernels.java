@@ -65,7 +65,7 @@ final class CudaKernels implements Kernels {
      * Bytes that may be copied at once where all of {@code multiples} begin and end: 16, or an
      * element.
      */
-    private static int unit(int element, long... multiples) {
+    static int unit(int element, long... multiples) {
         return LongStream.of(multiples).allMatch(m -> m % 16 == 0) ? 16 : element;
     }
 

@@ -27,7 +27,8 @@ final class KernelSources {
                     "quantize",
                     "matmul",
                     "attention",
-                    "attention_rows");
+                    "attention_rows",
+                    "vision");
 
     private static final String FOLDER = System.getProperty("ringworld.cuda.sources");
     private static final Pattern INCLUDE = Pattern.compile("(?m)^#include \"([^\"]+)\"");

@@ -179,8 +179,8 @@ public final class VectorVision implements VisionKernels {
         long most = Math.max(1, DISTANCES / v);
         for (long from = 0; from < x.dim(0); from += most) {
             Tensor some = x.rows(from, Math.min(from + most, x.dim(0)));
-            Tensor products = shared(x, DType.F32, some.dim(0), v);
-            this.products.matmul(Product.NT, some, codebook, products, false);
+            Tensor closeness = shared(x, DType.F32, some.dim(0), v);
+            this.products.matmul(Product.NT, some, codebook, closeness, false);
             long first = codes.address() + 4 * from;
             rows(
                     some.dim(0),
@@ -188,7 +188,7 @@ public final class VectorVision implements VisionKernels {
                     row ->
                             Lanes.setInt(
                                     first + 4 * row,
-                                    greatest(products.address() + 4L * v * row, half)));
+                                    greatest(closeness.address() + 4L * v * row, half)));
         }
     }
 
