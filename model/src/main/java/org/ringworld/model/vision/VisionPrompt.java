@@ -1,6 +1,8 @@
 package org.ringworld.model.vision;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.ringworld.model.attention.Modality;
@@ -9,6 +11,7 @@ import org.ringworld.model.decode.Frames;
 import org.ringworld.model.decode.Sampler;
 import org.ringworld.model.decode.TokenIds;
 import org.ringworld.tokenizer.Tokenizer;
+import org.ringworld.tokenizer.chat.ChatText;
 import org.ringworld.tokenizer.documents.VisionCodes;
 
 /**
@@ -30,11 +33,29 @@ public record VisionPrompt(Tokenizer tokenizer, TokenIds kinds, int tokensPerFra
      */
     public int[] see(String question, int[] codes) {
         return joined(
-                tokenizer.prompt(BEGIN + question + "\n"),
+                tokenizer.prompt(BEGIN + question + "\n"), shown(codes), tokenizer.encode(ANSWER));
+    }
+
+    private int[] shown(int[] codes) {
+        return joined(
                 open(),
                 ids(VisionCodes.withEnds(codes, tokensPerFrame)),
-                tokenizer.encode(VisionCodes.END),
-                tokenizer.encode(ANSWER));
+                tokenizer.encode(VisionCodes.END));
+    }
+
+    /**
+     * A chat that is to be answered in text.
+     *
+     * @param parts of a template, tags among them
+     * @param shown codes of the frames that each tag stands for, in order
+     */
+    public int[] chat(List<ChatText.Part> parts, List<int[]> shown) {
+        List<int[]> ids = new ArrayList<>();
+        int next = 0;
+        for (ChatText.Part part : parts) {
+            ids.add(part.tag() == null ? part.ids() : shown(shown.get(next++)));
+        }
+        return joined(ids.toArray(int[][]::new));
     }
 
     /**

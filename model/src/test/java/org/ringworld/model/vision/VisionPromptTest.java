@@ -65,6 +65,9 @@ class VisionPromptTest {
         String pictures = "[5, 6, 7, 8, 1, 2, 3, 4]";
         int[] see = prompt.see("What is it?", codes);
         assertThat(taught(tokenizer, "What is it?\\n<video>", "A dog.", pictures)).startsWith(see);
+        var user = Map.<String, Object>of("role", "user", "content", "What is it?\n<video>");
+        var parts = ChatTemplate.lwm().ask(List.of(user), null, List.of("<video>"), tokenizer);
+        assertThat(prompt.chat(parts, List.of(codes))).isEqualTo(see);
         Ask draw = prompt.draw("a dog", false, Sampler.GREEDY, 5);
         assertThat(taught(tokenizer, "Generate an image of a dog", "<image>", "[5, 6, 7, 8]"))
                 .startsWith(draw.prompt());

@@ -197,15 +197,28 @@ public record ChatTemplate(String template, Map<String, String> tokens) {
      */
     public int[] encode(
             List<Map<String, Object>> messages, List<Object> tools, Tokenizer tokenizer) {
-        requireAny(messages);
-        ChatText text = new ChatText(tokenizer, List.of());
-        Map<String, Object> names = names(text, messages, tools);
-        names.put("add_generation_prompt", true);
         IntList ids = new IntList();
-        for (ChatText.Part part : text.parts(render(parse(), names), List.of())) {
+        for (ChatText.Part part : ask(messages, tools, List.of(), tokenizer)) {
             IntStream.of(part.ids()).forEach(ids::add);
         }
         return ids.toArray();
+    }
+
+    /**
+     * Likewise, in parts.
+     *
+     * @param tags that stand for something else than text where messages have them
+     */
+    public List<ChatText.Part> ask(
+            List<Map<String, Object>> messages,
+            List<Object> tools,
+            List<String> tags,
+            Tokenizer tokenizer) {
+        requireAny(messages);
+        ChatText text = new ChatText(tokenizer, tags);
+        Map<String, Object> names = names(text, messages, tools);
+        names.put("add_generation_prompt", true);
+        return text.parts(render(parse(), names), List.of());
     }
 
     /**
