@@ -131,9 +131,20 @@ public final class TokenizerRing implements AutoCloseable {
         }
         threads.forEach(Thread::start);
         for (Thread thread : threads) {
-            thread.join();
+            join(thread, line);
         }
         line.rethrow();
+    }
+
+    /** Whoever is interrupted still waits for the kernels that run, and for no more. */
+    private static void join(Thread thread, InOrder<?, ?> line) {
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                line.fail(e);
+            }
+        }
     }
 
     /** Gives back all devices. */

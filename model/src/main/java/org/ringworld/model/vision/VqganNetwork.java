@@ -52,7 +52,6 @@ final class VqganNetwork {
     private Tensor run(VqganLayer layer, Tensor x) {
         return switch (layer) {
             case Convolution convolution -> convolved(convolution, x);
-            case Norm norm -> normalized(norm, x, false);
             case Normed normed -> normed(normed, x);
             case Residual residual -> residual(residual, x);
             case Attention attention -> attention(attention, x);
