@@ -18,8 +18,8 @@ import org.ringworld.runtime.Devices;
  * out in their order. However many there are, each device holds one batch of them.
  */
 public final class TokenizerRing implements AutoCloseable {
-    /** Pixels of a batch: frames of LWM's size two at a time. */
-    private static final int BATCH_PIXELS = 2 * 256 * 256;
+    /** Pixels of a batch: frames of LWM's size one at a time, which is work enough for a device. */
+    private static final int BATCH_PIXELS = 256 * 256;
 
     private final List<Device> devices;
     private final List<ImageTokenizer> tokenizers;

@@ -54,6 +54,7 @@ public record VqganConfig(
     public static final int CHANNELS = 3;
 
     private static final int LARGEST = 1 << 16;
+    private static final int LARGEST_SIDE = 8192;
     private static final int MOST_LEVELS = 16;
     private static final int MOST_BLOCKS = 64;
 
@@ -72,7 +73,7 @@ public record VqganConfig(
         size("z_channels", zChannels);
         size("num_embeddings", numEmbeddings);
         size("quantized_embed_dim", embedDim);
-        size("resolution", resolution);
+        require(resolution >= 1 && resolution <= LARGEST_SIDE, "resolution", resolution);
         int halvings = channelMult.size() - 1;
         if (resolution >> halvings << halvings != resolution) {
             throw new IllegalArgumentException(
