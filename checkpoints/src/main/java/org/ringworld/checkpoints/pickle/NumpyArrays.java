@@ -32,7 +32,7 @@ final class NumpyArrays implements PickleObjects {
     @Override
     public Object construct(Global global, List<Object> arguments) throws CheckpointException {
         return switch (global.name()) {
-            case "numpy.dtype" -> type((String) arguments.getFirst());
+            case "numpy.dtype" -> type(arguments.getFirst());
             case "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct" ->
                     new NumpyArray();
             case "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer" ->
@@ -48,8 +48,9 @@ final class NumpyArrays implements PickleObjects {
         };
     }
 
-    private SourceType type(String name) throws CheckpointException {
-        return switch (name) {
+    /** Of a dtype's code, or of another package's class. */
+    private SourceType type(Object name) throws CheckpointException {
+        return switch (name.toString()) {
             case "f2" -> SourceType.F16;
             case "f4" -> SourceType.F32;
             case "f8" -> SourceType.F64;

@@ -3,6 +3,8 @@ package org.ringworld.model.vision;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.Device;
@@ -91,24 +93,35 @@ public sealed interface ImageTokenizer extends AutoCloseable permits Vqgan, Patc
         }
     }
 
-    /** The file of weights that a path means. */
+    /**
+     * The file of weights that a path means.
+     *
+     * @throws CheckpointException where there is none
+     */
     static Path find(Path path) throws CheckpointException {
+        if (!Files.exists(path)) {
+            throw new CheckpointException(path + ": there is no such VQGAN");
+        }
         if (!Files.isDirectory(path)) {
-            if (!Files.exists(path)) {
-                throw new CheckpointException(path + ": there is no such VQGAN");
-            }
             return path;
         }
-        for (String name : new String[] {"vqgan", "vqgan.safetensors", "model.safetensors"}) {
-            Path inside = path.resolve(name);
-            if (name.equals("vqgan") && Files.isDirectory(inside)) {
-                return find(inside);
-            }
-            if (Files.exists(inside)) {
-                return inside;
+        Path vqgan = path.resolve("vqgan");
+        if (Files.isDirectory(vqgan)) {
+            return find(vqgan);
+        }
+        Path json = path.resolve("config.json");
+        List<Path> inside = new ArrayList<>(List.of(vqgan, path.resolve("vqgan.safetensors")));
+        // A transformer's directory has a file of this name, too.
+        if (!Files.exists(json) || VqganConfig.isVqgan(json) || PatchVq.isPatchVq(json)) {
+            inside.add(path.resolve("model.safetensors"));
+        }
+        for (Path file : inside) {
+            if (Files.exists(file)) {
+                return file;
             }
         }
         throw new CheckpointException(
-                path + ": holds no VQGAN: neither vqgan, vqgan.safetensors nor model.safetensors");
+                path
+                        + ": holds no VQGAN: neither vqgan, vqgan.safetensors nor a model.safetensors of one");
     }
 }

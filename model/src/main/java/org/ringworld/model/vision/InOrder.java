@@ -64,7 +64,8 @@ final class InOrder<A, B> {
         }
     }
 
-    private synchronized void fail(Throwable e) {
+    /** Ends the work of all threads, after the batches that they are at. */
+    synchronized void fail(Throwable e) {
         failure = failure == null ? e : failure;
         notifyAll();
     }

@@ -70,7 +70,8 @@ final class KMeans {
                 sums[nearest[n] * d + i] += points[n * d + i];
             }
         }
-        int[] far = new int[0];
+        boolean lonely = Arrays.stream(counts).anyMatch(count -> count == 0);
+        int[] far = lonely ? farthest(nearest) : null;
         int used = 0;
         for (int v = 0; v < k; v++) {
             if (counts[v] > 0) {
@@ -78,7 +79,6 @@ final class KMeans {
                     means[v * d + i] = (float) (sums[v * d + i] / counts[v]);
                 }
             } else {
-                far = used == 0 ? farthest(nearest) : far;
                 System.arraycopy(points, far[used++] * d, means, v * d, d);
             }
         }

@@ -27,7 +27,7 @@ import tools.jackson.databind.node.JsonNodeFactory;
 /**
  * A tokenizer that needs no download: each square patch of an image is the one of a codebook that
  * is nearest, and the codebook is k-means over the patches of some images. It has LWM's grid, 16 ×
- * 16 codes of 256 × 256 pixels, and is trained in seconds.
+ * 16 codes of 256 × 256 pixels, computes in F32 and is trained in seconds.
  */
 public final class PatchVq implements ImageTokenizer {
     /** Pixels along a side of an image, and of a patch. */
@@ -192,12 +192,15 @@ public final class PatchVq implements ImageTokenizer {
     public int[] encode(float[] images) {
         int[] codes = new int[images.length / D];
         Workspace.Mark mark = workspace.mark();
-        Tensor x = workspace.take(DType.F32, codes.length, D);
-        device.copyIn(MemorySegment.ofArray(patches(images)), x);
-        Tensor ids = workspace.take(DType.I32, codes.length);
-        quantizer.encode(x, ids);
-        device.copyOut(ids, MemorySegment.ofArray(codes));
-        workspace.release(mark);
+        try {
+            Tensor x = workspace.take(DType.F32, codes.length, D);
+            device.copyIn(MemorySegment.ofArray(patches(images)), x);
+            Tensor ids = workspace.take(DType.I32, codes.length);
+            quantizer.encode(x, ids);
+            device.copyOut(ids, MemorySegment.ofArray(codes));
+        } finally {
+            workspace.release(mark);
+        }
         return codes;
     }
 

@@ -18,8 +18,8 @@ import org.ringworld.runtime.Devices;
  * out in their order. However many there are, each device holds one batch of them.
  */
 public final class TokenizerRing implements AutoCloseable {
-    /** Pixels of a batch: frames of LWM's size two at a time. */
-    private static final int BATCH_PIXELS = 2 * 256 * 256;
+    /** Pixels of a batch: frames of LWM's size one at a time, which is work enough for a device. */
+    private static final int BATCH_PIXELS = 256 * 256;
 
     private final List<Device> devices;
     private final List<ImageTokenizer> tokenizers;
@@ -131,9 +131,20 @@ public final class TokenizerRing implements AutoCloseable {
         }
         threads.forEach(Thread::start);
         for (Thread thread : threads) {
-            thread.join();
+            join(thread, line);
         }
         line.rethrow();
+    }
+
+    /** Whoever is interrupted still waits for the kernels that run, and for no more. */
+    private static void join(Thread thread, InOrder<?, ?> line) {
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                line.fail(e);
+            }
+        }
     }
 
     /** Gives back all devices. */

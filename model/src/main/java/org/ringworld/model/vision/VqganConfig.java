@@ -54,6 +54,7 @@ public record VqganConfig(
     public static final int CHANNELS = 3;
 
     private static final int LARGEST = 1 << 16;
+    private static final int LARGEST_SIDE = 8192;
     private static final int MOST_LEVELS = 16;
     private static final int MOST_BLOCKS = 64;
 
@@ -72,7 +73,7 @@ public record VqganConfig(
         size("z_channels", zChannels);
         size("num_embeddings", numEmbeddings);
         size("quantized_embed_dim", embedDim);
-        size("resolution", resolution);
+        require(resolution >= 1 && resolution <= LARGEST_SIDE, "resolution", resolution);
         int halvings = channelMult.size() - 1;
         if (resolution >> halvings << halvings != resolution) {
             throw new IllegalArgumentException(
@@ -204,7 +205,7 @@ public record VqganConfig(
         JsonNode root =
                 isVqgan(json) ? Json.readObject(json) : JsonNodeFactory.instance.objectNode();
         try {
-            if (root.path("num_channels").asInt(CHANNELS) != CHANNELS) {
+            if (integer(root, "num_channels", CHANNELS) != CHANNELS) {
                 throw new IllegalArgumentException("num_channels: images have 3, red, green, blue");
             }
             if (!root.path("resample_with_conv").asBoolean(true)) {
@@ -223,10 +224,10 @@ public record VqganConfig(
                             integer(root, "num_embeddings", LWM.numEmbeddings),
                             integer(root, "quantized_embed_dim", LWM.embedDim));
             return widths.withAttention(
-                    root.has("attn_resolutions")
+                    root.hasNonNull("attn_resolutions")
                             ? widths.attnResolutions
                             : widths.attentionIn(names),
-                    root.has("no_attn_mid_block")
+                    root.hasNonNull("no_attn_mid_block")
                             ? widths.midAttention
                             : names.contains("encoder.MidBlock_0.AttnBlock_0.Conv_0.kernel"));
         } catch (IllegalArgumentException e) {
@@ -236,7 +237,11 @@ public record VqganConfig(
 
     /** A VQGAN often lies beside a transformer and its config.json. */
     static boolean isVqgan(Path json) throws CheckpointException {
-        return Files.exists(json) && Json.readObject(json).has("hidden_channels");
+        if (!Files.exists(json)) {
+            return false;
+        }
+        JsonNode root = Json.readObject(json);
+        return root.has("hidden_channels") || root.has("channel_mult");
     }
 
     /** Sides at which the weights have attention. */
@@ -266,7 +271,7 @@ public record VqganConfig(
 
     private static int integer(JsonNode root, String key, int otherwise) {
         JsonNode value = root.path(key);
-        if (value.isMissingNode()) {
+        if (value.isMissingNode() || value.isNull()) {
             return otherwise;
         }
         if (!value.isIntegralNumber() || !value.canConvertToInt()) {
@@ -278,7 +283,7 @@ public record VqganConfig(
 
     private static List<Integer> integers(JsonNode root, String key, List<Integer> otherwise) {
         JsonNode value = root.path(key);
-        if (value.isMissingNode()) {
+        if (value.isMissingNode() || value.isNull()) {
             return otherwise;
         }
         boolean listed =

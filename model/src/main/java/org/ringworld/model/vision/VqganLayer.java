@@ -39,24 +39,18 @@ sealed interface VqganLayer {
         }
     }
 
-    /** Group normalization over {@link #GROUPS} groups, and swish where it is asked for. */
-    record Norm(String name, int channels) implements VqganLayer {
+    /** Group normalization over {@link #GROUPS} groups: a part of other layers. */
+    record Norm(String name, int channels) {
         /** Flax's. */
         static final int GROUPS = 32;
 
         /** Flax's. */
         static final float EPS = 1e-6f;
 
-        @Override
-        public List<TensorSpec> tensors() {
+        List<TensorSpec> tensors() {
             return List.of(
                     new TensorSpec(name + ".scale", new long[] {channels}),
                     new TensorSpec(name + ".bias", new long[] {channels}));
-        }
-
-        @Override
-        public double flops(long side) {
-            return 0; // of no product
         }
     }
 
@@ -68,7 +62,7 @@ sealed interface VqganLayer {
 
         @Override
         public List<TensorSpec> tensors() {
-            return together(norm, convolution);
+            return together(Stream.of(norm.tensors(), convolution.tensors()));
         }
 
         @Override
@@ -92,7 +86,8 @@ sealed interface VqganLayer {
 
         @Override
         public List<TensorSpec> tensors() {
-            return shortcut == null ? together(first, second) : together(first, second, shortcut);
+            List<TensorSpec> own = together(Stream.of(first.tensors(), second.tensors()));
+            return shortcut == null ? own : together(Stream.of(own, shortcut.tensors()));
         }
 
         @Override
@@ -117,7 +112,13 @@ sealed interface VqganLayer {
 
         @Override
         public List<TensorSpec> tensors() {
-            return together(norm, query, key, value, projected);
+            return together(
+                    Stream.of(
+                            norm.tensors(),
+                            query.tensors(),
+                            key.tensors(),
+                            value.tensors(),
+                            projected.tensors()));
         }
 
         @Override
@@ -162,8 +163,8 @@ sealed interface VqganLayer {
         }
     }
 
-    private static List<TensorSpec> together(VqganLayer... layers) {
-        return Stream.of(layers).flatMap(layer -> layer.tensors().stream()).toList();
+    private static List<TensorSpec> together(Stream<List<TensorSpec>> parts) {
+        return parts.flatMap(List::stream).toList();
     }
 
     /** Operations of layers one after the other, for an image that comes in so large. */

@@ -19,8 +19,8 @@ import org.ringworld.runtime.VisionKernels;
 import org.ringworld.runtime.Workspace;
 
 /**
- * Runs {@link VqganLayer}s on a device. Images are [B,H,W,C]; a layer that keeps the width changes
- * them in place, another takes new ones of the workspace, after which only its result is held.
+ * Runs {@link VqganLayer}s on a device. Images are [B,H,W,C]; what a layer adds to them it adds in
+ * place, where the width stays, and of what it takes of the workspace only its result is kept.
  */
 final class VqganNetwork {
     private final Device device;
@@ -52,7 +52,6 @@ final class VqganNetwork {
     private Tensor run(VqganLayer layer, Tensor x) {
         return switch (layer) {
             case Convolution convolution -> convolved(convolution, x);
-            case Norm norm -> normalized(norm, x, false);
             case Normed normed -> normed(normed, x);
             case Residual residual -> residual(residual, x);
             case Attention attention -> attention(attention, x);

@@ -13,6 +13,6 @@ class VectorVisionTest extends VisionSuite {
 
     @Test
     void morePixelsThanAreLaidOutAtATimeAreOneConvolution() {
-        convolution(1, 25, 40, 256, 3, 3, 1, 1);
+        convolution(1, 23, 25, 256, 3, 3, 1, 1);
     }
 }
