@@ -22,6 +22,7 @@ import org.ringworld.cli.eval.NeedlesCommand;
 import org.ringworld.cli.qa.MakeQaCommand;
 import org.ringworld.cli.train.TrainCommand;
 import org.ringworld.cli.vision.DrawCommand;
+import org.ringworld.cli.vision.FilmCommand;
 import org.ringworld.cli.vision.SeeCommand;
 import org.ringworld.cli.vision.VisionCommand;
 import org.ringworld.model.training.job.HubNames;
@@ -74,6 +75,7 @@ import picocli.CommandLine.Spec;
             TokenizeCommand.class,
             SeeCommand.class,
             DrawCommand.class,
+            FilmCommand.class,
             VisionCommand.class,
             MakeQaCommand.class,
             BenchCommand.class,

@@ -8,8 +8,11 @@ import org.ringworld.cli.Ringworld;
 import org.ringworld.cli.TextModel;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Engine;
+import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.vision.TokenizerRing;
 import org.ringworld.model.vision.VisionPrompt;
+import org.ringworld.tokenizer.media.MediaFile;
+import org.ringworld.tokenizer.media.Picture;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -40,7 +43,9 @@ public final class DrawCommand implements Callable<Integer> {
     @Override
     public Integer call() throws Exception {
         String wish = model.takeFirst("TEXT");
-        ImageFile.checkPng(out);
+        if (!VisionModel.kind(out).equals("png")) {
+            throw new UsageException(out + ": a picture is a .png; a film is made by film");
+        }
         TextModel text = model.open();
         try (TokenizerRing images = vision.open(text)) {
             VisionPrompt prompt = VisionModel.prompt(text, images);
@@ -49,7 +54,7 @@ public final class DrawCommand implements Callable<Integer> {
             try (Engine engine = model.engine(text, capacity(ask))) {
                 List<int[]> frames = WrittenFrames.of(ask, engine, prompt, _ -> {});
                 List<float[]> pictures = VisionModel.decode(images, frames);
-                ImageFile.writePng(out, pictures, images.tokenizer().resolution());
+                MediaFile.write(List.of(Picture.of(pictures.getFirst())), 1, out);
             }
         }
         System.out.println("wrote " + out);

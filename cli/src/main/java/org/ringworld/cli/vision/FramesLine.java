@@ -12,6 +12,9 @@ final class FramesLine {
     private long lastLine = start;
     private long done;
 
+    /**
+     * @param total 0: nobody knows
+     */
     FramesLine(long total) {
         this.total = total;
     }
@@ -19,9 +22,9 @@ final class FramesLine {
     /** One more. */
     void add() {
         done++;
-        if (System.nanoTime() - lastLine >= QUIET_NANOS && done < total) {
+        if (System.nanoTime() - lastLine >= QUIET_NANOS && done != total) {
             lastLine = System.nanoTime();
-            System.err.printf("%d of %s%n", done, summary(total));
+            System.err.println(total == 0 ? summary() : "%d of %s".formatted(done, summary(total)));
         }
     }
 

@@ -18,6 +18,8 @@ import org.ringworld.cli.Ringworld;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.vision.ImageTokenizer;
 import org.ringworld.model.vision.TokenizerRing;
+import org.ringworld.tokenizer.media.MediaFile;
+import org.ringworld.tokenizer.media.Picture;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
@@ -30,7 +32,7 @@ import picocli.CommandLine.Parameters;
         footer = {
             "",
             "CODES: a safetensors file with codes [frames, h, w].",
-            "A png holds several frames side by side; --raw has decoded [frames, h, w, 3] F32 in [-1, 1].",
+            "A png holds several frames side by side, an mp4 or gif one after the other; --raw has decoded [frames, h, w, 3] F32 in [-1, 1].",
             "Keys: ring.size, device.threads, devices, dtype (f32 or bf16).",
             "",
             "Examples:",
@@ -54,8 +56,15 @@ final class VisionDecodeCommand implements Callable<Integer> {
                     "LWM's vqgan, a safetensors file, or a directory with one, a model's too.")
     private Path vqgan;
 
-    @Option(names = "--out", description = "A png file.")
+    @Option(names = "--out", description = "A png, mp4 or gif file.")
     private Path out;
+
+    @Option(
+            names = "--fps",
+            paramLabel = "N",
+            defaultValue = "4",
+            description = "Frames of an mp4 or gif a second (default: 4).")
+    private double fps;
 
     @Option(names = "--raw", description = "A safetensors file.")
     private Path raw;
@@ -66,15 +75,13 @@ final class VisionDecodeCommand implements Callable<Integer> {
             throw new UsageException(
                     "vision decode needs --out FILE.png or --raw FILE.safetensors");
         }
-        if (out != null && !out.toString().endsWith(".png")) {
-            throw new UsageException(out + ": only .png can be written");
-        }
+        String kind = out == null ? "" : VisionModel.kind(out);
         try (TokenizerRing ring = VisionSettings.of(settings).open(vqgan);
                 SafeTensors in = SafeTensors.open(file)) {
             int[] codes = read(in, ring.tokenizer());
-            if (out != null && codes.length / ring.tokenizer().tokens() > MOST_FRAMES) {
+            if (kind.equals("png") && codes.length / ring.tokenizer().tokens() > MOST_FRAMES) {
                 throw new UsageException(
-                        "%s: a png holds %d frames at most; take --raw for more"
+                        "%s: a png holds %d frames at most; take an mp4 or --raw for more"
                                 .formatted(file, MOST_FRAMES));
             }
             decode(ring, codes);
@@ -134,7 +141,12 @@ final class VisionDecodeCommand implements Callable<Integer> {
             }
         }
         if (out != null) {
-            ImageFile.writePng(out, pictures, side);
+            boolean isPicture = VisionModel.kind(out).equals("png");
+            List<Picture> written =
+                    isPicture
+                            ? List.of(ImageFile.sheet(pictures))
+                            : pictures.stream().map(Picture::of).toList();
+            MediaFile.write(written, fps, out);
             System.out.println("wrote " + out);
         }
     }

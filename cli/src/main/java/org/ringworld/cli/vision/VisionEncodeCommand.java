@@ -18,16 +18,17 @@ import picocli.CommandLine.Parameters;
 /** Frames to codes. */
 @Command(
         name = "encode",
-        description = "Write the codes of a picture, or of the frames in a safetensors file.",
+        description = "Write the codes of a picture, a video, or the frames in a safetensors file.",
         mixinStandardHelpOptions = true,
         footer = {
             "",
-            "FILE: png, jpg, or a safetensors file with image [frames, h, w, 3] in [-1, 1].",
+            "FILE: a picture, a video, or a safetensors file with image [frames, h, w, 3] in [-1, 1].",
             "Out: codes [frames, h, w] I32.",
             "Keys: ring.size, device.threads, devices, dtype (f32 or bf16).",
             "",
             "Examples:",
             "  ringworld vision encode photo.png --vqgan LWM-Chat-1M-Jax/vqgan --out codes.safetensors",
+            "  ringworld vision encode film.mp4 --fps 4 --vqgan MODEL --out codes.safetensors",
             "  ringworld vision encode frames.safetensors --vqgan MODEL --out codes.safetensors ring.size=2"
         })
 final class VisionEncodeCommand implements Callable<Integer> {
@@ -44,13 +45,20 @@ final class VisionEncodeCommand implements Callable<Integer> {
                     "LWM's vqgan, a safetensors file, or a directory with one, a model's too.")
     private Path vqgan;
 
+    @Option(
+            names = "--fps",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Frames of a video a second; 0: all.")
+    private double fps;
+
     @Option(names = "--out", required = true, description = "A safetensors file.")
     private Path out;
 
     @Override
     public Integer call() throws Exception {
         try (TokenizerRing ring = VisionSettings.of(settings).open(vqgan);
-                ImageFile in = ImageFile.open(file, ring.tokenizer().resolution())) {
+                ImageFile in = ImageFile.open(file, ring.tokenizer().resolution(), fps)) {
             ImageTokenizer tokenizer = ring.tokenizer();
             List<int[]> codes = new ArrayList<>();
             FramesLine line = new FramesLine(in.count());

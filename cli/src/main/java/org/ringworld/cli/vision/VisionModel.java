@@ -12,6 +12,8 @@ import org.ringworld.model.vision.TokenizerRing;
 import org.ringworld.model.vision.VisionPrompt;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.DeviceSpec;
+import org.ringworld.tokenizer.media.MediaFile;
+import org.ringworld.tokenizer.media.Picture;
 import picocli.CommandLine.Option;
 
 /** The tokenizer of images beside a model: what see, draw and film have in common. */
@@ -63,6 +65,19 @@ final class VisionModel {
                 images.tokenizer().vocabSize());
     }
 
+    /**
+     * What a name says that is to be written: png, mp4 or gif.
+     *
+     * @throws UsageException where it says nothing that can be
+     */
+    static String kind(Path file) {
+        try {
+            return MediaFile.kind(file);
+        } catch (IllegalArgumentException e) {
+            throw new UsageException(e.getMessage());
+        }
+    }
+
     static List<float[]> decode(TokenizerRing images, List<int[]> codes)
             throws InterruptedException {
         List<float[]> frames = new ArrayList<>();
@@ -77,8 +92,14 @@ final class VisionModel {
      */
     static List<int[]> encode(TokenizerRing images, Path file, int most) throws Exception {
         List<int[]> codes = new ArrayList<>();
-        try (ImageFile in = ImageFile.open(file, images.tokenizer().resolution())) {
-            images.encode(in.frames(), codes::add);
+        int side = images.tokenizer().resolution();
+        if (file.toString().endsWith(".safetensors")) {
+            try (ImageFile in = ImageFile.open(file, side, 0)) {
+                images.encode(in.frames(), codes::add);
+            }
+        } else {
+            List<Picture> frames = MediaFile.frames(file, side, most);
+            images.encode(frames.stream().map(Picture::values).iterator(), codes::add);
         }
         return codes;
     }

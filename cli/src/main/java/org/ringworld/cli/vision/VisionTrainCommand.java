@@ -5,11 +5,13 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
+import java.util.Spliterator;
+import java.util.Spliterators;
 import java.util.concurrent.Callable;
 import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.vision.PatchVq;
@@ -45,6 +47,13 @@ final class VisionTrainCommand implements Callable<Integer> {
             defaultValue = "0",
             description = "How many, 8192 at most; 0: a quarter as many as there are patches.")
     private int codes;
+
+    @Option(
+            names = "--fps",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Frames of a video a second; 0: all (default: 1).")
+    private double fps;
 
     @Option(names = "--seed", defaultValue = "0", description = "Of what it starts from.")
     private long seed;
@@ -93,28 +102,29 @@ final class VisionTrainCommand implements Callable<Integer> {
             }
         }
         if (files.isEmpty()) {
-            throw new UsageException(images.getFirst() + ": holds no png, jpg or safetensors file");
+            throw new UsageException(
+                    images.getFirst() + ": holds no picture, video or safetensors file");
         }
         return files;
     }
 
     /** All frames of all files, one file open at a time. */
-    private static Stream<float[]> frames(List<Path> files) {
-        return files.stream().flatMap(VisionTrainCommand::frames);
+    private Stream<float[]> frames(List<Path> files) {
+        return files.stream().flatMap(this::frames);
     }
 
-    private static Stream<float[]> frames(Path file) {
+    private Stream<float[]> frames(Path file) {
         try {
-            ImageFile in = ImageFile.open(file, PatchVq.RESOLUTION);
-            Iterator<float[]> frames = in.frames();
-            return Stream.generate(frames::next).limit(in.count()).onClose(in::close);
+            ImageFile in = ImageFile.open(file, PatchVq.RESOLUTION, fps);
+            var frames = Spliterators.spliteratorUnknownSize(in.frames(), Spliterator.ORDERED);
+            return StreamSupport.stream(frames, false).onClose(in::close);
         } catch (IOException e) {
             throw new UncheckedIOException(e.getMessage(), e);
         }
     }
 
     /** Peak signal to noise ratio of what comes back of all frames, in dB; the peak is 2. */
-    private static double psnr(PatchVq trained, List<Path> files) {
+    private double psnr(PatchVq trained, List<Path> files) {
         double[] sum = new double[2];
         frames(files)
                 .forEach(

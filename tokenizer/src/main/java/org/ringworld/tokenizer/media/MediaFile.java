@@ -7,7 +7,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.IntStream;
@@ -47,10 +46,10 @@ public final class MediaFile {
      *
      * @param fps 0: all there are
      */
-    public static Iterator<Picture> stream(Path file, int side, double fps) throws DataException {
+    public static PictureStream stream(Path file, int side, double fps) throws DataException {
         Picture picture = picture(file);
         if (picture != null) {
-            return List.of(picture.fitted(side)).iterator();
+            return new PictureStream.One(picture.fitted(side));
         }
         VideoFile.frames(file);
         VideoFile.Frames frames = VideoFile.open(file, side, fps);

@@ -64,7 +64,10 @@ final class VideoFile {
         }
         long width = stream.path("width").asLong(0);
         long height = stream.path("height").asLong(0);
-        if (width < 1 || height < 1 || width * height > MOST_PIXELS) {
+        if (width < 1 || height < 1) {
+            throw unreadable(file, "its frames have no size");
+        }
+        if (width * height > MOST_PIXELS) {
             throw new DataException(
                     "%s: frames of %d × %d pixels; those of up to %d are taken"
                             .formatted(file, width, height, MOST_PIXELS));
@@ -121,7 +124,7 @@ final class VideoFile {
     }
 
     /** Frames as they come; the last of a damaged video are missing. */
-    static final class Frames implements Iterator<Picture>, AutoCloseable {
+    static final class Frames implements PictureStream {
         private final Path file;
         private final int side;
         private final Process process;
