@@ -36,6 +36,7 @@ class VisionCodesTest {
         Path model = tmp.resolve("model");
         Path small = Path.of("../checkpoints/src/test/resources/golden/llama3-tied");
         ok("import", small, model, "--vqgan", GOLDEN);
+        ok("import", model, "--vqgan", model); // again, in the place of what is there
         Path image = GOLDEN.resolve("expected.safetensors");
         for (Path vqgan : new Path[] {GOLDEN.resolve("vqgan"), model}) {
             Path codes = tmp.resolve("codes.safetensors");

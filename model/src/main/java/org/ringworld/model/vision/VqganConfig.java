@@ -79,14 +79,13 @@ public record VqganConfig(
             throw new IllegalArgumentException(
                     "resolution = %d cannot be halved %d times".formatted(resolution, halvings));
         }
+        if (hiddenChannels % Norm.GROUPS != 0) {
+            throw new IllegalArgumentException(
+                    "hidden_channels = %d is no multiple of %d, the groups of its norms"
+                            .formatted(hiddenChannels, Norm.GROUPS));
+        }
         for (int mult : channelMult) {
-            size("channel_mult", mult);
-            long width = (long) hiddenChannels * mult;
-            if (width > LARGEST || width % Norm.GROUPS != 0) {
-                throw new IllegalArgumentException(
-                        "hidden_channels · channel_mult = %d is no multiple of the %d groups of its norms up to %d"
-                                .formatted(width, Norm.GROUPS, LARGEST));
-            }
+            require(mult >= 1 && mult <= LARGEST / hiddenChannels, "channel_mult", channelMult);
         }
     }
 
@@ -256,7 +255,7 @@ public record VqganConfig(
         return sides;
     }
 
-    VqganConfig withAttention(Set<Integer> sides, boolean middle) {
+    private VqganConfig withAttention(Set<Integer> sides, boolean middle) {
         return new VqganConfig(
                 resolution,
                 hiddenChannels,

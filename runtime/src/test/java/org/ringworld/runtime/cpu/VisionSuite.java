@@ -70,6 +70,19 @@ public abstract class VisionSuite {
         }
     }
 
+    @Test
+    void groupNormKeepsItsDigitsFarFromZero() {
+        try (var p = new Parity(on(1))) {
+            float[] far = p.tensors().read(p.normal(DType.F32, 2, 9, 11, 64));
+            for (int i = 0; i < far.length; i++) {
+                far[i] += 50 + i % 64;
+            }
+            Tensor x = p.tensors().f32(far, 2, 9, 11, 64);
+            Tensor one = p.normal(DType.F32, 64);
+            p.checkVision(1e-5, (k, r) -> k.groupNorm(x, one, one, 32, 0, false, r.get(0)), x);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"1,1,1,1", "2,3,5,13", "1,7,4,64"})
     void upsample(int b, int h, int w, int c) {

@@ -15,7 +15,9 @@ import org.ringworld.runtime.cpu.elementwise.VectorMath;
 
 /**
  * Group normalization of images [B,H,W,C], in vectors along the channels: sums of each channel over
- * strips of pixels, from them what each channel is multiplied by and what is added, then that.
+ * strips of pixels, from them what each channel is multiplied by and what is added, then that. Sums
+ * are of what a channel is off the image's first pixel: squares of values far from zero would lose
+ * the digits that their variance is made of.
  */
 final class GroupNorm {
     /** Pixels whose sums are formed in F32; strips are added in F64. */
@@ -33,8 +35,9 @@ final class GroupNorm {
      * One call.
      *
      * @param stride bytes of a row of channels as F32, in whole vectors
-     * @param sums of each strip: a row of Σ x and one of Σ x², of all images
-     * @param factors of each image: a row that x is multiplied by and one that is added
+     * @param sums of each strip: a row of Σ off and one of Σ off², of all images
+     * @param factors of each image: a row that x is multiplied by and one that is added; before
+     *     they are known, the first pixel
      */
     private record Call(
             Tensor x,
@@ -52,6 +55,10 @@ final class GroupNorm {
         long images() {
             return x.dim(0);
         }
+
+        long factorsOf(int image) {
+            return factors + 2 * stride * image;
+        }
     }
 
     void run(Tensor x, Tensor scale, Tensor bias, int groups, float eps, boolean swish, Tensor y) {
@@ -62,6 +69,10 @@ final class GroupNorm {
         long shared = scratch.shared(factors + factors * Math.ceilDiv(pixels, STRIP));
         Call call = new Call(x, y, swish, pixels, c, stride, shared + factors, shared);
         int items = Math.toIntExact(call.images() * call.strips());
+        for (int image = 0; image < call.images(); image++) {
+            long pixel = x.address() + (long) image * pixels * c * x.dtype().bytes();
+            Staging.load(x.dtype(), pixel, c, call.factorsOf(image));
+        }
         team.run(items, (strip, worker) -> sums(call, strip, worker));
         for (int image = 0; image < call.images(); image++) {
             for (int group = 0; group < groups; group++) {
@@ -85,15 +96,17 @@ final class GroupNorm {
     private void sums(Call call, int strip, int worker) {
         long copy = scratch.of(worker, call.stride);
         long sum = call.sums + 2 * call.stride * strip;
+        long reference = call.factorsOf(strip / call.strips());
         Lanes.MEMORY.asSlice(sum, 2 * call.stride).fill((byte) 0);
         for (long pixel = first(call, strip); pixel < end(call, strip); pixel++) {
-            add(Staging.in(call.x, pixel * call.c, call.c, copy), call.c, sum, sum + call.stride);
+            long x = Staging.in(call.x, pixel * call.c, call.c, copy);
+            add(x, reference, call.c, sum, sum + call.stride);
         }
     }
 
-    private static void add(long x, int n, long sum, long squares) {
+    private static void add(long x, long reference, int n, long sum, long squares) {
         for (int i = 0; i < n; i += COUNT) {
-            FloatVector v = load(x + 4L * i);
+            FloatVector v = load(x + 4L * i).sub(load(reference + 4L * i));
             store(load(sum + 4L * i).add(v), sum + 4L * i);
             store(v.fma(v, load(squares + 4L * i)), squares + 4L * i);
         }
@@ -102,19 +115,25 @@ final class GroupNorm {
     /** y = x · scale · rstd + (bias − mean · scale · rstd), for the channels of one group. */
     private static void factors(
             Call call, int image, int from, int width, Tensor scale, Tensor bias, float eps) {
-        double sum = 0;
-        double squares = 0;
+        double[] sums = new double[width];
+        double[] squares = new double[width];
         for (int strip = 0; strip < call.strips(); strip++) {
             long at = call.sums + 2 * call.stride * ((long) image * call.strips() + strip);
-            for (int c = from; c < from + width; c++) {
-                sum += Lanes.get(at + 4L * c);
-                squares += Lanes.get(at + call.stride + 4L * c);
+            for (int c = 0; c < width; c++) {
+                sums[c] += Lanes.get(at + 4L * (from + c));
+                squares[c] += Lanes.get(at + call.stride + 4L * (from + c));
             }
         }
-        double count = (double) call.pixels * width;
-        double mean = sum / count;
-        double rstd = 1 / Math.sqrt(Math.max(0, squares / count - mean * mean) + eps);
-        long at = call.factors + 2 * call.stride * image;
+        double mean = 0;
+        double meanSquare = 0;
+        for (int c = 0; c < width; c++) {
+            double off = sums[c] / call.pixels;
+            double ofChannel = Lanes.get(call.factorsOf(image) + 4L * (from + c)) + off;
+            mean += ofChannel / width;
+            meanSquare += (squares[c] / call.pixels - off * off + ofChannel * ofChannel) / width;
+        }
+        double rstd = 1 / Math.sqrt(Math.max(0, meanSquare - mean * mean) + eps);
+        long at = call.factorsOf(image);
         for (int c = from; c < from + width; c++) {
             double factor = Elements.get(scale, c) * rstd;
             Lanes.set(at + 4L * c, (float) factor);
@@ -125,7 +144,7 @@ final class GroupNorm {
     private void normalize(Call call, int strip, int worker) {
         long copy = scratch.of(worker, 2 * call.stride);
         long copyOut = copy + call.stride;
-        long factor = call.factors + 2 * call.stride * (strip / call.strips());
+        long factor = call.factorsOf(strip / call.strips());
         for (long pixel = first(call, strip); pixel < end(call, strip); pixel++) {
             long at = pixel * call.c;
             long x = Staging.in(call.x, at, call.c, copy);

@@ -147,7 +147,9 @@ public final class VectorVision implements VisionKernels {
     public void groupNorm(
             Tensor x, Tensor scale, Tensor bias, int groups, float eps, boolean swish, Tensor y) {
         VisionShapes.groupNorm(x, scale, bias, groups, y);
-        groupNorm.run(x, scale, bias, groups, eps, swish, y);
+        if (x.size() > 0) {
+            groupNorm.run(x, scale, bias, groups, eps, swish, y);
+        }
     }
 
     @Override
