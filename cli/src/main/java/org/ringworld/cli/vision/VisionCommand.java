@@ -21,7 +21,9 @@ import picocli.CommandLine.Spec;
         subcommands = {
             VisionEncodeCommand.class,
             VisionDecodeCommand.class,
-            VisionTrainCommand.class
+            VisionTrainCommand.class,
+            WorldsCommand.class,
+            AskWorldsCommand.class
         })
 public final class VisionCommand implements Runnable {
     @Spec private CommandSpec spec;
@@ -29,6 +31,7 @@ public final class VisionCommand implements Runnable {
     @Override
     public void run() {
         throw new CommandLine.ParameterException(
-                spec.commandLine(), "a command is needed: encode, decode or train");
+                spec.commandLine(),
+                "a command is needed: encode, decode, train, worlds or ask-worlds");
     }
 }
