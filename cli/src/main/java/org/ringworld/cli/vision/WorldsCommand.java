@@ -48,7 +48,7 @@ final class WorldsCommand implements Callable<Integer> {
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "A directory.")
     private Path out;
 
-    @Option(names = "--count", defaultValue = "20000", description = "Chats.")
+    @Option(names = "--count", defaultValue = "30000", description = "Chats.")
     private int count;
 
     @Option(names = "--seed", defaultValue = "1", description = "Of what there is to be seen.")

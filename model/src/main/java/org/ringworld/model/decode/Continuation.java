@@ -48,7 +48,8 @@ public record Continuation(
     public static Continuation of(Ask ask, Engine engine, Tokenizer tokenizer, List<String> stops)
             throws InterruptedException {
         TextDecoder decoder = tokenizer.decoder();
-        IntStream.of(ask.prompt()).forEach(decoder::next);
+        // Vision codes say nothing that is heard.
+        IntStream.of(ask.prompt()).filter(id -> id < tokenizer.vocabSize()).forEach(decoder::next);
         try (Answer answer = engine.ask(ask)) {
             return write(answer, tokenizer, decoder, stops, _ -> {});
         }

@@ -1,6 +1,7 @@
 package org.ringworld.tokenizer.worlds;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -46,7 +47,12 @@ public final class WorldTask {
     public Shown picture(long number) {
         RowRandom random = RowRandom.of(NAME, seed, test ? 1 : 0, 0, number);
         World world = new World(things(random, random.between(1, MOST_THINGS)));
-        return new Shown(List.of(world.draw()), caption(world.things()), questions(world.things()));
+        List<Question> questions = questions(world.things());
+        // Any may come first, as whoever asks begins with any.
+        for (int i = questions.size() - 1; i > 0; i--) {
+            Collections.swap(questions, i, random.below(i + 1));
+        }
+        return new Shown(List.of(world.draw()), caption(world.things()), questions);
     }
 
     /** Things in cells of their own, of which in a test at least one is held out. */

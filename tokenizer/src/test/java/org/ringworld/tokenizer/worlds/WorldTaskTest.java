@@ -26,8 +26,9 @@ class WorldTaskTest {
             assertThat(hasHeldOut).isEqualTo(test);
             found.things().forEach(thing -> seen.add(thing.name()));
             int count = found.things().size();
-            assertThat(shown.questions().getFirst().answer())
-                    .isEqualTo(List.of("no", "one", "two", "three", "four").get(count));
+            assertThat(shown.questions().stream().filter(q -> q.kind().equals("count")))
+                    .extracting(WorldTask.Question::answer)
+                    .containsExactly(List.of("no", "one", "two", "three", "four").get(count));
         }
         assertThat(seen).hasSizeGreaterThan(test ? 20 : 25);
     }
