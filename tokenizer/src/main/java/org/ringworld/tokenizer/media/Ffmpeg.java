@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.ringworld.runtime.UserCache;
 import org.ringworld.tokenizer.DataException;
 
@@ -56,7 +57,9 @@ final class Ffmpeg {
                 List.of(
                         "/bin/sh",
                         "-c",
-                        "ulimit -t %d -v %d -c 0; exec \"$0\" \"$@\"".formatted(SECONDS, MEMORY)));
+                        // One limit a call: dash takes no more, and then sets none.
+                        "ulimit -t %d && ulimit -v %d && ulimit -c 0 && exec \"$0\" \"$@\""
+                                .formatted(SECONDS, MEMORY)));
         command.add(unpacked == null ? onPath(program) : unpacked.resolve(program).toString());
         command.addAll(arguments);
         ProcessBuilder builder = new ProcessBuilder(command);
@@ -64,6 +67,14 @@ final class Ffmpeg {
             builder.environment().put("LD_LIBRARY_PATH", unpacked.toString());
         }
         return builder;
+    }
+
+    /**
+     * How to write H.264. Where the program is the host's, it knows best what it has: H.264, or
+     * else MPEG-4.
+     */
+    static List<String> h264() throws DataException {
+        return unpacked() == null ? List.of() : List.of("-c:v", "libopenh264");
     }
 
     private static String onPath(String program) throws DataException {
@@ -112,6 +123,13 @@ final class Ffmpeg {
                 UserCache.write(to, content);
             }
         }
+    }
+
+    /** What it wrote to its standard error, without the loader's remark on {@link #UNUSED}. */
+    static String said(String errors) {
+        return errors.lines()
+                .filter(line -> !line.contains(UNUSED + ": no version information"))
+                .collect(Collectors.joining("\n"));
     }
 
     /** The last line of what it said, without where in its code it was. */

@@ -78,16 +78,18 @@ public record Picture(int width, int height, byte[] rgb) {
      */
     public Picture fitted(int side) {
         boolean tall = width < height;
-        int w = tall ? side : (int) ((long) side * width / height);
-        int h = tall ? (int) ((long) side * height / width) : side;
-        Picture scaled = w == width && h == height ? this : Resampling.bicubic(this, w, h);
+        long w = tall ? side : (long) side * width / height;
+        long h = tall ? (long) side * height / width : side;
         // Python rounds halves to even.
-        return scaled.cut(
-                (int) Math.rint((w - side) / 2.0), (int) Math.rint((h - side) / 2.0), side);
+        long left = (long) Math.rint((w - side) / 2.0);
+        long top = (long) Math.rint((h - side) / 2.0);
+        return w == width && h == height
+                ? cut((int) left, (int) top, side)
+                : Resampling.bicubic(this, w, h, left, top, side);
     }
 
     private Picture cut(int left, int top, int side) {
-        if (left == 0 && top == 0 && width == side && height == side) {
+        if (width == side && height == side) {
             return this;
         }
         byte[] part = new byte[3 * side * side];

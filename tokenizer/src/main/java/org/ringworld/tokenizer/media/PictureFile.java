@@ -131,7 +131,8 @@ public final class PictureFile {
                 CompoundDirectory all = (CompoundDirectory) new TIFFReader().read(tiff);
                 Entry entry = all.getEntryById(TIFF.TAG_ORIENTATION);
                 if (entry != null && entry.getValue() instanceof Number number) {
-                    return Math.clamp(number.intValue(), 1, 8);
+                    int said = number.intValue();
+                    return said >= 1 && said <= 8 ? said : 1;
                 }
             }
         } catch (IOException | RuntimeException e) {

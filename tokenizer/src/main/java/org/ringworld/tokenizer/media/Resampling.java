@@ -14,36 +14,37 @@ final class Resampling {
 
     private Resampling() {}
 
-    static Picture bicubic(Picture picture, int width, int height) {
-        int h = picture.height();
-        byte[] across = new byte[Math.multiplyExact(3, Math.multiplyExact(width, h))];
-        pass(
-                picture.rgb(),
-                across,
-                new Filter(picture.width(), width),
-                h,
-                3,
-                3 * picture.width(),
-                3,
-                3 * width);
-        byte[] down = new byte[Math.multiplyExact(3, Math.multiplyExact(width, height))];
-        pass(across, down, new Filter(h, height), width, 3 * width, 3, 3 * width, 3);
-        return new Picture(width, height, down);
+    /**
+     * A square of a picture that is scaled to width × height. No more than the square is made: a
+     * thin line that is scaled as a whole would take gigabytes.
+     */
+    static Picture bicubic(
+            Picture picture, long width, long height, long left, long top, int side) {
+        Filter columns = new Filter(picture.width(), width, left, side);
+        Filter rows = new Filter(picture.height(), height, top, side);
+        int begin = rows.begin();
+        int lines = rows.end() - begin;
+        byte[] across = new byte[Math.multiplyExact(3 * side, lines)];
+        int line = 3 * picture.width();
+        pass(picture.rgb(), begin * line, across, columns, 0, lines, 3, line, 3, 3 * side);
+        byte[] down = new byte[3 * side * side];
+        pass(across, 0, down, rows, begin, side, 3 * side, 3, 3 * side, 3);
+        return new Picture(side, side, down);
     }
 
-    /** Which pixels make each new one, and how much of each. */
+    /** Which pixels make each new one of a range, and how much of each. */
     private static final class Filter {
         final int[] first;
         final int[][] weights;
 
-        Filter(int from, int to) {
-            first = new int[to];
-            weights = new int[to][];
+        Filter(int from, long to, long begin, int count) {
+            first = new int[count];
+            weights = new int[count][];
             double scale = (double) from / to;
             double stretch = Math.max(1, scale);
             double support = SUPPORT * stretch;
-            for (int i = 0; i < to; i++) {
-                double center = (i + 0.5) * scale;
+            for (int i = 0; i < count; i++) {
+                double center = (begin + i + 0.5) * scale;
                 int low = Math.max(0, (int) (center - support + 0.5));
                 int high = Math.min(from, (int) (center + support + 0.5));
                 double[] exact = new double[high - low];
@@ -60,6 +61,17 @@ final class Resampling {
                 }
             }
         }
+
+        /** The first pixel that is needed. */
+        int begin() {
+            return first[0];
+        }
+
+        /** Behind the last one. */
+        int end() {
+            int last = first.length - 1;
+            return first[last] + weights[last].length;
+        }
     }
 
     private static double bicubic(double at) {
@@ -73,14 +85,18 @@ final class Resampling {
     /**
      * One direction.
      *
+     * @param start where the first line begins in what is read
+     * @param skipped pixels of a line that are not there, before those that are
      * @param lines how many there are across it
      * @param step between two pixels of a line, {@code line} between two lines; of what is read and
      *     of what is written
      */
     private static void pass(
             byte[] in,
+            int start,
             byte[] out,
             Filter filter,
+            int skipped,
             int lines,
             int step,
             int line,
@@ -89,7 +105,7 @@ final class Resampling {
         for (int l = 0; l < lines; l++) {
             for (int i = 0; i < filter.first.length; i++) {
                 int[] weights = filter.weights[i];
-                int from = l * line + filter.first[i] * step;
+                int from = start + l * line + (filter.first[i] - skipped) * step;
                 for (int c = 0; c < 3; c++) {
                     int sum = 1 << BITS - 1;
                     for (int k = 0; k < weights.length; k++) {

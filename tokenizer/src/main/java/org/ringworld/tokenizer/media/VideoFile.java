@@ -37,10 +37,11 @@ final class VideoFile {
         arguments.addAll(
                 List.of(
                         "-select_streams",
-                        "v:0",
+                        // Not the picture on the cover of a record.
+                        "V:0",
                         "-count_packets",
                         "-show_entries",
-                        "stream=nb_read_packets,width,height:stream_disposition=attached_pic",
+                        "stream=nb_read_packets,width,height",
                         "-of",
                         "json",
                         url(file)));
@@ -92,7 +93,7 @@ final class VideoFile {
                             try {
                                 byte[] some = in.readNBytes(1 << 16);
                                 in.transferTo(OutputStream.nullOutputStream());
-                                all.complete(new String(some, StandardCharsets.UTF_8));
+                                all.complete(Ffmpeg.said(new String(some, StandardCharsets.UTF_8)));
                             } catch (IOException e) {
                                 all.complete("");
                             }
@@ -114,7 +115,7 @@ final class VideoFile {
         arguments.addAll(List.of("-max_alloc", "" + MOST_ALLOCATED));
         arguments.addAll(LOCAL);
         arguments.addAll(List.of("-max_pixels", "" + MOST_PIXELS, "-i", url(file)));
-        arguments.addAll(List.of("-map", "0:v:0", "-fps_mode", fps > 0 ? "cfr" : "passthrough"));
+        arguments.addAll(List.of("-map", "0:V:0", "-fps_mode", fps > 0 ? "cfr" : "passthrough"));
         arguments.addAll(List.of("-vf", filter, "-pix_fmt", "rgb24", "-f", "rawvideo", "pipe:1"));
         try {
             return new Frames(file, side, Ffmpeg.command("ffmpeg", arguments).start());
@@ -187,7 +188,7 @@ final class VideoFile {
     }
 
     /**
-     * Writes frames as they come: mp4 (H.264) or gif.
+     * Writes frames as they come: mp4 (H.264, or MPEG-4 where the host's ffmpeg has none) or gif.
      *
      * @param to a new file, whose name says nothing
      * @param kind mp4 or gif
@@ -202,15 +203,10 @@ final class VideoFile {
                 kind.equals("gif")
                         ? List.of(
                                 "-vf", "split[a][b];[a]palettegen[p];[b][p]paletteuse", "-f", "gif")
-                        : List.of(
-                                "-c:v",
-                                "libopenh264",
-                                "-b:v",
-                                "2M",
-                                "-pix_fmt",
-                                "yuv420p",
-                                "-f",
-                                "mp4"));
+                        : List.of("-b:v", "2M", "-pix_fmt", "yuv420p", "-f", "mp4"));
+        if (kind.equals("mp4")) {
+            arguments.addAll(Ffmpeg.h264());
+        }
         arguments.add(url(to));
         Process process = Ffmpeg.command("ffmpeg", arguments).start();
         CompletableFuture<String> errors = all(process.getErrorStream());
