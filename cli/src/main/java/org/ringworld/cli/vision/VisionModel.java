@@ -66,7 +66,10 @@ public final class VisionModel {
 
     /** For a front: null where the model has no tokenizer of images beside it and none is given. */
     public SeenPictures pictures(TextModel text) throws IOException {
-        if (vqgan == null && !Files.exists(text.directory().resolve("vqgan"))) {
+        boolean isBeside =
+                text.on().config().visionVocabSize() > 0
+                        && Files.exists(text.directory().resolve("vqgan"));
+        if (vqgan == null && !isBeside) {
             return null;
         }
         TokenizerRing images = open(text);
