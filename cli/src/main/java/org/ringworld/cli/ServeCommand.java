@@ -23,11 +23,13 @@ import org.ringworld.actors.http.ServedTexts;
 import org.ringworld.actors.queue.QueueRequest;
 import org.ringworld.checkpoints.snapshot.RunDirectory;
 import org.ringworld.cli.cluster.InCluster;
+import org.ringworld.cli.vision.VisionModel;
 import org.ringworld.model.training.job.JobFile;
 import org.ringworld.model.training.job.KeyValue;
 import org.ringworld.model.training.job.UsageException;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -79,6 +81,8 @@ final class ServeCommand implements Callable<Integer> {
                     "MODEL is a run: take each newer model as it is saved. What is being written ends with the model it began with; each of the two has half of the devices' memory, and on a cluster devices of its own.")
     private boolean follow;
 
+    @Mixin private VisionModel vision;
+
     @ArgGroup(exclusive = false)
     private InCluster cluster;
 
@@ -99,7 +103,7 @@ final class ServeCommand implements Callable<Integer> {
             return serveThere(name, own, inference);
         }
         ServedTexts texts = new ServedTexts();
-        ServedRun run = new ServedRun(model, name, inference, follow, texts);
+        ServedRun run = new ServedRun(model, name, inference, vision, follow, texts);
         run.load();
         ActorSystem<Void> system =
                 ActorSystem.create(Behaviors.empty(), "front", ConfigFactory.load());
@@ -137,6 +141,10 @@ final class ServeCommand implements Callable<Integer> {
         if (own.stream().anyMatch(key -> !key.startsWith("name"))) {
             throw new UsageException(
                     "--cluster: http.* are keys of its nodes: ringworld node http.port=…");
+        }
+        if (vision.isGiven()) {
+            throw new UsageException(
+                    "--vqgan: a cluster's models take text alone; serve without --cluster for images");
         }
         Path here = model.toAbsolutePath().normalize();
         Path newest = RunDirectory.newestModel(here);

@@ -6,10 +6,12 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Semaphore;
 import org.ringworld.actors.Faults;
+import org.ringworld.actors.http.SeenPictures;
 import org.ringworld.actors.http.ServedText;
 import org.ringworld.actors.http.ServedTexts;
 import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.snapshot.RunDirectory;
+import org.ringworld.cli.vision.VisionModel;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.Scheduler;
 import org.ringworld.model.decode.TokenIds;
@@ -25,6 +27,7 @@ final class ServedRun {
     private final Path model;
     private final String name;
     private final List<String> keys;
+    private final VisionModel vision;
     private final ServedTexts texts;
     private final int models;
     // One is served, and one may be what others end with.
@@ -35,12 +38,20 @@ final class ServedRun {
 
     /**
      * @param keys of {@link InferenceSettings}
+     * @param vision where its tokenizer of images is
      * @param follow whether newer models are to come
      */
-    ServedRun(Path model, String name, List<String> keys, boolean follow, ServedTexts texts) {
+    ServedRun(
+            Path model,
+            String name,
+            List<String> keys,
+            VisionModel vision,
+            boolean follow,
+            ServedTexts texts) {
         this.model = model;
         this.name = name;
         this.keys = keys;
+        this.vision = vision;
         this.texts = texts;
         this.models = follow ? 2 : 1;
         this.open = new Semaphore(models);
@@ -56,7 +67,9 @@ final class ServedRun {
         int longest = text.on().contextKnown() ? Math.min(context, room) : room;
         open.acquireUninterruptibly();
         Engine engine = null;
+        SeenPictures pictures = null;
         try {
+            pictures = vision.pictures(text);
             engine = text.on().engine(room);
             served =
                     new ServedText(
@@ -66,20 +79,28 @@ final class ServedRun {
                             text.template(),
                             TokenIds.of(text.on().config()).count(),
                             longest,
-                            newest.at() / 1000);
+                            newest.at() / 1000,
+                            pictures);
         } catch (IOException | RuntimeException | Error e) {
             if (engine != null) {
                 engine.close();
+            }
+            if (pictures != null) {
+                pictures.close();
             }
             open.release();
             throw e;
         }
         saved = newest;
         Engine own = engine;
+        SeenPictures seen = pictures;
         texts.put(
                 served,
                 () -> {
                     own.close();
+                    if (seen != null) {
+                        seen.close();
+                    }
                     open.release();
                 });
     }

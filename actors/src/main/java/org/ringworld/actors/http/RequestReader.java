@@ -1,14 +1,20 @@
 package org.ringworld.actors.http;
 
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.ringworld.actors.http.openai.ApiFault;
 import org.ringworld.actors.http.openai.Fields;
 import org.ringworld.actors.http.openai.TextRequest;
 import org.ringworld.model.decode.Sampler;
+import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.chat.ChatText;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -34,8 +40,18 @@ final class RequestReader {
     /** Of a request's prompts together, where each token's probability is told. */
     private static final int MOST_SCORED = 1 << 18;
 
+    private static final int MOST_PICTURES = 16;
+    private static final int LARGEST_PICTURE = 20 << 20;
+
+    private static final Pattern DATA_URL = Pattern.compile("data:image/[a-z0-9.+-]+;base64,");
+
     private final Fields fields;
     private final ServedText text;
+
+    /** Stands for a picture in a chat: nobody can write it, as it is another one each time. */
+    private final String tag = "<image " + UUID.randomUUID() + ">";
+
+    private final List<int[]> shown = new ArrayList<>();
 
     RequestReader(Fields fields, ServedText text) {
         this.fields = fields;
@@ -154,13 +170,24 @@ final class RequestReader {
             throw fields.fault("messages", "must have at least one message");
         }
         try {
-            return text.template().encode(messages, tools(), text.tokenizer());
+            return shown.isEmpty()
+                    ? text.template().encode(messages, tools(), text.tokenizer())
+                    : withPictures(messages);
         } catch (IllegalArgumentException e) {
             throw ApiFault.request("messages", e.getMessage());
         }
     }
 
-    private static Map<String, Object> message(Fields message) {
+    private int[] withPictures(List<Map<String, Object>> messages) {
+        List<ChatText.Part> parts =
+                text.template().ask(messages, tools(), List.of(tag), text.tokenizer());
+        if (parts.stream().filter(part -> part.tag() != null).count() != shown.size()) {
+            throw fields.fault("messages", "have pictures where the model's template drops them");
+        }
+        return text.pictures().prompt().chat(parts, shown);
+    }
+
+    private Map<String, Object> message(Fields message) {
         message.text("role");
         Map<String, Object> values = new LinkedHashMap<>(message.values());
         JsonNode content = message.node("content");
@@ -175,16 +202,49 @@ final class RequestReader {
         return values;
     }
 
-    private static String parts(Fields message) {
+    private String parts(Fields message) {
         StringBuilder all = new StringBuilder();
         for (Fields part : message.objects("content")) {
             String type = part.text("type");
-            if (!type.equals("text")) {
-                throw part.fault("type", "can only be text, not " + type);
+            if (type.equals("image_url") && text.pictures() != null) {
+                show(part.object("image_url"));
+                // Models learn a picture on a line of its own, as see asks about one.
+                boolean isApart = all.isEmpty() || all.charAt(all.length() - 1) == '\n';
+                all.append(isApart ? "" : "\n").append(tag);
+            } else if (type.equals("text")) {
+                all.append(part.text("text"));
+            } else {
+                String known = text.pictures() == null ? "text" : "text or image_url";
+                throw part.fault("type", "can only be %s, not %s".formatted(known, type));
             }
-            all.append(part.text("text"));
         }
         return all.toString();
+    }
+
+    private void show(Fields image) {
+        if (shown.size() == MOST_PICTURES) {
+            throw fields.fault("messages", "have more than " + MOST_PICTURES + " pictures");
+        }
+        String url = image.text("url");
+        Matcher start = DATA_URL.matcher(url);
+        if (!start.lookingAt()) {
+            throw image.fault(
+                    "url", "must be data:image/png;base64,… (or another kind): nothing is fetched");
+        }
+        try {
+            byte[] file = Base64.getDecoder().decode(url.substring(start.end()));
+            if (file.length > LARGEST_PICTURE) {
+                throw image.fault("url", "has a picture of more than 20 MiB");
+            }
+            shown.add(text.pictures().codes(file));
+        } catch (IllegalArgumentException e) {
+            throw image.fault("url", "is not base64: " + e.getMessage());
+        } catch (DataException e) {
+            throw image.fault("url", "cannot be seen: " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw ApiFault.server(503, "interrupted", "the server stops while it sees a picture");
+        }
     }
 
     /** Templates take arguments as values; the API has them as a text of JSON. */

@@ -13,6 +13,7 @@ import org.ringworld.tokenizer.chat.ChatTemplate;
  * @param longest tokens that a text may have, the prompt among them: the model's context, or what
  *     there is room for
  * @param created seconds since 1970
+ * @param pictures null where the model takes text alone
  */
 public record ServedText(
         String name,
@@ -21,4 +22,5 @@ public record ServedText(
         ChatTemplate template,
         int vocabSize,
         int longest,
-        long created) {}
+        long created,
+        SeenPictures pictures) {}

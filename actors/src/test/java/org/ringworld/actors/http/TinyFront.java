@@ -17,9 +17,11 @@ import org.apache.pekko.actor.typed.javadsl.Behaviors;
 import org.ringworld.actors.job.Jobs;
 import org.ringworld.actors.serving.SavedModel;
 import org.ringworld.checkpoints.ModelFiles;
+import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.decode.Engine;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.ServedModel;
+import org.ringworld.model.decode.TokenIds;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.ByteTokenizer;
@@ -40,12 +42,24 @@ final class TinyFront implements AutoCloseable {
     final HttpClient client = HttpClient.newHttpClient();
     final AtomicInteger unused = new AtomicInteger();
     private final ActorSystem<Void> system;
+    private final LlamaConfig config;
+    private final SeenPictures pictures;
 
     /**
      * @param settings of which the port does not matter
      */
     TinyFront(Path directory, HttpSettings settings) throws Exception {
-        this.engine = engine(SavedModel.in(directory).path());
+        this(directory, settings, Jobs.MODEL, null);
+    }
+
+    /**
+     * @param pictures null for text alone
+     */
+    TinyFront(Path directory, HttpSettings settings, LlamaConfig config, SeenPictures pictures)
+            throws Exception {
+        this.config = config;
+        this.pictures = pictures;
+        this.engine = engine(SavedModel.in(directory, config).path());
         this.system = ActorSystem.create(Behaviors.empty(), "front", ConfigFactory.load());
         put("tiny");
         this.front =
@@ -64,11 +78,11 @@ final class TinyFront implements AutoCloseable {
         return new HttpSettings("127.0.0.1", 0, null, 64, 1 << 20, 60, 100);
     }
 
-    private static Engine engine(Path model) throws Exception {
+    private Engine engine(Path model) throws Exception {
         return new LocalEngine(
                 new CpuDevice(1),
                 ModelFiles.open(model),
-                Jobs.MODEL,
+                config,
                 ServedModel.Options.of(DType.F32),
                 CAPACITY);
     }
@@ -80,9 +94,10 @@ final class TinyFront implements AutoCloseable {
                         engine,
                         tokenizer,
                         ChatTemplate.lwm(),
-                        Jobs.MODEL.vocabSize(),
+                        TokenIds.of(config).count(),
                         LONGEST,
-                        1_700_000_000),
+                        1_700_000_000,
+                        pictures),
                 unused::incrementAndGet);
     }
 

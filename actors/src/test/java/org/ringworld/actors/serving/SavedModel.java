@@ -13,6 +13,7 @@ import org.ringworld.actors.job.Jobs;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.files.Fence;
 import org.ringworld.checkpoints.hf.HfDirectory;
+import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.ZigzagLayout;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
@@ -34,21 +35,26 @@ public record SavedModel(Path path) {
 
     /** Writes one, unless it is there. */
     public static SavedModel in(Path directory) throws Exception {
+        return in(directory, Jobs.MODEL);
+    }
+
+    /** Likewise, of other sizes. */
+    public static SavedModel in(Path directory, LlamaConfig config) throws Exception {
         Path model = directory.resolve("model");
         if (!Files.exists(model)) {
-            write(model);
+            write(model, config);
         }
         return new SavedModel(model);
     }
 
-    private static void write(Path model) throws Exception {
+    private static void write(Path model, LlamaConfig config) throws Exception {
         try (Device device = new CpuDevice(1);
-                WholeParameters whole = new WholeParameters(device, Jobs.MODEL, DType.F32);
+                WholeParameters whole = new WholeParameters(device, config, DType.F32);
                 Arena arena = Arena.ofConfined()) {
             whole.initialize(3, 0.3);
             HfDirectory.write(
                     model,
-                    Jobs.MODEL,
+                    config,
                     DType.F32,
                     whole.specs(),
                     spec -> {
@@ -66,7 +72,7 @@ public record SavedModel(Path path) {
     /** As a front has it whose clients give tokens. */
     public static ServedText served(OfferedModel offered, Engine engine) {
         return new ServedText(
-                offered.name(), engine, null, null, Jobs.MODEL.vocabSize(), CAPACITY, 0);
+                offered.name(), engine, null, null, Jobs.MODEL.vocabSize(), CAPACITY, 0, null);
     }
 
     /** To write texts with, on so many devices. */

@@ -61,7 +61,8 @@ public final class ClusterRuns implements JobRuns {
                 text.template(),
                 TokenIds.of(on.config()).count(),
                 (int) Math.min(context, offered.capacity()),
-                System.currentTimeMillis() / 1000);
+                System.currentTimeMillis() / 1000,
+                null);
     }
 
     /** The work that a saved model's settings come to. */

@@ -1,9 +1,11 @@
 package org.ringworld.cli.vision;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.ringworld.actors.http.SeenPictures;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.cli.TextModel;
 import org.ringworld.model.decode.TokenIds;
@@ -17,7 +19,7 @@ import org.ringworld.tokenizer.media.Picture;
 import picocli.CommandLine.Option;
 
 /** The tokenizer of images beside a model: what see, draw and film have in common. */
-final class VisionModel {
+public final class VisionModel {
     @Option(
             names = "--vqgan",
             paramLabel = "PATH",
@@ -30,7 +32,7 @@ final class VisionModel {
      *
      * @throws UsageException where there is none, or the model knows no vision codes
      */
-    TokenizerRing open(TextModel text) throws Exception {
+    TokenizerRing open(TextModel text) throws IOException {
         LlamaConfig config = text.on().config();
         if (config.visionVocabSize() == 0) {
             throw new UsageException(
@@ -55,6 +57,23 @@ final class VisionModel {
                             .formatted(codes, config.visionVocabSize()));
         }
         return ring;
+    }
+
+    /** Whether one is named that does not lie beside the model. */
+    public boolean isGiven() {
+        return vqgan != null;
+    }
+
+    /** For a front: null where the model has no tokenizer of images beside it and none is given. */
+    public SeenPictures pictures(TextModel text) throws IOException {
+        boolean isBeside =
+                text.on().config().visionVocabSize() > 0
+                        && Files.exists(text.directory().resolve("vqgan"));
+        if (vqgan == null && !isBeside) {
+            return null;
+        }
+        TokenizerRing images = open(text);
+        return new SeenPictures(images, prompt(text, images));
     }
 
     static VisionPrompt prompt(TextModel text, TokenizerRing images) {
