@@ -130,6 +130,30 @@ class SeeDrawFilmTest {
         assertThat(told).startsWith("3 frames");
     }
 
+    @Test
+    void worldsAreMadeAndAskedAbout() throws Exception {
+        Path worlds = tmp.resolve("worlds");
+        run("vision", "worlds", "--out", worlds, "--count", "9");
+        assertThat(Files.readAllLines(worlds.resolve("chats.jsonl"))).hasSize(9);
+        assertThat(Files.readAllLines(worlds.resolve("captions.jsonl"))).hasSize(3);
+        Path sheet = tmp.resolve("sheet.png");
+        String told =
+                run(
+                        "vision",
+                        "ask-worlds",
+                        model,
+                        "--count",
+                        "2",
+                        "--draw",
+                        "1",
+                        "--sheet",
+                        sheet,
+                        "--image-temperature",
+                        "0");
+        assertThat(told).contains("count", "% of 2", "drawn: all");
+        assertThat(sheet).exists();
+    }
+
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',

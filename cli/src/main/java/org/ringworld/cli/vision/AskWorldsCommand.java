@@ -34,8 +34,8 @@ import picocli.CommandLine.Option;
         showDefaultValues = true,
         footer = {
             "",
-            "Each picture has a thing whose colour and shape training never shows together. Answers must be the",
-            "word; a picture must show the things that its caption names, and no others.",
+            "Each picture has things together that training never shows together. An answer must be the word; a",
+            "picture must show the things that its caption names, and no others.",
             "",
             "Examples:",
             "  ringworld vision ask-worlds runs/worlds --vqgan worlds/vqgan --sheet sheet.png"
@@ -58,9 +58,7 @@ final class AskWorldsCommand implements Callable<Integer> {
     @Option(names = "--draw", defaultValue = "50", description = "Pictures asked for.")
     private int drawn;
 
-    @Option(
-            names = "--seen",
-            description = "Of colours and shapes that training shows together, in other pictures.")
+    @Option(names = "--seen", description = "Of things that training shows together, elsewhere.")
     private boolean seen;
 
     @Option(names = "--sheet", paramLabel = "OUT.png", description = "What was drawn, on a sheet.")

@@ -4,7 +4,7 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
+import java.nio.file.StandardCopyOption;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
@@ -14,7 +14,6 @@ import org.ringworld.model.vision.PatchVq;
 import org.ringworld.runtime.Device;
 import org.ringworld.runtime.DeviceSpec;
 import org.ringworld.runtime.Devices;
-import org.ringworld.tokenizer.media.Picture;
 import org.ringworld.tokenizer.worlds.WorldTask;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -30,8 +29,8 @@ import tools.jackson.databind.node.ObjectNode;
         showDefaultValues = true,
         footer = {
             "",
-            "DIR gets worlds.jsonl, chats with codes, in turn asking about a picture and for one, and vqgan, the",
-            "tokenizer of patches that the codes are of.",
+            "DIR gets chats.jsonl, with codes, in turn asking about a picture and for one; captions.jsonl, a third as",
+            "many pictures with their captions alone; and vqgan, the tokenizer of patches that the codes are of.",
             "",
             "Examples:",
             "  ringworld vision worlds --out worlds",
@@ -43,7 +42,6 @@ final class WorldsCommand implements Callable<Integer> {
     private static final int OF_CODEBOOK = 400;
 
     private static final int CODES = 1024;
-    private static final int ROUND = 64;
 
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "A directory.")
     private Path out;
@@ -62,48 +60,52 @@ final class WorldsCommand implements Callable<Integer> {
         Files.createDirectories(out);
         int cores = Runtime.getRuntime().availableProcessors();
         try (Device device = Devices.open(new DeviceSpec.Cpu(cores))) {
-            // Of shapes that only tests show there must be codes, too.
             Stream<float[]> pictures =
                     LongStream.range(0, OF_CODEBOOK)
-                            .mapToObj(i -> new WorldTask(seed, i % 2 == 1).picture(i))
+                            .mapToObj(new WorldTask(seed, false)::picture)
                             .map(shown -> shown.frames().getFirst().values());
             try (PatchVq patches = PatchVq.train(device, pictures, CODES, seed)) {
                 patches.write(out.resolve("vqgan"));
-                write(patches);
+                FramesLine line = new FramesLine(count + captions());
+                write("chats.jsonl", patches, 0, count, line);
+                write("captions.jsonl", patches, count, captions(), line);
+                System.out.println(line.summary());
             }
         }
         System.out.println("wrote " + out);
         return Ringworld.DONE;
     }
 
-    private void write(PatchVq patches) throws IOException {
+    private int captions() {
+        return Math.ceilDiv(count, 3);
+    }
+
+    /** Lines of the pictures [first, first + n). */
+    private void write(String name, PatchVq patches, long first, int n, FramesLine line)
+            throws IOException {
         WorldTask task = new WorldTask(seed, false);
-        Path temporary = out.resolve("worlds.jsonl.tmp");
-        FramesLine line = new FramesLine(count);
+        Path temporary = out.resolve(name + ".tmp");
         try (BufferedWriter lines = Files.newBufferedWriter(temporary)) {
-            for (int from = 0; from < count; from += ROUND) {
-                List<WorldTask.Shown> some =
-                        LongStream.range(from, Math.min(count, from + ROUND))
-                                .mapToObj(task::picture)
-                                .toList();
-                for (int i = 0; i < some.size(); i++) {
-                    Picture picture = some.get(i).frames().getFirst();
-                    ObjectNode chat = chat(some.get(i), (from + i) % 2 == 1);
-                    ArrayNode codes = chat.putArray("vision");
-                    for (int code : patches.encode(picture.values())) {
-                        codes.add(code);
-                    }
-                    lines.write(chat + "\n");
-                    line.add();
+            for (int i = 0; i < n; i++) {
+                WorldTask.Shown shown = task.picture(first + i);
+                ObjectNode said = first == 0 ? chat(shown, i % 2 == 1) : caption(shown);
+                ArrayNode codes = said.putArray("vision");
+                for (int code : patches.encode(shown.frames().getFirst().values())) {
+                    codes.add(code);
                 }
+                lines.write(said + "\n");
+                line.add();
             }
         }
         Files.move(
                 temporary,
-                out.resolve("worlds.jsonl"),
-                java.nio.file.StandardCopyOption.REPLACE_EXISTING,
-                java.nio.file.StandardCopyOption.ATOMIC_MOVE);
-        System.out.println(line.summary());
+                out.resolve(name),
+                StandardCopyOption.REPLACE_EXISTING,
+                StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private static ObjectNode caption(WorldTask.Shown shown) {
+        return JsonMapper.shared().createObjectNode().put("caption", shown.caption());
     }
 
     private static ObjectNode chat(WorldTask.Shown shown, boolean draws) {

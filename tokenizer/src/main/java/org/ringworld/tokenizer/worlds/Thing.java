@@ -67,11 +67,6 @@ public record Thing(Hue hue, Figure figure, int column, int row) {
         return hue + " " + figure;
     }
 
-    /** Whether training never shows one of this colour and shape: those are for tests. */
-    public boolean isHeldOut() {
-        return (hue.ordinal() + 2 * figure.ordinal()) % Hue.values().length == 0;
-    }
-
     Thing at(int otherColumn, int otherRow) {
         return new Thing(hue, figure, otherColumn, otherRow);
     }

@@ -12,7 +12,7 @@ import org.ringworld.tokenizer.media.Picture;
 
 /**
  * Made-up pictures and films of coloured shapes, what they show in words, and questions about them.
- * Those of tests have things (a colour and a shape together) that training never shows.
+ * Those of tests have things together that training never shows together.
  */
 public final class WorldTask {
     private static final int MOST_THINGS = 4;
@@ -46,7 +46,10 @@ public final class WorldTask {
     /** The picture of a number, with one to four things. */
     public Shown picture(long number) {
         RowRandom random = RowRandom.of(NAME, seed, test ? 1 : 0, 0, number);
-        World world = new World(things(random, random.between(1, MOST_THINGS)));
+        World world;
+        do {
+            world = new World(things(random, random.between(1, MOST_THINGS)));
+        } while (world.isHeldOut() != test);
         List<Question> questions = questions(world.things());
         // Any may come first, as whoever asks begins with any.
         for (int i = questions.size() - 1; i > 0; i--) {
@@ -55,8 +58,8 @@ public final class WorldTask {
         return new Shown(List.of(world.draw()), caption(world.things()), questions);
     }
 
-    /** Things in cells of their own, of which in a test at least one is held out. */
-    private List<Thing> things(RowRandom random, int count) {
+    /** Things in cells of their own. */
+    private static List<Thing> things(RowRandom random, int count) {
         List<Integer> cells = new ArrayList<>();
         for (int i = 0; i < World.CELLS * World.CELLS; i++) {
             cells.add(i);
@@ -64,24 +67,14 @@ public final class WorldTask {
         List<Thing> things = new ArrayList<>();
         for (int i = 0; i < count; i++) {
             int cell = cells.remove(random.below(cells.size()));
-            boolean heldOut = test && i == 0;
-            things.add(kind(random, heldOut).at(cell % World.CELLS, cell / World.CELLS));
-        }
-        return things;
-    }
-
-    private Thing kind(RowRandom random, boolean heldOut) {
-        while (true) {
-            Thing thing =
+            things.add(
                     new Thing(
                             Thing.Hue.values()[random.below(Thing.Hue.values().length)],
                             Thing.Figure.values()[random.below(Thing.Figure.values().length)],
-                            0,
-                            0);
-            if (thing.isHeldOut() == heldOut) {
-                return thing;
-            }
+                            cell % World.CELLS,
+                            cell / World.CELLS));
         }
+        return things;
     }
 
     /** {@code a red circle and two blue squares}, in the order of colours and shapes. */
@@ -156,10 +149,12 @@ public final class WorldTask {
                     "a film has at least %d frames".formatted(World.CELLS));
         }
         RowRandom random = RowRandom.of(NAME, seed, test ? 1 : 0, 1, number);
-        List<Thing> pair = things(random, 2);
-        while (pair.get(0).hue() == pair.get(1).hue() || pair.get(0).row() == pair.get(1).row()) {
+        List<Thing> pair;
+        do {
             pair = things(random, 2);
-        }
+        } while (pair.get(0).hue() == pair.get(1).hue()
+                || pair.get(0).row() == pair.get(1).row()
+                || new World(pair).isHeldOut() != test);
         List<Integer> when = new ArrayList<>();
         List<Happening> what = new ArrayList<>();
         for (int i = 0; i < 2; i++) {
