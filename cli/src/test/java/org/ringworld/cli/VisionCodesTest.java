@@ -100,10 +100,19 @@ class VisionCodesTest {
         ok("vision", "encode", image, "--vqgan", GOLDEN, "--out", codes);
         String decode = "decode";
         fails(2, "needs --out FILE.png or --raw", "vision", decode, codes, "--vqgan", GOLDEN);
-        fails(2, ".png", "vision", decode, codes, "--vqgan", GOLDEN, "--out", tmp.resolve("a.mp4"));
+        fails(2, ".mp4", "vision", decode, codes, "--vqgan", GOLDEN, "--out", tmp.resolve("a.avi"));
         fails(1, "no such VQGAN", "vision", decode, codes, "--vqgan", out, "--out", out);
         fails(1, "too few", "vision", decode, text, "--vqgan", GOLDEN, "--out", out);
-        fails(1, "is no picture", "vision", "encode", text, "--vqgan", GOLDEN, "--out", out);
+        fails(
+                1,
+                "is neither a picture nor a video",
+                "vision",
+                "encode",
+                text,
+                "--vqgan",
+                GOLDEN,
+                "--out",
+                out);
         fails(1, "is no pickle", "vision", "encode", image, "--vqgan", text, "--out", out);
         fails(2, "fewer codes", "vision", "train", pixel(), "--codes", "300", "--out", out);
         fails(1, "no such file", "vision", "train", tmp.resolve("no.png"), "--out", out);
