@@ -97,6 +97,7 @@ final class RingWork {
     /** The job goes on after these steps, all there were. */
     void goOnAfter(List<StepMetrics> all) {
         job = job.after(all);
+        passed = false;
     }
 
     Phase phase() {
