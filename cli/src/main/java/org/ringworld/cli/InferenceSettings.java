@@ -20,9 +20,9 @@ import org.ringworld.checkpoints.hf.LlamaTensors;
 import org.ringworld.model.attention.Layout;
 import org.ringworld.model.attention.PageMemory;
 import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.JointVocabulary;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.ServedModel;
-import org.ringworld.model.decode.TokenIds;
 import org.ringworld.model.layers.Recompute;
 import org.ringworld.model.training.job.DeviceReader;
 import org.ringworld.model.training.job.JobFile;
@@ -237,7 +237,7 @@ public record InferenceSettings(
                         model.toString(),
                         0,
                         "",
-                        TokenIds.of(config).count(),
+                        JointVocabulary.of(config).count(),
                         devices.size(),
                         capacity,
                         deterministic,

@@ -13,8 +13,8 @@ import org.ringworld.checkpoints.CheckpointException;
 import org.ringworld.checkpoints.snapshot.RunDirectory;
 import org.ringworld.cli.vision.VisionModel;
 import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.JointVocabulary;
 import org.ringworld.model.decode.Scheduler;
-import org.ringworld.model.decode.TokenIds;
 import org.ringworld.tokenizer.DataException;
 
 /** The model that a front serves: a saved one, or a run's newest at each time. */
@@ -77,7 +77,7 @@ final class ServedRun {
                             engine,
                             text.tokenizer(),
                             text.template(),
-                            TokenIds.of(text.on().config()).count(),
+                            JointVocabulary.of(text.on().config()).count(),
                             longest,
                             newest.at() / 1000,
                             pictures);

@@ -22,9 +22,9 @@ import org.ringworld.actors.job.Jobs;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.decode.Answer;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.JointVocabulary;
 import org.ringworld.model.decode.Made;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.decode.TokenIds;
 import org.ringworld.model.vision.PatchVq;
 import org.ringworld.model.vision.TokenizerRing;
 import org.ringworld.model.vision.VisionPrompt;
@@ -53,7 +53,7 @@ class SeenPicturesTest {
         prompt =
                 new VisionPrompt(
                         new ByteTokenizer(),
-                        TokenIds.of(MODEL),
+                        JointVocabulary.of(MODEL),
                         images.tokenizer().tokens(),
                         images.tokenizer().vocabSize());
         front =

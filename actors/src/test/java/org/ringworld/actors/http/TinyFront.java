@@ -19,9 +19,9 @@ import org.ringworld.actors.serving.SavedModel;
 import org.ringworld.checkpoints.ModelFiles;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.decode.Engine;
+import org.ringworld.model.decode.JointVocabulary;
 import org.ringworld.model.decode.LocalEngine;
 import org.ringworld.model.decode.ServedModel;
-import org.ringworld.model.decode.TokenIds;
 import org.ringworld.runtime.DType;
 import org.ringworld.runtime.cpu.CpuDevice;
 import org.ringworld.tokenizer.ByteTokenizer;
@@ -94,7 +94,7 @@ final class TinyFront implements AutoCloseable {
                         engine,
                         tokenizer,
                         ChatTemplate.lwm(),
-                        TokenIds.of(config).count(),
+                        JointVocabulary.of(config).count(),
                         LONGEST,
                         1_700_000_000,
                         pictures),

@@ -18,7 +18,7 @@ import org.ringworld.cli.InferenceSettings;
 import org.ringworld.cli.TextModel;
 import org.ringworld.cli.train.TrainingReport;
 import org.ringworld.model.decode.Engine;
-import org.ringworld.model.decode.TokenIds;
+import org.ringworld.model.decode.JointVocabulary;
 import org.ringworld.model.training.coordination.Progress;
 import org.ringworld.model.training.job.Job;
 import org.ringworld.model.training.job.JobFile;
@@ -59,7 +59,7 @@ public final class ClusterRuns implements JobRuns {
                 engine,
                 text.tokenizer(),
                 text.template(),
-                TokenIds.of(on.config()).count(),
+                JointVocabulary.of(on.config()).count(),
                 (int) Math.min(context, offered.capacity()),
                 System.currentTimeMillis() / 1000,
                 null);

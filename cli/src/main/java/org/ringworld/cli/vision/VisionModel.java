@@ -8,7 +8,7 @@ import java.util.List;
 import org.ringworld.actors.http.SeenPictures;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.cli.TextModel;
-import org.ringworld.model.decode.TokenIds;
+import org.ringworld.model.decode.JointVocabulary;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.vision.TokenizerRing;
 import org.ringworld.model.vision.VisionPrompt;
@@ -79,7 +79,7 @@ public final class VisionModel {
     static VisionPrompt prompt(TextModel text, TokenizerRing images) {
         return new VisionPrompt(
                 text.tokenizer(),
-                TokenIds.of(text.on().config()),
+                JointVocabulary.of(text.on().config()),
                 images.tokenizer().tokens(),
                 images.tokenizer().vocabSize());
     }

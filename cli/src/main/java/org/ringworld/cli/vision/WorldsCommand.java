@@ -4,10 +4,10 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.concurrent.Callable;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
+import org.ringworld.checkpoints.files.AtomicFiles;
 import org.ringworld.cli.Ringworld;
 import org.ringworld.model.training.job.UsageException;
 import org.ringworld.model.vision.PatchVq;
@@ -84,7 +84,8 @@ final class WorldsCommand implements Callable<Integer> {
     private void write(String name, PatchVq patches, long first, int n, FramesLine line)
             throws IOException {
         WorldTask task = new WorldTask(seed, false);
-        Path temporary = out.resolve(name + ".tmp");
+        Path file = out.resolve(name);
+        Path temporary = AtomicFiles.temporary(file);
         try (BufferedWriter lines = Files.newBufferedWriter(temporary)) {
             for (int i = 0; i < n; i++) {
                 WorldTask.Shown shown = task.picture(first + i);
@@ -97,11 +98,7 @@ final class WorldsCommand implements Callable<Integer> {
                 line.add();
             }
         }
-        Files.move(
-                temporary,
-                out.resolve(name),
-                StandardCopyOption.REPLACE_EXISTING,
-                StandardCopyOption.ATOMIC_MOVE);
+        AtomicFiles.rename(temporary, file);
     }
 
     private static ObjectNode caption(WorldTask.Shown shown) {

@@ -3,8 +3,8 @@ package org.ringworld.model.decode;
 import java.util.Set;
 
 /**
- * A text to be read and gone on with. Its tokens are numbers of {@link TokenIds}: it may hold
- * pictures.
+ * A text to be read and gone on with. Its tokens are numbers of {@link JointVocabulary}: it may
+ * hold pictures.
  *
  * @param prompt its tokens, at least one
  * @param most tokens to be written after it at most; 0: it is only read

@@ -25,7 +25,7 @@ public record Frames(int[] open, int codes, int book, int count) {
     }
 
     /** Whether the token after these is a vision code. */
-    boolean isOpen(int[] ids, int length, TokenIds kinds) {
+    boolean isOpen(int[] ids, int length, JointVocabulary kinds) {
         int last = ids[length - 1];
         if (kinds.isCode(last)) {
             return kinds.code(last) != VisionCodes.END_OF_VISION;
@@ -41,7 +41,7 @@ public record Frames(int[] open, int codes, int book, int count) {
      * @param sampler whose repetition penalty is of texts alone
      * @return a vision code
      */
-    int next(float[] logits, Sampler sampler, int[] ids, int length, TokenIds kinds) {
+    int next(float[] logits, Sampler sampler, int[] ids, int length, JointVocabulary kinds) {
         int written = 0;
         int ends = 0;
         int at = length;

@@ -53,7 +53,7 @@ public final class LocalEngine implements Engine {
         this.scheduler =
                 new Scheduler(
                         directory(),
-                        TokenIds.of(config).count(),
+                        JointVocabulary.of(config).count(),
                         CHUNK,
                         1,
                         options.deterministic());

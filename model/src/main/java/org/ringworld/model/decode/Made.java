@@ -2,7 +2,6 @@ package org.ringworld.model.decode;
 
 import java.util.Arrays;
 import java.util.List;
-import org.ringworld.model.attention.Modality;
 
 /**
  * What a step came to, told by a rank: the first one tells of tokens, any of its part of scores.
@@ -36,12 +35,7 @@ public record Made(
     }
 
     /** A token that might have been written, and ln of its probability. */
-    public record Alternative(int id, double logprob) {
-        /** The same as a number for tokens of both heads. */
-        Alternative of(Modality head, TokenIds kinds) {
-            return head == Modality.TEXT ? this : new Alternative(kinds.of(head, id), logprob);
-        }
-    }
+    public record Alternative(int id, double logprob) {}
 
     /**
      * How likely tokens of a prompt were.

@@ -25,7 +25,7 @@ final class Prefill {
     private final Kernels kernels;
     private final ParameterStore parameters;
     private final LlamaConfig config;
-    private final TokenIds kinds;
+    private final JointVocabulary kinds;
     private final List<DecoderLayer> layers;
     private final FillAttention filling;
     private final Ring ring;
@@ -44,7 +44,7 @@ final class Prefill {
         this.kernels = device.kernels();
         this.parameters = parameters;
         this.config = config;
-        this.kinds = TokenIds.of(config);
+        this.kinds = JointVocabulary.of(config);
         this.layers = DecoderLayer.of(device, parameters, scratch);
         this.filling = filling;
         this.ring = ring;

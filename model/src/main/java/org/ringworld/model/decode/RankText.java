@@ -21,7 +21,7 @@ final class RankText {
     }
 
     /** Of which head its next token is. */
-    Modality next(TokenIds kinds) {
+    Modality next(JointVocabulary kinds) {
         Frames frames = join.ask().frames();
         boolean isCode = frames != null && frames.isOpen(ids, length, kinds);
         return isCode ? Modality.VISION : Modality.TEXT;

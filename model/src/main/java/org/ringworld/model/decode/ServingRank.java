@@ -45,7 +45,7 @@ public final class ServingRank implements AutoCloseable {
     private final Kernels kernels;
     private final ParameterStore parameters;
     private final LlamaConfig config;
-    private final TokenIds kinds;
+    private final JointVocabulary kinds;
     private final Workspace scratch;
     private final PageMemory memory;
     private final PagedAttention paged;
@@ -85,7 +85,7 @@ public final class ServingRank implements AutoCloseable {
         this.kernels = device.kernels();
         this.parameters = parameters;
         this.config = config;
-        this.kinds = TokenIds.of(config);
+        this.kinds = JointVocabulary.of(config);
         this.scratch = new Workspace(device);
         this.memory =
                 new PageMemory(device, config, options.cache(), parameters.dtype(), pages, open);
@@ -402,7 +402,7 @@ public final class ServingRank implements AutoCloseable {
                             index,
                             id,
                             logprobs[i],
-                            likeliest.stream().map(one -> one.of(head, kinds)).toList(),
+                            head == Modality.TEXT ? likeliest : kinds.of(head, likeliest),
                             text.isOver));
         }
         return tokens;

@@ -122,7 +122,7 @@ public final class TokenizerRing implements AutoCloseable {
     private <A, B> void spread(
             Iterator<A> in, Consumer<B> out, BiFunction<ImageTokenizer, List<A>, List<B>> code)
             throws InterruptedException {
-        InOrder<A, B> line = new InOrder<>(in, batch(), out);
+        OrderedBatches<A, B> line = new OrderedBatches<>(in, batch(), out);
         List<Thread> threads = new ArrayList<>();
         for (int i = 0; i < devices.size(); i++) {
             ImageTokenizer tokenizer = tokenizers.get(i);
@@ -137,7 +137,7 @@ public final class TokenizerRing implements AutoCloseable {
     }
 
     /** Whoever is interrupted still waits for the kernels that run, and for no more. */
-    private static void join(Thread thread, InOrder<?, ?> line) {
+    private static void join(Thread thread, OrderedBatches<?, ?> line) {
         while (thread.isAlive()) {
             try {
                 thread.join();

@@ -8,8 +8,8 @@ import java.util.stream.IntStream;
 import org.ringworld.model.attention.Modality;
 import org.ringworld.model.decode.Ask;
 import org.ringworld.model.decode.Frames;
+import org.ringworld.model.decode.JointVocabulary;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.decode.TokenIds;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatText;
 import org.ringworld.tokenizer.documents.VisionCodes;
@@ -22,7 +22,8 @@ import org.ringworld.tokenizer.documents.VisionCodes;
  * @param tokensPerFrame codes of a frame
  * @param book codes that there are
  */
-public record VisionPrompt(Tokenizer tokenizer, TokenIds kinds, int tokensPerFrame, int book) {
+public record VisionPrompt(
+        Tokenizer tokenizer, JointVocabulary kinds, int tokensPerFrame, int book) {
     private static final String BEGIN = "You are a helpful assistant. USER: ";
     private static final String ANSWER = " ASSISTANT:";
 

@@ -29,7 +29,7 @@ class FramesTest {
     private static final int T = PageMemory.TOKENS;
     private static final LlamaConfig CONFIG =
             RingPropertyTest.config(4, 2, 6, false).withVisionVocabSize(8448);
-    private static final TokenIds KINDS = TokenIds.of(CONFIG);
+    private static final JointVocabulary KINDS = JointVocabulary.of(CONFIG);
     private static final int[] OPEN = {35, 36};
     private static final int CODES = 5;
     private static final int BOOK = 8000;

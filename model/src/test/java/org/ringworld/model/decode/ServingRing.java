@@ -68,7 +68,7 @@ final class ServingRing implements Engine {
         directory =
                 new PageDirectory(
                         mirrorOf(size, mirrored), pages, Long.MAX_VALUE, shortTokens, fixed);
-        scheduler = new Scheduler(directory, TokenIds.of(config).count(), chunk, 2, fixed);
+        scheduler = new Scheduler(directory, JointVocabulary.of(config).count(), chunk, 2, fixed);
         LocalRing first = new LocalRing(size);
         ring = first;
         for (int rank = 0; rank < size; rank++) {

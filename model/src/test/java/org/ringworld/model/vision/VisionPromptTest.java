@@ -12,8 +12,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import org.ringworld.model.decode.Ask;
+import org.ringworld.model.decode.JointVocabulary;
 import org.ringworld.model.decode.Sampler;
-import org.ringworld.model.decode.TokenIds;
 import org.ringworld.tokenizer.Tokenizer;
 import org.ringworld.tokenizer.chat.ChatTemplate;
 import org.ringworld.tokenizer.documents.FieldLanguage;
@@ -26,7 +26,7 @@ class VisionPromptTest {
     private static final int TEXT = 32_000;
 
     private static VisionPrompt prompt(Tokenizer tokenizer) {
-        return new VisionPrompt(tokenizer, new TokenIds(TEXT, 8448), 4, 8192);
+        return new VisionPrompt(tokenizer, new JointVocabulary(TEXT, 8448), 4, 8192);
     }
 
     private static Tokenizer tokenizer(String name) throws Exception {

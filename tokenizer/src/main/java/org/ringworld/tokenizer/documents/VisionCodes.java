@@ -33,14 +33,23 @@ public final class VisionCodes {
             return codes;
         }
         int[] sampled = new int[mostFrames * tokensPerFrame];
-        double step = mostFrames == 1 ? 0 : (frames - 1.0) / (mostFrames - 1);
+        long[] picked = picked(frames, mostFrames);
         for (int i = 0; i < mostFrames; i++) {
-            // In floating point as LWM does it, but the last, which is exact there too.
-            int frame = i > 0 && i == mostFrames - 1 ? frames - 1 : (int) (i * step);
-            System.arraycopy(
-                    codes, frame * tokensPerFrame, sampled, i * tokensPerFrame, tokensPerFrame);
+            int from = (int) picked[i] * tokensPerFrame;
+            System.arraycopy(codes, from, sampled, i * tokensPerFrame, tokensPerFrame);
         }
         return sampled;
+    }
+
+    /** Numbers of at most so many frames, the first and the last among them, at even distances. */
+    public static long[] picked(long frames, int most) {
+        long[] picked = new long[(int) Math.min(frames, most)];
+        double step = picked.length < 2 ? 0 : (frames - 1.0) / (picked.length - 1);
+        for (int i = 0; i < picked.length; i++) {
+            // In floating point as LWM does it, but the last, which is exact there too.
+            picked[i] = i > 0 && i == picked.length - 1 ? frames - 1 : (long) (i * step);
+        }
+        return picked;
     }
 
     /** Frames with their ends: what a model reads and writes. */

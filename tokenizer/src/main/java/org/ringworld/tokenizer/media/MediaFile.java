@@ -6,11 +6,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.stream.IntStream;
 import org.ringworld.tokenizer.DataException;
+import org.ringworld.tokenizer.documents.VisionCodes;
 
 /** A picture or a video as a file, by what it is. */
 public final class MediaFile {
@@ -32,11 +31,11 @@ public final class MediaFile {
         }
         long said = VideoFile.frames(file);
         List<Picture> frames = new ArrayList<>();
-        long count = pick(file, side, indices(said, most), frames);
+        long count = pick(file, side, VisionCodes.picked(said, most), frames);
         if (count < said && frames.size() < Math.min(most, count)) {
             // Its header, or its end, is wrong: by as many as there are.
             frames.clear();
-            pick(file, side, indices(count, most), frames);
+            pick(file, side, VisionCodes.picked(count, most), frames);
         }
         return frames;
     }
@@ -73,17 +72,6 @@ public final class MediaFile {
                     : new DataException(file + ": cannot be read: " + e.getMessage(), e);
         }
         return PictureFile.moves(file) ? null : PictureFile.read(file);
-    }
-
-    /** NumPy's linspace of integers, from the first to the last. */
-    private static long[] indices(long count, int most) {
-        if (count <= most) {
-            return IntStream.range(0, (int) count).asLongStream().toArray();
-        }
-        long[] indices = new long[most];
-        double step = most == 1 ? 0 : (count - 1.0) / (most - 1);
-        Arrays.setAll(indices, i -> i > 0 && i == most - 1 ? count - 1 : (long) (i * step));
-        return indices;
     }
 
     /**

@@ -9,7 +9,7 @@ import java.util.function.Consumer;
  * Work in batches that several threads do side by side: each takes the next batch, and gives what
  * it made of it when all before it is given. The first failure ends all of them.
  */
-final class InOrder<A, B> {
+final class OrderedBatches<A, B> {
     private final Iterator<A> in;
     private final int batch;
     private final Consumer<B> out;
@@ -21,7 +21,7 @@ final class InOrder<A, B> {
      * @param in read by one thread at a time
      * @param out called by one thread at a time
      */
-    InOrder(Iterator<A> in, int batch, Consumer<B> out) {
+    OrderedBatches(Iterator<A> in, int batch, Consumer<B> out) {
         this.in = in;
         this.batch = batch;
         this.out = out;

@@ -1,5 +1,6 @@
 package org.ringworld.model.decode;
 
+import java.util.List;
 import java.util.stream.IntStream;
 import org.ringworld.checkpoints.hf.LlamaConfig;
 import org.ringworld.model.attention.Modality;
@@ -14,9 +15,9 @@ import org.ringworld.runtime.Tensor;
  * @param text tokens of text
  * @param vision codes and their ends; 0 where a model has none
  */
-public record TokenIds(int text, int vision) {
-    public static TokenIds of(LlamaConfig config) {
-        return new TokenIds(config.vocabSize(), config.visionVocabSize());
+public record JointVocabulary(int text, int vision) {
+    public static JointVocabulary of(LlamaConfig config) {
+        return new JointVocabulary(config.vocabSize(), config.visionVocabSize());
     }
 
     /** All there are. */
@@ -36,6 +37,13 @@ public record TokenIds(int text, int vision) {
     /** The number of a head's token. */
     public int of(Modality head, int token) {
         return head == Modality.TEXT ? token : text + token;
+    }
+
+    /** The same tokens of a head as numbers. */
+    List<Made.Alternative> of(Modality head, List<Made.Alternative> tokens) {
+        return tokens.stream()
+                .map(one -> new Made.Alternative(of(head, one.id()), one.logprob()))
+                .toList();
     }
 
     /** The vision codes that numbers stand for. */
